@@ -1,0 +1,79 @@
+"""Errors that a user can act on: what was given, what the limit is, what to do."""
+
+
+class GlassbenchError(Exception):
+    """A refusal with a stable `code`, a `message` naming value and limit, and a `remedy`."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, remedy: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.field = field
+
+    def as_dict(self) -> dict[str, str | None]:
+        return {
+            "code": self.code,
+            "message": self.message,
+            "remedy": self.remedy,
+            "field": self.field,
+        }
+
+
+class InvalidParams(GlassbenchError):
+    """A parameter is unknown, missing, of the wrong type or out of its range."""
+
+    code = "invalid_params"
+
+
+class InvalidText(GlassbenchError):
+    """A text holds what no tokenizer or database can take: lone surrogates, NUL."""
+
+    code = "invalid_text"
+
+
+class UnknownMethod(GlassbenchError):
+    code = "unknown_method"
+
+
+class UnknownModel(GlassbenchError):
+    code = "unknown_model"
+
+
+class ModelUnreadable(GlassbenchError):
+    """A model folder lacks a file, or its files contradict each other."""
+
+    code = "model_unreadable"
+
+
+class ModelIncompatible(GlassbenchError):
+    """The model lacks a capability that the method needs."""
+
+    code = "model_incompatible"
+
+
+class HubUnreachable(GlassbenchError):
+    code = "hub_unreachable"
+
+
+class PromptEmpty(GlassbenchError):
+    code = "prompt_empty"
+
+
+class PromptTooLong(GlassbenchError):
+    code = "prompt_too_long"
+
+
+class SpecialTokenInText(GlassbenchError):
+    """A special token was typed as text; it would otherwise act on the model unseen."""
+
+    code = "special_token_in_text"
+
+
+class TargetOutOfRange(GlassbenchError):
+    code = "target_out_of_range"
+
+
+class OutOfMemory(GlassbenchError):
+    code = "out_of_memory"

@@ -1,0 +1,122 @@
+"""What every method module declares, and the registry that finds them.
+
+The folder `analysis/methods` is the registry: a module there is a method, its file name the
+stem under which the page, the command line and the tests know it.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any, Union
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from analysis import methods
+from analysis.errors import InvalidParams, UnknownMethod
+from analysis.events import Common, Event
+
+
+class BaseParams(BaseModel):
+    """Parameters of a method: frozen, nothing unknown, every bound declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A named set of params: form default, gallery card and test data at once."""
+
+    name: str
+    look_for: str  # one sentence: what to look for in the picture
+    model: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method module, read.
+
+    `needs` holds capabilities of which the model must have all; `presets` are partial params.
+    """
+
+    stem: str
+    title: str
+    doc: str
+    version: str
+    needs: tuple[str, ...]
+    params: type[BaseParams]
+    events: tuple[type[Event], ...]
+    examples: tuple[Example, ...]
+    run: Callable[[Any, Any], Iterator[Event]]
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def check(self, values: dict[str, Any]) -> BaseParams:
+        """`values` as params. Raises InvalidParams naming field, value and limit."""
+        try:
+            return self.params.model_validate(values)
+        except ValidationError as error:
+            raise _invalid(error, self.params) from None
+
+    def event_schema(self) -> dict[str, Any]:
+        """JSON schema of every event that a run can yield, discriminated on `kind`."""
+        union = Union[(Common, *self.events)]  # noqa: UP007
+        return TypeAdapter(union).json_schema(mode="serialization")
+
+
+@cache
+def stems() -> tuple[str, ...]:
+    """The stems of all methods, sorted."""
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(methods.__path__)))
+
+
+@cache
+def get(stem: str) -> Method:
+    """The method of that stem. Raises UnknownMethod listing those there are."""
+    if stem not in stems():
+        raise UnknownMethod(
+            f"There is no method {stem!r}.", remedy=f"Choose one of: {', '.join(stems())}."
+        )
+    return read(importlib.import_module(f"analysis.methods.{stem}"))
+
+
+def read(module: ModuleType) -> Method:
+    """The declarations of a method module."""
+    title, _, doc = (module.__doc__ or "").partition("\n")
+    return Method(
+        stem=module.__name__.rpartition(".")[2],
+        title=title.strip(),
+        doc=doc.strip(),
+        version=module.VERSION,
+        needs=tuple(module.NEEDS),
+        params=module.Params,
+        events=tuple(module.EVENTS),
+        examples=tuple(module.EXAMPLES),
+        presets=dict(getattr(module, "PRESETS", {})),
+        run=module.run,
+    )
+
+
+def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "params"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(params.model_fields)
+        return InvalidParams(
+            f"There is no parameter {where!r}.", remedy=f"Choose among: {known}.", field=where
+        )
+    given = "" if first["type"] == "missing" else f" Given: {_shorten(first['input'])}."
+    remedy = f"Correct {where}: {_describe(params, where)}"
+    return InvalidParams(f"{where}: {first['msg']}.{given}", remedy=remedy, field=where)
+
+
+def _describe(params: type[BaseParams], name: str) -> str:
+    found = params.model_fields.get(name.split(".", maxsplit=1)[0])
+    return (found.description if found else None) or "see the list of parameters."
+
+
+def _shorten(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."

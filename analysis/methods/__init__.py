@@ -1,0 +1,1 @@
+"""One module per method; the folder is the registry."""
