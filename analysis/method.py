@@ -62,7 +62,7 @@ class Method:
 
     def event_schema(self) -> dict[str, Any]:
         """JSON schema of every event that a run can yield, discriminated on `kind`."""
-        union = Union[(Common, *self.events)]  # noqa: UP007
+        union = Union[(Common, *self.events)]
         return TypeAdapter(union).json_schema(mode="serialization")
 
 

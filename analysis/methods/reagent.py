@@ -16,13 +16,22 @@ successor), L prompt tokens, T output tokens, R rows of a map (the target first,
 output token), G groups (words or sentences), V vocabulary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import Field
 
+from analysis import baselines, faithfulness, probing, replacement
+from analysis import context as contexts
+from analysis.attribution import importance, top_set
+from analysis.baselines import OtherMap
+from analysis.context import Context, Output, TextParams, Tokens
+from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Array, Event, Progress
-from analysis.method import BaseParams, Example
+from analysis.method import Example
+from analysis.model import Model
+from analysis.probing import Case
 
 VERSION = "1"
 NEEDS = ("causal_lm",)
@@ -30,58 +39,7 @@ NEEDS = ("causal_lm",)
 Measure = Literal["probability", "log_probability", "log_odds"]
 
 
-class Params(BaseParams):
-    prompt: str = Field(
-        min_length=1,
-        max_length=100_000,
-        description="Text that the model reads.",
-        json_schema_extra={"widget": "text", "group": "Text"},
-    )
-    chat: bool = Field(
-        default=False,
-        description="Wrap the prompt as a user's message with the model's chat template.",
-        json_schema_extra={"group": "Text"},
-    )
-    special_tokens: Literal["refuse", "text", "token"] = Field(
-        default="refuse",
-        description="A special token typed in the prompt: refuse it, read it as plain text, or "
-        "let it act as the token.",
-        json_schema_extra={"group": "Text"},
-    )
-    continuation: str = Field(
-        default="",
-        max_length=10_000,
-        description="Output to explain. Empty: the model writes it.",
-        json_schema_extra={"widget": "text", "group": "Output"},
-    )
-    max_new_tokens: int = Field(
-        default=8,
-        ge=1,
-        le=128,
-        description="Longest output in tokens, when the model writes it.",
-        json_schema_extra={"group": "Output"},
-    )
-    temperature: float = Field(
-        default=0.0,
-        ge=0,
-        le=5,
-        description="Sampling temperature; 0: the likeliest token each time (greedy).",
-        json_schema_extra={"group": "Output"},
-    )
-    top_k: int = Field(
-        default=0,
-        ge=0,
-        le=1_000_000,
-        description="Sample among the k likeliest tokens; 0: all.",
-        json_schema_extra={"group": "Output"},
-    )
-    top_p: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="Sample among the likeliest tokens that hold this much probability.",
-        json_schema_extra={"group": "Output"},
-    )
+class Params(TextParams):
     target_start: int = Field(
         default=0,
         ge=0,
@@ -209,69 +167,6 @@ class Params(BaseParams):
         description="Probes per forward pass; changes memory and speed, not the result.",
         json_schema_extra={"group": "Probes"},
     )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**31 - 1,
-        description="Seed of sampling and of every random draw.",
-        json_schema_extra={"group": "Probes"},
-    )
-
-
-class Token(BaseModel):
-    """A token of the context."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: int
-    text: str = Field(description="What it adds to the decoded text; the parts join to the whole.")
-    piece: str = Field(description="Its entry in the vocabulary.")
-    word: int = Field(description="Number of the word it belongs to.")
-    sentence: int = Field(description="Number of the sentence it belongs to.")
-    protected: bool = Field(description="Never replaced, so it has no score.")
-
-
-class Tokens(Event):
-    """A stretch of the context: prompt tokens, then output tokens."""
-
-    kind: Literal["tokens"] = "tokens"
-    start: int = Field(description="Position of the first token of this stretch.")
-    total: int = Field(description="Positions in all, N.")
-    prompt_length: int = Field(description="L: positions below it are the prompt.")
-    tokens: list[Token]
-
-
-class Alternative(BaseModel):
-    """A token that the model could have written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    id: int
-    text: str
-    logprob: float = Field(description="Natural log of its probability.")
-
-
-class OutputStep(BaseModel):
-    """One output token and what stood beside it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    position: int = Field(description="Its position in the context.")
-    logprob: float = Field(description="Natural log of its probability.")
-    rank: int = Field(description="1: the likeliest.")
-    entropy: float = Field(description="Of the next-token distribution, nats.")
-    alternatives: list[Alternative] = Field(description="The likeliest tokens, at most five.")
-
-
-class Output(Event):
-    """The output that is explained."""
-
-    kind: Literal["output"] = "output"
-    generated: bool = Field(description="False: the output was given in the params.")
-    steps: list[OutputStep] = Field(description="One per output token, T.")
-    target_start: int
-    target_length: int
-    contrast: Alternative | None = Field(description="The foil of the first target token.")
 
 
 class Scores(Event):
@@ -398,6 +293,301 @@ EXAMPLES = (
 )
 
 
-def run(model: Any, params: Params) -> Iterator[Event]:
+def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield the events of one attribution."""
-    yield Progress(stage="probes", done=0, total=params.probes, unit="probes")
+    _refuse_contradictions(params)
+    meter = _Meter(model)
+    context = yield from contexts.read(model, params)
+    meter.book("output")
+    case = yield from _case(model, params, context)
+    meter.book("replacer")
+    scores = yield from _scores(case, params)
+    meter.book("probes")
+    others: list[OtherMap] = []
+    if params.baselines:
+        others = yield from _baselines(case, params, scores)
+        meter.book("baselines")
+    if params.faithfulness:
+        yield from _faithfulness(case, params, scores, others)
+        meter.book("faithfulness")
+    yield meter.cost()
+
+
+class _Meter:
+    """Rows and forwards of a model, per stage."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.rows, self.forwards = model, model.rows, model.forwards
+        self.spent: dict[str, tuple[int, int]] = {}
+
+    def book(self, name: str) -> None:
+        """Book what was spent since the last call."""
+        self.spent[name] = (self.model.rows - self.rows, self.model.forwards - self.forwards)
+        self.rows, self.forwards = self.model.rows, self.model.forwards
+
+    def cost(self) -> Cost:
+        return Cost(
+            rows={name: rows for name, (rows, _) in self.spent.items()},
+            forwards={name: forwards for name, (_, forwards) in self.spent.items()},
+        )
+
+
+def _refuse_contradictions(params: Params) -> None:
+    if params.estimator == "paper" and params.contrast:
+        raise InvalidParams(
+            "The paper's form has no contrast: its D is a difference of probabilities.",
+            remedy="Set estimator to centred, or leave contrast empty.",
+            field="contrast",
+        )
+    if params.contrast and params.target_length > 1:
+        raise InvalidParams(
+            f"A contrast is to one token; target_length is {params.target_length}.",
+            remedy="Set target_length to 1, or leave contrast empty.",
+            field="target_length",
+        )
+
+
+def _refuse_outside(params: Params, outputs: int) -> None:
+    stop = params.target_start + params.target_length
+    if stop > outputs:
+        raise TargetOutOfRange(
+            f"The target is output tokens {params.target_start} to {stop - 1}; "
+            f"the output has {outputs} (0 to {outputs - 1}).",
+            remedy="Choose a target inside the output, or ask for a longer output.",
+            field="target_start",
+        )
+
+
+def _case(model: Model, params: Params, context: Context) -> Generator[Event, None, Case]:
+    """Describe the context, then prepare what the probes need."""
+    _refuse_outside(params, len(context.ids) - context.prompt_length)
+    closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
+    span = range(params.target_start, params.target_start + params.target_length)
+    yield from contexts.describe(model, context, closed)
+    foil = None
+    if params.contrast:
+        foil = contexts.single_token(model, params.contrast, field="contrast")
+    generated = not params.continuation
+    yield contexts.output_event(model, context, generated=generated, span=span, foil=foil)
+    replacer = yield from _replacer(model, params, context.ids)
+    return Case(
+        model=model,
+        ids_N=np.array(context.ids, dtype=np.int64),
+        prompt_length=context.prompt_length,
+        open_N=~np.array(closed),
+        words_N=np.array(context.words),
+        sentences_N=np.array(context.sentences),
+        span=span,
+        foil=foil,
+        replacer=replacer,
+        rate=params.replace_rate,
+        measure=params.measure,
+        top_n=params.top_n,
+        rows_per_forward=params.rows_per_forward,
+        seed=params.seed,
+    )
+
+
+def _replacer(
+    model: Model, params: Params, context: list[int]
+) -> Generator[Event, None, replacement.Replacer]:
+    if params.replacer == "uniform":
+        return replacement.uniform(model, context)
+    if params.replacer == "same_model":
+        found = replacement.same_model(model, context)
+    else:
+        masked = yield from _masked_model(model, params)
+        found = replacement.masked_lm(model, masked, context)
+    for item in found:
+        if isinstance(item, replacement.Predicted):
+            return item
+        yield item
+    raise AssertionError("a replacer ends with its tables")
+
+
+def _masked_model(model: Model, params: Params) -> Generator[Event, None, Model]:
+    if not params.replacer_model:
+        raise InvalidParams(
+            "The masked_lm replacer needs a masked language model.",
+            remedy="Name one in replacer_model, or choose the uniform replacer.",
+            field="replacer_model",
+        )
+    for event in model.another(params.replacer_model, needs=("masked_lm",)):
+        if isinstance(event, Model):
+            return event
+        yield event
+    raise AssertionError("loading ends with the model")
+
+
+def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
+    """Yield maps as probes arrive; return the target's final map, [N]."""
+    base = [float(value) for value in probing.base_measures(case)]
+    if params.estimator == "paper":
+        return (yield from _paper_scores(case, params, base))
+    final = np.zeros(case.length)
+    for found in probing.centred_maps(case, params.probes, stop_early=params.stop_early):
+        if isinstance(found, int):
+            yield Progress(stage="probing", done=found, total=params.probes, unit="probes")
+        else:
+            yield _as_event(case, params, found, base, params.probes)
+            final = found.mean[0]
+    return final
+
+
+def _paper_scores(
+    case: Case, params: Params, base: list[float]
+) -> Generator[Event, None, np.ndarray]:
+    total = params.paper_probes * (case.outputs + 1)
+    final, rows = np.zeros(case.length), []
+    for found in probing.paper_maps(
+        case, params.paper_probes, params.paper_max_steps, params.paper_top_k
+    ):
+        if isinstance(found, int):
+            yield Progress(stage="probing", done=found, total=total, unit="stopped probes")
+        else:
+            yield _as_event(case, params, found.maps, base, params.paper_max_steps)
+            final, rows = found.maps.mean[0], found.rows
+    for row, probes in enumerate(rows):
+        yield Convergence(
+            row=row,
+            steps=[probe.steps for probe in probes],
+            converged=[probe.converged for probe in probes],
+            over="converged" if any(probe.converged for probe in probes) else "all",
+        )
+    return final
+
+
+def _as_event(
+    case: Case, params: Params, maps: probing.Maps, base: list[float], budget: int
+) -> Scores:
+    measure, unit = _measure(params)
+    return Scores(
+        estimator=params.estimator,
+        measure=measure,
+        unit=unit,
+        probes=maps.probes,
+        budget=budget,
+        final=maps.final,
+        base=base,
+        valid=[int(value) for value in case.valid_R],
+        mean=maps.mean,
+        standard_error=maps.error,
+        word_standard_error=maps.word_error,
+        sentence_standard_error=maps.sentence_error,
+        stable_since=maps.stable_since,
+        separated=maps.separated,
+    )
+
+
+def _measure(params: Params) -> tuple[Any, str]:
+    if params.estimator == "paper":
+        return "importance", "share"
+    if params.contrast:
+        return "log_ratio", "nats"
+    return params.measure, "probability" if params.measure == "probability" else "nats"
+
+
+def _baselines(
+    case: Case, params: Params, scores: np.ndarray
+) -> Generator[Event, None, list[OtherMap]]:
+    allowed, found = case.allowed(0), []
+    top = top_set(scores, allowed, params.top_n)
+    for other in baselines.maps(case):
+        found.append(other)
+        shared = top & top_set(other.scores_N, allowed, params.top_n)
+        yield Baseline(
+            name=other.name,
+            label=other.label,
+            unit=other.unit,
+            source=other.source,
+            scores=other.scores_N,
+            spearman=baselines.agreement(case, scores, other.scores_N),
+            top_overlap=len(shared) / max(1, len(top)),
+        )
+    return found
+
+
+def _faithfulness(
+    case: Case, params: Params, scores: np.ndarray, others: list[OtherMap]
+) -> Iterator[Event]:
+    allowed = case.allowed(0)
+    if not allowed.any():
+        return
+    order = faithfulness.order_of(scores, allowed)
+    orders = {
+        ("reagent", "ReAGent"): order,
+        ("reversed", "Reversed order"): order[::-1],
+        **{(o.name, o.label): faithfulness.order_of(o.scores_N, allowed) for o in others},
+    }
+    drawn = {name: np.stack([one] * params.draws) for name, one in orders.items()}
+    drawn["random", "Random order"] = faithfulness.random_orders(case, allowed, params.draws)
+    for (name, label), rows in drawn.items():
+        yield from _curves(case, params, name, label, rows, len(drawn))
+    maps = {("reagent", "ReAGent"): scores}
+    maps |= {(other.name, other.label): other.scores_N for other in others}
+    yield from _softs(case, params, maps)
+
+
+def _curves(
+    case: Case, params: Params, name: str, label: str, orders: np.ndarray, count: int
+) -> Iterator[Event]:
+    total = 2 * orders.shape[0] * len(faithfulness.shares(orders.shape[1]))
+    done = 0
+    for direction in ("deletion", "insertion"):
+        for found in faithfulness.curve(case, orders, insertion=direction == "insertion"):
+            if isinstance(found, int):
+                done += found
+                stage = f"testing faithfulness: {label}, of {count} orders"
+                yield Progress(stage=stage, done=done, total=total, unit="rows")
+            else:
+                yield Curve(
+                    direction=direction,
+                    order=name,
+                    label=label,
+                    fraction=found.fraction.tolist(),
+                    mean=found.mean.tolist(),
+                    standard_error=found.error.tolist(),
+                    area=found.area,
+                    draws=params.draws,
+                )
+
+
+def _softs(case: Case, params: Params, maps: dict[tuple[str, str], np.ndarray]) -> Iterator[Event]:
+    """Soft-NS and Soft-NC of each map against those of random scores, softmax of U[0, 1)."""
+    allowed = case.allowed(0)
+    drawn = importance(case.stream(faithfulness.SOFT).random(case.length), allowed)
+    total = (1 + 2 * len(maps)) * 2 * params.draws  # two measures each
+    progress = _Counter("testing faithfulness: Soft-NS and Soft-NC", total)
+    reference = yield from progress.follow(faithfulness.soft_scores(case, drawn, params.draws))
+    for (name, label), scores in maps.items():
+        own = faithfulness.soft_weights(scores, allowed)
+        matched = faithfulness.at_entropy(own, allowed, faithfulness.entropy(drawn))
+        one = yield from progress.follow(faithfulness.soft_scores(case, own, params.draws))
+        two = yield from progress.follow(faithfulness.soft_scores(case, matched, params.draws))
+        ratio = faithfulness.log_ratio
+        yield Soft(
+            order=name,
+            label=label,
+            soft_ns=ratio(one.sufficiency, reference.sufficiency),
+            soft_nc=ratio(one.comprehensiveness, reference.comprehensiveness),
+            soft_ns_matched=ratio(two.sufficiency, reference.sufficiency),
+            soft_nc_matched=ratio(two.comprehensiveness, reference.comprehensiveness),
+            draws=params.draws,
+        )
+
+
+class _Counter:
+    """Progress over several generators that count rows and end with a result."""
+
+    def __init__(self, stage: str, total: int) -> None:
+        self.stage, self.total, self.done = stage, total, 0
+
+    def follow(
+        self, steps: Iterator[int | faithfulness.SoftScores]
+    ) -> Generator[Event, None, faithfulness.SoftScores]:
+        for step in steps:
+            if isinstance(step, faithfulness.SoftScores):
+                return step
+            self.done += step
+            yield Progress(stage=self.stage, done=self.done, total=self.total, unit="rows")
+        raise AssertionError("a soft score ends with its value")

@@ -1,0 +1,133 @@
+"""The mathematics of ReAGent (arXiv 2402.00794), on arrays alone.
+
+Shape legend: K probes, N positions, C columns (positions or groups of them), R rows (targets),
+P parallel probes, S steps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Nearest to 1 that float64 holds: atanh and the logit stay finite, and this is the clamp stated.
+LARGEST_DIFFERENCE = 1 - 2.0**-53
+LARGEST_PROBABILITY = 1 - 2.0**-53
+Z_95 = 1.959963984540054
+
+
+def measured(logprob: np.ndarray, measure: str) -> np.ndarray:
+    """A log-probability as `probability`, `log_probability` or `log_odds` (both nats).
+
+    Log-odds are taken at most at the probability 1 − 2⁻⁵³.
+    """
+    if measure == "probability":
+        return np.exp(logprob)
+    if measure == "log_odds":
+        log_rest = np.log(-np.expm1(np.minimum(logprob, np.log(LARGEST_PROBABILITY))))
+        return logprob - log_rest
+    return logprob
+
+
+class Moments:
+    """Sums over probes from which effects and their standard errors follow at any time.
+
+    A column c of a probe is Σ_{i in column} (m_i − r): one position, or a group of them.
+    """
+
+    def __init__(self, columns: int, rows: int, rate: float) -> None:
+        self.rate = rate
+        self.probes = 0
+        self.origin = np.zeros(rows)  # D is kept relative to its first value, against cancellation
+        self.d = np.zeros(rows)
+        self.c = np.zeros(columns)
+        self.cc = np.zeros(columns)
+        self.cd = np.zeros((rows, columns))
+        self.ccd = np.zeros((rows, columns))
+        self.ccdd = np.zeros((rows, columns))
+
+    def add(self, c_KC: np.ndarray, d_KR: np.ndarray) -> None:
+        """Take in probes: column values and falls D of each row's measure."""
+        if not self.probes:
+            self.origin = d_KR[0].copy()
+        d = d_KR - self.origin
+        self.probes += len(d)
+        self.d += d.sum(0)
+        self.c += c_KC.sum(0)
+        self.cc += (c_KC**2).sum(0)
+        self.cd += d.T @ c_KC
+        self.ccd += d.T @ c_KC**2
+        self.ccdd += (d.T**2) @ c_KC**2
+
+    def effects(self) -> tuple[np.ndarray, np.ndarray]:
+        """e = Σ c (D − D̄) / (K r (1 − r)) and its standard error, both [R, C].
+
+        The standard error is that of a mean of K independent terms.
+        """
+        count, scale = self.probes, self.rate * (1 - self.rate)
+        mean_d = (self.d / count)[:, None]
+        total = self.cd - mean_d * self.c
+        squares = self.ccdd - 2 * mean_d * self.ccd + mean_d**2 * self.cc
+        effect = total / (count * scale)
+        variance = np.maximum(squares / (count * scale**2) - effect**2, 0)
+        return effect, np.sqrt(variance / max(count - 1, 1))
+
+
+def group_starts(groups_N: np.ndarray) -> np.ndarray:
+    """First position of each group of a non-decreasing numbering."""
+    return np.flatnonzero(np.diff(groups_N, prepend=-1))
+
+
+def summed(values_KN: np.ndarray, starts: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Sums over the groups of each numbering, side by side, [K, C]."""
+    return np.concatenate([np.add.reduceat(values_KN, s, axis=-1) for s in starts], axis=-1)
+
+
+def top_set(scores_N: np.ndarray, allowed_N: np.ndarray, n: int) -> frozenset[int]:
+    """The n allowed positions of highest score; the earlier one first where scores tie."""
+    places = np.flatnonzero(allowed_N)
+    order = places[np.argsort(-scores_N[places], kind="stable")]
+    return frozenset(int(place) for place in order[:n])
+
+
+def is_separated(mean_N: np.ndarray, error_N: np.ndarray, allowed_N: np.ndarray, n: int) -> bool:
+    """Whether 95 % intervals part the n highest allowed positions from all others."""
+    top = top_set(mean_N, allowed_N, n)
+    rest = [place for place in np.flatnonzero(allowed_N) if place not in top]
+    if not rest:
+        return True
+    inside = list(top)
+    low = (mean_N[inside] - Z_95 * error_N[inside]).min()
+    high = (mean_N[rest] + Z_95 * error_N[rest]).max()
+    return bool(low > high)
+
+
+def step_changes(masks_SN: np.ndarray, difference_S: np.ndarray) -> np.ndarray:
+    """What each step adds to the logit-scale scores: ±logit((1 + D)/2) = ±2·atanh(D), [S, N]."""
+    clamped = np.clip(difference_S, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
+    return np.where(masks_SN, 1.0, -1.0) * (2 * np.arctanh(clamped))[:, None]
+
+
+def importance(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
+    """Softmax over the allowed positions, 0 elsewhere."""
+    masked = np.where(allowed_N, scores_N, -np.inf)
+    weights = np.exp(masked - masked.max())
+    result: np.ndarray = weights / weights.sum()
+    return result
+
+
+@dataclass
+class Probe:
+    """One probe of the paper's form for one row: running scores, and whether it stopped."""
+
+    scores_N: np.ndarray
+    steps: int = 0
+    converged: bool = False
+
+
+def paper_mean(
+    probes: list[Probe], allowed_N: np.ndarray, starts: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean importance over converged probes (none: over all), and its standard error, [C]."""
+    used = [probe for probe in probes if probe.converged] or probes
+    maps = summed(np.stack([importance(p.scores_N, allowed_N) for p in used]), starts)
+    spread = maps.std(0, ddof=1) if len(used) > 1 else np.zeros(maps.shape[1])
+    return maps.mean(0), spread / np.sqrt(len(used))

@@ -1,0 +1,125 @@
+"""Other methods' maps of the same target, from Captum; attention rollout from hooked patterns.
+
+Each returns one score per position, [N], 0 where the target has none.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from captum.attr import FeatureAblation, InputXGradient, IntegratedGradients
+from scipy.stats import spearmanr
+
+from analysis.probing import Case
+
+INTEGRATION_STEPS = 32
+
+
+@dataclass(frozen=True)
+class OtherMap:
+    """A baseline's map."""
+
+    name: str
+    label: str
+    unit: str
+    source: str
+    scores_N: np.ndarray
+
+
+def maps(case: Case) -> Iterator[OtherMap]:
+    """Yield the baselines one by one; rollout only where the model has hooks."""
+    explain = _explainer(case)
+    inputs = case.model.embeddings(_inputs(case)).detach()
+    nats = "nats (log-probability)"
+    with torch.enable_grad():
+        product = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
+    yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
+    with torch.enable_grad():
+        integrated = IntegratedGradients(explain).attribute(
+            inputs, baselines=torch.zeros_like(inputs), n_steps=INTEGRATION_STEPS,
+            internal_batch_size=case.chunk(),
+        )  # fmt: skip
+    yield _map(case, "integrated_gradients", "Integrated gradients", nats, integrated)
+    yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs))
+    check = case.model.info.self_check
+    if check is not None and check.passed:
+        yield OtherMap(
+            "attention_rollout",
+            "Attention rollout",
+            "share of attention",
+            "TransformerLens hook_pattern",
+            _where_allowed(case, rollout(case)),
+        )
+
+
+def rollout(case: Case) -> np.ndarray:
+    """Attention rollout (Abnar & Zuidema 2020): Π_l (½ A_l + ½ I), heads averaged, [N]."""
+    ids = _inputs(case)
+    _, cache = case.model.bridge.run_with_cache(
+        ids, names_filter=lambda name: name.endswith("attn.hook_pattern")
+    )
+    flow = torch.eye(ids.shape[1], dtype=torch.float64)
+    for layer in range(case.model.info.layers):
+        pattern_HNN = cache[f"blocks.{layer}.attn.hook_pattern"][0]
+        flow = (pattern_HNN.double().mean(0).cpu() + torch.eye(len(flow))) / 2 @ flow
+    rows = [case.prompt_length + t - 1 for t in case.span]
+    found = np.zeros(case.length)
+    found[: len(flow)] = flow[rows].mean(0).numpy()
+    return found
+
+
+def agreement(case: Case, one_N: np.ndarray, other_N: np.ndarray) -> float | None:
+    """Spearman's rank correlation over scored positions; None where it is undefined."""
+    allowed = case.allowed(0)
+    if allowed.sum() < 2 or np.ptp(one_N[allowed]) == 0 or np.ptp(other_N[allowed]) == 0:
+        return None
+    return float(spearmanr(one_N[allowed], other_N[allowed]).statistic)
+
+
+def _inputs(case: Case) -> torch.Tensor:
+    return torch.from_numpy(case.ids_N[None, :-1]).to(case.model.device)
+
+
+def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Embeddings [B, N, D] to the target's log-probability [B], less the foil's if there is one."""
+    at = torch.tensor([case.prompt_length + t for t in case.span])
+    targets = torch.from_numpy(case.ids_N)[at]
+
+    def explain(embeddings: torch.Tensor) -> torch.Tensor:
+        logits = case.model.logits(None, at - 1, embeddings_BND=embeddings)
+        logprobs = logits.double().log_softmax(-1)
+        if case.foil is not None:
+            return logprobs[:, 0, targets[0]] - logprobs[:, 0, case.foil]
+        return logprobs.gather(
+            -1, targets.to(logprobs.device).expand(len(logprobs), -1)[..., None]
+        ).sum((1, 2))
+
+    return explain
+
+
+@torch.no_grad()
+def _occlusion(
+    case: Case, explain: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+) -> torch.Tensor:
+    """Fall when one embedding is replaced by the mean embedding of the vocabulary."""
+    mean = case.model.plain.get_input_embeddings().weight.mean(0)
+    length = inputs.shape[1]
+    tokens = torch.arange(length, device=inputs.device)[None, :, None]
+    found: torch.Tensor = FeatureAblation(explain).attribute(
+        inputs,
+        baselines=mean.expand_as(inputs),
+        feature_mask=tokens.expand_as(inputs),
+        perturbations_per_eval=case.chunk(),
+    )
+    return found / inputs.shape[2]  # Captum repeats a token's score in each of its elements
+
+
+def _map(case: Case, name: str, label: str, unit: str, product: torch.Tensor) -> OtherMap:
+    scores = np.zeros(case.length)
+    scores[:-1] = product[0].double().sum(-1).detach().cpu().numpy()
+    return OtherMap(name, label, unit, "Captum", _where_allowed(case, scores))
+
+
+def _where_allowed(case: Case, scores_N: np.ndarray) -> np.ndarray:
+    return np.where(case.allowed(0), scores_N, 0.0)

@@ -1,0 +1,266 @@
+"""What a method on text starts from: the prompt, the output, and how both are shown.
+
+The parameters are those of `TextParams`; methods inherit them, so that the form asks for a
+prompt in one way everywhere.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from analysis import generation, text
+from analysis.errors import InvalidParams
+from analysis.events import Event, Progress
+from analysis.method import BaseParams
+from analysis.model import Model
+
+TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
+
+
+class TextParams(BaseParams):
+    """Prompt and output: given, or written by the model."""
+
+    prompt: str = Field(
+        min_length=1,
+        max_length=100_000,
+        description="Text that the model reads.",
+        json_schema_extra={"widget": "text", "group": "Text"},
+    )
+    chat: bool = Field(
+        default=False,
+        description="Wrap the prompt as a user's message with the model's chat template.",
+        json_schema_extra={"group": "Text"},
+    )
+    special_tokens: Literal["refuse", "text", "token"] = Field(
+        default="refuse",
+        description="A special token typed in the prompt: refuse it, read it as plain text, or "
+        "let it act as the token.",
+        json_schema_extra={"group": "Text"},
+    )
+    continuation: str = Field(
+        default="",
+        max_length=10_000,
+        description="Output to explain. Empty: the model writes it.",
+        json_schema_extra={"widget": "text", "group": "Output"},
+    )
+    max_new_tokens: int = Field(
+        default=8,
+        ge=1,
+        le=128,
+        description="Longest output in tokens, when the model writes it.",
+        json_schema_extra={"group": "Output"},
+    )
+    temperature: float = Field(
+        default=0.0,
+        ge=0,
+        le=5,
+        description="Sampling temperature; 0: the likeliest token each time (greedy).",
+        json_schema_extra={"group": "Output"},
+    )
+    top_k: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Sample among the k likeliest tokens; 0: all.",
+        json_schema_extra={"group": "Output"},
+    )
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Sample among the likeliest tokens that hold this much probability.",
+        json_schema_extra={"group": "Output"},
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        description="Seed of sampling and of every random draw.",
+        json_schema_extra={"group": "Output"},
+    )
+
+
+class Token(BaseModel):
+    """A token of the context."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: int
+    text: str = Field(description="What it adds to the decoded text; the parts join to the whole.")
+    piece: str = Field(description="Its entry in the vocabulary.")
+    word: int = Field(description="Number of the word it belongs to.")
+    sentence: int = Field(description="Number of the sentence it belongs to.")
+    protected: bool = Field(description="Never replaced, so it has no score.")
+
+
+class Tokens(Event):
+    """A stretch of the context: prompt tokens, then output tokens."""
+
+    kind: Literal["tokens"] = "tokens"
+    start: int = Field(description="Position of the first token of this stretch.")
+    total: int = Field(description="Positions in all, N.")
+    prompt_length: int = Field(description="L: positions below it are the prompt.")
+    tokens: list[Token]
+
+
+class Alternative(BaseModel):
+    """A token that the model could have written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    id: int
+    text: str
+    logprob: float = Field(description="Natural log of its probability.")
+
+
+class OutputStep(BaseModel):
+    """One output token and what stood beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    position: int = Field(description="Its position in the context.")
+    logprob: float = Field(description="Natural log of its probability.")
+    rank: int = Field(description="1: the likeliest.")
+    entropy: float = Field(description="Of the next-token distribution, nats.")
+    alternatives: list[Alternative] = Field(description="The likeliest tokens, at most five.")
+
+
+class Output(Event):
+    """The output that is explained."""
+
+    kind: Literal["output"] = "output"
+    generated: bool = Field(description="False: the output was given in the params.")
+    steps: list[OutputStep] = Field(description="One per output token, T.")
+    target_start: int
+    target_length: int
+    contrast: Alternative | None = Field(description="The foil of the first target token.")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Prompt and output as ids, with what is known of each position.
+
+    `closed` marks special tokens and chat markers, which a method must leave alone.
+    """
+
+    ids: list[int]
+    prompt_length: int
+    closed: list[bool]
+    texts: list[str]
+    words: list[int]
+    sentences: list[int]
+
+
+def read(model: Model, params: TextParams) -> Generator[Event, None, Context]:
+    """Encode the prompt and take or write the output; yields progress while writing.
+
+    Raises PromptEmpty, PromptTooLong, SpecialTokenInText, InvalidText, InvalidParams.
+    """
+    tokenizer = model.tokenizer
+    prompt = text.encode_prompt(
+        tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
+    )
+    if params.continuation:
+        output = text.encode_plain(tokenizer, params.continuation, field="continuation")
+        text.check_length(len(prompt.ids), output=len(output), context=model.info.context)
+    else:
+        length = params.max_new_tokens
+        text.check_length(len(prompt.ids), output=length, context=model.info.context)
+        output = yield from _written(model, params, prompt.ids)
+    return _context(model, prompt, output)
+
+
+def _written(
+    model: Model, params: TextParams, prompt: list[int]
+) -> Generator[Event, None, list[int]]:
+    sampling = generation.Sampling(params.temperature, params.top_k, params.top_p, params.seed)
+    output: list[int] = []
+    for token in generation.write(model, prompt, params.max_new_tokens, sampling):
+        output.append(token)
+        yield Progress(
+            stage="writing", done=len(output), total=params.max_new_tokens, unit="tokens"
+        )
+    return output
+
+
+def _context(model: Model, prompt: text.Prompt, output: list[int]) -> Context:
+    ids = [*prompt.ids, *output]
+    special = set(model.tokenizer.all_special_ids)
+    texts = text.display_texts(model.tokenizer, ids)
+    return Context(
+        ids=ids,
+        prompt_length=len(prompt.ids),
+        closed=[*prompt.protected, *(token in special for token in output)],
+        texts=texts,
+        words=text.word_numbers(texts),
+        sentences=text.sentence_numbers(texts),
+    )
+
+
+def describe(model: Model, context: Context, closed: list[bool]) -> Iterator[Tokens]:
+    """Yield the tokens in stretches; `closed` are those shown as protected."""
+    pieces = model.tokenizer.convert_ids_to_tokens(context.ids)
+    parts = (context.ids, context.texts, pieces, context.words, context.sentences, closed)
+    tokens = [
+        Token(id=i, text=t, piece=str(p), word=w, sentence=s, protected=c)
+        for i, t, p, w, s, c in zip(*parts, strict=True)
+    ]
+    for start in range(0, len(tokens), TOKENS_PER_EVENT):
+        yield Tokens(
+            start=start,
+            total=len(tokens),
+            prompt_length=context.prompt_length,
+            tokens=tokens[start : start + TOKENS_PER_EVENT],
+        )
+
+
+def single_token(model: Model, given: str, *, field: str) -> int:
+    """Id of a text that must be one token. Raises InvalidParams naming its tokens."""
+    ids = text.encode_plain(model.tokenizer, given, field=field)
+    if len(ids) != 1:
+        pieces = [model.tokenizer.decode([token]) for token in ids]
+        raise InvalidParams(
+            f"{field} {given!r} is {len(ids)} tokens of this model: {pieces}.",
+            remedy="Give one token; a leading space is part of it.",
+            field=field,
+        )
+    return ids[0]
+
+
+def output_event(
+    model: Model, context: Context, *, generated: bool, span: range, foil: int | None
+) -> Output:
+    """The output with the model's own probabilities."""
+    first = context.prompt_length
+    scored = generation.score(model, context.ids, first)
+    steps = [
+        OutputStep(
+            position=first + t,
+            logprob=float(scored.logprob_T[t]),
+            rank=int(scored.rank_T[t]),
+            entropy=float(scored.entropy_T[t]),
+            alternatives=[
+                _alternative(model, int(token), float(logprob))
+                for token, logprob in zip(
+                    scored.top_ids_TA[t], scored.top_logprobs_TA[t], strict=True
+                )
+            ],
+        )
+        for t in range(len(context.ids) - first)
+    ]
+    contrast = None
+    if foil is not None:
+        contrast = _alternative(model, foil, float(scored.logprobs_TV[span.start, foil]))
+    return Output(
+        generated=generated,
+        steps=steps,
+        target_start=span.start,
+        target_length=len(span),
+        contrast=contrast,
+    )
+
+
+def _alternative(model: Model, token: int, logprob: float) -> Alternative:
+    return Alternative(id=token, text=model.tokenizer.decode([token]), logprob=logprob)

@@ -1,0 +1,158 @@
+"""Does a map tell the truth? Deletion and insertion curves, Soft-NS and Soft-NC.
+
+Shape legend: N positions, M scored positions, F points of a curve, B draws, V vocabulary,
+D width.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import brentq
+
+from analysis.probing import Case, batches, logprobs, row_logprobs
+
+CURVE, SOFT = 10, 11  # random streams, apart from those of the probes
+POINTS = 11  # of a curve, from nothing replaced to everything
+
+
+@dataclass(frozen=True)
+class CurvePoints:
+    """Probability of the target at each share of replaced (or kept) positions."""
+
+    fraction: np.ndarray
+    mean: np.ndarray
+    error: np.ndarray
+
+    @property
+    def area(self) -> float:
+        return float(np.trapezoid(self.mean, self.fraction))
+
+
+def shares(scored: int) -> np.ndarray:
+    """Numbers of positions at which a curve is taken, 0 to all."""
+    return np.unique(np.linspace(0, scored, min(POINTS, scored + 1)).round().astype(int))
+
+
+def curve(case: Case, orders_BM: np.ndarray, *, insertion: bool) -> Iterator[int | CurvePoints]:
+    """Yield rows run, then the curve: one order of positions per draw, replaced afresh.
+
+    Deletion replaces the first positions of the order, insertion all but the first. The
+    same draws serve every order, so that orders are compared on equal replacements.
+    """
+    counts = shares(orders_BM.shape[1])
+    draws = len(orders_BM)
+    uniform = case.stream(CURVE).random((draws, 1, case.length))
+    masks = np.zeros((draws, len(counts), case.length), dtype=bool)
+    for point, count in enumerate(counts):
+        chosen = orders_BM[:, count:] if insertion else orders_BM[:, :count]
+        np.put_along_axis(masks[:, point], chosen, values=True, axis=-1)
+    ids = case.replaced(masks, np.broadcast_to(uniform, masks.shape)).reshape(-1, case.length)
+    found = []
+    for part in batches(case, ids):
+        found.append(np.exp(row_logprobs(case, logprobs(case, part)[0])[:, 0]))
+        yield len(part)
+    p_BF = np.concatenate(found).reshape(draws, -1)
+    error = p_BF.std(0, ddof=1) / np.sqrt(draws) if draws > 1 else np.zeros(len(counts))
+    yield CurvePoints(counts / orders_BM.shape[1], p_BF.mean(0), error)
+
+
+def order_of(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
+    """Allowed positions by falling score, [M]."""
+    places = np.flatnonzero(allowed_N)
+    ranked: np.ndarray = places[np.argsort(-scores_N[places], kind="stable")]
+    return ranked
+
+
+def random_orders(case: Case, allowed_N: np.ndarray, draws: int) -> np.ndarray:
+    """As many random orders of the allowed positions, [B, M]."""
+    places = np.flatnonzero(allowed_N)
+    stream = case.stream(CURVE, 1)
+    return np.stack([stream.permutation(places) for _ in range(draws)])
+
+
+@dataclass(frozen=True)
+class SoftScores:
+    """Soft-NS and Soft-NC of one map: 1 and 0 are the marks of a map that says nothing."""
+
+    sufficiency: float
+    comprehensiveness: float
+
+
+def soft_weights(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
+    """Scores as shares of importance: negative ones as 0, summing to 1 over allowed positions."""
+    weights = np.where(allowed_N, np.maximum(scores_N, 0), 0.0)
+    total = weights.sum()
+    return weights / total if total > 0 else allowed_N / allowed_N.sum()
+
+
+def entropy(weights_N: np.ndarray) -> float:
+    """In nats."""
+    used = weights_N[weights_N > 0]
+    return float(-(used * np.log(used)).sum())
+
+
+def at_entropy(weights_N: np.ndarray, allowed_N: np.ndarray, target: float) -> np.ndarray:
+    """Weights in the same order as given, sharpened or flattened to an entropy (nats).
+
+    They are a softmax of the ranks, whose temperature alone is free.
+    """
+    places = np.flatnonzero(allowed_N)
+    ranks = weights_N[places].argsort(kind="stable").argsort(kind="stable").astype(float)
+
+    def spread(slope: float) -> np.ndarray:
+        shifted = np.exp(slope * (ranks - ranks.max()))
+        return np.asarray(shifted / shifted.sum())
+
+    top = float(np.log(len(places)))
+    wanted = min(max(target, 1e-6), top - 1e-9)
+    slope = brentq(lambda s: entropy(spread(s)) - wanted, 1e-12, 60.0) if len(places) > 1 else 0.0
+    result = np.zeros(len(weights_N))
+    result[places] = spread(slope)
+    return result
+
+
+def soft_scores(case: Case, weights_N: np.ndarray, draws: int) -> Iterator[int | SoftScores]:
+    """Soft-NS and Soft-NC as in arXiv 2402.00794: embedding elements dropped at random.
+
+    An element of token i is kept with probability w_i (sufficiency) or 1 − w_i
+    (comprehensiveness); H(p, q) = (1/√2) Σ(√p − √q)² between next-token distributions, over
+    that of all-zero embeddings. Tokens without a score are kept whole.
+    """
+    scored = case.allowed(0)
+    keeps = [np.ones(case.length), np.where(scored, 0.0, 1.0)]
+    base, zero = (_dropped(case, keep, 1)[0] for keep in keeps)
+    whole = max(distance(base, zero), np.finfo(float).tiny)
+    ratios = []
+    for weights in (weights_N, 1 - weights_N):
+        found = _dropped(case, np.where(scored, weights, 1.0), draws)
+        ratios.append(float(np.mean([distance(base, row) for row in found])) / whole)
+        yield draws
+    yield SoftScores(max(0.0, 1 - ratios[0]), ratios[1])
+
+
+def distance(p_V: np.ndarray, q_V: np.ndarray) -> float:
+    """(1/√2) Σ(√p − √q)², the paper's form of the Hellinger distance."""
+    return float(((np.sqrt(p_V) - np.sqrt(q_V)) ** 2).sum() / np.sqrt(2))
+
+
+def log_ratio(value: float, reference: float) -> float:
+    """ln(value / reference), both taken at least at 1e-9 so that it is finite."""
+    return float(np.log(max(value, 1e-9) / max(reference, 1e-9)))
+
+
+@torch.inference_mode()
+def _dropped(case: Case, keep_N: np.ndarray, draws: int) -> np.ndarray:
+    """Next-token distributions at the target, embedding elements kept at a rate, [B, V]."""
+    end = case.prompt_length + case.span[0]
+    ids = torch.from_numpy(case.ids_N[None, :end]).to(case.model.device)
+    embeddings = case.model.embeddings(ids).expand(draws, -1, -1)
+    generator = torch.Generator().manual_seed(case.seed)
+    uniform = torch.rand(embeddings.shape, generator=generator).to(embeddings.device)
+    rate = torch.from_numpy(keep_N[:end]).to(embeddings)[None, :, None]
+    logits = case.model.logits(
+        None, torch.tensor([end - 1]), embeddings_BND=embeddings * (uniform < rate)
+    )
+    found: np.ndarray = logits[:, 0].double().softmax(-1).cpu().numpy()
+    return found

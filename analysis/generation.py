@@ -1,0 +1,103 @@
+"""Letting a model write, and scoring what it wrote."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from transformers import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from analysis.model import Model
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn; temperature 0 takes the likeliest."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The model's view of a given output of T tokens, natural logs, float64.
+
+    logprob_T, rank_T (1 = likeliest), entropy_T (nats); top_ids_TA and top_logprobs_TA hold
+    the A likeliest tokens of each step, likeliest first.
+    """
+
+    logprob_T: torch.Tensor
+    rank_T: torch.Tensor
+    entropy_T: torch.Tensor
+    top_ids_TA: torch.Tensor
+    top_logprobs_TA: torch.Tensor
+    logprobs_TV: torch.Tensor
+
+
+@torch.inference_mode()
+def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> Iterator[int]:
+    """Yield up to `length` token ids; an end-of-text token is the last one."""
+    warpers = _warpers(sampling)
+    stops = _stop_ids(model)
+    generator = torch.Generator().manual_seed(sampling.seed)
+    ids = torch.tensor([prompt], device=model.device)
+    step, cache = ids, None
+    for _ in range(length):
+        out = model.plain(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        model.rows, model.forwards = model.rows + 1, model.forwards + 1
+        cache = out.past_key_values
+        step = _draw(warpers(ids, out.logits[:, -1].float()), sampling, generator)
+        ids = torch.cat([ids, step], dim=1)
+        yield int(step)
+        if int(step) in stops:
+            return
+
+
+@torch.inference_mode()
+def score(model: Model, context: list[int], prompt_length: int, alternatives: int = 5) -> Scored:
+    """Teacher-forced distributions of the tokens from `prompt_length` on."""
+    ids = torch.tensor([context[:-1]], device=model.device)
+    positions = torch.arange(prompt_length - 1, len(context) - 1)
+    logprobs = model.logits(ids, positions)[0].double().log_softmax(-1).cpu()
+    target = torch.tensor(context[prompt_length:])
+    chosen = logprobs.gather(1, target[:, None])
+    top = logprobs.topk(min(alternatives, logprobs.shape[1]))
+    return Scored(
+        logprob_T=chosen[:, 0],
+        rank_T=1 + (logprobs > chosen).sum(-1),
+        entropy_T=torch.special.entr(logprobs.exp()).sum(-1),
+        top_ids_TA=top.indices,
+        top_logprobs_TA=top.values,
+        logprobs_TV=logprobs,
+    )
+
+
+def _warpers(sampling: Sampling) -> LogitsProcessorList:
+    chosen = LogitsProcessorList()
+    if sampling.temperature not in (0.0, 1.0):
+        chosen.append(TemperatureLogitsWarper(sampling.temperature))
+    if sampling.top_k:
+        chosen.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        chosen.append(TopPLogitsWarper(sampling.top_p))
+    return chosen
+
+
+def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
+    if sampling.temperature == 0:
+        return logits.argmax(-1, keepdim=True)
+    probabilities = logits.double().softmax(-1).cpu()
+    return torch.multinomial(probabilities, 1, generator=generator).to(logits.device)
+
+
+def _stop_ids(model: Model) -> set[int]:
+    config = model.plain.generation_config
+    stop = config.eos_token_id if config is not None else None
+    listed = stop if isinstance(stop, list) else [stop, model.tokenizer.eos_token_id]
+    return {token for token in listed if token is not None}

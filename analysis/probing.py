@@ -1,0 +1,369 @@
+"""Running ReAGent's probes on a model: contexts with replaced tokens, all targets at once.
+
+Shape legend as in `methods/reagent.py`: K probes, N positions, L prompt tokens, T output
+tokens, R rows (the target first, then each output token), P parallel probes, S steps.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from analysis.attribution import (
+    Moments,
+    Probe,
+    group_starts,
+    is_separated,
+    measured,
+    paper_mean,
+    step_changes,
+    summed,
+    top_set,
+)
+from analysis.model import Model
+from analysis.replacement import Replacer
+
+CENTRED, STEPS, START, TEST = range(4)  # kinds of random streams; each draws from its own seed
+FIRST_BLOCK = 16  # probes behind the first colours
+EARLIEST_STOP = 128  # probes before which an interval is not trusted to end the run
+STEP_BLOCKS = (8, 16, 32)  # steps run as one batch: the first blocks are small, many stop early
+
+
+@dataclass(frozen=True)
+class Case:
+    """One context and its targets.
+
+    `open_N` marks positions that may be replaced; `span` is the target's output tokens;
+    `foil` a contrast token at the span's first place.
+    """
+
+    model: Model
+    ids_N: np.ndarray
+    prompt_length: int
+    open_N: np.ndarray
+    words_N: np.ndarray
+    sentences_N: np.ndarray
+    span: range
+    foil: int | None
+    replacer: Replacer
+    rate: float
+    measure: str
+    top_n: int
+    rows_per_forward: int
+    seed: int
+
+    @property
+    def length(self) -> int:
+        return len(self.ids_N)
+
+    @property
+    def outputs(self) -> int:
+        return self.length - self.prompt_length
+
+    @property
+    def valid_R(self) -> np.ndarray:
+        """Positions below it precede all of a row's tokens but the last, per row."""
+        rows = [self.span[-1], *range(self.outputs)]
+        return np.array([self.prompt_length + last for last in rows])
+
+    def allowed(self, row: int) -> np.ndarray:
+        """Positions that have a score in a row, [N] bool."""
+        allowed: np.ndarray = self.open_N & (np.arange(self.length) < self.valid_R[row])
+        return allowed
+
+    def stream(self, *key: int) -> np.random.Generator:
+        """A random stream of its own for each key."""
+        return np.random.default_rng([self.seed, *key])
+
+    def chunk(self) -> int:
+        return self.model.rows_per_pass(self.length, self.rows_per_forward)
+
+    def replaced(self, masks_BN: np.ndarray, uniform_BN: np.ndarray) -> np.ndarray:
+        """Contexts with the masked positions replaced, [B, N] ids."""
+        return np.where(masks_BN, self.replacer.draw(uniform_BN), self.ids_N)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Scores so far, [R, N] with standard errors per position, word and sentence."""
+
+    probes: int
+    mean: np.ndarray
+    error: np.ndarray
+    word_error: np.ndarray
+    sentence_error: np.ndarray
+    stable_since: list[int]
+    separated: list[bool]
+    final: bool = False
+
+
+@torch.inference_mode()
+def logprobs(case: Case, ids_BN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities of the output tokens, [B, T], and of the foil, [B], float64.
+
+    One pass serves every target: the outputs are fed as they are and read at their places.
+    """
+    first = case.prompt_length - 1
+    inputs = torch.from_numpy(ids_BN[:, :-1]).to(case.model.device)
+    logits = case.model.logits(inputs, torch.arange(first, case.length - 1)).double()
+    total = logits.logsumexp(-1)
+    targets = torch.from_numpy(case.ids_N[case.prompt_length :]).to(logits.device)
+    chosen = logits.gather(-1, targets.expand(len(logits), -1)[..., None])[..., 0] - total
+    at = case.span[0]
+    foil = logits[:, at, case.foil] - total[:, at] if case.foil is not None else total[:, at] * 0
+    return chosen.cpu().numpy(), foil.cpu().numpy()
+
+
+def row_logprobs(case: Case, chosen_BT: np.ndarray) -> np.ndarray:
+    """Log-probability of each row's target, [B, R]: the span's tokens added, then each token."""
+    span = chosen_BT[:, case.span.start : case.span.stop].sum(1, keepdims=True)
+    return np.concatenate([span, chosen_BT], axis=1)
+
+
+def row_measures(case: Case, chosen_BT: np.ndarray, foil_B: np.ndarray) -> np.ndarray:
+    """The measure of each row, [B, R]; with a foil all are log-probabilities."""
+    rows = row_logprobs(case, chosen_BT)
+    if case.foil is None:
+        return measured(rows, case.measure)
+    rows[:, 0] = chosen_BT[:, case.span[0]] - foil_B
+    return rows
+
+
+def batches(case: Case, ids_BN: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows in passes of a size that keeps the run interruptible."""
+    size = case.chunk()
+    for start in range(0, len(ids_BN), size):
+        yield ids_BN[start : start + size]
+
+
+def block_ends(budget: int) -> Iterator[int]:
+    """Probe counts after which scores are shown: dense at first, at most some sixty in all."""
+    done = 0
+    while done < budget:
+        grown = done * 2 if done else FIRST_BLOCK
+        done = min(budget, grown, done + max(64, budget // 64) if done else grown)
+        yield done
+
+
+def centred_maps(case: Case, budget: int, *, stop_early: bool) -> Iterator[int | Maps]:
+    """Yield the number of probes run, and maps after each block; the last maps are final."""
+    stream = case.stream(CENTRED)
+    base = base_measures(case)
+    moments = Moments(sum(map(len, column_starts(case))), len(base), case.rate)
+    stability = Stability(case)
+    for end in block_ends(budget):
+        for size in _split(end - moments.probes, case.chunk()):
+            uniform = stream.random((size, 2, case.length))
+            masks = (uniform[:, 0] < case.rate) & case.open_N
+            values = row_measures(case, *logprobs(case, case.replaced(masks, uniform[:, 1])))
+            moments.add(columns(case, masks), base - values)
+            yield moments.probes
+        maps = _centred_snapshot(case, moments, stability, final=end == budget)
+        if stop_early and maps.separated[0] and end >= EARLIEST_STOP:
+            maps = replace(maps, final=True)
+        yield maps
+        if maps.final:
+            return
+
+
+def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator["int | Paper"]:
+    """Yield the number of stopped probes, and maps after each block of steps.
+
+    The process is the paper's, step by step; since an update never depends on an earlier
+    one, a block of steps is one batch, and each prefix of it is tested in another.
+    """
+    search = PaperSearch(case, probes, max_steps, top_k)
+    stability = Stability(case)
+    sizes = iter(STEP_BLOCKS)
+    while search.unfinished():
+        yield from search.advance(min(next(sizes, STEP_BLOCKS[-1]), max_steps - search.step))
+        yield search.snapshot(stability)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The paper form's maps, and per row how its probes stopped."""
+
+    maps: Maps
+    rows: list[list[Probe]]
+
+
+class PaperSearch:
+    """The paper form's probes for every row, advanced by blocks of steps."""
+
+    def __init__(self, case: Case, probes: int, max_steps: int, top_k: int) -> None:
+        self.case, self.max_steps, self.top_k, self.step = case, max_steps, top_k, 0
+        self.base = np.exp(row_logprobs(case, logprobs(case, case.ids_N[None])[0]))[0]
+        self.updates = [case.stream(STEPS, p) for p in range(probes)]
+        rows = range(len(self.base))
+        self.rows = [
+            [Probe(case.stream(START, r, p).random(case.length)) for p in range(probes)]
+            for r in rows
+        ]
+        self.tests = [[case.stream(TEST, r, p) for p in range(probes)] for r in rows]
+
+    def unfinished(self) -> list[tuple[int, int]]:
+        """(row, probe) pairs that have neither converged nor given up."""
+        return [
+            (r, p)
+            for r, probes in enumerate(self.rows)
+            for p, probe in enumerate(probes)
+            if not probe.converged and probe.steps < self.max_steps
+        ]
+
+    def advance(self, size: int) -> Iterator[int]:
+        """Run `size` steps of every unfinished probe; yield the number of stopped ones."""
+        pairs = self.unfinished()
+        changes = yield from self._updates(pairs, size)
+        for r in sorted({r for r, _ in pairs}):
+            yield from self._test(r, [p for row, p in pairs if row == r], changes)
+        self.step += size
+
+    def snapshot(self, stability: "Stability") -> Paper:
+        """Maps as they stand, over converged probes where there are any."""
+        case = self.case
+        found = [
+            paper_mean(probes, case.allowed(r), column_starts(case))
+            for r, probes in enumerate(self.rows)
+        ]
+        mean = np.stack([mean for mean, _ in found])
+        maps = _maps(
+            case,
+            mean,
+            np.stack([e for _, e in found]),
+            self.step,
+            stability,
+            final=not self.unfinished(),
+        )
+        return Paper(maps, self.rows)
+
+    def _stopped(self) -> int:
+        return sum(len(probes) for probes in self.rows) - len(self.unfinished())
+
+    def _updates(
+        self, pairs: list[tuple[int, int]], size: int
+    ) -> Generator[int, None, dict[tuple[int, int], np.ndarray]]:
+        """What a block of steps adds to the scores, [S, N] per (row, probe)."""
+        case, probes = self.case, sorted({p for _, p in pairs})
+        uniform = np.stack([self.updates[p].random((size, 2, case.length)) for p in probes])
+        masks = (uniform[:, :, 0] < case.rate) & case.open_N
+        ids = case.replaced(masks, uniform[:, :, 1]).reshape(-1, case.length)
+        chosen = []
+        for part in batches(case, ids):
+            chosen.append(logprobs(case, part)[0])
+            yield self._stopped()
+        falls = self.base - np.exp(row_logprobs(case, np.concatenate(chosen)))
+        falls = falls.reshape(len(probes), size, -1)
+        at = {p: place for place, p in enumerate(probes)}
+        return {(r, p): step_changes(masks[at[p]], falls[at[p], :, r]) for r, p in pairs}
+
+    def _test(
+        self, r: int, probes: list[int], changes: dict[tuple[int, int], np.ndarray]
+    ) -> Iterator[int]:
+        """Stop test of one row on every prefix of the block; first hit ends a probe."""
+        case, allowed = self.case, self.case.allowed(r)
+        scores = np.stack([self.rows[r][p].scores_N + changes[r, p].cumsum(0) for p in probes])
+        uniform = np.stack([self.tests[r][p].random(scores.shape[1:]) for p in probes])
+        masks = _all_but_top(scores, allowed, case.top_n)
+        ids = case.replaced(masks, uniform).reshape(-1, case.length)
+        hits = []
+        for part in batches(case, ids):
+            hits.append(self._is_likely(r, part))
+            yield self._stopped()
+        for p, row, hit in zip(probes, scores, _rows(hits, len(probes)), strict=True):
+            taken = int(hit.argmax()) + 1 if hit.any() else len(hit)
+            probe = self.rows[r][p]
+            probe.scores_N, probe.converged = row[taken - 1], bool(hit.any())
+            probe.steps += taken
+
+    @torch.inference_mode()
+    def _is_likely(self, r: int, ids_BN: np.ndarray) -> np.ndarray:
+        """Whether each target token of the row is among the k likeliest, [B]."""
+        case = self.case
+        tokens = list(case.span) if r == 0 else [r - 1]
+        positions = torch.tensor([case.prompt_length + t for t in tokens])
+        ids = torch.from_numpy(ids_BN[:, : int(positions[-1])]).to(case.model.device)
+        logits = case.model.logits(ids, positions - 1)
+        targets = torch.from_numpy(case.ids_N[positions.numpy()]).to(logits.device)
+        chosen = logits.gather(-1, targets.expand(len(logits), -1)[..., None])
+        likely = (logits > chosen).sum(-1) < self.top_k
+        return likely.all(-1).cpu().numpy()
+
+
+class Stability:
+    """Since which probe each row's top set has stood unchanged."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.sets: list[frozenset[int] | None] = [None] * (case.outputs + 1)
+        self.since = [0] * (case.outputs + 1)
+
+    def update(self, mean_RN: np.ndarray, probes: int) -> list[int]:
+        for row, mean in enumerate(mean_RN):
+            found = top_set(mean, self.case.allowed(row), self.case.top_n)
+            if found != self.sets[row]:
+                self.sets[row], self.since[row] = found, probes
+        return list(self.since)
+
+
+def base_measures(case: Case) -> np.ndarray:
+    """The measure of each row on the unchanged context, [R]."""
+    return row_measures(case, *logprobs(case, case.ids_N[None]))[0]
+
+
+def column_starts(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First position of each column: every position, each word, each sentence."""
+    every = np.arange(case.length)
+    return every, group_starts(case.words_N), group_starts(case.sentences_N)
+
+
+def columns(case: Case, masks_KN: np.ndarray) -> np.ndarray:
+    """Σ (m_i − r) over the open positions of each position, word and sentence, [K, C]."""
+    centred = (masks_KN - case.rate) * case.open_N
+    return summed(centred, column_starts(case))
+
+
+def _centred_snapshot(case: Case, moments: Moments, stability: Stability, *, final: bool) -> Maps:
+    mean, error = moments.effects()
+    return _maps(case, mean, error, moments.probes, stability, final=final)
+
+
+def _maps(
+    case: Case,
+    mean_RC: np.ndarray,
+    error_RC: np.ndarray,
+    probes: int,
+    stability: Stability,
+    *,
+    final: bool,
+) -> Maps:
+    """Maps of columns, with 0 where a row has no score."""
+    allowed = np.stack([case.allowed(row) for row in range(len(mean_RC))])
+    cuts = np.cumsum([len(starts) for starts in column_starts(case)])[:-1]
+    error, words, sentences = np.split(error_RC, cuts, axis=1)
+    mean = np.where(allowed, mean_RC[:, : case.length], 0.0)
+    error = np.where(allowed, error, 0.0)
+    separated = [
+        is_separated(m, e, a, case.top_n) for m, e, a in zip(mean, error, allowed, strict=True)
+    ]
+    since = stability.update(mean, probes)
+    return Maps(probes, mean, error, words, sentences, since, separated, final)
+
+
+def _all_but_top(scores_PSN: np.ndarray, allowed_N: np.ndarray, n: int) -> np.ndarray:
+    """The allowed positions outside the n highest, the earlier one first where scores tie."""
+    order = np.argsort(np.where(allowed_N, -scores_PSN, np.inf), axis=-1, kind="stable")
+    masks = np.broadcast_to(allowed_N, scores_PSN.shape).copy()
+    np.put_along_axis(masks, order[..., :n], values=False, axis=-1)
+    return masks
+
+
+def _rows(parts: list[np.ndarray], count: int) -> np.ndarray:
+    return np.concatenate(parts).reshape(count, -1)
+
+
+def _split(count: int, size: int) -> Iterator[int]:
+    while count > 0:
+        yield min(count, size)
+        count -= size

@@ -1,0 +1,196 @@
+"""Where replacement tokens come from.
+
+A replacer turns one uniform number per position into a token id that is never the original:
+a replaced position is a changed position. Same uniforms, same tokens, whatever the batch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from analysis.errors import InvalidParams, ModelIncompatible
+from analysis.events import Event, Progress
+from analysis.model import Model
+
+Candidates = tuple[np.ndarray, np.ndarray, int]
+STRETCH = 64  # positions predicted at once
+KEPT = 256  # likeliest tokens of a predicting replacer that can be drawn, renormalised
+
+
+class Replacer(Protocol):
+    """Turns uniform numbers in [0, 1), [..., N], into token ids of the same shape."""
+
+    label: str
+    fallbacks: int  # positions where a masked model offered nothing, so that any token is drawn
+
+    def draw(self, uniform_BN: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Any of the M ordinary ids but the original, each as likely.
+
+    `original_N` is the place of each position's token in `ordinary_M`, M if it has none.
+    """
+
+    ordinary_M: np.ndarray
+    original_N: np.ndarray
+    label: str = "uniform over the vocabulary"
+    fallbacks: int = 0
+
+    def draw(self, uniform_BN: np.ndarray) -> np.ndarray:
+        others = len(self.ordinary_M) - 1
+        choice = np.minimum((uniform_BN * others).astype(np.int64), others - 1)
+        return self.ordinary_M[choice + (choice >= self.original_N)]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The C likeliest ids of each position, [N, C], with cumulative probabilities up to 1."""
+
+    ids_NC: np.ndarray
+    cumulative_NC: np.ndarray
+    label: str
+    fallbacks: int = 0
+
+    def draw(self, uniform_BN: np.ndarray) -> np.ndarray:
+        choice = np.empty(uniform_BN.shape, dtype=np.int64)
+        for position, cumulative in enumerate(self.cumulative_NC):
+            choice[..., position] = np.searchsorted(
+                cumulative, uniform_BN[..., position], side="right"
+            )
+        choice = np.minimum(choice, self.ids_NC.shape[1] - 1)
+        return self.ids_NC[np.arange(self.ids_NC.shape[0]), choice]
+
+
+def ordinary_ids(model: Model) -> np.ndarray:
+    """Every id that stands for text: in the tokenizer, in the model, and not special."""
+    special = set(model.tokenizer.all_special_ids)
+    special |= {
+        token for token, added in model.tokenizer.added_tokens_decoder.items() if added.special
+    }
+    size = min(len(model.tokenizer), model.info.vocabulary)
+    return np.array([token for token in range(size) if token not in special], dtype=np.int64)
+
+
+def uniform(model: Model, context: list[int]) -> Uniform:
+    """Any ordinary id but the original, each as likely."""
+    ordinary = ordinary_ids(model)
+    place = {int(token): at for at, token in enumerate(ordinary)}
+    return Uniform(ordinary, np.array([place.get(token, len(ordinary)) for token in context]))
+
+
+@torch.inference_mode()
+def same_model(model: Model, context: list[int]) -> Iterator[Event | Predicted]:
+    """The explained model's own prediction of each position from what precedes it.
+
+    Yields progress, then the replacer.
+    """
+    ids = torch.tensor([context], device=model.device)
+    rows = [_likeliest(torch.zeros(1, model.info.vocabulary), model, context[:1])]
+    for start in range(1, len(context), STRETCH):
+        yield _progress(start, len(context))
+        end = min(start + STRETCH, len(context))
+        logits = model.logits(ids[:, : end - 1], torch.arange(start - 1, end - 1))[0]
+        rows.append(_likeliest(logits.cpu(), model, context[start:end]))
+    yield _predicted(rows, model)
+
+
+def masked_lm(model: Model, masked: Model, context: list[int]) -> Iterator[Event | Predicted]:
+    """A masked language model's prediction of each position from both sides.
+
+    Yields progress, then the replacer. With another vocabulary the candidates are those of
+    the masked model's tokens whose text is a single token of the explained model's.
+    Raises InvalidParams if the masked model has no mask token, ModelIncompatible if no
+    token is shared.
+    """
+    if masked.tokenizer.mask_token_id is None:
+        raise InvalidParams(
+            f"The tokenizer of {masked.info.id} has no mask token.",
+            remedy="Choose a masked language model.",
+            field="replacer_model",
+        )
+    mapping = vocabulary_map(masked.tokenizer, model)
+    rows: list[Candidates] = []
+    for position in range(len(context)):
+        if position % 16 == 0:
+            yield _progress(position, len(context))
+        logits = _masked_logits(model, masked, context, position, mapping)
+        rows.append(_likeliest(logits[None], model, context[position : position + 1]))
+    yield _predicted(rows, masked)
+
+
+def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tensor:
+    """For each id of the masked model the id of the explained model with that text, or −1."""
+    if masked.get_vocab() == model.tokenizer.get_vocab():
+        return torch.arange(model.info.vocabulary)
+    texts = masked.batch_decode([[token] for token in range(len(masked))])
+    spaced = [piece.startswith(("Ġ", "▁", " ")) for piece in _pieces(masked)]
+    texts = [" " + t.strip() if s else t for t, s in zip(texts, spaced, strict=True)]
+    encoded = model.tokenizer(texts, add_special_tokens=False, split_special_tokens=True).input_ids
+    mapping = torch.tensor([ids[0] if len(ids) == 1 else -1 for ids in encoded])
+    if bool((mapping < 0).all()):
+        raise ModelIncompatible(
+            "The masked model shares no token with the explained model.",
+            remedy="Choose a masked model of the same language, or another replacer.",
+            field="replacer_model",
+        )
+    return mapping
+
+
+def _pieces(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    return [piece or "" for piece in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
+
+
+@torch.inference_mode()
+def _masked_logits(
+    model: Model, masked: Model, context: list[int], position: int, mapping: torch.Tensor
+) -> torch.Tensor:
+    """Logits over the explained model's vocabulary for one masked position, −inf where none."""
+    tokenizer = masked.tokenizer
+    if masked.tokenizer.get_vocab() == model.tokenizer.get_vocab():
+        ids, at = [*context], position
+        ids[position] = int(tokenizer.mask_token_id)  # type: ignore[arg-type]
+    else:
+        decode = model.tokenizer.decode
+        left = decode(context[:position], skip_special_tokens=True)
+        right = decode(context[position + 1 :], skip_special_tokens=True)
+        ids = tokenizer(f"{left} {tokenizer.mask_token}{right}").input_ids
+        at = ids.index(tokenizer.mask_token_id)
+    start = max(0, min(at - masked.info.context // 2, len(ids) - masked.info.context))
+    window = torch.tensor([ids[start : start + masked.info.context]], device=masked.device)
+    masked.rows, masked.forwards = masked.rows + 1, masked.forwards + 1
+    found = masked.plain(window).logits[0, at - start].float().cpu()[: len(mapping)]
+    logits = torch.full((model.info.vocabulary,), -torch.inf)
+    known = mapping[: len(found)] >= 0
+    return logits.scatter_reduce(0, mapping[: len(found)][known], found[known], "amax")
+
+
+def _likeliest(logits_BV: torch.Tensor, model: Model, originals: list[int]) -> Candidates:
+    """Candidates of some positions: ordinary ids only, the originals excluded."""
+    allowed = torch.full((logits_BV.shape[1],), -torch.inf, dtype=torch.float64)
+    allowed[torch.from_numpy(ordinary_ids(model))] = 0
+    logits = logits_BV.double() + allowed
+    logits[torch.arange(len(originals)), torch.tensor(originals)] = -torch.inf
+    nothing = torch.isinf(logits).all(-1)
+    logits[nothing] = allowed
+    top = logits.topk(min(KEPT, logits.shape[1]))
+    return top.indices.numpy(), top.values.softmax(-1).cumsum(-1).numpy(), int(nothing.sum())
+
+
+def _predicted(rows: list[Candidates], source: Model) -> Predicted:
+    ids, cumulative, nothing = zip(*rows, strict=True)
+    return Predicted(
+        np.concatenate(ids),
+        np.concatenate(cumulative),
+        f"predicted by {source.info.id}",
+        fallbacks=sum(nothing),
+    )
+
+
+def _progress(done: int, total: int) -> Progress:
+    return Progress(stage="predicting replacements", done=done, total=total, unit="tokens")

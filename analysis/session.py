@@ -1,0 +1,86 @@
+"""One process's models, and running methods on them."""
+
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import Any
+
+import torch
+
+from analysis import method as methods
+from analysis import model as models
+from analysis.catalog import Catalog, Entry
+from analysis.errors import InvalidParams, OutOfMemory
+from analysis.events import Event
+from analysis.model import Model, ModelCache
+
+INSPECT = "inspect"
+
+
+def run(
+    method: str, *, model: str | Entry, params: dict[str, Any], catalog: Catalog | None = None
+) -> Iterator[Event]:
+    """See `analysis.run`. Wrong params are refused before anything is loaded."""
+    if method == INSPECT:
+        _refuse_any(params)
+        return _guarded(_load(model, catalog or Catalog(), ()))
+    found = methods.get(method)
+    checked = found.check(params)
+    return _guarded(_run(found, model, checked, catalog or Catalog()))
+
+
+@cache
+def model_cache() -> ModelCache:
+    """The models of this process."""
+    return models.default_cache()
+
+
+def _run(
+    method: methods.Method, model: str | Entry, params: methods.BaseParams, catalog: Catalog
+) -> Iterator[Event]:
+    for event in _load(model, catalog, method.needs):
+        if isinstance(event, Model):
+            yield from method.run(event, params)
+        else:
+            yield event
+
+
+def _load(model: str | Entry, catalog: Catalog, needs: tuple[str, ...]) -> Iterator[Any]:
+    """Events of loading, then the Model."""
+    store = model_cache()
+    if isinstance(model, str):
+        yield from models.load(model, catalog=catalog, cache=store, needs=needs)
+        entry = catalog.find(model)
+    else:
+        entry = model
+        yield from models.load_entry(entry, catalog=catalog, cache=store, needs=needs)
+    found = models.loaded(entry, store)
+    found.another = partial(_another, catalog)
+    yield found
+
+
+def _another(catalog: Catalog, model_id: str, *, needs: tuple[str, ...]) -> Any:
+    """Load a second model, without its ModelLoaded event."""
+    for event in _load(model_id, catalog, needs):
+        if not isinstance(event, models.ModelLoaded):
+            yield event
+
+
+def _guarded(events: Iterator[Any]) -> Iterator[Event]:
+    """The events; running out of memory is a typed error."""
+    try:
+        for event in events:
+            if isinstance(event, Event):
+                yield event
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory(
+            "The device's memory is used up.",
+            remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",
+        ) from error
+
+
+def _refuse_any(params: dict[str, Any]) -> None:
+    if params:
+        raise InvalidParams(
+            f"inspect takes no parameters; given: {', '.join(map(ascii, params))}.",
+            remedy="Leave the parameters empty.",
+        )
