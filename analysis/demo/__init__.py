@@ -1,0 +1,1 @@
+"""Worlds, training and reports of the models that ship with Glassbench."""
