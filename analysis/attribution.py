@@ -20,10 +20,12 @@ def measured(logprob: np.ndarray, measure: str) -> np.ndarray:
     Log-odds are taken at most at the probability 1 − 2⁻⁵³.
     """
     if measure == "probability":
-        return np.exp(logprob)
+        probability: np.ndarray = np.exp(logprob)
+        return probability
     if measure == "log_odds":
         log_rest = np.log(-np.expm1(np.minimum(logprob, np.log(LARGEST_PROBABILITY))))
-        return logprob - log_rest
+        odds: np.ndarray = logprob - log_rest
+        return odds
     return logprob
 
 
@@ -103,7 +105,8 @@ def is_separated(mean_N: np.ndarray, error_N: np.ndarray, allowed_N: np.ndarray,
 def step_changes(masks_SN: np.ndarray, difference_S: np.ndarray) -> np.ndarray:
     """What each step adds to the logit-scale scores: ±logit((1 + D)/2) = ±2·atanh(D), [S, N]."""
     clamped = np.clip(difference_S, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
-    return np.where(masks_SN, 1.0, -1.0) * (2 * np.arctanh(clamped))[:, None]
+    changes: np.ndarray = np.where(masks_SN, 1.0, -1.0) * (2 * np.arctanh(clamped))[:, None]
+    return changes
 
 
 def importance(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:

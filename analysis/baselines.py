@@ -3,14 +3,18 @@
 Each returns one score per position, [N], 0 where the target has none.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from captum.attr import FeatureAblation, InputXGradient, IntegratedGradients
+from pydantic import Field
 from scipy.stats import spearmanr
 
+from analysis.attribution import top_set
+from analysis.events import Array, Event
 from analysis.probing import Case
 
 INTEGRATION_STEPS = 32
@@ -25,6 +29,38 @@ class OtherMap:
     unit: str
     source: str
     scores_N: np.ndarray
+
+
+class Baseline(Event):
+    """Another method's map of the target."""
+
+    kind: Literal["baseline"] = "baseline"
+    name: str
+    label: str
+    unit: str
+    source: str = Field(description="The library that computed it.")
+    scores: Array = Field(description="[N]; 0 where the target's row has no score.")
+    spearman: float | None = Field(description="Rank correlation with ReAGent's map, −1..1.")
+    top_overlap: float = Field(description="Share of the top_n set in common, 0..1.")
+
+
+def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
+    """Yield each baseline with its agreement with a map; return them all."""
+    allowed, found = case.allowed(0), []
+    top = top_set(scores_N, allowed, case.top_n)
+    for other in maps(case):
+        found.append(other)
+        shared = top & top_set(other.scores_N, allowed, case.top_n)
+        yield Baseline(
+            name=other.name,
+            label=other.label,
+            unit=other.unit,
+            source=other.source,
+            scores=other.scores_N,
+            spearman=agreement(case, scores_N, other.scores_N),
+            top_overlap=len(shared) / max(1, len(top)),
+        )
+    return found
 
 
 def maps(case: Case) -> Iterator[OtherMap]:
@@ -103,7 +139,7 @@ def _occlusion(
     case: Case, explain: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
 ) -> torch.Tensor:
     """Fall when one embedding is replaced by the mean embedding of the vocabulary."""
-    mean = case.model.plain.get_input_embeddings().weight.mean(0)
+    mean = cast(torch.nn.Embedding, case.model.plain.get_input_embeddings()).weight.mean(0)
     length = inputs.shape[1]
     tokens = torch.arange(length, device=inputs.device)[None, :, None]
     found: torch.Tensor = FeatureAblation(explain).attribute(

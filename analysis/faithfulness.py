@@ -4,17 +4,52 @@ Shape legend: N positions, M scored positions, F points of a curve, B draws, V v
 D width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.optimize import brentq
 
+from analysis.attribution import importance
+from analysis.events import Event, Progress
 from analysis.probing import Case, batches, logprobs, row_logprobs
 
 CURVE, SOFT = 10, 11  # random streams, apart from those of the probes
+Direction = Literal["deletion", "insertion"]
+DIRECTIONS: tuple[Direction, ...] = ("deletion", "insertion")
+Result = TypeVar("Result", "CurvePoints", "SoftScores")
+SOFT_DRAWS = 32  # fewer leave Soft-NS to chance
 POINTS = 11  # of a curve, from nothing replaced to everything
+
+
+class Curve(Event):
+    """A faithfulness curve of the target: p as ranked tokens are replaced or kept."""
+
+    kind: Literal["curve"] = "curve"
+    direction: Direction
+    order: str = Field(description="reagent, reversed, random, or a baseline's name.")
+    label: str
+    fraction: list[float] = Field(description="Share of the scored tokens replaced (or kept).")
+    mean: list[float] = Field(description="Probability of the target, mean over draws.")
+    standard_error: list[float]
+    area: float = Field(description="Under the curve, 0..1, trapezoid rule.")
+    draws: int
+
+
+class Soft(Event):
+    """Soft-NS and Soft-NC of a map, as the paper defines them, and at matched entropy."""
+
+    kind: Literal["soft"] = "soft"
+    order: str
+    label: str
+    soft_ns: float = Field(description="ln(soft-NS / soft-NS of random scores).")
+    soft_nc: float = Field(description="ln(soft-NC / soft-NC of random scores).")
+    soft_ns_matched: float = Field(description="Likewise, at the random scores' entropy.")
+    soft_nc_matched: float = Field(description="Likewise, at the random scores' entropy.")
+    draws: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +63,25 @@ class CurvePoints:
     @property
     def area(self) -> float:
         return float(np.trapezoid(self.mean, self.fraction))
+
+
+Maps = dict[tuple[str, str], np.ndarray]  # (name, label) to scores [N]
+
+
+def judge(case: Case, maps: Maps, draws: int) -> Iterator[Event]:
+    """Yield curves and soft scores of each map; the first also in reverse, beside random order."""
+    allowed = case.allowed(0)
+    if not allowed.any():
+        return
+    orders = {key: order_of(scores, allowed) for key, scores in maps.items()}
+    orders["reversed", "Reversed order"] = next(iter(orders.values()))[::-1]
+    drawn = {key: np.stack([order] * draws) for key, order in orders.items()}
+    drawn["random", "Random order"] = random_orders(case, allowed, draws)
+    points = len(shares(int(allowed.sum())))
+    counter = _Counter("drawing faithfulness curves", len(drawn) * 2 * draws * points)
+    for (name, label), rows in drawn.items():
+        yield from _curves(case, counter, name, label, rows)
+    yield from _softs(case, maps)
 
 
 def shares(scored: int) -> np.ndarray:
@@ -83,8 +137,9 @@ class SoftScores:
 def soft_weights(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
     """Scores as shares of importance: negative ones as 0, summing to 1 over allowed positions."""
     weights = np.where(allowed_N, np.maximum(scores_N, 0), 0.0)
-    total = weights.sum()
-    return weights / total if total > 0 else allowed_N / allowed_N.sum()
+    chosen = weights if weights.any() else allowed_N.astype(float)
+    shares: np.ndarray = chosen / chosen.sum()
+    return shares
 
 
 def entropy(weights_N: np.ndarray) -> float:
@@ -113,7 +168,7 @@ def at_entropy(weights_N: np.ndarray, allowed_N: np.ndarray, target: float) -> n
     return result
 
 
-def soft_scores(case: Case, weights_N: np.ndarray, draws: int) -> Iterator[int | SoftScores]:
+def soft_scores(case: Case, weights_N: np.ndarray) -> Iterator[int | SoftScores]:
     """Soft-NS and Soft-NC as in arXiv 2402.00794: embedding elements dropped at random.
 
     An element of token i is kept with probability w_i (sufficiency) or 1 − w_i
@@ -126,9 +181,9 @@ def soft_scores(case: Case, weights_N: np.ndarray, draws: int) -> Iterator[int |
     whole = max(distance(base, zero), np.finfo(float).tiny)
     ratios = []
     for weights in (weights_N, 1 - weights_N):
-        found = _dropped(case, np.where(scored, weights, 1.0), draws)
+        found = _dropped(case, np.where(scored, weights, 1.0), SOFT_DRAWS)
         ratios.append(float(np.mean([distance(base, row) for row in found])) / whole)
-        yield draws
+        yield SOFT_DRAWS
     yield SoftScores(max(0.0, 1 - ratios[0]), ratios[1])
 
 
@@ -151,8 +206,64 @@ def _dropped(case: Case, keep_N: np.ndarray, draws: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(case.seed)
     uniform = torch.rand(embeddings.shape, generator=generator).to(embeddings.device)
     rate = torch.from_numpy(keep_N[:end]).to(embeddings)[None, :, None]
-    logits = case.model.logits(
-        None, torch.tensor([end - 1]), embeddings_BND=embeddings * (uniform < rate)
-    )
-    found: np.ndarray = logits[:, 0].double().softmax(-1).cpu().numpy()
+    kept = embeddings * (uniform < rate)
+    last = torch.tensor([end - 1])
+    logits = [case.model.logits(None, last, embeddings_BND=k) for k in kept.split(case.chunk())]
+    found: np.ndarray = torch.cat(logits)[:, 0].double().softmax(-1).cpu().numpy()
     return found
+
+
+def _curves(
+    case: Case, counter: "_Counter", name: str, label: str, orders_BM: np.ndarray
+) -> Iterator[Event]:
+    for direction in DIRECTIONS:
+        points = yield from counter.follow(
+            curve(case, orders_BM, insertion=direction == "insertion")
+        )
+        yield Curve(
+            direction=direction,
+            order=name,
+            label=label,
+            fraction=points.fraction.tolist(),
+            mean=points.mean.tolist(),
+            standard_error=points.error.tolist(),
+            area=points.area,
+            draws=len(orders_BM),
+        )
+
+
+def _softs(case: Case, maps: Maps) -> Iterator[Event]:
+    """Soft scores of each map against those of random scores, a softmax of U[0, 1)."""
+    allowed = case.allowed(0)
+    drawn = importance(case.stream(SOFT).random(case.length), allowed)
+    counter = _Counter("measuring Soft-NS and Soft-NC", (1 + 2 * len(maps)) * 2 * SOFT_DRAWS)
+    reference = yield from counter.follow(soft_scores(case, drawn))
+    for (name, label), scores in maps.items():
+        own = soft_weights(scores, allowed)
+        matched = at_entropy(own, allowed, entropy(drawn))
+        one = yield from counter.follow(soft_scores(case, own))
+        two = yield from counter.follow(soft_scores(case, matched))
+        yield Soft(
+            order=name,
+            label=label,
+            soft_ns=log_ratio(one.sufficiency, reference.sufficiency),
+            soft_nc=log_ratio(one.comprehensiveness, reference.comprehensiveness),
+            soft_ns_matched=log_ratio(two.sufficiency, reference.sufficiency),
+            soft_nc_matched=log_ratio(two.comprehensiveness, reference.comprehensiveness),
+            draws=SOFT_DRAWS,
+        )
+
+
+class _Counter:
+    """Progress in rows over several generators that count rows and end with a result."""
+
+    def __init__(self, stage: str, total: int) -> None:
+        self.stage, self.total, self.done = stage, total, 0
+
+    def follow(self, steps: Iterator[int | Result]) -> Generator[Event, None, Result]:
+        for step in steps:
+            if not isinstance(step, int):
+                return step
+            self.done += step
+            yield Progress(stage=self.stage, done=self.done, total=self.total, unit="rows")
+        raise AssertionError("a measurement ends with its result")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import (
@@ -46,7 +47,7 @@ def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> I
     warpers = _warpers(sampling)
     stops = _stop_ids(model)
     generator = torch.Generator().manual_seed(sampling.seed)
-    ids = torch.tensor([prompt], device=model.device)
+    ids: Any = torch.tensor([prompt], device=model.device)
     step, cache = ids, None
     for _ in range(length):
         out = model.plain(step, past_key_values=cache, use_cache=True, logits_to_keep=1)

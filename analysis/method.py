@@ -8,9 +8,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from types import ModuleType
-from typing import Any, Union
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -62,7 +63,7 @@ class Method:
 
     def event_schema(self) -> dict[str, Any]:
         """JSON schema of every event that a run can yield, discriminated on `kind`."""
-        union = Union[(Common, *self.events)]
+        union: Any = reduce(or_, self.events, Common)
         return TypeAdapter(union).json_schema(mode="serialization")
 
 

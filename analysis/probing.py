@@ -309,7 +309,8 @@ class Stability:
 
 def base_measures(case: Case) -> np.ndarray:
     """The measure of each row on the unchanged context, [R]."""
-    return row_measures(case, *logprobs(case, case.ids_N[None]))[0]
+    found: np.ndarray = row_measures(case, *logprobs(case, case.ids_N[None]))[0]
+    return found
 
 
 def column_starts(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -24,8 +24,12 @@ KEPT = 256  # likeliest tokens of a predicting replacer that can be drawn, renor
 class Replacer(Protocol):
     """Turns uniform numbers in [0, 1), [..., N], into token ids of the same shape."""
 
-    label: str
-    fallbacks: int  # positions where a masked model offered nothing, so that any token is drawn
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def fallbacks(self) -> int:
+        """Positions where a masked model offered nothing, so that any token is drawn."""
 
     def draw(self, uniform_BN: np.ndarray) -> np.ndarray: ...
 
@@ -45,7 +49,8 @@ class Uniform:
     def draw(self, uniform_BN: np.ndarray) -> np.ndarray:
         others = len(self.ordinary_M) - 1
         choice = np.minimum((uniform_BN * others).astype(np.int64), others - 1)
-        return self.ordinary_M[choice + (choice >= self.original_N)]
+        drawn: np.ndarray = self.ordinary_M[choice + (choice >= self.original_N)]
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Predicted:
                 cumulative, uniform_BN[..., position], side="right"
             )
         choice = np.minimum(choice, self.ids_NC.shape[1] - 1)
-        return self.ids_NC[np.arange(self.ids_NC.shape[0]), choice]
+        drawn: np.ndarray = self.ids_NC[np.arange(self.ids_NC.shape[0]), choice]
+        return drawn
 
 
 def ordinary_ids(model: Model) -> np.ndarray:
@@ -154,7 +160,7 @@ def _masked_logits(
     tokenizer = masked.tokenizer
     if masked.tokenizer.get_vocab() == model.tokenizer.get_vocab():
         ids, at = [*context], position
-        ids[position] = int(tokenizer.mask_token_id)  # type: ignore[arg-type]
+        ids[position] = int(tokenizer.mask_token_id)
     else:
         decode = model.tokenizer.decode
         left = decode(context[:position], skip_special_tokens=True)

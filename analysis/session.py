@@ -10,7 +10,7 @@ from analysis import method as methods
 from analysis import model as models
 from analysis.catalog import Catalog, Entry
 from analysis.errors import InvalidParams, OutOfMemory
-from analysis.events import Event
+from analysis.events import Event, ModelLoaded
 from analysis.model import Model, ModelCache
 
 INSPECT = "inspect"
@@ -61,7 +61,7 @@ def _load(model: str | Entry, catalog: Catalog, needs: tuple[str, ...]) -> Itera
 def _another(catalog: Catalog, model_id: str, *, needs: tuple[str, ...]) -> Any:
     """Load a second model, without its ModelLoaded event."""
     for event in _load(model_id, catalog, needs):
-        if not isinstance(event, models.ModelLoaded):
+        if not isinstance(event, ModelLoaded):
             yield event
 
 

@@ -1,6 +1,7 @@
 """Text to token ids and back: what is typed, what is shown, and how tokens group."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import regex
 from transformers import PreTrainedTokenizerBase
@@ -100,8 +101,8 @@ def display_texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[st
     texts: list[str] = []
     start = 0  # first token of the stretch that is decoded together
     for end in range(1, len(ids) + 1):
-        before = tokenizer.decode(ids[max(0, start - 4) : start], skip_special_tokens=False)
-        whole = tokenizer.decode(ids[max(0, start - 4) : end], skip_special_tokens=False)
+        before = str(tokenizer.decode(ids[max(0, start - 4) : start], skip_special_tokens=False))
+        whole = str(tokenizer.decode(ids[max(0, start - 4) : end], skip_special_tokens=False))
         added = whole[len(before) :]
         unfinished = added.endswith("\ufffd") and end < len(ids) and end - start < 4
         texts.append("" if unfinished else added)
@@ -147,10 +148,10 @@ def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
 
 
 def _templated(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    ids: list[int] = tokenizer.apply_chat_template(
+    ids: Any = tokenizer.apply_chat_template(
         [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
     )
-    return ids
+    return list(ids)
 
 
 def _common(one: list[int], other: list[int]) -> int:

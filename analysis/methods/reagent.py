@@ -24,11 +24,11 @@ from pydantic import Field
 
 from analysis import baselines, faithfulness, probing, replacement
 from analysis import context as contexts
-from analysis.attribution import importance, top_set
-from analysis.baselines import OtherMap
+from analysis.baselines import Baseline, OtherMap
 from analysis.context import Context, Output, TextParams, Tokens
 from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Array, Event, Progress
+from analysis.faithfulness import Curve, Soft
 from analysis.method import Example
 from analysis.model import Model
 from analysis.probing import Case
@@ -169,6 +169,14 @@ class Params(TextParams):
     )
 
 
+class Replacement(Event):
+    """Where replacement tokens come from in this run."""
+
+    kind: Literal["replacement"] = "replacement"
+    label: str
+    fallbacks: int = Field(description="Positions where a masked model offered nothing.")
+
+
 class Scores(Event):
     """The maps so far; row 0 is the target, row t + 1 output token t.
 
@@ -211,46 +219,6 @@ class Convergence(Event):
     )
 
 
-class Baseline(Event):
-    """Another method's map of the target."""
-
-    kind: Literal["baseline"] = "baseline"
-    name: str
-    label: str
-    unit: str
-    source: str = Field(description="The library that computed it.")
-    scores: Array = Field(description="[N]; 0 where the target's row has no score.")
-    spearman: float | None = Field(description="Rank correlation with ReAGent's map, −1..1.")
-    top_overlap: float = Field(description="Share of the top_n set in common, 0..1.")
-
-
-class Curve(Event):
-    """A faithfulness curve of the target: p as ranked tokens are replaced or kept."""
-
-    kind: Literal["curve"] = "curve"
-    direction: Literal["deletion", "insertion"]
-    order: str = Field(description="reagent, reversed, random, or a baseline's name.")
-    label: str
-    fraction: list[float] = Field(description="Share of the scored tokens replaced (or kept).")
-    mean: list[float] = Field(description="Probability of the target, mean over draws.")
-    standard_error: list[float]
-    area: float = Field(description="Under the curve, 0..1, trapezoid rule.")
-    draws: int
-
-
-class Soft(Event):
-    """Soft-NS and Soft-NC of a map, as the paper defines them, and at matched entropy."""
-
-    kind: Literal["soft"] = "soft"
-    order: str
-    label: str
-    soft_ns: float = Field(description="ln(soft-NS / soft-NS of random scores).")
-    soft_nc: float = Field(description="ln(soft-NC / soft-NC of random scores).")
-    soft_ns_matched: float = Field(description="Likewise, at the random scores' entropy.")
-    soft_nc_matched: float = Field(description="Likewise, at the random scores' entropy.")
-    draws: int
-
-
 class Cost(Event):
     """What the run took; the last event of a method."""
 
@@ -259,7 +227,7 @@ class Cost(Event):
     forwards: dict[str, int] = Field(description="Forward passes, per stage.")
 
 
-EVENTS = (Tokens, Output, Scores, Convergence, Baseline, Curve, Soft, Cost)
+EVENTS = (Tokens, Output, Replacement, Scores, Convergence, Baseline, Curve, Soft, Cost)
 
 PRESETS: dict[str, dict[str, Any]] = {
     "centred (default)": {"estimator": "centred", "replace_rate": 0.3, "probes": 512, "top_n": 5},
@@ -305,10 +273,12 @@ def run(model: Model, params: Params) -> Iterator[Event]:
     meter.book("probes")
     others: list[OtherMap] = []
     if params.baselines:
-        others = yield from _baselines(case, params, scores)
+        others = yield from baselines.compare(case, scores)
         meter.book("baselines")
     if params.faithfulness:
-        yield from _faithfulness(case, params, scores, others)
+        maps = {("reagent", "ReAGent"): scores}
+        maps |= {(other.name, other.label): other.scores_N for other in others}
+        yield from faithfulness.judge(case, maps, params.draws)
         meter.book("faithfulness")
     yield meter.cost()
 
@@ -370,6 +340,7 @@ def _case(model: Model, params: Params, context: Context) -> Generator[Event, No
     generated = not params.continuation
     yield contexts.output_event(model, context, generated=generated, span=span, foil=foil)
     replacer = yield from _replacer(model, params, context.ids)
+    yield Replacement(label=replacer.label, fallbacks=replacer.fallbacks)
     return Case(
         model=model,
         ids_N=np.array(context.ids, dtype=np.int64),
@@ -485,109 +456,3 @@ def _measure(params: Params) -> tuple[Any, str]:
     if params.contrast:
         return "log_ratio", "nats"
     return params.measure, "probability" if params.measure == "probability" else "nats"
-
-
-def _baselines(
-    case: Case, params: Params, scores: np.ndarray
-) -> Generator[Event, None, list[OtherMap]]:
-    allowed, found = case.allowed(0), []
-    top = top_set(scores, allowed, params.top_n)
-    for other in baselines.maps(case):
-        found.append(other)
-        shared = top & top_set(other.scores_N, allowed, params.top_n)
-        yield Baseline(
-            name=other.name,
-            label=other.label,
-            unit=other.unit,
-            source=other.source,
-            scores=other.scores_N,
-            spearman=baselines.agreement(case, scores, other.scores_N),
-            top_overlap=len(shared) / max(1, len(top)),
-        )
-    return found
-
-
-def _faithfulness(
-    case: Case, params: Params, scores: np.ndarray, others: list[OtherMap]
-) -> Iterator[Event]:
-    allowed = case.allowed(0)
-    if not allowed.any():
-        return
-    order = faithfulness.order_of(scores, allowed)
-    orders = {
-        ("reagent", "ReAGent"): order,
-        ("reversed", "Reversed order"): order[::-1],
-        **{(o.name, o.label): faithfulness.order_of(o.scores_N, allowed) for o in others},
-    }
-    drawn = {name: np.stack([one] * params.draws) for name, one in orders.items()}
-    drawn["random", "Random order"] = faithfulness.random_orders(case, allowed, params.draws)
-    for (name, label), rows in drawn.items():
-        yield from _curves(case, params, name, label, rows, len(drawn))
-    maps = {("reagent", "ReAGent"): scores}
-    maps |= {(other.name, other.label): other.scores_N for other in others}
-    yield from _softs(case, params, maps)
-
-
-def _curves(
-    case: Case, params: Params, name: str, label: str, orders: np.ndarray, count: int
-) -> Iterator[Event]:
-    total = 2 * orders.shape[0] * len(faithfulness.shares(orders.shape[1]))
-    done = 0
-    for direction in ("deletion", "insertion"):
-        for found in faithfulness.curve(case, orders, insertion=direction == "insertion"):
-            if isinstance(found, int):
-                done += found
-                stage = f"testing faithfulness: {label}, of {count} orders"
-                yield Progress(stage=stage, done=done, total=total, unit="rows")
-            else:
-                yield Curve(
-                    direction=direction,
-                    order=name,
-                    label=label,
-                    fraction=found.fraction.tolist(),
-                    mean=found.mean.tolist(),
-                    standard_error=found.error.tolist(),
-                    area=found.area,
-                    draws=params.draws,
-                )
-
-
-def _softs(case: Case, params: Params, maps: dict[tuple[str, str], np.ndarray]) -> Iterator[Event]:
-    """Soft-NS and Soft-NC of each map against those of random scores, softmax of U[0, 1)."""
-    allowed = case.allowed(0)
-    drawn = importance(case.stream(faithfulness.SOFT).random(case.length), allowed)
-    total = (1 + 2 * len(maps)) * 2 * params.draws  # two measures each
-    progress = _Counter("testing faithfulness: Soft-NS and Soft-NC", total)
-    reference = yield from progress.follow(faithfulness.soft_scores(case, drawn, params.draws))
-    for (name, label), scores in maps.items():
-        own = faithfulness.soft_weights(scores, allowed)
-        matched = faithfulness.at_entropy(own, allowed, faithfulness.entropy(drawn))
-        one = yield from progress.follow(faithfulness.soft_scores(case, own, params.draws))
-        two = yield from progress.follow(faithfulness.soft_scores(case, matched, params.draws))
-        ratio = faithfulness.log_ratio
-        yield Soft(
-            order=name,
-            label=label,
-            soft_ns=ratio(one.sufficiency, reference.sufficiency),
-            soft_nc=ratio(one.comprehensiveness, reference.comprehensiveness),
-            soft_ns_matched=ratio(two.sufficiency, reference.sufficiency),
-            soft_nc_matched=ratio(two.comprehensiveness, reference.comprehensiveness),
-            draws=params.draws,
-        )
-
-
-class _Counter:
-    """Progress over several generators that count rows and end with a result."""
-
-    def __init__(self, stage: str, total: int) -> None:
-        self.stage, self.total, self.done = stage, total, 0
-
-    def follow(
-        self, steps: Iterator[int | faithfulness.SoftScores]
-    ) -> Generator[Event, None, faithfulness.SoftScores]:
-        for step in steps:
-            if isinstance(step, faithfulness.SoftScores):
-                return step
-            self.done += step
-            yield Progress(stage=self.stage, done=self.done, total=self.total, unit="rows")
-        raise AssertionError("a soft score ends with its value")
