@@ -86,8 +86,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Maps:
-    """Scores so far, [R, N] with standard errors per position, word and sentence."""
+    """Scores so far, [R, N] with standard errors per position, word and sentence.
 
+    `base` is the measure of each row on the unchanged context, [R].
+    """
+
+    base: np.ndarray
     probes: int
     mean: np.ndarray
     error: np.ndarray
@@ -151,7 +155,7 @@ def centred_maps(case: Case, budget: int, *, stop_early: bool) -> Iterator[int |
     stream = case.stream(CENTRED)
     base = base_measures(case)
     moments = Moments(sum(map(len, column_starts(case))), len(base), case.rate)
-    stability = Stability(case)
+    snapshots = Snapshots(case, base)
     for end in block_ends(budget):
         for size in _split(end - moments.probes, case.chunk()):
             uniform = stream.random((size, 2, case.length))
@@ -159,7 +163,7 @@ def centred_maps(case: Case, budget: int, *, stop_early: bool) -> Iterator[int |
             values = row_measures(case, *logprobs(case, case.replaced(masks, uniform[:, 1])))
             moments.add(columns(case, masks), base - values)
             yield moments.probes
-        maps = _centred_snapshot(case, moments, stability, final=end == budget)
+        maps = snapshots.take(*moments.effects(), end, final=end == budget)
         if stop_early and maps.separated[0] and end >= EARLIEST_STOP:
             maps = replace(maps, final=True)
         yield maps
@@ -174,11 +178,11 @@ def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator[
     one, a block of steps is one batch, and each prefix of it is tested in another.
     """
     search = PaperSearch(case, probes, max_steps, top_k)
-    stability = Stability(case)
+    snapshots = Snapshots(case, search.base)
     sizes = iter(STEP_BLOCKS)
     while search.unfinished():
         yield from search.advance(min(next(sizes, STEP_BLOCKS[-1]), max_steps - search.step))
-        yield search.snapshot(stability)
+        yield search.snapshot(snapshots)
 
 
 @dataclass(frozen=True)
@@ -220,23 +224,15 @@ class PaperSearch:
             yield from self._test(r, [p for row, p in pairs if row == r], changes)
         self.step += size
 
-    def snapshot(self, stability: "Stability") -> Paper:
+    def snapshot(self, snapshots: "Snapshots") -> Paper:
         """Maps as they stand, over converged probes where there are any."""
-        case = self.case
         found = [
-            paper_mean(probes, case.allowed(r), column_starts(case))
+            paper_mean(probes, self.case.allowed(r), column_starts(self.case))
             for r, probes in enumerate(self.rows)
         ]
-        mean = np.stack([mean for mean, _ in found])
-        maps = _maps(
-            case,
-            mean,
-            np.stack([e for _, e in found]),
-            self.step,
-            stability,
-            final=not self.unfinished(),
-        )
-        return Paper(maps, self.rows)
+        mean, error = (np.stack(part) for part in zip(*found, strict=True))
+        final = not self.unfinished()
+        return Paper(snapshots.take(mean, error, self.step, final=final), self.rows)
 
     def _stopped(self) -> int:
         return sum(len(probes) for probes in self.rows) - len(self.unfinished())
@@ -291,20 +287,35 @@ class PaperSearch:
         return likely.all(-1).cpu().numpy()
 
 
-class Stability:
-    """Since which probe each row's top set has stood unchanged."""
+class Snapshots:
+    """Turns running results into maps, and knows since when each row's top set stands."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.sets: list[frozenset[int] | None] = [None] * (case.outputs + 1)
-        self.since = [0] * (case.outputs + 1)
+    def __init__(self, case: Case, base_R: np.ndarray) -> None:
+        self.case, self.base = case, base_R
+        self.allowed = np.stack([case.allowed(row) for row in range(len(base_R))])
+        self.sets: list[frozenset[int] | None] = [None] * len(base_R)
+        self.since = [0] * len(base_R)
 
-    def update(self, mean_RN: np.ndarray, probes: int) -> list[int]:
-        for row, mean in enumerate(mean_RN):
-            found = top_set(mean, self.case.allowed(row), self.case.top_n)
+    def take(self, mean_RC: np.ndarray, error_RC: np.ndarray, probes: int, *, final: bool) -> Maps:
+        """Maps of columns, with 0 where a row has no score."""
+        case = self.case
+        cuts = np.cumsum([len(starts) for starts in column_starts(case)])[:-1]
+        error, words, sentences = np.split(error_RC, cuts, axis=1)
+        mean = np.where(self.allowed, mean_RC[:, : case.length], 0.0)
+        error = np.where(self.allowed, error, 0.0)
+        self._watch(mean, probes)
+        separated = [
+            is_separated(m, e, a, case.top_n)
+            for m, e, a in zip(mean, error, self.allowed, strict=True)
+        ]
+        since = list(self.since)
+        return Maps(self.base, probes, mean, error, words, sentences, since, separated, final)
+
+    def _watch(self, mean_RN: np.ndarray, probes: int) -> None:
+        for row, (mean, allowed) in enumerate(zip(mean_RN, self.allowed, strict=True)):
+            found = top_set(mean, allowed, self.case.top_n)
             if found != self.sets[row]:
                 self.sets[row], self.since[row] = found, probes
-        return list(self.since)
 
 
 def base_measures(case: Case) -> np.ndarray:
@@ -323,33 +334,6 @@ def columns(case: Case, masks_KN: np.ndarray) -> np.ndarray:
     """Σ (m_i − r) over the open positions of each position, word and sentence, [K, C]."""
     centred = (masks_KN - case.rate) * case.open_N
     return summed(centred, column_starts(case))
-
-
-def _centred_snapshot(case: Case, moments: Moments, stability: Stability, *, final: bool) -> Maps:
-    mean, error = moments.effects()
-    return _maps(case, mean, error, moments.probes, stability, final=final)
-
-
-def _maps(
-    case: Case,
-    mean_RC: np.ndarray,
-    error_RC: np.ndarray,
-    probes: int,
-    stability: Stability,
-    *,
-    final: bool,
-) -> Maps:
-    """Maps of columns, with 0 where a row has no score."""
-    allowed = np.stack([case.allowed(row) for row in range(len(mean_RC))])
-    cuts = np.cumsum([len(starts) for starts in column_starts(case)])[:-1]
-    error, words, sentences = np.split(error_RC, cuts, axis=1)
-    mean = np.where(allowed, mean_RC[:, : case.length], 0.0)
-    error = np.where(allowed, error, 0.0)
-    separated = [
-        is_separated(m, e, a, case.top_n) for m, e, a in zip(mean, error, allowed, strict=True)
-    ]
-    since = stability.update(mean, probes)
-    return Maps(probes, mean, error, words, sentences, since, separated, final)
 
 
 def _all_but_top(scores_PSN: np.ndarray, allowed_N: np.ndarray, n: int) -> np.ndarray:

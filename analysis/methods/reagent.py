@@ -392,22 +392,19 @@ def _masked_model(model: Model, params: Params) -> Generator[Event, None, Model]
 
 def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
     """Yield maps as probes arrive; return the target's final map, [N]."""
-    base = [float(value) for value in probing.base_measures(case)]
     if params.estimator == "paper":
-        return (yield from _paper_scores(case, params, base))
+        return (yield from _paper_scores(case, params))
     final = np.zeros(case.length)
     for found in probing.centred_maps(case, params.probes, stop_early=params.stop_early):
         if isinstance(found, int):
             yield Progress(stage="probing", done=found, total=params.probes, unit="probes")
         else:
-            yield _as_event(case, params, found, base, params.probes)
+            yield _as_event(case, params, found, params.probes)
             final = found.mean[0]
     return final
 
 
-def _paper_scores(
-    case: Case, params: Params, base: list[float]
-) -> Generator[Event, None, np.ndarray]:
+def _paper_scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
     total = params.paper_probes * (case.outputs + 1)
     final, rows = np.zeros(case.length), []
     for found in probing.paper_maps(
@@ -416,7 +413,7 @@ def _paper_scores(
         if isinstance(found, int):
             yield Progress(stage="probing", done=found, total=total, unit="stopped probes")
         else:
-            yield _as_event(case, params, found.maps, base, params.paper_max_steps)
+            yield _as_event(case, params, found.maps, params.paper_max_steps)
             final, rows = found.maps.mean[0], found.rows
     for row, probes in enumerate(rows):
         yield Convergence(
@@ -428,9 +425,7 @@ def _paper_scores(
     return final
 
 
-def _as_event(
-    case: Case, params: Params, maps: probing.Maps, base: list[float], budget: int
-) -> Scores:
+def _as_event(case: Case, params: Params, maps: probing.Maps, budget: int) -> Scores:
     measure, unit = _measure(params)
     return Scores(
         estimator=params.estimator,
@@ -439,7 +434,7 @@ def _as_event(
         probes=maps.probes,
         budget=budget,
         final=maps.final,
-        base=base,
+        base=[float(value) for value in maps.base],
         valid=[int(value) for value in case.valid_R],
         mean=maps.mean,
         standard_error=maps.error,
