@@ -1,0 +1,85 @@
+"""The local user: whoever sits at this machine, logged in without asking.
+
+Only when the server listens on loopback alone, the peer is loopback, and nothing was forwarded:
+a proxy on this machine speaks for strangers.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
+
+FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+def local_user() -> AbstractBaseUser:
+    """The account of the local user; nobody can log in to it with a password."""
+    unusable = make_password(None)
+    user, _ = get_user_model().objects.get_or_create(
+        username=settings.LOCAL_USERNAME, defaults={"password": unusable}
+    )
+    return user
+
+
+def is_local(*, peer: str | None, headers: set[str]) -> bool:
+    """Whether a request with these lower-case header names comes from this very machine."""
+    if not settings.LOCAL or peer is None or headers.intersection(FORWARDING):
+        return False
+    try:
+        return ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False
+
+
+def visitor(request: HttpRequest) -> AbstractBaseUser:
+    """The user of a request that has passed the login check."""
+    assert isinstance(request.user, AbstractBaseUser)
+    return request.user
+
+
+def request_is_local(request: HttpRequest) -> bool:
+    names = {name.lower() for name in request.headers}
+    return is_local(peer=request.META.get("REMOTE_ADDR"), headers=names)
+
+
+def local_user_middleware(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """A local request without a session is the local user's."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request_is_local(request):
+            visitor = request.user
+            request.user = SimpleLazyObject(  # type: ignore[assignment]
+                lambda: visitor if visitor.is_authenticated else local_user()
+            )
+        return get_response(request)
+
+    return middleware
+
+
+class LocalUserSocket:
+    """The same for sockets, inside AuthMiddleware."""
+
+    def __init__(self, inner: ASGI3Application) -> None:
+        self.inner = inner
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        found: dict[str, Any] = dict(scope)
+        names = {name.decode("latin-1").lower() for name, _ in found["headers"]}
+        peer = (found.get("client") or (None,))[0]
+        if not found["user"].is_authenticated and is_local(peer=peer, headers=names):
+            found["local"] = True
+            found["user"] = await database_sync_to_async(local_user)()
+        inner: Callable[..., Awaitable[None]] = self.inner
+        await inner(found, receive, send)

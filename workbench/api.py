@@ -1,0 +1,127 @@
+"""The HTTP API: its routes, its login, and the one place where errors become answers."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import SessionAuth
+
+from analysis.errors import GlassbenchError, UnknownMethod, UnknownModel
+from workbench.accounts.api import router as accounts_router
+from workbench.body import BodyParser
+from workbench.catalog.api import router as catalog_router
+from workbench.errors import (
+    EdgeError,
+    Forbidden,
+    InvalidBody,
+    InvalidQuery,
+    LoginRequired,
+    MethodNotAllowed,
+    NotFound,
+    ServerFault,
+)
+from workbench.runs.api import router as runs_router
+
+PREFIX = "/api/"
+
+api = NinjaAPI(
+    title="Glassbench",
+    version="1",
+    auth=SessionAuth(),
+    parser=BodyParser(),
+    docs_url=None,
+    openapi_url=None,
+)
+for router in (accounts_router, catalog_router, runs_router):
+    api.add_router("", router)
+
+
+def error_response(request: HttpRequest, error: GlassbenchError) -> JsonResponse:
+    return JsonResponse(error.as_dict(), status=_status(request, error))
+
+
+def _status(request: HttpRequest, error: GlassbenchError) -> int:
+    if isinstance(error, EdgeError):
+        return error.status
+    # What the address names is not there; what the body names cannot be processed.
+    missing = isinstance(error, UnknownMethod | UnknownModel) and request.method == "GET"
+    return HTTPStatus.NOT_FOUND if missing else HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+@api.exception_handler(GlassbenchError)
+def on_refusal(request: HttpRequest, error: GlassbenchError) -> HttpResponse:
+    return error_response(request, error)
+
+
+@api.exception_handler(AuthenticationError)
+def on_stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    refusal = LoginRequired("This needs a login.", remedy="Log in at /login.")
+    return error_response(request, refusal)
+
+
+@api.exception_handler(ValidationError)
+def on_wrong_shape(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    first = error.errors[0]
+    where, *path = (str(part) for part in first["loc"])
+    field = ".".join(path[1:] if where == "body" else path)
+    kind = InvalidBody if where == "body" else InvalidQuery
+    refusal = kind(
+        f"{field or where}: {first['msg']}.", remedy="Send what the API describes.", field=field
+    )
+    return error_response(request, refusal)
+
+
+@api.exception_handler(SuspiciousOperation)
+def on_suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
+    return error_response(request, _of_status(HTTPStatus.BAD_REQUEST))
+
+
+@api.exception_handler(HttpError)
+def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return error_response(request, _of_status(error.status_code))
+
+
+def api_errors_middleware(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """An error under /api that Django answered with a page becomes a typed one."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        typed = response.get("Content-Type", "").startswith("application/json")
+        if response.status_code < HTTPStatus.BAD_REQUEST or typed:
+            return response
+        if not request.path_info.startswith(PREFIX):
+            return response
+        error = _of_status(response.status_code)
+        return JsonResponse(error.as_dict(), status=response.status_code)
+
+    return middleware
+
+
+def not_found(request: HttpRequest, **_: Any) -> HttpResponse:
+    return error_response(request, _of_status(HTTPStatus.NOT_FOUND))
+
+
+def _of_status(status: int) -> GlassbenchError:
+    match status:
+        case HTTPStatus.NOT_FOUND:
+            return NotFound("There is nothing at this address.", remedy="Check the address.")
+        case HTTPStatus.FORBIDDEN:
+            return Forbidden(
+                "The request does not come from a page of this server.",
+                remedy="Load the page again and repeat.",
+            )
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed("This address takes no such request.", remedy="Check the verb.")
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ServerFault(
+                "The server failed; this is a fault of it, not of what you asked.",
+                remedy="Look into the server's log, and report what stands there.",
+            )
+        case _:
+            return InvalidBody("The request cannot be read.", remedy="Send what the API describes.")

@@ -1,0 +1,24 @@
+"""The web process: HTTP by Django, the socket by Channels."""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
+http = get_asgi_application()
+
+# Both read models, so they come after Django is set up.
+from workbench.accounts.local import LocalUserSocket  # noqa: E402
+from workbench.runs.consumers import RunConsumer  # noqa: E402
+
+socket = URLRouter([path("ws", RunConsumer.as_asgi())])  # type: ignore[list-item, arg-type]
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(LocalUserSocket(socket))),
+    }
+)

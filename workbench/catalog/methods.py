@@ -1,0 +1,76 @@
+"""The methods as the web process knows them: files written by `manage.py schema`.
+
+Importing a method imports torch, which the web process never does.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from analysis.errors import UnknownMethod
+
+FOLDER = Path(__file__).resolve().parents[1] / "gen" / "methods"
+INSPECT = "inspect"  # loads a model and checks it; no module, no params
+
+
+class ExampleOut(BaseModel):
+    """A named set of params: form default and gallery card."""
+
+    name: str
+    look_for: str
+    model: str
+    params: dict[str, Any]
+
+
+class MethodOut(BaseModel):
+    """A method as the page draws it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    stem: str
+    title: str
+    doc: str
+    version: str
+    needs: list[str]
+    params_schema: dict[str, Any]
+    presets: dict[str, dict[str, Any]]
+    examples: list[ExampleOut]
+
+    @property
+    def queue(self) -> str:
+        return self.needs[0] if self.needs else "default"
+
+
+INSPECT_METHOD = MethodOut(
+    stem=INSPECT,
+    title="Inspect a model",
+    doc="Loads the model and compares the hooked logits with plain transformers.",
+    version="1",
+    needs=[],
+    params_schema={"type": "object", "properties": {}, "additionalProperties": False},
+    presets={},
+    examples=[],
+)
+
+
+@cache
+def method_list() -> tuple[MethodOut, ...]:
+    """All methods, by stem."""
+    files = sorted(FOLDER.glob("*.json"))
+    return tuple(MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files)
+
+
+def method_get(stem: str) -> MethodOut:
+    """The method of that stem. Raises UnknownMethod listing those there are."""
+    for method in (*method_list(), INSPECT_METHOD):
+        if method.stem == stem:
+            return method
+    names = ", ".join(method.stem for method in method_list())
+    raise UnknownMethod(
+        f"There is no method {stem[:100]!a}.",
+        remedy=f"Choose one of: {names}.",
+        field="method",
+    )

@@ -1,0 +1,18 @@
+"""What is remembered of models."""
+
+from django.db import models
+
+
+class ModelCheck(models.Model):
+    """The last load of a model revision: its facts and its self-check."""
+
+    model = models.CharField(max_length=300)
+    revision = models.CharField(max_length=100)
+    info = models.JSONField()
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["model", "revision"], name="check_once"),)
+
+    def __str__(self) -> str:
+        return f"check of {self.model} at {self.revision}"

@@ -1,0 +1,38 @@
+"""Which models there are and what is known of them."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+
+from analysis.catalog import Catalog
+from workbench.catalog.models import ModelCheck
+
+
+@cache
+def catalog() -> Catalog:
+    """The catalog that settings describe; web and worker see the same."""
+    return Catalog(
+        model_dirs=tuple(settings.MODEL_DIRS),
+        trusted_remote_code=frozenset(settings.TRUSTED_REMOTE_CODE),
+    )
+
+
+def model_list() -> list[dict[str, Any]]:
+    """Each model with its capabilities and, where its files are unreadable, the problem."""
+    kept = ("id", "source", "title", "capabilities", "problem")
+    described = (catalog().describe(entry.id) for entry in catalog().entries())
+    return [{name: facts[name] for name in kept} for facts in described]
+
+
+def model_get(*, model: str) -> dict[str, Any]:
+    """What the files say, with the last self-check of this revision. Raises UnknownModel."""
+    facts = catalog().describe(model)
+    revision = catalog().revision(model)
+    check = ModelCheck.objects.filter(model=model, revision=revision or "").first()
+    return {
+        **facts,
+        "revision": revision,
+        "self_check": check.info.get("self_check") if check else None,
+        "checked_at": check.at if check else None,
+    }

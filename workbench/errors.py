@@ -1,0 +1,100 @@
+"""Errors at the edge: what a visitor can ask wrongly, each with its HTTP status."""
+
+from analysis.errors import GlassbenchError
+
+
+class EdgeError(GlassbenchError):
+    """A refusal by the web process, before any worker is involved."""
+
+    status = 422
+
+
+class InvalidBody(EdgeError):
+    """The body is not the JSON that is expected."""
+
+    code = "invalid_body"
+
+
+class InvalidQuery(EdgeError):
+    """The address holds a parameter of the wrong type."""
+
+    code = "invalid_query"
+
+
+class TooLarge(EdgeError):
+    code = "too_large"
+    status = 413
+
+
+class NotFound(EdgeError):
+    code = "not_found"
+    status = 404
+
+
+class RunNotFound(EdgeError):
+    """There is no such run, or it is somebody else's: the answer is the same."""
+
+    code = "run_not_found"
+    status = 404
+
+
+class ArtifactNotFound(EdgeError):
+    code = "artifact_not_found"
+    status = 404
+
+
+class RunIdTaken(EdgeError):
+    code = "run_id_taken"
+    status = 409
+
+
+class RunActive(EdgeError):
+    code = "run_active"
+    status = 409
+
+
+class TooManyRuns(EdgeError):
+    code = "too_many_runs"
+    status = 429
+
+
+class LoginRequired(EdgeError):
+    code = "login_required"
+    status = 401
+
+
+class Forbidden(EdgeError):
+    code = "forbidden"
+    status = 403
+
+
+class MethodNotAllowed(EdgeError):
+    code = "method_not_allowed"
+    status = 405
+
+
+class ServerFault(EdgeError):
+    """A fault of the program, not of the request."""
+
+    code = "internal"
+    status = 500
+
+
+class InvalidMessage(EdgeError):
+    """A socket message of the wrong shape."""
+
+    code = "invalid_message"
+
+
+class TooManyWatches(EdgeError):
+    code = "too_many_watches"
+
+
+class EventTooLarge(EdgeError):
+    """An event that does not fit the limit even with its arrays stored apart."""
+
+    code = "event_too_large"
+
+
+class AttemptLost(Exception):
+    """The run was given to another worker, or ended: this attempt may write no more."""

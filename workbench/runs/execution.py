@@ -1,0 +1,187 @@
+"""What workers do to runs. Every write checks that the attempt is still the worker's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from analysis.errors import GlassbenchError
+from workbench.catalog.methods import method_get
+from workbench.catalog.services import model_check_record
+from workbench.errors import AttemptLost
+from workbench.messages import ErrorOut, StatusEvent, event_frame
+from workbench.runs import flags
+from workbench.runs.broadcast import broadcast_events, broadcast_queue, broadcast_run
+from workbench.runs.dispatch import FIRST, run_dispatch
+from workbench.runs.models import Artifact, Run, RunEvent, Status
+from workbench.runs.params import cache_key
+from workbench.runs.selectors import event_count
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An event not yet written; `artifacts` maps the hashes it refers to onto their sizes."""
+
+    seq: int
+    payload: str
+    artifacts: dict[str, int] = field(default_factory=dict)
+
+
+class WorkerLost(GlassbenchError):
+    code = "worker_lost"
+
+
+def run_claim(*, run: UUID, worker: str) -> Run | None:
+    """Take a queued run as its next attempt; None: it is not queued, so nothing is to be done."""
+    with transaction.atomic():
+        taken = Run.objects.filter(pk=run, status=Status.QUEUED).update(
+            status=Status.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            started_at=timezone.now(),
+        )
+        if not taken:
+            return None
+        claimed = Run.objects.get(pk=run)
+        rows = _insert(claimed, [Pending(1, _status_payload(Status.RUNNING, None))])
+    _tell(claimed, rows)
+    broadcast_queue()
+    return claimed
+
+
+def event_append(*, run: UUID, attempt: int, events: Sequence[Pending]) -> None:
+    """Save events of an attempt, then send them. Raises AttemptLost."""
+    with transaction.atomic():
+        held = _held(run, attempt, Status.RUNNING)
+        if held is None:
+            raise AttemptLost(f"attempt {attempt} of run {run} has ended")
+        rows = _insert(held, events)
+    _tell(held, rows, changed=False)
+
+
+def run_end(
+    *,
+    run: UUID,
+    attempt: int,
+    status: Status,
+    error: GlassbenchError | None = None,
+    was: Status = Status.RUNNING,
+) -> bool:
+    """Finish an attempt: its last event and the status together. False: it was not ours."""
+    with transaction.atomic():
+        held = _held(run, attempt, was)
+        if held is None:
+            return False
+        last = event_count(run=held, attempt=attempt)
+        rows = _insert(held, [Pending(last + 1, _status_payload(status, error))])
+        held.status = status
+        held.error = error.as_dict() if error else None
+        held.finished_at = timezone.now()
+        held.save(update_fields=["status", "error", "finished_at"])
+    _tell(held, rows)
+    return True
+
+
+def run_release(*, run: UUID, attempt: int) -> bool:
+    """Put a run back, first in its queue: the worker has to go, the run is not to blame."""
+    released = _requeue(run, attempt, lost_workers=F("lost_workers"))
+    return released
+
+
+def run_recover(*, run: UUID, attempt: int) -> bool:
+    """Put back a run whose worker vanished; after some times, fail it. False: it lives."""
+    if flags.cancel_asked(run=run):
+        return run_end(run=run, attempt=attempt, status=Status.CANCELLED)
+    lost = Run.objects.values_list("lost_workers", flat=True).get(pk=run) + 1
+    if lost < settings.MAX_LOST_WORKERS:
+        return _requeue(run, attempt, lost_workers=lost)
+    error = WorkerLost(
+        f"The worker ended {lost} times while it worked on this run.",
+        remedy="The model may need more memory than there is: choose a smaller one or a shorter "
+        "text. The worker's log says how it ended.",
+    )
+    return run_end(run=run, attempt=attempt, status=Status.FAILED, error=error)
+
+
+def run_model_seen(*, run: UUID, attempt: int, info: dict[str, Any]) -> None:
+    """Record the revision that was loaded, on which the cache key hangs, and its self-check."""
+    with transaction.atomic():
+        held = _held(run, attempt, Status.RUNNING)
+        if held is None:
+            raise AttemptLost(f"attempt {attempt} of run {run} has ended")
+        if info["id"] == held.model:
+            held.revision = info["revision"]
+            held.cache_key = cache_key(
+                method=method_get(held.method),
+                model=held.model,
+                revision=held.revision,
+                params=held.params,
+            )
+            held.save(update_fields=["revision", "cache_key"])
+    model_check_record(model=info["id"], info=info)
+
+
+def _requeue(run: UUID, attempt: int, **changes: Any) -> bool:
+    queued = Run.objects.filter(pk=run, attempt=attempt, status=Status.RUNNING).update(
+        status=Status.QUEUED, worker="", started_at=None, **changes
+    )
+    if queued:
+        queue = Run.objects.values_list("queue", flat=True).get(pk=run)
+        run_dispatch(run=run, queue=queue, priority=FIRST)
+        broadcast_run(run)
+        broadcast_queue()
+    return bool(queued)
+
+
+def _held(run: UUID, attempt: int, status: Status) -> Run | None:
+    """The run with its row locked, if this attempt still stands."""
+    runs = Run.objects.select_for_update(of=("self",))
+    return runs.filter(pk=run, attempt=attempt, status=status).first()
+
+
+def _insert(run: Run, events: Sequence[Pending]) -> list[RunEvent]:
+    artifacts = {sha: size for event in events for sha, size in event.artifacts.items()}
+    if artifacts:
+        _link(run, artifacts)
+    now = timezone.now()
+    return RunEvent.objects.bulk_create(
+        RunEvent(run=run, attempt=run.attempt, seq=event.seq, at=now, payload=event.payload)
+        for event in events
+    )
+
+
+def _link(run: Run, artifacts: dict[str, int]) -> None:
+    now = timezone.now()
+    Artifact.objects.bulk_create(
+        (Artifact(sha256=sha, size=size, used_at=now) for sha, size in artifacts.items()),
+        update_conflicts=True,
+        unique_fields=["sha256"],
+        update_fields=["used_at"],
+    )
+    run.artifacts.add(*Artifact.objects.filter(pk__in=artifacts))
+
+
+def _tell(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:
+    frames = [
+        event_frame(run=run.id, attempt=row.attempt, seq=row.seq, at=row.at, payload=row.payload)
+        for row in rows
+    ]
+    broadcast_events(
+        run=run.id,
+        owner=run.owner_id,
+        attempt=run.attempt,
+        first=rows[0].seq,
+        frames=frames,
+    )
+    if changed:
+        broadcast_run(run.id)
+
+
+def _status_payload(status: Status, error: GlassbenchError | None) -> str:
+    shown = ErrorOut(**error.as_dict()) if error else None
+    return StatusEvent.model_validate({"status": status.value, "error": shown}).model_dump_json()

@@ -1,0 +1,124 @@
+"""Short-lived facts in Redis: who works on which run, which run is to stop, who is there.
+
+All of it can be lost without harm: the database is the truth, and the sweep repairs the rest.
+"""
+
+import json
+import logging
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import redis
+from django.conf import settings
+
+PREFIX = "glassbench"
+WORKERS = f"{PREFIX}:workers"
+PRESENCE_SECONDS = 5
+CANCEL_SECONDS = 24 * 3600
+SENT_SECONDS = 300  # then a run still queued is sent again
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def connection() -> "redis.Redis":
+    """The process's connection pool."""
+    return redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
+
+
+def ping() -> None:
+    """Raises redis.RedisError when Redis does not answer."""
+    connection().ping()
+
+
+# --- leases: a worker is alive and busy with a run -------------------------------------------
+
+
+def lease_take(*, run: UUID, worker: str) -> bool:
+    """False: another worker holds it."""
+    return bool(
+        connection().set(_lease(run), worker, nx=True, px=int(settings.LEASE_SECONDS * 1000))
+    )
+
+
+def lease_refresh(*, run: UUID, worker: str) -> None:
+    connection().set(_lease(run), worker, px=int(settings.LEASE_SECONDS * 1000))
+
+
+def lease_drop(*, run: UUID) -> None:
+    connection().delete(_lease(run))
+
+
+def lease_exists(*, run: UUID) -> bool:
+    return bool(connection().exists(_lease(run)))
+
+
+# --- cancel flags -----------------------------------------------------------------------------
+
+
+def cancel_ask(*, run: UUID) -> None:
+    connection().set(_cancel(run), "1", ex=CANCEL_SECONDS)
+
+
+def cancel_asked(*, run: UUID) -> bool:
+    return bool(connection().exists(_cancel(run)))
+
+
+def cancel_forget(*, run: UUID) -> None:
+    connection().delete(_cancel(run))
+
+
+# --- marks of sent messages: lost together with the messages, when Redis is ------------------
+
+
+def sent_mark(*, run: UUID) -> None:
+    connection().set(_sent(run), "1", ex=SENT_SECONDS)
+
+
+def sent_marked(*, run: UUID) -> bool:
+    return bool(connection().exists(_sent(run)))
+
+
+# --- presence ---------------------------------------------------------------------------------
+
+
+def worker_announce(*, worker: str, state: dict[str, Any]) -> None:
+    """Say that a worker is there; forgotten after PRESENCE_SECONDS."""
+    with connection().pipeline() as pipe:
+        pipe.sadd(WORKERS, worker)
+        pipe.set(_presence(worker), json.dumps(state), ex=PRESENCE_SECONDS)
+        pipe.execute()
+
+
+def worker_leave(*, worker: str) -> None:
+    with connection().pipeline() as pipe:
+        pipe.srem(WORKERS, worker)
+        pipe.delete(_presence(worker))
+        pipe.execute()
+
+
+def worker_list() -> list[dict[str, Any]]:
+    """What each worker that is there last said; those gone are struck off."""
+    names = sorted(str(name) for name in connection().smembers(WORKERS))
+    states = connection().mget([_presence(name) for name in names]) if names else []
+    gone = [name for name, state in zip(names, states, strict=True) if state is None]
+    if gone:
+        connection().srem(WORKERS, *gone)
+    return [json.loads(state) for state in states if state is not None]
+
+
+def _lease(run: UUID) -> str:
+    return f"{PREFIX}:lease:{run}"
+
+
+def _cancel(run: UUID) -> str:
+    return f"{PREFIX}:cancel:{run}"
+
+
+def _sent(run: UUID) -> str:
+    return f"{PREFIX}:sent:{run}"
+
+
+def _presence(worker: str) -> str:
+    return f"{PREFIX}:worker:{worker}"

@@ -1,0 +1,92 @@
+"""A run, what it yields, and the arrays too large to travel inside an event."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = (Status.DONE, Status.FAILED, Status.CANCELLED)
+
+
+class Run(models.Model):
+    """One analysis. Its id is made by the page, so that a repeated request is recognised."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="runs"
+    )
+    method = models.CharField(max_length=100)
+    method_version = models.CharField(max_length=50)
+    model = models.CharField(max_length=300)
+    revision = models.CharField(max_length=100, blank=True)  # empty: not known yet
+    params = models.JSONField()
+    queue = models.CharField(max_length=50)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)  # 0: not started
+    lost_workers = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    cache_key = models.CharField(max_length=64, blank=True, db_index=True)
+    cached_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["owner", "-created_at"], name="run_of_owner"),
+            models.Index(fields=["status", "created_at"], name="run_in_status"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.id} ({self.status}, attempt {self.attempt})"
+
+    @property
+    def source(self) -> "Run":
+        """The run whose events these are."""
+        return self.cached_from or self
+
+
+class RunEvent(models.Model):
+    """An event of an attempt; `seq` counts from 1 without holes."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    attempt = models.PositiveIntegerField()
+    seq = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    # JSON as text: it is sent as it stands, and may hold \u0000, which no JSON column takes.
+    payload = models.TextField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["run", "attempt", "seq"], name="event_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"event {self.attempt}.{self.seq} of {self.run_id}"
+
+
+class Artifact(models.Model):
+    """Bytes of an array under their hash. Type and shape stand in the event that refers to it."""
+
+    sha256 = models.CharField(primary_key=True, max_length=64)
+    size = models.PositiveBigIntegerField()
+    used_at = models.DateTimeField(default=timezone.now)
+    runs = models.ManyToManyField(Run, related_name="artifacts")
+
+    def __str__(self) -> str:
+        return f"artifact {self.sha256[:12]} ({self.size} bytes)"
+
+    @property
+    def storage_name(self) -> str:
+        return f"{self.sha256[:2]}/{self.sha256}"

@@ -1,0 +1,147 @@
+"""What visitors do to runs: create, cancel, delete."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from analysis.errors import ModelIncompatible
+from workbench.body import check_value
+from workbench.catalog.methods import MethodOut, method_get
+from workbench.catalog.selectors import catalog
+from workbench.errors import RunActive, RunIdTaken, TooManyRuns
+from workbench.runs import flags
+from workbench.runs.broadcast import broadcast_queue, broadcast_run
+from workbench.runs.dispatch import run_dispatch
+from workbench.runs.execution import run_end
+from workbench.runs.models import Artifact, Run, RunEvent, Status
+from workbench.runs.params import cache_key, params_check
+from workbench.runs.selectors import run_cached
+
+
+def run_create(
+    *, owner: AbstractBaseUser, run: UUID, method: str, model: str, params: dict[str, Any]
+) -> tuple[Run, bool]:
+    """The run, and whether it is new: a request that is repeated gives the run that it made.
+
+    Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, RunIdTaken, TooManyRuns.
+    """
+    described = method_get(method)
+    check_value(params, where="")
+    filled = params_check(method=described, params=params)
+    _model_check(method=described, model=model)
+    revision = catalog().revision(model) or ""
+    made = Run(
+        id=run,
+        owner_id=owner.pk,
+        method=method,
+        method_version=described.version,
+        model=model,
+        revision=revision,
+        params=filled,
+        queue=described.queue,
+        cache_key=cache_key(method=described, model=model, revision=revision, params=filled),
+    )
+    earlier = Run.objects.filter(pk=run).first()
+    if earlier is not None:
+        return _same(earlier, made), False
+    return _insert(made, owner=owner)
+
+
+def run_cancel(*, run: Run) -> Run:
+    """Stop a run: at once while it waits, else as soon as its worker looks up."""
+    if run.status == Status.QUEUED and run_end(
+        run=run.id, attempt=run.attempt, status=Status.CANCELLED, was=Status.QUEUED
+    ):
+        broadcast_queue()
+    run.refresh_from_db()
+    if run.status in (Status.QUEUED, Status.RUNNING):
+        flags.cancel_ask(run=run.id)
+    return run
+
+
+def run_delete(*, run: Run) -> None:
+    """Delete a run that is not being worked on; copies of it keep the events."""
+    with transaction.atomic():
+        held = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        if held.status == Status.RUNNING:
+            raise RunActive("The run is being worked on.", remedy="Stop it first.")
+        _hand_over(held)
+        held.delete()
+    broadcast_run(run.id)
+    broadcast_queue()
+
+
+def _model_check(*, method: MethodOut, model: str) -> None:
+    """Refuse early what the model's files show to be impossible."""
+    facts = catalog().describe(model)
+    known: list[str] = facts["capabilities"]
+    lacking = [need for need in method.needs if need not in known]
+    if facts["architecture"] and lacking:
+        raise ModelIncompatible(
+            f"{method.stem} needs a model with {', '.join(lacking)}; {model} has "
+            f"{', '.join(known) or 'none of the known capabilities'}.",
+            remedy="Choose another model: the list names what each can do.",
+            field="model",
+        )
+
+
+def _same(earlier: Run, made: Run) -> Run:
+    asked = ("owner_id", "method", "model", "params")
+    if any(getattr(earlier, name) != getattr(made, name) for name in asked):
+        raise RunIdTaken(
+            f"The run {made.id} exists already and is another one.",
+            remedy="Send it again under a new id.",
+            field="id",
+        )
+    return earlier
+
+
+def _insert(made: Run, *, owner: AbstractBaseUser) -> tuple[Run, bool]:
+    source = run_cached(owner=owner, cache_key=made.cache_key)
+    if source:
+        _copy(source, made)
+    try:
+        with transaction.atomic():
+            if made.status == Status.QUEUED:
+                _check_queue(owner)
+            made.save(force_insert=True)
+    except IntegrityError:  # the same request, twice at the same time
+        return _same(Run.objects.get(pk=made.pk), made), False
+    if made.status == Status.QUEUED:
+        run_dispatch(run=made.id, queue=made.queue)
+    return made, True
+
+
+def _copy(source: Run, made: Run) -> None:
+    made.cached_from = source
+    made.status = Status.DONE
+    made.attempt = source.attempt
+    made.started_at = made.finished_at = timezone.now()
+
+
+def _check_queue(owner: AbstractBaseUser) -> None:
+    """Raises TooManyRuns. The owner's row is held, so that two requests count one another."""
+    get_user_model().objects.select_for_update().get(pk=owner.pk)
+    waiting = Run.objects.filter(owner_id=owner.pk, status=Status.QUEUED).count()
+    if waiting >= settings.MAX_QUEUED_RUNS:
+        raise TooManyRuns(
+            f"{waiting} of your runs are waiting; the limit is {settings.MAX_QUEUED_RUNS}.",
+            remedy="Wait for one to start, or cancel one.",
+        )
+
+
+def _hand_over(run: Run) -> None:
+    """Give the events to the oldest copy, which then is the source of the others."""
+    heir = run.copies.order_by("created_at").first()
+    if heir is None:
+        return
+    RunEvent.objects.filter(run=run).update(run=heir)
+    for artifact in Artifact.objects.filter(runs=run):
+        artifact.runs.add(heir)
+    run.copies.update(cached_from=heir)
+    Run.objects.filter(pk=heir.pk).update(cached_from=None)

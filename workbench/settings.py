@@ -1,0 +1,269 @@
+"""Every setting, and the only place where an environment variable is read.
+
+.env.example lists and explains the variables.
+"""
+
+import hashlib
+import ipaddress
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+# --- where things are -----------------------------------------------------------------------
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
+
+# --- who may reach it -----------------------------------------------------------------------
+BIND = env.str("BIND", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+DEBUG = env.bool("DEBUG", default=False)
+HTTPS = env.bool("HTTPS", default=False)
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+# Only then is the visitor logged in as the local user; any other address needs accounts.
+LOCAL = _is_loopback(BIND)
+LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS if LOCAL else [])
+if not (ALLOWED_HOSTS or DEBUG):
+    raise ImproperlyConfigured(
+        f"BIND={BIND} is open to other machines: set ALLOWED_HOSTS to the host names under which "
+        "this server is reached (comma-separated)."
+    )
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+
+def _secret_key() -> str:
+    """SECRET_KEY; on a machine of one's own, a key made once and kept beside the data."""
+    given: str = env.str("SECRET_KEY", default="")
+    if given:
+        return given
+    if not (LOCAL or DEBUG):
+        raise ImproperlyConfigured(
+            "SECRET_KEY is missing. Set it to a long random text, for example the output of: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    file = DATA_DIR / "secret_key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(50))
+    return file.read_text().strip()
+
+
+SECRET_KEY = _secret_key()
+
+# --- Django ---------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "workbench",
+    "workbench.accounts",
+    "workbench.catalog",
+    "workbench.runs",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "workbench.api.api_errors_middleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "workbench.accounts.local.local_user_middleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "workbench.urls"
+ASGI_APPLICATION = "workbench.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+APPEND_SLASH = False
+
+# --- accounts -------------------------------------------------------------------------------
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
+LOCAL_USERNAME = "local"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- safety of pages ------------------------------------------------------------------------
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "workbench.pages.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+# --- static files: the built front end, and the login page's style ---------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[\w-]{8}\.\w+$"
+
+# --- database -------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'glassbench.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Readers never wait for the writer; a transaction takes the write lock when it begins, so
+    # that none fails half-way for want of it.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+
+# --- redis: messages to workers, messages to pages, leases -----------------------------------
+SOCKET_PATH_BYTES = 104  # the limit of macOS, the lower one
+
+
+def _redis_socket() -> Path:
+    """In DATA_DIR; where that path is too long for a socket, in a private temporary folder."""
+    file = DATA_DIR / "redis.sock"
+    if len(os.fsencode(file)) < SOCKET_PATH_BYTES:
+        return file
+    name = hashlib.sha256(os.fsencode(DATA_DIR)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"glassbench-{os.getuid()}-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise ImproperlyConfigured(f"{folder} belongs to another user. Set a shorter DATA_DIR.")
+    return folder / "redis.sock"
+
+
+EMBEDDED_REDIS = not env.str("REDIS_URL", default="")
+REDIS_SOCKET = _redis_socket()
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{REDIS_SOCKET}"
+CHANNEL_LAYERS = {
+    "default": {
+        # The default layer drops messages of a burst; see docs/decisions/0011.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL}], "prefix": "glassbench"},
+    }
+}
+
+# --- workers --------------------------------------------------------------------------------
+WORKER_QUEUES: list[str] = env.list(
+    "WORKER_QUEUES",
+    default=["default", "causal_lm", "masked_diffusion_lm", "vision_language", "text_to_image"],
+)
+PRELOAD_MODEL = env.str("PRELOAD_MODEL", default="demo-lm")
+CANCEL_GRACE_SECONDS = env.float("CANCEL_GRACE_SECONDS", default=10.0)
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=10.0)
+MAX_LOST_WORKERS = 3
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in WORKER_QUEUES]
+CELERY_IMPORTS = ["workbench.runs.tasks", "workbench.runs.worker"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_POOL = "solo"
+CELERY_WORKER_CONCURRENCY = 1
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+
+# --- models ---------------------------------------------------------------------------------
+MODEL_DIRS = [Path(folder).expanduser() for folder in env.list("MODEL_DIRS", default=[])]
+TRUSTED_REMOTE_CODE: list[str] = env.list("TRUSTED_REMOTE_CODE", default=[])
+
+# --- artifacts ------------------------------------------------------------------------------
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": env.str(
+            "ARTIFACT_STORAGE", default="django.core.files.storage.FileSystemStorage"
+        ),
+        "OPTIONS": env.json(
+            "ARTIFACT_STORAGE_OPTIONS",
+            default={"location": str(DATA_DIR / "artifacts"), "allow_overwrite": True},
+        ),
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# --- limits ---------------------------------------------------------------------------------
+MAX_BODY_BYTES = 4 * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+MAX_PARAMS_BYTES = 2**20
+MAX_EVENT_BYTES = 64 * 2**10
+MAX_INLINE_BYTES = 36 * 2**10
+MAX_SOCKET_MESSAGE_BYTES = 4 * 2**10
+MAX_WATCHES = 50
+MAX_QUEUED_RUNS = env.int("MAX_QUEUED_RUNS", default=20)
+
+# --- log ------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{levelname:7} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"workbench": {"level": env.str("LOG_LEVEL", default="INFO")}},
+}
