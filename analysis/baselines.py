@@ -17,7 +17,7 @@ from analysis.attribution import top_set
 from analysis.events import Array, Event
 from analysis.probing import Case
 
-INTEGRATION_STEPS = 32
+INTEGRATION_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,24 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
 
 
 def maps(case: Case) -> Iterator[OtherMap]:
-    """Yield the baselines one by one; rollout only where the model has hooks."""
+    """Yield the baselines one by one; rollout only where the model has hooks.
+
+    An absent token is the mean embedding of the vocabulary.
+    """
     explain = _explainer(case)
     inputs = case.model.embeddings(_inputs(case)).detach()
+    absent = _mean_embedding(case).expand_as(inputs)
     nats = "nats (log-probability)"
     with torch.enable_grad():
         product = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
     yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
     with torch.enable_grad():
         integrated = IntegratedGradients(explain).attribute(
-            inputs, baselines=torch.zeros_like(inputs), n_steps=INTEGRATION_STEPS,
+            inputs, baselines=absent, n_steps=INTEGRATION_STEPS,
             internal_batch_size=case.chunk(),
         )  # fmt: skip
     yield _map(case, "integrated_gradients", "Integrated gradients", nats, integrated)
-    yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs))
+    yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs, absent))
     check = case.model.info.self_check
     if check is not None and check.passed:
         yield OtherMap(
@@ -134,17 +138,27 @@ def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
     return explain
 
 
+def _mean_embedding(case: Case) -> torch.Tensor:
+    """What stands for an absent token, [D].
+
+    Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
+    """
+    layer = cast(torch.nn.Embedding, case.model.plain.get_input_embeddings())
+    return layer.weight.detach().mean(0)
+
+
 @torch.no_grad()
 def _occlusion(
-    case: Case, explain: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+    case: Case,
+    explain: Callable[[torch.Tensor], torch.Tensor],
+    inputs: torch.Tensor,
+    absent: torch.Tensor,
 ) -> torch.Tensor:
-    """Fall when one embedding is replaced by the mean embedding of the vocabulary."""
-    mean = cast(torch.nn.Embedding, case.model.plain.get_input_embeddings()).weight.mean(0)
-    length = inputs.shape[1]
-    tokens = torch.arange(length, device=inputs.device)[None, :, None]
+    """Fall when one token's embedding is replaced by the absent one."""
+    tokens = torch.arange(inputs.shape[1], device=inputs.device)[None, :, None]
     found: torch.Tensor = FeatureAblation(explain).attribute(
         inputs,
-        baselines=mean.expand_as(inputs),
+        baselines=absent,
         feature_mask=tokens.expand_as(inputs),
         perturbations_per_eval=case.chunk(),
     )

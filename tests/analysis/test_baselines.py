@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from analysis import baselines, replacement
+from analysis.model import Model
+from analysis.probing import Case
+
+TEXT = "Anna has the ball and Tom has the book."
+
+
+@pytest.fixture
+def case(model: Model) -> Case:
+    ids = np.array([*model.tokenizer(TEXT).input_ids, 50, 60])
+    groups = np.arange(len(ids))
+    return Case(
+        model=model, ids_N=ids, prompt_length=len(ids) - 2, open_N=ids != 0, words_N=groups,
+        sentences_N=groups * 0, span=range(2), foil=None,
+        replacer=replacement.uniform(model, ids.tolist()), rate=0.3, measure="probability",
+        top_n=5, rows_per_forward=16, seed=3,
+    )  # fmt: skip
+
+
+def target(case: Case, embeddings: torch.Tensor) -> torch.Tensor:
+    """Log-probability of the span, by plain transformers."""
+    logprobs = case.model.plain(inputs_embeds=embeddings).logits[0].double().log_softmax(-1)
+    at = [case.prompt_length + t for t in case.span]
+    return torch.stack([logprobs[i - 1, case.ids_N[i]] for i in at]).sum()
+
+
+def by_name(case: Case) -> dict[str, np.ndarray]:
+    return {other.name: other.scores_N for other in baselines.maps(case)}
+
+
+def embedded(case: Case) -> torch.Tensor:
+    return case.model.embeddings(torch.from_numpy(case.ids_N[None, :-1])).detach()
+
+
+def test_input_x_gradient_equals_autograd(case: Case) -> None:
+    inputs = embedded(case).requires_grad_()
+    target(case, inputs).backward()
+    assert inputs.grad is not None
+    expected = (inputs * inputs.grad)[0].sum(-1).detach().numpy()
+    allowed = case.allowed(0)
+    found = by_name(case)["input_x_gradient"]
+    np.testing.assert_allclose(found[allowed], expected[allowed[:-1]], atol=1e-4, rtol=1e-4)
+    assert (found[~allowed] == 0).all()
+
+
+@torch.no_grad()
+def test_occlusion_equals_one_replacement_at_a_time(case: Case) -> None:
+    inputs, found = embedded(case), by_name(case)["occlusion"]
+    mean = case.model.plain.get_input_embeddings().weight.mean(0)
+    for place in np.flatnonzero(case.allowed(0)):
+        hidden = inputs.clone()
+        hidden[0, place] = mean
+        expected = float(target(case, inputs) - target(case, hidden))
+        assert found[place] == pytest.approx(expected, abs=1e-4)
+
+
+def test_integrated_gradients_add_up_to_the_difference(case: Case) -> None:
+    whole = replace(case, open_N=np.ones_like(case.open_N))
+    found = by_name(whole)["integrated_gradients"].sum()
+    inputs = embedded(case)
+    with torch.no_grad():
+        mean = case.model.plain.get_input_embeddings().weight.mean(0).expand_as(inputs)
+        expected = float(target(case, inputs) - target(case, mean))
+    assert found == pytest.approx(expected, rel=0.02)  # 64 steps of the integral
+
+
+@torch.no_grad()
+def test_rollout_is_the_product_of_mean_attentions(case: Case) -> None:
+    model = case.model.plain
+    model.set_attn_implementation("eager")
+    attentions = model(torch.from_numpy(case.ids_N[None, :-1]), output_attentions=True).attentions
+    model.set_attn_implementation("sdpa")
+    flow = torch.eye(case.length - 1, dtype=torch.float64)
+    for layer in attentions:
+        flow = (0.5 * layer[0].double().mean(0) + 0.5 * torch.eye(case.length - 1)) @ flow
+    np.testing.assert_allclose(flow.sum(1), 1, atol=1e-6)
+    expected = flow[[case.prompt_length - 1, case.prompt_length]].mean(0).numpy()
+    np.testing.assert_allclose(baselines.rollout(case)[:-1], expected, atol=1e-6)
+
+
+def test_rollout_is_left_out_where_hooks_failed_their_check(case: Case) -> None:
+    check = case.model.info.self_check
+    assert check is not None
+    failed = case.model.info.model_copy(
+        update={"self_check": check.model_copy(update={"passed": False})}
+    )
+    assert "attention_rollout" not in by_name(replace(case, model=replace(case.model, info=failed)))
+
+
+def test_agreement_is_spearmans_and_none_where_undefined(case: Case) -> None:
+    rising = np.arange(case.length, dtype=float)
+    assert baselines.agreement(case, rising, rising**3) == pytest.approx(1)
+    assert baselines.agreement(case, rising, -rising) == pytest.approx(-1)
+    assert baselines.agreement(case, rising, np.zeros(case.length)) is None
