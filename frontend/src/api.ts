@@ -1,0 +1,99 @@
+import createClient, { type Middleware } from "openapi-fetch";
+import type { components, paths } from "./gen/api";
+
+type Schemas = components["schemas"];
+export type Run = Schemas["RunOut"];
+export type Method = Schemas["MethodOut"];
+export type Example = Schemas["ExampleOut"];
+export type Model = Schemas["ModelOut"];
+export type ModelFacts = Schemas["ModelFacts"];
+export type Problem = Schemas["ErrorOut"];
+
+/** A refusal by the server, or the lack of an answer, with what to do about it. */
+export class ApiError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.message);
+  }
+}
+
+const UNREACHABLE: Problem = {
+  code: "unreachable",
+  message: "The server cannot be reached.",
+  remedy: "Check that it is running (make run) and that the network is up; then try again.",
+  field: null,
+};
+
+/** Django wants the cookie's token repeated in a header on whatever changes something. */
+const csrf: Middleware = {
+  onRequest({ request }) {
+    const token = /(?:^|;\s*)csrftoken=([^;]+)/.exec(document.cookie)?.[1];
+    if (token && request.method !== "GET") request.headers.set("X-CSRFToken", token);
+    return request;
+  },
+};
+
+const client = createClient<paths>({ baseUrl: "", credentials: "same-origin" });
+client.use(csrf);
+
+interface Answer<Data> {
+  data?: Data;
+  error?: unknown;
+  response: Response;
+}
+
+async function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
+  const { data, error, response } = await answer.catch(() => {
+    throw new ApiError(UNREACHABLE);
+  });
+  if (response.ok) return data as Data;
+  const problem = asProblem(error, response);
+  if (problem.code === "login_required") goToLogin();
+  throw new ApiError(problem);
+}
+
+/** The session ended; after the login the same address opens again. */
+export function goToLogin(): void {
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+function asProblem(error: unknown, response: Response): Problem {
+  if (error && typeof error === "object" && "message" in error && "remedy" in error) {
+    return error as Problem;
+  }
+  return {
+    code: `http_${response.status}`,
+    message: `The server answered ${response.status} ${response.statusText}.`,
+    remedy: "Try again; the server's log says more.",
+    field: null,
+  };
+}
+
+export const listMethods = () => unwrap(client.GET("/api/methods"));
+export const listModels = () => unwrap(client.GET("/api/models"));
+export const getModel = (id: string) =>
+  unwrap(client.GET("/api/models/{model_id}", { params: { path: { model_id: id } } }));
+export const startRun = (run: Schemas["RunIn"]) => unwrap(client.POST("/api/runs", { body: run }));
+export const listRuns = () =>
+  unwrap(client.GET("/api/runs", { params: { query: { limit: 100 } } }));
+export const getRun = (id: string) =>
+  unwrap(client.GET("/api/runs/{run_id}", { params: { path: { run_id: id } } }));
+export const cancelRun = (id: string) =>
+  unwrap(client.POST("/api/runs/{run_id}/cancel", { params: { path: { run_id: id } } }));
+export const deleteRun = (id: string) =>
+  unwrap(client.DELETE("/api/runs/{run_id}", { params: { path: { run_id: id } } }));
+
+export const getMe = () => unwrap(client.GET("/api/me"));
+export const listWorkers = () => unwrap(client.GET("/api/worker"));
+
+export async function fetchArtifact(sha256: string): Promise<ArrayBuffer> {
+  const response = await fetch(`/api/artifacts/${sha256}`, { credentials: "same-origin" });
+  if (!response.ok) throw new ApiError(asProblem(null, response));
+  return response.arrayBuffer();
+}
+
+/** Whatever was thrown, as something to show. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ApiError) return error.problem;
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: "page", message, remedy: "Reload the page.", field: null };
+}

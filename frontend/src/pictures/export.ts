@@ -1,0 +1,64 @@
+// Figures leaving the page. Nothing of a prompt may act in the program that opens the file.
+
+import type { Cell, Table } from "./table";
+
+const FORMULA = /^[=+\-@\t\r]/;
+
+/** Quoted, and an apostrophe before whatever a spreadsheet would read as a formula. */
+function csvCell(cell: Cell): string {
+  if (cell === null) return "";
+  if (typeof cell !== "string") return String(cell);
+  const safe = FORMULA.test(cell) ? `'${cell}` : cell;
+  return /[",\n\r]/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+export function toCsv(table: Table): string {
+  return [table.columns, ...table.rows].map((row) => row.map(csvCell).join(",")).join("\r\n");
+}
+
+export function toJson(data: unknown): string {
+  return JSON.stringify(data, null, 1);
+}
+
+/** Text that stands alone; the serializer escapes whatever the tokens hold. */
+export function toSvg(picture: SVGSVGElement): string {
+  picture.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return new XMLSerializer().serializeToString(picture);
+}
+
+const PNG_SCALE = 2;
+
+export async function toPng(picture: SVGSVGElement): Promise<Blob> {
+  const address = URL.createObjectURL(new Blob([toSvg(picture)], { type: "image/svg+xml" }));
+  try {
+    const image = await loadImage(address);
+    return await paint(image, picture);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+function loadImage(address: string): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.src = address;
+  return image.decode().then(() => image);
+}
+
+function paint(image: HTMLImageElement, picture: SVGSVGElement): Promise<Blob> {
+  const canvas = document.createElement("canvas");
+  canvas.width = PNG_SCALE * Number(picture.getAttribute("width"));
+  canvas.height = PNG_SCALE * Number(picture.getAttribute("height"));
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The PNG came out empty."))));
+  });
+}
+
+export function download(name: string, content: Blob | string, type = "text/plain"): void {
+  const blob = typeof content === "string" ? new Blob([content], { type }) : content;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

@@ -1,0 +1,295 @@
+// A matrix on canvas, one pixel per cell, scaled up; only the overlay changes while hovering.
+
+import { rgb } from "d3-color";
+import { select, type Selection as Joined } from "d3-selection";
+import type { Theme } from "../theme";
+import type { ColourScale } from "./colour";
+import { fit, mutedOf } from "./sheet";
+
+export interface Matrix {
+  rows: string[];
+  columns: string[];
+  /** Row-major. */
+  values: ArrayLike<number>;
+  /** 1 where there is no score. */
+  masked: Uint8Array;
+  /** One scale per row; the same one where the limits are shared. */
+  scales: ColourScale[];
+  theme: Theme;
+}
+
+export interface CellAt {
+  row: number;
+  column: number;
+}
+
+export interface MatrixMarks {
+  hover: CellAt | null;
+  primary: CellAt | null;
+}
+
+export interface MatrixHandlers {
+  hover(cell: CellAt | null): void;
+  choose(cell: CellAt): void;
+}
+
+export interface MatrixPicture {
+  render(matrix: Matrix): void;
+  mark(marks: MatrixMarks): void;
+}
+
+interface Layout {
+  left: number;
+  top: number;
+  cellWidth: number;
+  cellHeight: number;
+  width: number;
+  height: number;
+}
+
+const LABEL = { size: 11, row: 110, column: 72, least: 11 };
+const STEPS = 511; // odd: the middle entry is exactly zero
+const MASK: Record<Theme, readonly [string, string]> = {
+  light: ["#e3e6eb", "#cdd2da"],
+  dark: ["#2a303a", "#3a424f"],
+};
+
+export function createMatrix(
+  root: HTMLElement,
+  label: string,
+  handlers: MatrixHandlers,
+): MatrixPicture {
+  let matrix: Matrix | null = null;
+  let layout: Layout | null = null;
+  let hovered: CellAt | null = null;
+  const frame = select(root).append("div").attr("class", "matrix").attr("tabindex", 0);
+  frame.attr("role", "application").attr("aria-label", label);
+  const canvas = frame.append("canvas").attr("aria-hidden", "true");
+  const overlay = frame.append("svg").attr("aria-hidden", "true");
+  const labels = overlay.append("g") as Labels;
+  const lines = overlay.append("g").attr("class", "crosshair");
+  const primary = overlay.append("rect").attr("class", "cell-primary");
+  const node = frame.node() as HTMLElement;
+
+  node.addEventListener("pointermove", (event) => {
+    const cell = matrix && layout && cellUnder(event, node, matrix, layout);
+    if (cell?.row === hovered?.row && cell?.column === hovered?.column) return;
+    hovered = cell;
+    handlers.hover(cell);
+  });
+  node.addEventListener("pointerleave", () => {
+    hovered = null;
+    handlers.hover(null);
+  });
+  node.addEventListener("click", () => hovered && handlers.choose(hovered));
+  node.addEventListener("keydown", (event) => {
+    const next = matrix && step(event.key, current, matrix);
+    if (!next) return;
+    event.preventDefault();
+    handlers.choose(next);
+  });
+  let current: CellAt | null = null;
+
+  return {
+    render(next) {
+      matrix = next;
+      layout = layoutOf(next, root.clientWidth || 720);
+      paint(canvas.node() as HTMLCanvasElement, next, layout);
+      overlay.attr("width", layout.left + layout.width).attr("height", layout.top + layout.height);
+      drawLabels(labels, next, layout);
+    },
+    mark(marks) {
+      current = marks.primary;
+      if (!layout) return;
+      drawCrosshair(lines, marks.hover, layout);
+      placeCell(primary, marks.primary, layout);
+    },
+  };
+}
+
+function layoutOf({ rows, columns }: Matrix, available: number): Layout {
+  const left = LABEL.row;
+  const room = Math.max(120, available - left - 2);
+  const cellWidth = Math.min(30, Math.max(1, Math.floor(room / columns.length)));
+  const cellHeight = Math.min(24, Math.max(3, Math.floor(460 / rows.length)));
+  const top = cellWidth >= LABEL.least ? LABEL.column : 4;
+  const size = { width: cellWidth * columns.length, height: cellHeight * rows.length };
+  return { left, top, cellWidth, cellHeight, ...size };
+}
+
+function paint(canvas: HTMLCanvasElement, matrix: Matrix, layout: Layout): void {
+  canvas.width = matrix.columns.length;
+  canvas.height = matrix.rows.length;
+  canvas.style.width = `${layout.width}px`;
+  canvas.style.height = `${layout.height}px`;
+  canvas.style.left = `${layout.left}px`;
+  canvas.style.top = `${layout.top}px`;
+  const context = canvas.getContext?.("2d");
+  if (!context) return;
+  const image = context.createImageData(canvas.width, canvas.height);
+  new Uint32Array(image.data.buffer).set(pixels(matrix));
+  context.putImageData(image, 0, 0);
+}
+
+/** One RGBA pixel per cell, through a colour table per distinct scale. */
+export function pixels(matrix: Matrix): Uint32Array {
+  const { rows, columns, values, masked, scales, theme } = matrix;
+  const tables = new Map<string, Uint32Array>();
+  const mask = MASK[theme].map(packed);
+  const out = new Uint32Array(rows.length * columns.length);
+  rows.forEach((_, row) => {
+    const scale = scales[row];
+    if (!scale) return;
+    const table = tables.get(scale.kind) ?? colourTable(scale);
+    tables.set(scale.kind, table);
+    for (let column = 0; column < columns.length; column++) {
+      const at = row * columns.length + column;
+      out[at] = masked[at]
+        ? (mask[(row + column) % 2] ?? 0)
+        : (table[entryOf(values[at] ?? 0, scale)] ?? 0);
+    }
+  });
+  return out;
+}
+
+function entryOf(value: number, { kind, limit }: ColourScale): number {
+  const share = Math.min(1, Math.max(-1, value / (limit || 1)));
+  const unit = kind === "diverging" ? (share + 1) / 2 : Math.max(0, share);
+  return Math.round(unit * (STEPS - 1));
+}
+
+const colourTable = (scale: ColourScale) => Uint32Array.from(scale.ramp(STEPS), packed);
+
+/** Little-endian RGBA, as an ImageData buffer reads on every browser's machine. */
+function packed(colour: string): number {
+  const { r, g, b } = rgb(colour);
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
+function cellUnder(event: PointerEvent, node: HTMLElement, matrix: Matrix, layout: Layout) {
+  const box = node.getBoundingClientRect();
+  const x = event.clientX - box.left + node.scrollLeft - layout.left;
+  const y = event.clientY - box.top - layout.top;
+  const cell = { row: Math.floor(y / layout.cellHeight), column: Math.floor(x / layout.cellWidth) };
+  const inside =
+    x >= 0 && y >= 0 && cell.row < matrix.rows.length && cell.column < matrix.columns.length;
+  return inside ? cell : null;
+}
+
+const MOVES: Record<string, readonly [number, number]> = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+};
+
+function step(key: string, from: CellAt | null, { rows, columns }: Matrix): CellAt | null {
+  const move = MOVES[key];
+  if (!move) return null;
+  if (!from) return { row: 0, column: 0 };
+  const within = (at: number, length: number) => Math.min(length - 1, Math.max(0, at));
+  return {
+    row: within(from.row + move[0], rows.length),
+    column: within(from.column + move[1], columns.length),
+  };
+}
+
+type Labels = Joined<SVGGElement, unknown, null, undefined>;
+
+function drawLabels(group: Labels, { rows, columns, theme }: Matrix, layout: Layout): void {
+  const { left, top, cellWidth, cellHeight } = layout;
+  group
+    .selectAll("text.row")
+    .data(cellHeight >= LABEL.least ? rows : [])
+    .join("text")
+    .attr("class", "row")
+    .attr("x", left - 6)
+    .attr("y", (_, i) => top + (i + 0.5) * cellHeight)
+    .attr("dy", "0.35em")
+    .attr("text-anchor", "end")
+    .attr("font-size", LABEL.size)
+    .attr("fill", mutedOf(theme))
+    .text((name) => fit(name, left - 10, LABEL.size));
+  group
+    .selectAll("text.column")
+    .data(cellWidth >= LABEL.least ? columns : [])
+    .join("text")
+    .attr("class", "column")
+    .attr(
+      "transform",
+      (_, i) => `translate(${left + (i + 0.5) * cellWidth + 4},${top - 5}) rotate(-60)`,
+    )
+    .attr("font-size", LABEL.size)
+    .attr("fill", mutedOf(theme))
+    .text((name) => fit(name, LABEL.column, LABEL.size));
+}
+
+type Marks = Joined<SVGGElement, unknown, null, undefined>;
+
+function drawCrosshair(group: Marks, cell: CellAt | null, layout: Layout): void {
+  group.attr("visibility", cell ? "visible" : "hidden");
+  if (!cell) return;
+  const { left, top, cellWidth, cellHeight, width, height } = layout;
+  const bars = [
+    { x: left, y: top + cell.row * cellHeight, width, height: cellHeight },
+    { x: left + cell.column * cellWidth, y: top, width: cellWidth, height },
+  ];
+  group
+    .selectAll("rect")
+    .data(bars)
+    .join("rect")
+    .attr("x", (bar) => bar.x)
+    .attr("y", (bar) => bar.y)
+    .attr("width", (bar) => bar.width)
+    .attr("height", (bar) => bar.height);
+}
+
+function placeCell(
+  rect: Joined<SVGRectElement, unknown, null, undefined>,
+  cell: CellAt | null,
+  { left, top, cellWidth, cellHeight }: Layout,
+): void {
+  rect.attr("visibility", cell ? "visible" : "hidden");
+  if (!cell) return;
+  rect.attr("x", left + cell.column * cellWidth).attr("y", top + cell.row * cellHeight);
+  rect.attr("width", cellWidth).attr("height", cellHeight);
+}
+
+/** The matrix for export: cells of one colour in a row are one rectangle. */
+export function drawMatrix(group: Labels, matrix: Matrix, available: number) {
+  const layout = layoutOf(matrix, available);
+  const colours = pixels(matrix);
+  const runs = matrix.rows.flatMap((_, row) => runsOf(colours, row, matrix.columns.length));
+  group
+    .append("g")
+    .attr("shape-rendering", "crispEdges")
+    .selectAll("rect")
+    .data(runs)
+    .join("rect")
+    .attr("x", (run) => layout.left + run.column * layout.cellWidth)
+    .attr("y", (run) => layout.top + run.row * layout.cellHeight)
+    .attr("width", (run) => run.length * layout.cellWidth)
+    .attr("height", layout.cellHeight)
+    .attr("fill", (run) => unpacked(run.colour));
+  drawLabels(group, matrix, layout);
+  return { width: layout.left + layout.width, height: layout.top + layout.height };
+}
+
+interface Run extends CellAt {
+  length: number;
+  colour: number;
+}
+
+function runsOf(colours: Uint32Array, row: number, columns: number): Run[] {
+  const runs: Run[] = [];
+  for (let column = 0; column < columns; column++) {
+    const colour = colours[row * columns + column] ?? 0;
+    const last = runs.at(-1);
+    if (last?.colour === colour) last.length += 1;
+    else runs.push({ row, column, length: 1, colour });
+  }
+  return runs;
+}
+
+const unpacked = (pixel: number) =>
+  rgb(pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255).formatHex();

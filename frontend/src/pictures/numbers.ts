@@ -1,0 +1,20 @@
+import { format } from "d3-format";
+
+const fixed = format(".3f");
+const small = format(".1e");
+const percent = format(".1%");
+
+/** Three decimals where they say something, powers of ten below; a real minus sign. */
+export function showNumber(value: number): string {
+  if (value === 0) return "0";
+  const magnitude = Math.abs(value);
+  const text =
+    magnitude < 0.0005 ? small(value) : magnitude < 1000 ? fixed(value) : format(",.0f")(value);
+  return text.replace("-", "−");
+}
+
+export function showSigned(value: number): string {
+  return value > 0 ? `+${showNumber(value)}` : showNumber(value);
+}
+
+export const showPercent = (share: number) => percent(share).replace("-", "−");

@@ -1,0 +1,40 @@
+// One line under each picture: what it was made with.
+
+import type { RunFacts } from "../view";
+import { showNumber } from "./numbers";
+import { changedParams } from "./python";
+
+/** Long texts are on the page already. */
+const LONGEST = 24;
+
+export function provenance(facts: RunFacts): string {
+  return [
+    modelPart(facts),
+    facts.info?.dtype,
+    `${facts.method} v${facts.version}`,
+    ...paramParts(facts),
+    `seed ${String(facts.params.seed ?? facts.defaults.seed ?? "–")}`,
+    facts.finishedAt?.slice(0, 16).replace("T", " "),
+    checkPart(facts),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function modelPart({ model, revision }: RunFacts): string {
+  return revision ? `${model}@${revision.slice(0, 8)}` : model;
+}
+
+function paramParts(facts: RunFacts): string[] {
+  return Object.entries(changedParams(facts))
+    .filter(([name]) => name !== "seed")
+    .filter(([, value]) => typeof value !== "string" || value.length <= LONGEST)
+    .map(([name, value]) => `${name} ${String(value)}`);
+}
+
+function checkPart({ info }: RunFacts): string {
+  const check = info?.self_check;
+  if (!check) return "self-check: not run";
+  const verdict = check.passed ? "passed" : "FAILED";
+  return `self-check ${verdict} (max |Δ logit| ${showNumber(check.max_abs_difference)})`;
+}

@@ -1,0 +1,90 @@
+// The token strip for export, laid out again as SVG text that wraps.
+
+import type { Group } from "./lineChart";
+import { visible } from "./glyphs";
+import { inkOf, measure, mutedOf } from "./sheet";
+import type { StripSection, StripToken } from "./tokenStrip";
+import type { Theme } from "../theme";
+
+const SIZE = 14;
+const PAD = 3;
+const BOX = 22;
+const ROW = 32;
+const LABEL = 18;
+
+interface Placed {
+  token: StripToken;
+  x: number;
+  y: number;
+  width: number;
+}
+
+/** Draws the sections one below the other; returns the size taken. */
+export function drawStrip(group: Group, sections: StripSection[], width: number, theme: Theme) {
+  let top = 0;
+  for (const section of sections) {
+    caption(group, section.label, top + 11, theme);
+    const placed = place(section.tokens, width, top + LABEL);
+    for (const one of placed) drawToken(group, one, theme);
+    top = Math.max(top + LABEL, ...placed.map((one) => one.y)) + ROW + 6;
+  }
+  return { width, height: top };
+}
+
+function caption(group: Group, text: string, y: number, theme: Theme): void {
+  group.append("text").attr("y", y).attr("font-size", 11).attr("fill", mutedOf(theme)).text(text);
+}
+
+function place(tokens: readonly StripToken[], width: number, top: number): Placed[] {
+  let x = 0;
+  let y = top;
+  return tokens.map((token) => {
+    const size = measure(shown(token), SIZE) + 2 * PAD;
+    if (x > 0 && x + size > width) [x, y] = [0, y + ROW];
+    const placed = { token, x, y, width: size };
+    x += size + 1;
+    if (token.text.includes("\n")) [x, y] = [0, y + ROW];
+    return placed;
+  });
+}
+
+const shown = (token: StripToken) => (token.text ? visible(token.text) : visible(token.piece));
+
+function drawToken(group: Group, { token, x, y, width }: Placed, theme: Theme): void {
+  const box = group.append("g").attr("transform", `translate(${x},${y})`);
+  box.append("title").text(token.label);
+  box
+    .append("rect")
+    .attr("width", width)
+    .attr("height", BOX)
+    .attr("rx", 3)
+    .attr("fill", token.fill ?? "none")
+    .attr("stroke", token.state === "scored" ? "none" : mutedOf(theme))
+    .attr("stroke-dasharray", "2 2")
+    .attr("stroke-opacity", 0.6);
+  box
+    .append("text")
+    .attr("x", PAD)
+    .attr("y", 15.5)
+    .attr("font-size", SIZE)
+    .attr("fill", token.ink ?? inkOf(theme))
+    .text(shown(token));
+  if (token.target) line(box as Group, 0, width, BOX + 1, inkOf(theme), 2);
+  if (token.band) drawBand(box as Group, token.band, width, theme);
+}
+
+function drawBand(
+  box: Group,
+  band: NonNullable<StripToken["band"]>,
+  width: number,
+  theme: Theme,
+): void {
+  const y = BOX + 4;
+  line(box, band.zero * width - 0.5, band.zero * width + 0.5, y, mutedOf(theme), 5);
+  line(box, band.low * width, Math.max(band.high, band.low + 0.02) * width, y, inkOf(theme), 2.5);
+}
+
+function line(box: Group, x1: number, x2: number, y: number, ink: string, thick: number): void {
+  const stroke = box.append("line").attr("x1", x1).attr("x2", x2).attr("y1", y).attr("y2", y);
+  stroke.attr("stroke", ink).attr("stroke-width", thick);
+}

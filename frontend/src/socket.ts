@@ -1,0 +1,199 @@
+// One connection per page. Whatever happens to it, a watcher gets each event of the newest
+// attempt once and in order: the client knows the last seq it has and asks for what follows.
+
+import { writable, type Readable } from "svelte/store";
+import type {
+  ClientMessage,
+  ErrorMessage,
+  EventMessage,
+  RunOut,
+  ServerMessage,
+} from "./gen/socket";
+
+export interface Connection {
+  state: "connecting" | "open" | "reconnecting";
+  /** Attempts to reconnect since the line went dead. */
+  attempts: number;
+}
+
+export interface Watcher {
+  event(message: EventMessage): void;
+  run(run: RunOut): void;
+  /** A new attempt began: what came before no longer counts. */
+  reset(): void;
+  error(error: ErrorMessage): void;
+}
+
+export interface SocketClient {
+  connection: Readable<Connection>;
+  /** Returns the function that ends the watch. */
+  watch(run: string, watcher: Watcher): () => void;
+  /** Tries again now, instead of waiting for the next attempt. */
+  retry(): void;
+  close(): void;
+}
+
+export interface SocketOptions {
+  url: string;
+  open?: (url: string) => WebSocket;
+  random?: () => number;
+}
+
+interface Watch {
+  watcher: Watcher;
+  attempt: number;
+  last: number;
+  early: Map<number, EventMessage>;
+  repair: ReturnType<typeof setTimeout> | null;
+}
+
+const PING_MS = 10_000;
+const SILENCE_MS = 25_000;
+const REPAIR_MS = 400;
+const BACKOFF_MS = { first: 400, longest: 10_000 };
+
+export function createSocketClient(options: SocketOptions): SocketClient {
+  const { url, open = (address) => new WebSocket(address), random = Math.random } = options;
+  const connection = writable<Connection>({ state: "connecting", attempts: 0 });
+  const watches = new Map<string, Watch>();
+  let socket: WebSocket | null = null;
+  let attempts = 0;
+  let heardAt = 0;
+  let wait: ReturnType<typeof setTimeout> | null = null;
+
+  function send(message: ClientMessage): void {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+  }
+
+  function ask(run: string, watch: Watch): void {
+    send({ type: "watch", run, attempt: watch.attempt, after: watch.last });
+  }
+
+  function connect(): void {
+    stopWaiting();
+    const opened = open(url);
+    socket = opened;
+    heardAt = Date.now();
+    opened.onopen = () => {
+      heardAt = Date.now();
+      for (const [run, watch] of watches) ask(run, watch);
+      attempts = 0;
+      connection.set({ state: "open", attempts });
+    };
+    opened.onmessage = (message) => receive(String(message.data));
+    opened.onclose = lose;
+  }
+
+  function lose(): void {
+    drop();
+    attempts += 1;
+    connection.set({ state: "reconnecting", attempts });
+    wait = setTimeout(connect, backoff(attempts, random()));
+  }
+
+  /** A dead line may take minutes to say so: its socket is left behind, not waited for. */
+  function drop(): void {
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+    socket = null;
+  }
+
+  function stopWaiting(): void {
+    if (wait) clearTimeout(wait);
+    wait = null;
+  }
+
+  function receive(text: string): void {
+    heardAt = Date.now();
+    const message = JSON.parse(text) as ServerMessage;
+    if (message.type === "event") take(message);
+    else if (message.type === "run") watches.get(message.run.id)?.watcher.run(message.run);
+    else if (message.type === "error") refuse(message);
+  }
+
+  function refuse(error: ErrorMessage): void {
+    const concerned = error.run ? [watches.get(error.run)] : [...watches.values()];
+    for (const watch of concerned) watch?.watcher.error(error);
+  }
+
+  function take(message: EventMessage): void {
+    const watch = watches.get(message.run);
+    if (!watch || message.attempt < watch.attempt) return;
+    if (message.attempt > watch.attempt) restart(watch, message.attempt);
+    if (message.seq <= watch.last) return;
+    watch.early.set(message.seq, message);
+    deliver(watch);
+    if (watch.early.size) repairSoon(message.run, watch);
+  }
+
+  /** A hole that does not close by itself is asked for again. */
+  function repairSoon(run: string, watch: Watch): void {
+    watch.repair ??= setTimeout(() => {
+      watch.repair = null;
+      if (!watch.early.size || watches.get(run) !== watch) return;
+      ask(run, watch);
+      repairSoon(run, watch);
+    }, REPAIR_MS);
+  }
+
+  function beat(): void {
+    if (!socket) return;
+    if (Date.now() - heardAt > SILENCE_MS) lose();
+    else send({ type: "ping" });
+  }
+
+  function retry(): void {
+    if (!wait) return;
+    connect();
+  }
+
+  connect();
+  const heartbeat = setInterval(beat, PING_MS);
+  globalThis.addEventListener("online", retry);
+
+  return {
+    connection,
+    retry,
+    watch(run, watcher) {
+      const watch: Watch = { watcher, attempt: 0, last: 0, early: new Map(), repair: null };
+      watches.set(run, watch);
+      ask(run, watch);
+      return () => {
+        if (watches.get(run) !== watch) return;
+        watches.delete(run);
+        send({ type: "unwatch", run });
+      };
+    },
+    close() {
+      clearInterval(heartbeat);
+      stopWaiting();
+      globalThis.removeEventListener("online", retry);
+      drop();
+    },
+  };
+}
+
+function restart(watch: Watch, attempt: number): void {
+  const first = watch.attempt === 0;
+  watch.attempt = attempt;
+  watch.last = 0;
+  watch.early.clear();
+  if (!first) watch.watcher.reset();
+}
+
+function deliver(watch: Watch): void {
+  for (let next = watch.last + 1; ; next++) {
+    const message = watch.early.get(next);
+    if (!message) return;
+    watch.early.delete(next);
+    watch.last = next;
+    watch.watcher.event(message);
+  }
+}
+
+/** Doubles each time up to a limit; the jitter keeps a crowd from coming back at once. */
+export function backoff(attempts: number, random: number): number {
+  const longest = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempts - 1));
+  return longest * (0.5 + random / 2);
+}

@@ -1,0 +1,60 @@
+// What a view is. A view touches only its root, its detail slot and what the context offers, so
+// that it runs live, in tests replaying recorded events, and in a report with no server.
+
+import type { Readable } from "svelte/store";
+import type { ArraySource } from "./arrays";
+import type { ArrayRef, ModelInfo } from "./gen/common";
+import type { Selection } from "./selection";
+import type { Theme } from "./theme";
+
+export type { ArrayRef, ModelInfo };
+
+export interface View<Event> {
+  /** Takes in one event; drawing waits for the next frame. */
+  update(event: Event): void;
+  destroy(): void;
+}
+
+export type CreateView<Event> = (root: HTMLElement, context: ViewContext) => View<Event>;
+
+/** What a picture says about where it comes from. */
+export interface RunFacts {
+  id: string;
+  method: string;
+  version: string;
+  model: string;
+  revision: string | null;
+  /** As given by the user; what equals the default is left out wherever it is shown. */
+  params: Record<string, unknown>;
+  defaults: Record<string, unknown>;
+  info: ModelInfo | null;
+  finishedAt: string | null;
+  seconds: number | null;
+  status: string;
+  /** Its events are those of an identical earlier run. */
+  cached: boolean;
+}
+
+/** View state that belongs in the address, so that a copied address reproduces the view. */
+export interface ViewState {
+  get(key: string): string | null;
+  /** null removes the key. */
+  set(key: string, value: string | null): void;
+  subscribe(changed: () => void): () => void;
+}
+
+export interface ViewContext {
+  arrays: ArraySource;
+  selection: Selection;
+  theme: Readable<Theme>;
+  state: ViewState;
+  run: Readable<RunFacts>;
+  /** Where the detail of what is selected is drawn. */
+  detail: HTMLElement;
+  /** Said to screen readers. */
+  announce(text: string): void;
+  /** Calls once, before the next paint; tests call at once. */
+  frame(draw: () => void): void;
+  /** Starts a new run with changed params; absent where nothing can be run. */
+  rerun?: (changes: Record<string, unknown>) => void;
+}
