@@ -1,0 +1,117 @@
+// The run being prepared: shared by all pages, mirrored in the address of the first one.
+
+import { problemOf, startRun, type Method, type Problem } from "../api";
+import { catalog } from "../catalog.svelte";
+import { router } from "../router.svelte";
+import {
+  check,
+  changed,
+  defaultsOf,
+  fieldsOf,
+  withPreset,
+  type Field,
+  type Values,
+} from "./schema";
+
+/** Longer texts do not fit into an address that others can open. */
+const LONGEST_ADDRESS = 4000;
+
+class Draft {
+  stem = $state("");
+  model = $state("");
+  values = $state<Values>({});
+  starting = $state(false);
+  problem = $state.raw<Problem | null>(null);
+  method = $derived<Method | undefined>(catalog.method(this.stem));
+  fields = $derived<Field[]>(this.method ? fieldsOf(this.method.params_schema) : []);
+  params = $derived(changed(this.fields, this.values));
+  errors = $derived.by(() => {
+    const found = this.fields.map((field) => [field.name, check(field, this.values[field.name])]);
+    return Object.fromEntries(found.filter(([, error]) => error)) as Record<string, string>;
+  });
+
+  /** Fills the form; params that are not named stand at their default. */
+  fill(stem: string, model: string, params: Values): void {
+    this.stem = stem;
+    this.model = model;
+    this.values = { ...defaultsOf(this.fields), ...params };
+    this.problem = null;
+  }
+
+  /** What the address asks for, else the first example's model and an empty text. */
+  read(): void {
+    const stem = router.get("method") ?? catalog.methods[0]?.stem ?? "";
+    const example = catalog.method(stem)?.examples[0];
+    const model = router.get("model") ?? example?.model ?? catalog.models[0]?.id ?? "";
+    this.fill(stem, model, readParams(router.get("params")));
+  }
+
+  /** Keeps the first page's address equal to the form. */
+  write(): void {
+    const text = JSON.stringify(this.params);
+    const plain = text === "{}" || text.length > LONGEST_ADDRESS;
+    router.set({ method: this.stem, model: this.model, params: plain ? null : text });
+  }
+
+  reset(): void {
+    const kept = this.fields.filter((field) => field.required);
+    const values = Object.fromEntries(kept.map((field) => [field.name, this.values[field.name]]));
+    this.values = { ...defaultsOf(this.fields), ...values };
+    this.problem = null;
+  }
+
+  preset(name: string): void {
+    this.values = withPreset(this.fields, this.values, this.method?.presets ?? {}, name);
+  }
+
+  run(): Promise<void> {
+    if (Object.keys(this.errors).length > 0 || !this.model) {
+      this.problem = incomplete(this.errors, this.model);
+      return Promise.resolve();
+    }
+    return this.start(this.stem, this.model, this.params);
+  }
+
+  /** Starts a run and opens its page; what the server refuses is shown at the form. */
+  async start(method: string, model: string, params: Values): Promise<void> {
+    if (this.starting) return;
+    this.starting = true;
+    this.problem = null;
+    try {
+      const run = await startRun({ id: uuid(), method, model, params });
+      router.go(`/runs/${run.id}`);
+    } catch (error) {
+      this.problem = problemOf(error);
+    } finally {
+      this.starting = false;
+    }
+  }
+}
+
+function readParams(text: string | null): Values {
+  try {
+    const read: unknown = JSON.parse(text ?? "{}");
+    return typeof read === "object" && read !== null ? (read as Values) : {};
+  } catch {
+    return {}; // an address cut short or edited by hand: the form starts empty
+  }
+}
+
+function incomplete(errors: Record<string, string>, model: string): Problem {
+  const [field] = Object.keys(errors);
+  const message = model ? "The form is not ready to run." : "No model is chosen.";
+  const remedy = model ? "Correct the marked fields." : "Choose one, or type a hub id.";
+  return { code: "invalid_params", message, remedy, field: field ?? null };
+}
+
+/** crypto.randomUUID is missing where a page is served without TLS to another machine. */
+function uuid(): string {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
+}
+
+export const draft = new Draft();

@@ -1,0 +1,9 @@
+import { mount } from "svelte";
+import App from "./App.svelte";
+import "./styles/base.css";
+import "./styles/shell.css";
+import { applyTheme } from "./theme";
+
+applyTheme();
+const target = document.getElementById("app");
+if (target) mount(App, { target });

@@ -1,0 +1,73 @@
+// What the page gives to a view.
+
+import { get, writable } from "svelte/store";
+import { announce } from "../announce";
+import { fetchArtifact, type Run } from "../api";
+import { createArraySource } from "../arrays";
+import { catalog } from "../catalog.svelte";
+import { draft } from "../form/draft.svelte";
+import { defaultsOf, fieldsOf } from "../form/schema";
+import type { ModelInfo } from "../gen/common";
+import { router } from "../router.svelte";
+import { createSelection } from "../selection";
+import { theme } from "../theme";
+import type { RunFacts, ViewContext, ViewState } from "../view";
+
+export function factsOf(run: Run, info: ModelInfo | null): RunFacts {
+  const schema = catalog.method(run.method)?.params_schema ?? {};
+  const [from, to] = [run.started_at, run.finished_at];
+  return {
+    id: run.id,
+    method: run.method,
+    version: run.method_version,
+    model: run.model,
+    revision: run.revision ?? info?.revision ?? null,
+    params: run.params,
+    defaults: defaultsOf(fieldsOf(schema)),
+    info,
+    finishedAt: to,
+    seconds: from && to ? (Date.parse(to) - Date.parse(from)) / 1000 : null,
+    status: run.status,
+    cached: run.cached_from !== null,
+  };
+}
+
+/** The query of the address; a change is told to the view whoever made it. */
+function addressState(): ViewState {
+  const listeners = new Set<() => void>();
+  const tell = () => listeners.forEach((changed) => changed());
+  return {
+    get: (key) => new URLSearchParams(location.search).get(key),
+    set: (key, value) => {
+      router.set({ [key]: value });
+      tell();
+    },
+    subscribe: (changed) => {
+      listeners.add(changed);
+      const stop = router.subscribe(changed);
+      return () => {
+        listeners.delete(changed);
+        stop();
+      };
+    },
+  };
+}
+
+export function createViewContext(detail: HTMLElement, run: Run, info: ModelInfo | null) {
+  const facts = writable(factsOf(run, info));
+  const context: ViewContext = {
+    arrays: createArraySource(fetchArtifact),
+    selection: createSelection(),
+    theme,
+    state: addressState(),
+    run: facts,
+    detail,
+    announce,
+    frame: (draw) => requestAnimationFrame(draw),
+    rerun: (changes) => {
+      const { method, model, params } = get(facts);
+      void draft.start(method, model, { ...params, ...changes });
+    },
+  };
+  return { context, facts };
+}

@@ -1,0 +1,63 @@
+// One run as it happens: its snapshot, its stage and its errors; method events go to the view.
+
+import type { Run } from "../api";
+import type { CommonEvent, ModelInfo, Progress } from "../gen/common";
+import type { ErrorMessage, EventMessage } from "../gen/socket";
+import type { SocketClient } from "../socket";
+import { advance, secondsLeft, type Pace } from "./eta";
+
+export interface EventSink {
+  event(event: { kind: string }): void;
+  reset(): void;
+}
+
+type Unfinished = "queued" | "running";
+const UNFINISHED: readonly string[] = ["queued", "running"] satisfies Unfinished[];
+
+export class LiveRun {
+  run = $state.raw<Run | null>(null);
+  pace = $state.raw<Pace | null>(null);
+  model = $state.raw<ModelInfo | null>(null);
+  refusal = $state.raw<ErrorMessage | null>(null);
+  /** Said at once when Stop is pressed, before the worker has heard it. */
+  stopping = $state(false);
+  finished = $derived(this.run !== null && !UNFINISHED.includes(this.run.status));
+  secondsLeft = $derived(this.pace && secondsLeft(this.pace));
+
+  constructor(
+    readonly id: string,
+    private readonly sink: EventSink,
+  ) {}
+
+  watch(client: SocketClient): () => void {
+    return client.watch(this.id, {
+      event: (message) => this.#take(message),
+      run: (run) => this.snapshot(run as Run),
+      reset: () => this.#restart(),
+      error: (error) => (this.refusal = error),
+    });
+  }
+
+  snapshot(run: Run): void {
+    this.run = run;
+    this.refusal = null;
+    if (this.finished) this.stopping = false;
+  }
+
+  #restart(): void {
+    this.pace = null;
+    this.model = null;
+    this.sink.reset();
+  }
+
+  #take({ event, at }: EventMessage): void {
+    const known = event as unknown as CommonEvent | { kind: "status" };
+    if (known.kind === "progress") this.#progress(known, Date.parse(at));
+    if (known.kind === "model") this.model = known.info;
+    if (known.kind !== "status") this.sink.event(known);
+  }
+
+  #progress({ stage, done, total, unit }: Progress, at: number): void {
+    this.pace = advance(this.pace, { stage, done, total, unit, at });
+  }
+}

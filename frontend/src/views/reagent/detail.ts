@@ -1,0 +1,156 @@
+// Detail of what is hovered or selected, and what can be run next from there.
+
+import { get } from "svelte/store";
+import type { Alternative, OutputStep } from "../../gen/reagent";
+import { button, element, facts, tokenText } from "../../pictures/dom";
+import { showNumber, showPercent, showSigned } from "../../pictures/numbers";
+import type { Selected } from "../../selection";
+import type { ViewContext } from "../../view";
+import { indexOf, outputAt } from "./choose";
+import { rowName, unitAt, type Unit } from "./maps";
+import { unitName, type Panel, type Shown } from "./shown";
+import type { State } from "./state";
+
+export function createDetail(root: HTMLElement, context: ViewContext): Panel {
+  let shown: Shown | null = null;
+
+  function mark(selected: Selected): void {
+    if (!shown || shown.state.tokens.length === 0) return root.replaceChildren();
+    const position = indexOf(selected.hover) ?? indexOf(selected.primary);
+    const span = selected.set.flatMap((item) => indexOf(item) ?? []);
+    root.replaceChildren(
+      ...(span.length > 1 ? [spanPart(shown, span, context)] : []),
+      ...(position === null ? [hint(span.length > 1)] : tokenParts(shown, position, selected)),
+    );
+    const output = position === null ? null : outputAt(shown.state, position);
+    if (output !== null) root.append(...outputParts(shown.state, output, context));
+  }
+
+  return {
+    render(now) {
+      shown = now;
+      mark(get(context.selection));
+    },
+    mark,
+    destroy: () => root.replaceChildren(),
+  };
+}
+
+function hint(quiet: boolean): HTMLElement {
+  const text =
+    "Hover a token for its numbers. Click an output token to explain it; drag over several to " +
+    "explain them as one.";
+  return element("p", { class: "muted" }, quiet ? "" : text);
+}
+
+function tokenParts(shown: Shown, position: number, selected: Selected): HTMLElement[] {
+  const token = shown.state.tokens[position];
+  if (!token) return [];
+  const unit = unitAt(shown.units, position);
+  const title = element("h2", { class: "detail-title" }, tokenText(token.text || token.piece));
+  const place = position < shown.state.promptLength ? "Prompt" : "Output";
+  const identity = facts([
+    ["Position", `${position} (${place.toLowerCase()})`],
+    ["Id", String(token.id)],
+    ["Vocabulary entry", tokenText(token.piece)],
+  ]);
+  return [title, identity, ...(unit && shown.state.maps ? scoreParts(shown, unit, selected) : [])];
+}
+
+function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[] {
+  const name = rowName(shown.state, shown.row);
+  const heading = element("h3", {}, "As input for ", tokenText(name));
+  if (unit.state === "masked") return [heading, note("Protected: never replaced, so no score.")];
+  if (unit.state === "outside") return [heading, note("Not yet read when this was written.")];
+  const scored = shown.units.filter((one) => one.state === "scored").length;
+  const pairs: [string, string | Node][] = [
+    ["Score", `${showSigned(unit.mean)} ± ${showNumber(unit.error)} ${unitName(shown.state)}`],
+    ["Rank", `${unit.rank ?? "–"} of ${scored}`],
+  ];
+  if (shown.granularity !== "token") pairs.unshift([shown.granularity, tokenText(unit.text)]);
+  const pinned = indexOf(selected.pinned);
+  const reference = pinned === null ? undefined : unitAt(shown.units, pinned);
+  if (reference?.state === "scored" && reference !== unit) {
+    pairs.push(["Pinned", tokenText(reference.text)]);
+    pairs.push(["Above pinned by", showSigned(unit.mean - reference.mean)]);
+  }
+  return [heading, facts(pairs)];
+}
+
+const note = (text: string) => element("p", { class: "muted" }, text);
+
+function outputParts(state: State, output: number, context: ViewContext): HTMLElement[] {
+  const step = state.output?.steps[output];
+  if (!step) return [];
+  const heading = element("h3", {}, `As output token ${output}`);
+  const numbers = facts([
+    ["Probability", showPercent(Math.exp(step.logprob))],
+    ["Log-probability", `${showNumber(step.logprob)} nats`],
+    ["Rank", String(step.rank)],
+    ["Entropy", `${showNumber(step.entropy)} nats`],
+  ]);
+  return [heading, numbers, alternativesPart(state, output, step, context)].concat(
+    explainButton("Explain in a new run", { target_start: output, target_length: 1 }, context),
+  );
+}
+
+function alternativesPart(
+  state: State,
+  output: number,
+  step: OutputStep,
+  context: ViewContext,
+): HTMLElement {
+  const written = state.tokens[step.position]?.id;
+  const items = step.alternatives.map((one) =>
+    alternativeItem(one, one.id === written, output, context),
+  );
+  const list = element("ol", { class: "alternatives" }, ...items);
+  return element("div", {}, element("h3", {}, "Likeliest tokens here"), list);
+}
+
+function alternativeItem(
+  one: Alternative,
+  written: boolean,
+  output: number,
+  context: ViewContext,
+): HTMLElement {
+  const share = Math.exp(one.logprob);
+  const bar = element("span", { class: "bar", "aria-hidden": "true" });
+  bar.style.width = `${(100 * share).toFixed(1)}%`;
+  const { rerun } = context;
+  const contrast = () => rerun?.({ target_start: output, target_length: 1, contrast: one.text });
+  const action = written
+    ? element("span", { class: "muted" }, "written")
+    : rerun && button("Contrast", contrast, { title: "Why not this token? A new run" });
+  const probability = element("span", { class: "number" }, showPercent(share));
+  return element("li", {}, bar, tokenText(one.text), probability, action ?? null);
+}
+
+function spanPart(shown: Shown, positions: readonly number[], context: ViewContext): HTMLElement {
+  const { state } = shown;
+  const text = positions.map((position) => state.tokens[position]?.text ?? "").join("");
+  const title = element("h2", { class: "detail-title" }, tokenText(text));
+  const outputs = positions.flatMap((position) => outputAt(state, position) ?? []);
+  if (outputs.length === positions.length) {
+    const span = {
+      target_start: Math.min(...outputs),
+      target_length: outputs.length,
+      contrast: "",
+    };
+    const count = note(`${outputs.length} output tokens, explained as one in a new run.`);
+    return element("section", {}, title, count, ...explainButton("Explain span", span, context));
+  }
+  const units = new Set(positions.flatMap((position) => unitAt(shown.units, position) ?? []));
+  const sum = [...units].reduce((total, unit) => total + unit.mean, 0);
+  const score = facts([["Sum of scores", `${showSigned(sum)} ${unitName(state)}`]]);
+  return element("section", {}, title, note(`${positions.length} prompt tokens`), score);
+}
+
+function explainButton(
+  text: string,
+  changes: Record<string, unknown>,
+  { rerun }: ViewContext,
+): HTMLElement[] {
+  const full = { contrast: "", ...changes };
+  return rerun ? [button(text, () => rerun(full), { class: "primary" })] : [];
+}

@@ -1,0 +1,173 @@
+// Input × output: every output token's row of the same probes.
+
+import { get } from "svelte/store";
+import { diverging, limitOf, sequential, type ColourScale } from "../../pictures/colour";
+import { segmented } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { visible } from "../../pictures/glyphs";
+import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
+import { showNumber } from "../../pictures/numbers";
+import { createSheet } from "../../pictures/sheet";
+import type { Selected } from "../../selection";
+import type { ViewContext } from "../../view";
+import { indexOf, positionItem } from "./choose";
+import { positionState, rowName } from "./maps";
+import { signed, unitName, type Panel, type Shown } from "./shown";
+import type { Maps, State } from "./state";
+import { matrixTable } from "./tables";
+
+const LIMITS = ["whole map", "each row"] as const;
+type Limits = (typeof LIMITS)[number];
+const limitsOf = (text: string | null): Limits => (text === "row" ? "each row" : "whole map");
+
+export function createInputOutput(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Input × output", "matrix", context);
+  const limits = segmented("Limits from", LIMITS, (value) =>
+    context.state.set("limits", value === "each row" ? "row" : null),
+  );
+  figure.controls.append(limits.node);
+  const readout = document.createElement("p");
+  readout.className = "readout";
+  readout.setAttribute("aria-live", "polite");
+  let shown: Shown | null = null;
+  let rows: number[] = [];
+  let preview: CellAt | null = null;
+
+  const picture = createMatrix(figure.body, "Input by output matrix; arrows move", {
+    hover(cell) {
+      preview = cell;
+      context.selection.hover(cell && positionItem(cell.column));
+      mark(get(context.selection));
+    },
+    choose(cell) {
+      const row = rows[cell.row] ?? 0;
+      context.state.set("target", row === 0 ? null : String(row - 1));
+      context.selection.choose(positionItem(cell.column));
+    },
+  });
+  figure.body.append(readout);
+
+  function render(now: Shown): void {
+    shown = now;
+    const { maps } = now.state;
+    if (!maps || maps.rows < 2) return;
+    rows = rowsShown(now.state);
+    const normalisation = limitsOf(context.state.get("limits"));
+    limits.choose(normalisation);
+    const matrix = matrixOf(now, maps, rows, normalisation);
+    figure.update(sourceOf(now, rows, matrix, normalisation, context));
+    picture.render(matrix);
+    renderLegend(figure.legend, legendOf(now, matrix, normalisation));
+    mark(get(context.selection));
+  }
+
+  function mark(selected: Selected): void {
+    if (!shown) return;
+    const primary = primaryCell(shown, rows, indexOf(selected.primary));
+    picture.mark({ hover: preview, primary });
+    const cell = preview ?? primary;
+    readout.textContent = cell ? sentence(shown.state, rows, cell) : "Hover or use the arrow keys.";
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+/** The run's target has a row of its own unless an output token's row says the same. */
+export function rowsShown({ maps, output }: State): number[] {
+  const all = Array.from({ length: maps?.rows ?? 0 }, (_, row) => row);
+  const same = output && output.target_length === 1 && !output.contrast;
+  return same ? all.slice(1) : all;
+}
+
+function primaryCell({ state, row }: Shown, rows: number[], column: number | null): CellAt | null {
+  const wanted = row === 0 && !rows.includes(0) ? (state.output?.target_start ?? 0) + 1 : row;
+  const at = rows.indexOf(wanted);
+  return column === null || at < 0 ? null : { row: at, column };
+}
+
+function matrixOf(shown: Shown, maps: Maps, rows: number[], limits: Limits): Matrix {
+  const { state, theme } = shown;
+  const width = maps.positions;
+  const values = new Float64Array(rows.length * width);
+  const masked = new Uint8Array(rows.length * width);
+  rows.forEach((row, i) => {
+    values.set(Array.from(maps.mean.subarray(row * width, (row + 1) * width)), i * width);
+    for (let column = 0; column < width; column++) {
+      masked[i * width + column] = positionState(state, row, column) === "scored" ? 0 : 1;
+    }
+  });
+  const scale = (limit: number) => (signed(state) ? diverging : sequential)(limit, theme);
+  const whole = scale(limitOf(values));
+  const scales = rows.map((_, i): ColourScale =>
+    limits === "whole map" ? whole : scale(limitOf(values.subarray(i * width, (i + 1) * width))),
+  );
+  const columns = state.tokens.slice(0, width).map((token) => visible(token.text || token.piece));
+  return { rows: rows.map((row) => nameOf(state, row)), columns, values, masked, scales, theme };
+}
+
+function nameOf(state: State, row: number): string {
+  return row === 0 ? `target: ${visible(rowName(state, row))}` : visible(rowName(state, row));
+}
+
+function sentence(state: State, rows: number[], { row, column }: CellAt): string {
+  const at = rows[row] ?? 0;
+  const maps = state.maps;
+  const names = `${visible(state.tokens[column]?.text ?? "")} → ${nameOf(state, at)}`;
+  const kind = positionState(state, at, column);
+  if (!maps || kind === "outside") return `${names}: not yet read`;
+  if (kind === "masked") return `${names}: never replaced, no score`;
+  const cell = at * maps.positions + column;
+  const [mean = 0, error = 0] = [maps.mean[cell], maps.standardError[cell]];
+  return `${names}: ${showNumber(mean)} ± ${showNumber(error)} ${unitName(state)}`;
+}
+
+function legendOf({ state }: Shown, matrix: Matrix, limits: Limits): Legend {
+  const own = limits === "each row";
+  const widest = matrix.scales.reduce((a, b) => (a.limit >= b.limit ? a : b));
+  return {
+    scale: own ? { ...widest, limit: 1 } : widest,
+    unit: own ? "of the row's largest" : unitName(state),
+    normalisation: own ? "each row by itself" : "the whole map",
+    notes: ["Grey check: no score (never replaced, or not yet read)."],
+  };
+}
+
+const SHEET_WIDTH = 900;
+
+function sourceOf(
+  shown: Shown,
+  rows: number[],
+  matrix: Matrix,
+  limits: Limits,
+  context: ViewContext,
+): FigureSource {
+  return {
+    table: () => matrixTable(shown.state, rows),
+    data: () => ({
+      rows: matrix.rows,
+      columns: matrix.columns,
+      unit: unitName(shown.state),
+      mean: nested(matrix.values, matrix),
+      masked: nested(matrix.masked, matrix),
+    }),
+    svg: () => {
+      const sheet = createSheet("ReAGent: input × output", shown.theme, get(context.run));
+      const size = drawMatrix(sheet.body, matrix, SHEET_WIDTH);
+      const legend = legendOf(shown, matrix, limits);
+      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 14})`);
+      drawRamp(key.datum(legend), legend);
+      const words = sheet.body
+        .append("text")
+        .attr("y", size.height + 24)
+        .attr("x", 176);
+      words.attr("font-size", 10.5).text(legendText({ ...legend, notes: [] }));
+      return sheet.finish(Math.max(size.width, 700), size.height + 42);
+    },
+  };
+}
+
+function nested(values: ArrayLike<number>, { rows, columns }: Matrix): number[][] {
+  const all = Array.from(values);
+  return rows.map((_, i) => all.slice(i * columns.length, (i + 1) * columns.length));
+}

@@ -1,0 +1,45 @@
+import { get } from "svelte/store";
+import type { ViewContext } from "../../view";
+import { indexOf, outputAt } from "./choose";
+import type { State } from "./state";
+
+const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
+
+/** p pins, c compares, Esc clears; arrows belong to the strip or matrix that has the focus. */
+export function listenToKeys(
+  document: Document,
+  context: ViewContext,
+  state: () => State,
+): () => void {
+  const actions: Record<string, () => void> = {
+    p: () => pin(context, state()),
+    c: () => compare(context, state()),
+    Escape: () => {
+      context.selection.clear();
+      context.state.set("compare", null);
+    },
+  };
+  const press = (event: KeyboardEvent) => {
+    const elsewhere = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
+    if (elsewhere || (event.target as Element).closest?.(TYPING)) return;
+    actions[event.key]?.();
+  };
+  document.addEventListener("keydown", press);
+  return () => document.removeEventListener("keydown", press);
+}
+
+export function pin(context: ViewContext, state: State): void {
+  const { primary, pinned } = get(context.selection);
+  context.selection.pin(primary ?? pinned);
+  const at = indexOf(get(context.selection).pinned);
+  context.announce(at === null ? "Nothing pinned" : `Pinned ${state.tokens[at]?.text ?? ""}`);
+}
+
+/** Only rows can stand side by side, so what is pinned must be an output token. */
+export function compare(context: ViewContext, state: State): void {
+  const at = indexOf(get(context.selection).pinned);
+  const possible = at !== null && outputAt(state, at) !== null;
+  if (!possible) context.announce("Pin an output token first: select it and press p");
+  const on = context.state.get("compare") === "1";
+  context.state.set("compare", possible && !on ? "1" : null);
+}

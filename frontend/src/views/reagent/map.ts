@@ -1,0 +1,211 @@
+// The main picture: prompt and continuation as text, heat for the selected output token.
+
+import { get } from "svelte/store";
+import type { Replacement } from "../../gen/reagent";
+import { segmented, tokenText, button } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import type { Group } from "../../pictures/lineChart";
+import { showNumber, showPercent } from "../../pictures/numbers";
+import { createSheet } from "../../pictures/sheet";
+import { createTokenStrip, type TokenStrip } from "../../pictures/tokenStrip";
+import { drawStrip } from "../../pictures/tokenStripSvg";
+import type { Selected } from "../../selection";
+import type { ViewContext } from "../../view";
+import { choosePosition, chooseSpan, indexOf, outputAt, positionItem } from "./choose";
+import { pin, compare } from "./keys";
+import { GRANULARITIES, rowName, targetPositions, unitsOf } from "./maps";
+import { scaleOf, signed, unitName, type Panel, type Shown } from "./shown";
+import { marksOf, sectionsOf } from "./strip";
+import { mapTable } from "./tables";
+
+export function createMap(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Attribution", "map", context);
+  const granularity = segmented("Granularity", GRANULARITIES, (value) =>
+    context.state.set("granularity", value === "token" ? null : value),
+  );
+  const runTarget = button("Target of the run", () => context.state.set("target", null), {
+    class: "chip",
+  });
+  const pinButton = button("Pin", () => shown && pin(context, shown.state), { class: "chip" });
+  const compareButton = button("Compare", () => shown && compare(context, shown.state), {
+    class: "chip",
+  });
+  figure.controls.append(runTarget, pinButton, compareButton, granularity.node);
+
+  const strips = figure.body.appendChild(document.createElement("div"));
+  strips.className = "strips";
+  const main = createPane(strips, "Tokens", context, () => shown);
+  const reference = createPane(strips, "Tokens for the pinned output", context, () => shown);
+  let shown: Shown | null = null;
+
+  function render(now: Shown): void {
+    shown = now;
+    if (now.state.tokens.length === 0) return;
+    granularity.choose(now.granularity);
+    runTarget.setAttribute("aria-pressed", String(now.row === 0));
+    const pinned = referenceOf(now, context);
+    compareButton.setAttribute("aria-pressed", String(pinned !== null));
+    const both = pinned ? withSharedScale(now, pinned) : null;
+    main.render(both?.[0] ?? now);
+    reference.node.hidden = both === null;
+    if (both) reference.render(both[1]);
+    strips.classList.toggle("side-by-side", both !== null);
+    if (now.state.maps) renderLegend(figure.legend, legendOf(both?.[0] ?? now));
+    figure.update(sourceOf(now, context));
+    mark(get(context.selection));
+  }
+
+  function mark(selected: Selected): void {
+    pinButton.setAttribute("aria-pressed", String(selected.pinned !== null));
+    if (!shown) return;
+    const marks = marksOf(shown, selected);
+    main.strip.mark(marks);
+    reference.strip.mark(marks);
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+interface Pane {
+  node: HTMLElement;
+  strip: TokenStrip;
+  render(shown: Shown): void;
+}
+
+/** A strip with the line that says which output token it explains. */
+function createPane(
+  root: HTMLElement,
+  label: string,
+  context: ViewContext,
+  latest: () => Shown | null,
+): Pane {
+  const node = root.appendChild(document.createElement("div"));
+  node.className = "pane";
+  const heading = node.appendChild(document.createElement("p"));
+  heading.className = "explaining";
+  const progress = node.appendChild(document.createElement("p"));
+  progress.className = "sharpness";
+  const strip = createTokenStrip(node, label, {
+    hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
+    choose: (key) => {
+      const shown = latest();
+      if (shown) choosePosition(context, shown.state, key);
+    },
+    extend: (from, to) => {
+      const shown = latest();
+      if (shown) chooseSpan(context, shown.state, from, to);
+    },
+  });
+  return {
+    node,
+    strip,
+    render(shown) {
+      heading.replaceChildren(...explaining(shown));
+      progress.textContent = sharpness(shown);
+      strip.render(sectionsOf(shown));
+    },
+  };
+}
+
+function explaining({ state, row }: Shown): (Node | string)[] {
+  if (!state.output) return ["Reading the prompt…"];
+  const positions = targetPositions(state, row);
+  const step = state.output.steps.find((one) => one.position === positions[0]);
+  const text = positions.map((position) => state.tokens[position]?.text ?? "").join("");
+  const parts: (Node | string)[] = ["Heat explains ", tokenText(text)];
+  const { contrast } = state.output;
+  if (row === 0 && contrast) parts.push(" rather than ", tokenText(contrast.text));
+  if (positions.length === 1 && step) {
+    parts.push(`, p ${showPercent(Math.exp(step.logprob))}, rank ${step.rank}`);
+  }
+  return parts;
+}
+
+/** "384 / 512 probes · top 5 stable since probe 96 · separated". */
+function sharpness({ state, row }: Shown): string {
+  const event = state.maps?.event;
+  if (!event) return state.tokens.length ? "Waiting for the first probes" : "";
+  const counted = event.estimator === "paper" ? "steps" : "probes";
+  const since = event.stable_since[row];
+  const parts = [
+    `${event.estimator} form, ${event.measure.replaceAll("_", " ")}`,
+    `${event.probes.toLocaleString("en")} / ${event.budget.toLocaleString("en")} ${counted}`,
+  ];
+  if (since !== undefined) parts.push(`top set stable since ${counted.slice(0, -1)} ${since}`);
+  if (event.separated[row]) parts.push("separated from the rest (95 %)");
+  if (event.final) parts.push("final");
+  return parts.join(" · ");
+}
+
+/** What is shown for the pinned output token, while comparing. */
+function referenceOf(shown: Shown, context: ViewContext): Shown | null {
+  const pinned = indexOf(get(context.selection).pinned);
+  const output = pinned === null ? null : outputAt(shown.state, pinned);
+  if (context.state.get("compare") !== "1" || output === null) return null;
+  const units = unitsOf(shown.state, output + 1, shown.granularity);
+  return { ...shown, row: output + 1, units };
+}
+
+/** Side by side, equal colours must mean equal scores. */
+function withSharedScale(primary: Shown, pinned: Shown): [Shown, Shown] {
+  const scale = scaleOf(primary.state, [...primary.units, ...pinned.units], primary.theme);
+  return [
+    { ...primary, scale },
+    { ...pinned, scale },
+  ];
+}
+
+export function legendOf({ state, scale, granularity }: Shown): Legend {
+  const sign = signed(state)
+    ? "Orange: replacing it lowers the output's score; blue: raises it."
+    : "The more orange, the larger its share.";
+  return {
+    scale,
+    unit: unitName(state),
+    normalisation: "what is shown",
+    notes: [
+      sign,
+      `Bar under each ${granularity}: mean ± 1 standard error on the same limits.`,
+      "Hatched: never replaced, no score. Dotted: not yet read when this output was written.",
+      ...(state.replacement ? [replacedBy(state.replacement)] : []),
+    ],
+  };
+}
+
+function replacedBy({ label, fallbacks }: Replacement): string {
+  const lack = fallbacks ? `, at ${fallbacks} positions any token instead` : "";
+  return `Replaced by: ${label}${lack}.`;
+}
+
+const SHEET_WIDTH = 760;
+
+function sourceOf(shown: Shown, context: ViewContext): FigureSource {
+  const title = `ReAGent: what “${rowName(shown.state, shown.row)}” hangs on`;
+  return {
+    table: () => mapTable(shown),
+    data: () => ({
+      target: rowName(shown.state, shown.row),
+      granularity: shown.granularity,
+      unit: unitName(shown.state),
+      measure: shown.state.maps?.event.measure,
+      units: shown.units,
+    }),
+    svg: () => {
+      const sheet = createSheet(title, shown.theme, get(context.run));
+      const size = drawStrip(sheet.body as Group, sectionsOf(shown), SHEET_WIDTH, shown.theme);
+      const legend = legendOf(shown);
+      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height})`);
+      drawRamp(key.datum(legend), legend);
+      const words = sheet.body
+        .append("text")
+        .attr("y", size.height + 10)
+        .attr("x", 176);
+      words.attr("font-size", 10.5).text(legendText({ ...legend, notes: [] }));
+      return sheet.finish(SHEET_WIDTH, size.height + 28);
+    },
+  };
+}
+
+export const shownNumber = (mean: number, error: number) =>
+  `${showNumber(mean)} ± ${showNumber(error)}`;

@@ -1,0 +1,118 @@
+// Rows of the map at three granularities: sums of scores that are there, no new run.
+
+import type { Numbers } from "../../arrays";
+import type { Token } from "../../gen/reagent";
+import type { Maps, State } from "./state";
+
+export const GRANULARITIES = ["token", "word", "sentence"] as const;
+export type Granularity = (typeof GRANULARITIES)[number];
+
+export type UnitState = "scored" | "masked" | "outside";
+
+/** A token, word or sentence with its score for one output token. */
+export interface Unit {
+  index: number;
+  positions: number[];
+  text: string;
+  state: UnitState;
+  mean: number;
+  error: number;
+  /** 1: the highest score; null without a score. */
+  rank: number | null;
+}
+
+export function asGranularity(text: string | null): Granularity {
+  return GRANULARITIES.find((one) => one === text) ?? "token";
+}
+
+/** Units of the whole context, in order, scored for a row of the maps. */
+export function unitsOf(state: State, row: number, granularity: Granularity): Unit[] {
+  const groups = groupsOf(state.tokens, granularity);
+  const units = groups.map((positions, index) => unitOf(state, row, granularity, positions, index));
+  return ranked(units);
+}
+
+export function groupsOf(tokens: readonly Token[], granularity: Granularity): number[][] {
+  if (granularity === "token") return tokens.map((_, position) => [position]);
+  const groups: number[][] = [];
+  tokens.forEach((token, position) => (groups[token[granularity]] ??= []).push(position));
+  return Array.from(groups, (group) => group ?? []);
+}
+
+function unitOf(
+  state: State,
+  row: number,
+  granularity: Granularity,
+  positions: number[],
+  index: number,
+): Unit {
+  const text = positions.map((position) => state.tokens[position]?.text ?? "").join("");
+  const states = positions.map((position) => positionState(state, row, position));
+  const unit = { index, positions, text, state: joined(states), mean: 0, error: 0, rank: null };
+  const { maps } = state;
+  if (!maps || unit.state !== "scored") return unit;
+  const scored = positions.filter((_, i) => states[i] === "scored");
+  const mean = scored.reduce(
+    (sum, position) => sum + at(maps.mean, maps.positions, row, position),
+    0,
+  );
+  return { ...unit, mean, error: errorOf(maps, row, granularity, index) };
+}
+
+/**
+ * A group that reaches beyond what the row has read is outside. Protected tokens inside a group
+ * take no part: they are never replaced, so its sum is over the others.
+ */
+function joined(states: readonly UnitState[]): UnitState {
+  if (states.includes("outside")) return "outside";
+  return states.includes("scored") ? "scored" : "masked";
+}
+
+export function positionState(state: State, row: number, position: number): UnitState {
+  const valid = state.maps?.event.valid[row] ?? 0;
+  if (position >= valid) return "outside";
+  return state.tokens[position]?.protected ? "masked" : "scored";
+}
+
+function errorOf(maps: Maps, row: number, granularity: Granularity, index: number): number {
+  if (granularity === "word") return at(maps.wordError, maps.words, row, index);
+  if (granularity === "sentence") return at(maps.sentenceError, maps.sentences, row, index);
+  return at(maps.standardError, maps.positions, row, index);
+}
+
+const at = (array: Numbers, width: number, row: number, column: number) =>
+  array[row * width + column] ?? 0;
+
+function ranked(units: Unit[]): Unit[] {
+  const order = units.filter((unit) => unit.state === "scored").sort((a, b) => b.mean - a.mean);
+  const ranks = new Map(order.map((unit, i) => [unit.index, i + 1]));
+  return units.map((unit) => ({ ...unit, rank: ranks.get(unit.index) ?? null }));
+}
+
+/** Unit that each position belongs to. */
+export function unitAt(units: readonly Unit[], position: number): Unit | undefined {
+  return units.find((unit) => unit.positions.includes(position));
+}
+
+/** Row 0 is the run's target; row t + 1 is output token t. */
+export function rowOfTarget(target: string | null, state: State): number {
+  const count = state.output?.steps.length ?? 0;
+  const output = target === null || target === "run" ? NaN : Number(target);
+  return Number.isInteger(output) && output >= 0 && output < count ? output + 1 : 0;
+}
+
+/** Positions that a row explains. */
+export function targetPositions({ output }: State, row: number): number[] {
+  if (!output) return [];
+  const { steps, target_start, target_length } = output;
+  const chosen =
+    row === 0 ? steps.slice(target_start, target_start + target_length) : [steps[row - 1]];
+  return chosen.flatMap((step) => (step ? [step.position] : []));
+}
+
+/** Name of a row: its tokens, and the foil where there is one. */
+export function rowName(state: State, row: number): string {
+  const text = targetPositions(state, row).map((position) => state.tokens[position]?.text ?? "");
+  const contrast = row === 0 ? state.output?.contrast : null;
+  return contrast ? `${text.join("")} not ${contrast.text}` : text.join("");
+}

@@ -1,0 +1,45 @@
+// What all panels are drawn from: the run's state and what the user chose to see of it.
+
+import { get } from "svelte/store";
+import { diverging, limitOf, sequential, type ColourScale } from "../../pictures/colour";
+import type { Selected } from "../../selection";
+import type { Theme } from "../../theme";
+import type { ViewContext } from "../../view";
+import { asGranularity, rowOfTarget, unitsOf, type Granularity, type Unit } from "./maps";
+import type { State } from "./state";
+
+export interface Shown {
+  state: State;
+  theme: Theme;
+  granularity: Granularity;
+  row: number;
+  units: Unit[];
+  scale: ColourScale;
+}
+
+/** A part of the view: renders from what is shown, and marks what is selected. */
+export interface Panel {
+  render(shown: Shown): void;
+  mark?(selected: Selected): void;
+  destroy(): void;
+}
+
+export const POSITION = "position";
+
+export function readShown(state: State, context: ViewContext): Shown {
+  const theme = get(context.theme);
+  const granularity = asGranularity(context.state.get("granularity"));
+  const row = rowOfTarget(context.state.get("target"), state);
+  const units = unitsOf(state, row, granularity);
+  return { state, theme, granularity, row, units, scale: scaleOf(state, units, theme) };
+}
+
+export function scaleOf(state: State, units: readonly Unit[], theme: Theme): ColourScale {
+  const limit = limitOf(units.filter((unit) => unit.state === "scored").map((unit) => unit.mean));
+  return signed(state) ? diverging(limit, theme) : sequential(limit, theme);
+}
+
+/** The paper's scores are shares; the centred form's have a sign. */
+export const signed = (state: State) => state.maps?.event.estimator !== "paper";
+
+export const unitName = (state: State) => state.maps?.event.unit ?? "";

@@ -1,0 +1,84 @@
+// From units with scores to tokens with colours.
+
+import { inkOn, type ColourScale } from "../../pictures/colour";
+import { spoken } from "../../pictures/glyphs";
+import { showNumber } from "../../pictures/numbers";
+import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
+import type { Selected } from "../../selection";
+import { indexOf } from "./choose";
+import { targetPositions, unitAt, type Unit } from "./maps";
+import type { Shown } from "./shown";
+
+export function sectionsOf(shown: Shown): StripSection[] {
+  const tokens = stripTokens(shown);
+  const { promptLength } = shown.state;
+  const sections = [
+    { label: "Prompt", tokens: tokens.slice(0, promptLength) },
+    { label: "Output", tokens: tokens.slice(promptLength) },
+  ];
+  return sections.filter((section) => section.tokens.length > 0);
+}
+
+function stripTokens(shown: Shown): StripToken[] {
+  const targets = new Set(targetPositions(shown.state, shown.row));
+  const scored = shown.state.maps !== null;
+  const tokens: StripToken[] = [];
+  for (const unit of shown.units) {
+    for (const position of unit.positions) {
+      tokens[position] = tokenOf(shown, unit, position, targets.has(position), scored);
+    }
+  }
+  return tokens;
+}
+
+function tokenOf(
+  { state, scale }: Shown,
+  unit: Unit,
+  position: number,
+  target: boolean,
+  scored: boolean,
+): StripToken {
+  const token = state.tokens[position];
+  const masked = token?.protected && unit.state === "scored" ? "masked" : unit.state;
+  const fill = scored && masked === "scored" ? scale.colour(unit.mean) : null;
+  const leads = position === unit.positions[0];
+  return {
+    key: position,
+    text: token?.text ?? "",
+    piece: token?.piece ?? "",
+    word: token?.word ?? position,
+    fill,
+    ink: fill && inkOn(fill),
+    state: scored ? masked : "scored",
+    band: fill && leads ? bandOf(unit, scale) : null,
+    target,
+    label: labelOf(unit, token?.text ?? "", scored, target),
+  };
+}
+
+function bandOf({ mean, error }: Unit, { kind, limit }: ColourScale): StripToken["band"] {
+  const share = (value: number) => value / (limit || 1);
+  const place = (value: number) =>
+    Math.min(1, Math.max(0, kind === "diverging" ? (share(value) + 1) / 2 : share(value)));
+  return { low: place(mean - error), high: place(mean + error), zero: place(0) };
+}
+
+function labelOf(unit: Unit, text: string, scored: boolean, target: boolean): string {
+  const name = target ? `${spoken(text)}, explained` : spoken(text);
+  if (!scored) return name;
+  if (unit.state === "masked") return `${name}, never replaced`;
+  if (unit.state === "outside") return `${name}, not yet read`;
+  const score = `${showNumber(unit.mean)} ± ${showNumber(unit.error)}`;
+  return `${name}, ${score}, rank ${unit.rank ?? "none"}`;
+}
+
+export function marksOf(shown: Shown, selected: Selected): StripMarks {
+  const hovered = indexOf(selected.hover);
+  const unit = hovered === null ? undefined : unitAt(shown.units, hovered);
+  return {
+    hover: new Set(unit?.positions),
+    primary: indexOf(selected.primary),
+    pinned: indexOf(selected.pinned),
+    set: new Set(selected.set.flatMap((item) => indexOf(item) ?? [])),
+  };
+}
