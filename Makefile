@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: run schema venv frontend
+.PHONY: run test check schema bench demo-models demo-report screenshot venv dev frontend
 run: venv frontend
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@port=$$($(PYTHON) manage.py serve --check-port) && exec $(VENV)/bin/honcho start --port $$port
@@ -24,3 +24,36 @@ frontend/node_modules/.stamp: frontend/package.json frontend/package-lock.json
 frontend/dist/index.html: frontend/node_modules/.stamp frontend/index.html frontend/vite.config.ts \
 		$(shell find frontend/src frontend/public -type f 2>/dev/null)
 	npm --prefix frontend run build
+
+# Everything that can be tested, the browser too. PYTEST narrows it: make test PYTEST="-k writer".
+test: dev frontend
+	npm --prefix frontend test
+	$(PYTHON) -m pytest $(PYTEST)
+
+check: dev frontend/node_modules/.stamp
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) manage.py makemigrations --check --dry-run
+	npm --prefix frontend run check
+	npm --prefix frontend run lint
+
+dev: venv $(VENV)/.dev-stamp
+$(VENV)/.dev-stamp: requirements.txt requirements-dev.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+bench: dev frontend
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(PYTHON) -m bench
+
+demo-models: venv
+	$(PYTHON) -m analysis.demo.train_lm
+
+demo-report: venv
+	$(PYTHON) -m analysis.demo.report
+
+# The picture in the README, from the running product.
+screenshot: dev frontend
+	$(PYTHON) docs/screenshot.py

@@ -1,0 +1,138 @@
+"""Run a method in this process: the same numbers as on the page, without a browser."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from tqdm import tqdm
+
+from analysis import method as methods
+from analysis.catalog import Entry, folder_entry
+from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
+from analysis.events import Progress
+from workbench.catalog.selectors import catalog
+from workbench.runs.folder import RunFolder
+
+REFUSED, STOPPED = 2, 130
+
+
+class Command(BaseCommand):
+    help = "Run a method on a model and write manifest.json, events.jsonl and arrays/ to a folder."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("method", nargs="?", help="stem of a method, for example reagent")
+        parser.add_argument("--model", help="id from --list, owner/name of a hub, or a folder")
+        parser.add_argument("--preset", help="named params of the method, applied first")
+        parser.add_argument("--params", type=Path, help="JSON file of parameters")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+        parser.add_argument("--out", type=Path, help="folder for the result; must be new or empty")
+        parser.add_argument("--list", action="store_true", help="print methods and models")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            if options["list"]:
+                self._list()
+            else:
+                self._analyze(options)
+        except GlassbenchError as error:
+            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
+            sys.exit(REFUSED)
+
+    def _list(self) -> None:
+        for stem in methods.stems():
+            found = methods.get(stem)
+            self.stdout.write(f"method  {stem:20} {found.title} (needs {', '.join(found.needs)})")
+        for entry in catalog().entries():
+            facts = catalog().describe(entry.id)
+            said = facts["problem"] or ", ".join(facts["capabilities"])
+            self.stdout.write(f"model   {entry.id:20} {entry.source}: {said}")
+
+    def _analyze(self, options: dict[str, Any]) -> None:
+        method = methods.get(_required(options, "method"))
+        model = _model(_required(options, "model"))
+        params = method.check(_params(method, options)).model_dump(mode="json")
+        folder = RunFolder.create(_required(options, "out"))
+        with tqdm(file=self.stderr, disable=None) as bar:
+            try:
+                for event in folder.record(method, model, params):
+                    if isinstance(event, Progress):
+                        _show(bar, event)
+            except KeyboardInterrupt:
+                sys.exit(STOPPED)
+        self.stdout.write(f"{folder.path / 'manifest.json'}")
+
+
+def _show(bar: "tqdm[Any]", event: Progress) -> None:
+    bar.desc, bar.unit, bar.total, bar.n = event.stage, f" {event.unit}", event.total, event.done
+    bar.refresh()
+
+
+def _required(options: dict[str, Any], name: str) -> Any:
+    if options[name]:
+        return options[name]
+    if name == "method":
+        raise UnknownMethod(
+            "No method is named.", remedy=f"Name one: {', '.join(methods.stems())}."
+        )
+    raise InvalidParams(f"--{name} is missing.", remedy="See analyze --help.", field=name)
+
+
+def _model(given: str) -> Entry:
+    """A catalog entry; a folder is taken as a folder only where no model has that id."""
+    try:
+        return catalog().find(given)
+    except GlassbenchError:
+        if Path(given).is_dir():
+            return folder_entry(Path(given))
+        raise
+
+
+def _params(method: methods.Method, options: dict[str, Any]) -> dict[str, Any]:
+    """Preset, then file, then single settings; the later one wins."""
+    return {
+        **_preset(method, options["preset"]),
+        **_file(options["params"]),
+        **dict(_setting(method, text) for text in options["set"]),
+    }
+
+
+def _preset(method: methods.Method, name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    if name not in method.presets:
+        raise InvalidParams(
+            f"{method.stem} has no preset {name!a}.",
+            remedy=f"Choose one of: {', '.join(method.presets)}.",
+        )
+    return method.presets[name]
+
+
+def _file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidParams(
+            f"--params {path} cannot be read: {error}.", remedy="Give a JSON file in UTF-8."
+        ) from None
+    if not isinstance(found, dict):
+        raise InvalidParams(f"--params {path} is no object.", remedy='Write {"prompt": "…"}.')
+    return found
+
+
+def _setting(method: methods.Method, text: str) -> tuple[str, Any]:
+    """KEY=VALUE; the value is JSON, but a text parameter takes it as it stands."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidParams(f"--set {text!a} has no =.", remedy="Write --set key=value.")
+    field = method.params.model_fields.get(key)
+    if field is not None and field.annotation is str:
+        return key, value
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value

@@ -1,0 +1,96 @@
+"""A run as a folder: manifest.json, events.jsonl and arrays/*.npy."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import analysis
+from analysis.catalog import Entry
+from analysis.errors import GlassbenchError, InvalidParams
+from analysis.events import ArrayRef, Event, ModelLoaded, content_ref
+from analysis.method import Method
+from workbench.catalog.selectors import catalog
+
+PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "captum")
+
+
+@dataclass
+class RunFolder:
+    """Where a run is written; `manifest` grows as the run goes on."""
+
+    path: Path
+    hashes: set[str] = field(default_factory=set)
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """A new or empty folder. Raises InvalidParams for any other."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InvalidParams(
+                f"--out {path} exists and is not empty.",
+                remedy="Name a new folder; nothing is overwritten.",
+                field="out",
+            )
+        (path / "arrays").mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    def record(self, method: Method, model: Entry, params: dict[str, Any]) -> Iterator[Event]:
+        """Run a method, write what it yields, and yield it on.
+
+        The manifest says how it ended; what was written by then stays.
+        """
+        manifest = self._begin(method, model, params)
+        start = time.perf_counter()
+        try:
+            with (self.path / "events.jsonl").open("w", encoding="utf-8") as lines:
+                for event in analysis.run(
+                    method.stem, model=model, params=params, catalog=catalog()
+                ):
+                    payload = event.model_dump(mode="json", context={"store": self._store})
+                    lines.write(json.dumps(payload, ensure_ascii=False) + "\n")
+                    if isinstance(event, ModelLoaded):
+                        manifest["model"] = event.info.model_dump(mode="json")
+                    yield event
+            manifest["status"] = "done"
+        except GlassbenchError as error:
+            manifest |= {"status": "failed", "error": error.as_dict()}
+            raise
+        except (KeyboardInterrupt, GeneratorExit):
+            manifest["status"] = "cancelled"
+            raise
+        finally:
+            manifest["seconds"] = round(time.perf_counter() - start, 3)
+            manifest["arrays"] = sorted(self.hashes)
+            self._write(manifest)
+
+    def _begin(self, method: Method, model: Entry, params: dict[str, Any]) -> dict[str, Any]:
+        manifest: dict[str, Any] = {
+            "format": 1,
+            "method": method.stem,
+            "method_version": method.version,
+            "model": {"id": model.id},
+            "params": params,
+            "seed": params.get("seed"),
+            "packages": {name: version(name) for name in PACKAGES},
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "status": "running",
+        }
+        self._write(manifest)
+        return manifest
+
+    def _write(self, manifest: dict[str, Any]) -> None:
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (self.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+    def _store(self, array: np.ndarray) -> ArrayRef:
+        ref = content_ref(array)
+        if ref.sha256 not in self.hashes:
+            np.save(self.path / "arrays" / f"{ref.sha256}.npy", array)
+            self.hashes.add(ref.sha256)
+        return ref
