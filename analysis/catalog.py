@@ -4,12 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import huggingface_hub
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
@@ -22,8 +24,15 @@ CAPABILITIES = {
     "vision_language": r"^(Llava|Qwen2VL|Qwen2_5_VL)\w*ForConditionalGeneration$",
     "masked_diffusion_lm": r"^(LLaDAModelLM|DreamModel)$",
 }
-HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[\w./-]{1,100})?$")
-FOLDER_ID = re.compile(r"^[\w][\w. +-]{0,199}$")
+# A revision is joined to a path of the hub's cache, so that it must not begin with a slash.
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[A-Za-z0-9][\w./-]{0,99})?")
+HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+FOLDER_ID = re.compile(r"\w[\w. +-]{0,199}")
+# Their first position is the padding token's id + 1, and that many fewer tokens can be read.
+POSITIONS_AFTER_PADDING = {
+    "camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
 WHOLE_HASH_BYTES = 64 * 2**20  # larger files are hashed by samples
 SAMPLE_BYTES = 2**20
 SAMPLES = 64
@@ -74,8 +83,9 @@ class Catalog:
         for entry in self._local():
             if entry.id == model_id:
                 return entry
-        if HUB_ID.match(model_id) and ".." not in model_id:
-            return Entry(model_id, "hub", _snapshot(model_id))
+        if HUB_ID.fullmatch(model_id) and ".." not in model_id:
+            with suppress(HFValidationError):
+                return Entry(model_id, "hub", _snapshot(model_id))
         raise UnknownModel(
             f"There is no model {model_id[:100]!a}.",
             remedy="Choose one of: " + ", ".join(entry.id for entry in self.entries()) + "; or "
@@ -115,20 +125,20 @@ def folder_entry(path: Path) -> Entry:
 def read_facts(path: Path) -> dict[str, Any]:
     """Sizes and capabilities of a model folder. Raises ModelUnreadable."""
     config = read_config(path)
-    text: dict[str, Any] = config.get("text_config") or config
+    text = _text_part(config)
     heads = _first(text, "num_attention_heads", "n_head", "n_heads")
-    architecture = (config.get("architectures") or ["unknown"])[0]
+    architecture = _architecture(config)
     present = capabilities(architecture)
     shapes, dtypes = read_headers(path)
     return {
         "architecture": architecture,
         "parameters": sum(shapes),
-        "bytes": sum(file.stat().st_size for file in weight_files(path)),
+        "bytes": _weight_bytes(path),
         "layers": _first(text, "num_hidden_layers", "n_layer", "n_layers"),
         "heads": heads,
         "key_value_heads": text.get("num_key_value_heads") or heads,
         "width": _first(text, "hidden_size", "n_embd", "d_model"),
-        "context": _first(text, "max_position_embeddings", "n_positions", "max_sequence_length"),
+        "context": _context(text),
         "vocabulary": _checked_vocabulary(path, _first(text, "vocab_size")),
         "dtype": ", ".join(sorted(dtypes)),
         "capabilities": present,
@@ -154,7 +164,7 @@ def read_config(path: Path) -> dict[str, Any]:
         )
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelUnreadable(
             f"config.json of {path.name} is not JSON: {error}.", remedy="Save the model again."
         ) from None
@@ -197,18 +207,25 @@ def read_headers(path: Path) -> tuple[list[int], set[str]]:
 
 
 def folder_revision(path: Path) -> str:
-    """Content hash of the files that decide a result; same files elsewhere, same hash."""
+    """Content hash of the files that decide a result; same files elsewhere, same hash.
+
+    The model's own code is among them: an administrator trusts this code, not a later one.
+    Raises ModelUnreadable.
+    """
     digest = hashlib.sha256()
     files = sorted(
         file
         for file in path.iterdir()
-        if file.suffix in {".safetensors", ".json", ".model", ".txt", ".jinja"}
+        if file.suffix in {".safetensors", ".json", ".model", ".txt", ".jinja", ".py"}
         and file.name != "report.json"
     )
     for file in files:
-        stat = file.stat()
         digest.update(file.name.encode())
-        digest.update(_file_digest(file, stat.st_size, stat.st_mtime_ns))
+        try:
+            stat = file.stat()
+            digest.update(_file_digest(file, stat.st_size, stat.st_mtime_ns))
+        except OSError as error:
+            raise _vanished(file, error) from None
     return digest.hexdigest()[:16]
 
 
@@ -252,6 +269,46 @@ def _checked_vocabulary(path: Path, vocabulary: int) -> int:
     return vocabulary
 
 
+def _weight_bytes(path: Path) -> int:
+    files = weight_files(path)
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError as error:
+        raise _vanished(files[0], error) from None
+
+
+def _vanished(file: Path, error: OSError) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"{file.name} of {file.parent.name} cannot be read: {error.strerror}.",
+        remedy="Copy it again.",
+    )
+
+
+def _text_part(config: dict[str, Any]) -> dict[str, Any]:
+    part = config.get("text_config") or config
+    if not isinstance(part, dict):
+        raise ModelUnreadable(
+            "text_config in config.json is not an object.", remedy="Save the model again."
+        )
+    return part
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    names = config.get("architectures") or ["unknown"]
+    if not isinstance(names, list) or not isinstance(names[0], str):
+        raise ModelUnreadable(
+            "architectures in config.json is not a list of names.", remedy="Save the model again."
+        )
+    return names[0]
+
+
+def _context(text: dict[str, Any]) -> int:
+    longest = _first(text, "max_position_embeddings", "n_positions", "max_sequence_length")
+    if text.get("model_type") in POSITIONS_AFTER_PADDING:
+        return longest - _first({"pad_token_id": 1, **text}, "pad_token_id") - 1
+    return longest
+
+
 def _first(config: dict[str, Any], *names: str) -> int:
     for name in names:
         if isinstance(config.get(name), int):
@@ -285,17 +342,24 @@ def _folders(root: Path, source: Source) -> Iterator[Entry]:
     if not root.is_dir():
         return
     for path in sorted(root.iterdir()):
-        if path.is_dir() and FOLDER_ID.match(path.name) and any(path.glob("*.json")):
+        if path.is_dir() and FOLDER_ID.fullmatch(path.name) and any(path.glob("*.json")):
             yield Entry(path.name, source, path)
 
 
 def _snapshot(model_id: str) -> Path | None:
+    """The files of a hub model, if all of them are on this machine."""
     repository, _, revision = model_id.partition("@")
-    found = huggingface_hub.try_to_load_from_cache(
-        repository, "config.json", revision=revision or None
-    )
-    path = Path(found).parent if isinstance(found, str) else None
-    return path if path and list(path.glob("*.safetensors")) else None
+    try:
+        found = huggingface_hub.snapshot_download(
+            repository,
+            revision=revision or None,
+            allow_patterns=HUB_FILES,
+            local_files_only=True,
+        )
+    except LocalEntryNotFoundError:
+        return None
+    path = Path(found)
+    return path if (path / "config.json").is_file() and list(path.glob("*.safetensors")) else None
 
 
 def _downloaded() -> list[Entry]:

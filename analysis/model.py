@@ -39,7 +39,6 @@ from analysis.events import Event, ModelInfo, ModelLoaded, Progress, SelfCheck
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 # Largest |Δ logit| that rounding explains, relative to the largest |logit|.
 CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 LOADERS = {"causal_lm": AutoModelForCausalLM, "masked_lm": AutoModelForMaskedLM}
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
@@ -373,7 +372,7 @@ def _fetch(entry: Entry, outcome: list[Exception | None]) -> None:
         huggingface_hub.snapshot_download(
             entry.repository,
             revision=entry.requested_revision,
-            allow_patterns=HUB_FILES,
+            allow_patterns=catalogs.HUB_FILES,
             tqdm_class=_Bytes,
         )
         outcome.append(None)
