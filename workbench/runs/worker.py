@@ -1,6 +1,7 @@
 """A worker's life: it loads what it needs, says that it is there, and does not hang."""
 
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -146,7 +147,10 @@ def preload() -> str:
     import torch
 
     import analysis
+    from analysis import method
 
+    for stem in method.stems():
+        method.get(stem)
     if settings.PRELOAD_MODEL:
         try:
             for _ in analysis.run(
@@ -155,6 +159,10 @@ def preload() -> str:
                 pass
         except GlassbenchError as error:
             log.warning("%s was not loaded ahead: %s", settings.PRELOAD_MODEL, error.message)
+    # What is loaded now stays: the collector need not look at it, neither during a run nor for
+    # the seconds that it takes at exit, longer than honcho waits.
+    gc.collect()
+    gc.freeze()
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
