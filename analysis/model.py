@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import huggingface_hub
 import psutil
 import torch
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    StrictDataclassError,
+)
+from safetensors import SafetensorError
 from tqdm.auto import tqdm
 from transformers import (
     AutoModelForCausalLM,
@@ -25,6 +30,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from analysis import catalog as catalogs
 from analysis.catalog import Catalog, Entry
@@ -36,9 +42,15 @@ from analysis.errors import (
 )
 from analysis.events import Event, ModelInfo, ModelLoaded, Progress, SelfCheck
 
+disable_progress_bar()  # a run tells its own progress
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 # Largest |Δ logit| that rounding explains, relative to the largest |logit|.
 CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+# What transformers raises for files that contradict each other.
+UNREADABLE = (
+    ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError,
+    SafetensorError, StrictDataclassError, TypeError, ValueError,
+)  # fmt: skip
 LOADERS = {"causal_lm": AutoModelForCausalLM, "masked_lm": AutoModelForMaskedLM}
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
@@ -103,7 +115,9 @@ class Model:
         keep = positions_T.to(self.device)
         try:
             out = self.plain(**inputs, logits_to_keep=keep, use_cache=False)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             raise _out_of_memory(given.shape[0], given.shape[1]) from error
         logits: torch.Tensor = out.logits
         return logits if logits.shape[1] == len(keep) else logits[:, keep]
@@ -129,13 +143,13 @@ class ModelCache:
 
     def make_room(self, size: int) -> None:
         """Drop models until `size` more bytes fit. Raises OutOfMemory if they never will."""
-        while self.models and self._held() + size > self.budget:
-            self.models.popitem(last=False)
         if size > self.budget:
             raise OutOfMemory(
                 f"The weights take {size / 2**30:.2f} GiB; {self.budget / 2**30:.2f} GiB is there.",
                 remedy="Choose a smaller model, a smaller dtype, or a machine with more memory.",
             )
+        while self.models and self._held() + size > self.budget:
+            self.models.popitem(last=False)
 
     def _held(self) -> int:
         return sum(weight_bytes(model.plain) for model in self.models.values())
@@ -143,6 +157,13 @@ class ModelCache:
 
 def weight_bytes(model: torch.nn.Module) -> int:
     return sum(weight.nbytes for weight in model.parameters())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch raises a bare RuntimeError where that of a CPU does."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )
 
 
 def default_device() -> str:
@@ -175,7 +196,11 @@ def load_entry(
 ) -> Iterator[Event]:
     """Likewise, for an entry whose files are on this machine."""
     if entry.path is None:
-        raise HubUnreachable(f"{entry.id} was not downloaded.", remedy="Try again.")
+        raise ModelUnreadable(
+            f"{entry.id} has no config.json, or no *.safetensors file, on the hub.",
+            remedy="Choose a repository with weights in safetensors.",
+            field="model",
+        )
     facts = catalogs.read_facts(entry.path)
     _require(entry.id, facts, needs)
     model = cache.get(_key(entry))
@@ -184,9 +209,9 @@ def load_entry(
         size = facts["parameters"] * dtype_for(facts["dtype"]).itemsize
         cache.make_room(size)
         model = read(entry, facts, trusted=_is_trusted(entry, catalog))
-        cache.models[_key(entry)] = model
         yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
         model.info = model.info.model_copy(update={"self_check": self_check(model)})
+        cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
     yield ModelLoaded(info=model.info)
 
 
@@ -207,16 +232,16 @@ def read(entry: Entry, facts: dict[str, Any], *, trusted: bool = False) -> Model
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=trusted,
+            ignore_mismatched_sizes=True,  # refused below, by name
             output_loading_info=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(
             entry.path, local_files_only=True, trust_remote_code=trusted
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ModelUnreadable(
-            f"{entry.id} cannot be loaded: {str(error).splitlines()[0][:300]}",
-            remedy="Check that the folder holds the files of one transformers checkpoint.",
-        ) from error
+    except UNREADABLE as error:
+        if is_out_of_memory(error):
+            raise
+        raise _unreadable(entry, error) from error
     _refuse_missing(entry, report)
     plain = plain.eval().requires_grad_(requires_grad=False).to(device)
     return Model(_info(entry, facts, plain), plain, tokenizer, entry.path)
@@ -239,12 +264,14 @@ def self_check(model: Model) -> SelfCheck | None:
         return None
     ids = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids.to(model.device)
     ids = ids[:, : model.info.context]
+    own = model.plain.config._attn_implementation  # SDPA where the architecture has it
     fast = model.plain(ids).logits
     model.plain.set_attn_implementation("eager")
     plain = model.plain(ids).logits.double()
-    model.plain.set_attn_implementation("sdpa")
-    tolerance = CHECK_TOLERANCE[model.plain.dtype] * max(1.0, plain.abs().max().item())
-    fast_difference = (fast.double() - plain).abs().max().item()
+    model.plain.set_attn_implementation(own)
+    largest = _largest_difference(plain, torch.zeros_like(plain))
+    tolerance = CHECK_TOLERANCE[model.plain.dtype] * max(1.0, largest)
+    fast_difference = _largest_difference(fast.double(), plain)
     try:
         hooked = model.bridge(ids).double()
     except Exception as error:  # noqa: BLE001 (any failure of the bridge is the finding itself)
@@ -254,16 +281,29 @@ def self_check(model: Model) -> SelfCheck | None:
             max_abs_difference_fast=fast_difference,
             tolerance=tolerance,
             tokens=ids.shape[1],
-            message=f"No hooks for this model: {str(error).splitlines()[0][:300]}",
+            message=f"No hooks for this model: {first_line(error)}",
         )
-    difference = (hooked - plain).abs().max().item()
+    difference = _largest_difference(hooked, plain)
+    finite = bool(torch.stack([hooked, plain, fast.double()]).isfinite().all())
     return SelfCheck(
-        passed=max(difference, fast_difference) <= tolerance,
+        passed=finite and max(difference, fast_difference) <= tolerance,
         max_abs_difference=difference,
         max_abs_difference_fast=fast_difference,
         tolerance=tolerance,
         tokens=ids.shape[1],
+        message="" if finite else "Some logits are not finite; the differences leave them out.",
     )
+
+
+def _largest_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Where both are finite."""
+    return (found - expected).abs().nan_to_num(0, 0, 0).max().item()
+
+
+def first_line(error: BaseException) -> str:
+    """Kind of an error and the beginning of its message, for a sentence of ours."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
 def _info(entry: Entry, facts: dict[str, Any], plain: PreTrainedModel) -> ModelInfo:
@@ -301,6 +341,13 @@ def _require(model_id: str, facts: dict[str, Any], needs: tuple[str, ...]) -> No
         )
 
 
+def _unreadable(entry: Entry, error: Exception) -> ModelUnreadable:
+    remedy = "Check that the folder holds the files of one checkpoint."
+    if "trust_remote_code" in str(error):
+        remedy = "An administrator can list its id and revision in TRUSTED_REMOTE_CODE."
+    return ModelUnreadable(f"{entry.id} cannot be loaded: {first_line(error)}", remedy=remedy)
+
+
 def _refuse_missing(entry: Entry, report: dict[str, Any]) -> None:
     for kind in ("missing_keys", "mismatched_keys"):
         names = sorted(str(name) for name in report.get(kind) or ())
@@ -323,35 +370,35 @@ def _out_of_memory(rows: int, length: int) -> OutOfMemory:
 class _Bytes(tqdm):  # type: ignore[type-arg]
     """A progress bar that only counts, for a download that runs in a thread."""
 
-    done = 0
-    size = 0
+    bars: ClassVar[list["_Bytes"]] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["disable"] = True
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{**kwargs, "disable": True})
+        self.total = self.total or 0
         if kwargs.get("unit") == "B":
-            _Bytes.size += int(kwargs.get("total") or 0)
+            self.bars.append(self)
 
     def update(self, n: float | None = 1) -> bool | None:
-        if self.unit == "B":
-            _Bytes.done += int(n or 0)
+        self.n += n or 0
         return None
+
+    @classmethod
+    def counted(cls) -> tuple[int, int]:
+        """Bytes so far, and in all; a file may be counted by two bars, received and written."""
+        done = max((int(bar.n) for bar in cls.bars), default=0)
+        return done, max((int(bar.total) for bar in cls.bars), default=0)
 
 
 def _download(entry: Entry) -> Iterator[Event]:
     """Bring a hub model into the cache, yielding bytes twice a second."""
     outcome: list[Exception | None] = []
-    _Bytes.done = _Bytes.size = 0
+    _Bytes.bars.clear()
     thread = threading.Thread(target=_fetch, args=(entry, outcome), daemon=True)
     thread.start()
-    while thread.is_alive():
-        yield Progress(
-            stage=f"downloading {entry.id}",
-            done=min(_Bytes.done, _Bytes.size),
-            total=_Bytes.size,
-            unit="bytes",
-        )
+    while not outcome:
+        yield _downloaded(entry)
         thread.join(0.5)
+    yield _downloaded(entry)
     error = outcome[0]
     if isinstance(error, HfHubHTTPError) and error.response is not None:
         raise HubUnreachable(
@@ -359,12 +406,25 @@ def _download(entry: Entry) -> Iterator[Event]:
             remedy="Check the id and the revision; for a gated model set HF_TOKEN.",
             field="model",
         ) from error
-    if error is not None:
+    if isinstance(error, LocalEntryNotFoundError):
         raise HubUnreachable(
             f"{entry.id} is not on this machine and the hub cannot be reached.",
             remedy="Connect to the network, or put the model's folder under MODEL_DIRS.",
             field="model",
         ) from error
+    if error is not None:
+        raise HubUnreachable(
+            f"The download of {entry.id} broke off: {first_line(error)}.",
+            remedy="Try again; files that are complete are kept.",
+            field="model",
+        ) from error
+
+
+def _downloaded(entry: Entry) -> Progress:
+    done, total = _Bytes.counted()
+    return Progress(
+        stage=f"downloading {entry.id}", done=min(done, total), total=total, unit="bytes"
+    )
 
 
 def _fetch(entry: Entry, outcome: list[Exception | None]) -> None:
@@ -376,5 +436,5 @@ def _fetch(entry: Entry, outcome: list[Exception | None]) -> None:
             tqdm_class=_Bytes,
         )
         outcome.append(None)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 (raised where the download is waited for)
         outcome.append(error)

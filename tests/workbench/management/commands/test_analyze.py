@@ -1,0 +1,157 @@
+"""The command line: the same numbers as `analysis.run`, and one clear line on bad input."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+import analysis
+from analysis.catalog import folder_entry
+from tests.tiny_models import make_llama
+
+QUICK = ["--set", "probes=32", "--set", "faithfulness=false", "--set", "baselines=false"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+def start(*arguments: object, data: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "manage.py", "analyze", *map(str, arguments)],
+        env={**os.environ, "DATA_DIR": str(data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def analyze(*arguments: object, data: Path) -> tuple[int, str, str]:
+    process = start(*arguments, data=data)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out.decode(), err.decode()
+
+
+def read(out: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    manifest = json.loads((out / "manifest.json").read_text())
+    lines = (out / "events.jsonl").read_text().splitlines()
+    return manifest, [json.loads(line) for line in lines]
+
+
+def array(out: Path, ref: dict[str, Any]) -> np.ndarray:
+    found: np.ndarray = np.load(out / "arrays" / f"{ref['sha256']}.npy")
+    assert list(found.shape) == ref["shape"]
+    assert hashlib.sha256(found.tobytes()).hexdigest() == ref["sha256"]
+    return found
+
+
+def test_a_folder_holds_the_numbers_of_analysis_run(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, _, err = analyze(
+        "reagent", "--model", folder, "--set", "prompt=12", "--set", "seed=4", *QUICK,
+        "--out", out, data=tmp_path / "data",
+    )  # fmt: skip
+    assert code == 0, err
+    manifest, events = read(out)
+    params = {"prompt": "12", "seed": 4, "probes": 32, "faithfulness": False, "baselines": False}
+    expected = list(analysis.run("reagent", model=folder_entry(folder), params=params))
+    assert [e["kind"] for e in events] == [e.model_dump()["kind"] for e in expected]
+    last = [e for e in events if e["kind"] == "scores"][-1]
+    scores: Any = [e for e in expected if e.model_dump()["kind"] == "scores"][-1]
+    np.testing.assert_allclose(array(out, last["mean"]), scores.mean, atol=1e-7)
+    assert manifest["status"] == "done"
+    assert manifest["seed"] == 4
+    assert manifest["model"]["self_check"]["passed"]
+    assert manifest["params"]["replace_rate"] == 0.3  # defaults are written out
+    assert sorted(manifest["arrays"]) == sorted(p.stem for p in (out / "arrays").iterdir())
+
+
+def test_preset_then_file_then_setting_the_later_one_wins(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "params.json"
+    file.write_text(json.dumps({"prompt": "from the file", "paper_probes": 2, "top_n": 2}))
+    code, _, err = analyze(
+        "reagent", "--model", folder, "--preset", "paper", "--params", file, "--set", "top_n=3",
+        "--set", "paper_max_steps=5", *QUICK, "--out", tmp_path / "out", data=tmp_path / "data",
+    )  # fmt: skip
+    assert code == 0, err
+    params = read(tmp_path / "out")[0]["params"]
+    chosen = ("prompt", "estimator", "paper_probes", "top_n", "replace_rate")
+    assert [params[name] for name in chosen] == ["from the file", "paper", 2, 3, 0.1]
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["nope"], "unknown_method"),
+    (["reagent", "--model", "nope", "--set", "prompt=a"], "unknown_model"),
+    (["reagent", "--model", "../../etc", "--set", "prompt=a"], "model_unreadable"),
+    (["reagent"], "--model is missing"),
+    (["reagent", "--model", "FOLDER"], "prompt"),
+    (["reagent", "--model", "FOLDER", "--set", "prompt"], "no ="),
+    (["reagent", "--model", "FOLDER", "--set", "prompt= "], "prompt_empty"),
+    (["reagent", "--model", "FOLDER", "--set", "prompt=a", "--set", "probes=3"], "16"),
+    (["reagent", "--model", "FOLDER", "--set", "prompt=a", "--set", "colour=3"], "colour"),
+    (["reagent", "--model", "FOLDER", "--set", "prompt=\udcff"], "invalid"),
+    (["reagent", "--model", "FOLDER", "--preset", "none", "--set", "prompt=a"], "inseq"),
+    (["reagent", "--model", "FOLDER", "--params", "/nowhere.json"], "cannot be read"),
+]
+
+
+def refuse(*arguments: object) -> str:
+    """What a refused command says, in this process."""
+    out, err = StringIO(), StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("analyze", *map(str, arguments), stdout=out, stderr=err)
+    assert ended.value.code == 2
+    assert out.getvalue() == ""
+    lines = [line for line in err.getvalue().splitlines() if "it/s]" not in line]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], named: str, folder: Path, tmp_path: Path
+) -> None:
+    given = [str(folder) if a == "FOLDER" else a for a in arguments]
+    assert named in refuse(*given, "--out", tmp_path / "out")
+
+
+def test_a_folder_in_use_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    said = refuse("reagent", "--model", folder, "--set", "prompt=a", "--out", tmp_path)
+    assert "not empty" in said
+
+
+def test_ctrl_c_keeps_what_there_is_and_says_so(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(
+        "reagent", "--model", folder, "--set", "prompt=a ball", "--set", "probes=65536",
+        "--set", "stop_early=false", "--out", out, data=tmp_path / "data",
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if (out / "arrays").is_dir() and any((out / "arrays").iterdir()):
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    manifest, events = read(out)
+    assert manifest["status"] == "cancelled"
+    assert any(event["kind"] == "scores" for event in events)
+
+
+def test_the_list_names_methods_and_models() -> None:
+    out = StringIO()
+    call_command("analyze", "--list", stdout=out)
+    assert "reagent" in out.getvalue()
+    assert "demo-lm" in out.getvalue()
