@@ -26,7 +26,7 @@ CAPABILITIES = {
 }
 # A revision is joined to a path of the hub's cache, so that it must not begin with a slash.
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[A-Za-z0-9][\w./-]{0,99})?")
-HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"]
 FOLDER_ID = re.compile(r"\w[\w. +-]{0,199}")
 # Their first position is the padding token's id + 1, and that many fewer tokens can be read.
 POSITIONS_AFTER_PADDING = {

@@ -386,7 +386,7 @@ class _Bytes(tqdm):  # type: ignore[type-arg]
     def counted(cls) -> tuple[int, int]:
         """Bytes so far, and in all; a file may be counted by two bars, received and written."""
         done = max((int(bar.n) for bar in cls.bars), default=0)
-        return done, max((int(bar.total) for bar in cls.bars), default=0)
+        return done, max((int(bar.total or 0) for bar in cls.bars), default=0)
 
 
 def _download(entry: Entry) -> Iterator[Event]:

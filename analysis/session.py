@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
-import torch
-
 from analysis import method as methods
 from analysis import model as models
 from analysis.catalog import Catalog, Entry
@@ -71,7 +69,9 @@ def _guarded(events: Iterator[Any]) -> Iterator[Event]:
         for event in events:
             if isinstance(event, Event):
                 yield event
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not models.is_out_of_memory(error):
+            raise
         raise OutOfMemory(
             "The device's memory is used up.",
             remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",
