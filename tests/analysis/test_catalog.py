@@ -15,7 +15,7 @@ from analysis import catalog as catalogs
 from analysis.catalog import Catalog, folder_revision, read_facts
 from analysis.errors import ModelUnreadable, UnknownModel
 from analysis.model import ModelCache, load, loaded
-from tests.analysis.conftest import byte_tokenizer
+from tests.tiny_models import byte_tokenizer
 
 Write = Callable[..., Path]
 
@@ -112,7 +112,8 @@ def test_a_download_that_broke_off_counts_as_not_downloaded(
     [
         "", ".", "..", "../x", "/etc", "/etc/passwd", "a/../../b", "a/..", "..%2f..", "%2e%2e",
         "%2e%2e/%2e%2e", "a/b/c", "a/b@../../c", "a/b@/etc/passwd", "a/b@", "tiny-llama/",
-        "tiny-llama\0",        "tiny-llama\n", "a/b\n", "a/b\0", "a\\b", "~", "~root/x", "C:\\x", "a/b--c", "a/b.git",
+        "tiny-llama\0",
+        "tiny-llama\n", "a/b\n", "a/b\0", "a\\b", "~", "~root/x", "C:\\x", "a/b--c", "a/b.git",
         "a/b.", "a--b/c", "x" * 100_000, "a/" + "x" * 100_000, "ünïcode", "a/\u202eb", "\ud800",
     ],
 )  # fmt: skip
