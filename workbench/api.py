@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -23,6 +23,7 @@ from workbench.errors import (
     MethodNotAllowed,
     NotFound,
     ServerFault,
+    TooLarge,
 )
 from workbench.runs.api import router as runs_router
 
@@ -80,8 +81,18 @@ def on_suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpRespo
     return error_response(request, _of_status(HTTPStatus.BAD_REQUEST))
 
 
+@api.exception_handler(RequestDataTooBig)
+def on_large_body(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    refusal = TooLarge(f"The request is larger than {limit} bytes.", remedy="Send a shorter text.")
+    return error_response(request, refusal)
+
+
 @api.exception_handler(HttpError)
 def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Ninja wraps what the body parser raises."""
+    if isinstance(error.__cause__, GlassbenchError):
+        return error_response(request, error.__cause__)
     return error_response(request, _of_status(error.status_code))
 
 
@@ -103,7 +114,7 @@ def api_errors_middleware(
     return middleware
 
 
-def not_found(request: HttpRequest, **_: Any) -> HttpResponse:
+def not_found(request: HttpRequest) -> HttpResponse:
     return error_response(request, _of_status(HTTPStatus.NOT_FOUND))
 
 

@@ -4,13 +4,11 @@ import json
 import math
 from typing import Any, NoReturn
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from ninja.parser import Parser
 
 from analysis.errors import InvalidText
-from workbench.errors import InvalidBody, TooLarge
+from workbench.errors import InvalidBody
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1  # the largest that a browser reads exactly
@@ -20,14 +18,7 @@ class BodyParser(Parser):
     """JSON in UTF-8, finite numbers, no text that a database refuses."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        try:
-            content = request.body
-        except RequestDataTooBig:
-            raise TooLarge(
-                f"The request is larger than {settings.MAX_BODY_BYTES} bytes.",
-                remedy="Send a shorter text.",
-            ) from None
-        return parse_object(content)
+        return parse_object(request.body)
 
 
 def parse_object(content: bytes | str) -> dict[str, Any]:

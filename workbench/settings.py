@@ -249,8 +249,7 @@ STORAGES: dict[str, dict[str, Any]] = {
 }
 
 # --- limits ---------------------------------------------------------------------------------
-MAX_BODY_BYTES = 4 * 2**20
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 MAX_PARAMS_BYTES = 2**20
 MAX_EVENT_BYTES = 64 * 2**10
 MAX_INLINE_BYTES = 36 * 2**10

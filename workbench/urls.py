@@ -8,7 +8,7 @@ from workbench.api import api, not_found
 
 urlpatterns = [
     path("api/", api.urls),
-    re_path(r"^api(/.*)?$", not_found),
+    re_path(r"^api(?:/.*)?$", not_found),
     path("healthz", pages.health),
     path(
         "login",

@@ -2,12 +2,12 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
-from ninja import Router
+from ninja import Router, Status
 from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +26,8 @@ from workbench.runs.selectors import (
     runs_owned,
 )
 from workbench.runs.services import run_cancel, run_create, run_delete
+
+Place = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 router = Router(tags=["runs"])
 
@@ -72,7 +74,7 @@ class WorkersOut(BaseModel):
 @router.post(
     "/runs", response={200: RunOut, 201: RunOut, codes_4xx: ErrorOut}, operation_id="run_create"
 )
-def create(request: HttpRequest, body: RunIn) -> tuple[int, RunOut]:
+def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
     run, made = run_create(
         owner=visitor(request),
         run=body.id,
@@ -80,7 +82,7 @@ def create(request: HttpRequest, body: RunIn) -> tuple[int, RunOut]:
         model=body.model,
         params=body.params,
     )
-    return 201 if made else 200, run_snapshot(run)
+    return Status(201 if made else 200, run_snapshot(run))
 
 
 @router.get("/runs", response={200: list[RunOut], codes_4xx: ErrorOut}, operation_id="run_list")
@@ -104,9 +106,9 @@ def cancel(request: HttpRequest, run_id: str) -> RunOut:
 @router.delete(
     "/runs/{run_id}", response={204: None, codes_4xx: ErrorOut}, operation_id="run_delete"
 )
-def delete(request: HttpRequest, run_id: str) -> tuple[int, None]:
+def delete(request: HttpRequest, run_id: str) -> Status[None]:
     run_delete(run=run_get(owner=visitor(request), run=run_id))
-    return 204, None
+    return Status(204, None)
 
 
 @router.get(
@@ -114,7 +116,7 @@ def delete(request: HttpRequest, run_id: str) -> tuple[int, None]:
     response={200: EventsOut, codes_4xx: ErrorOut},
     operation_id="run_events",
 )
-def events(request: HttpRequest, run_id: str, attempt: int = 0, after: int = 0) -> EventsOut:
+def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place = 0) -> EventsOut:
     """Events of an attempt (0: the latest) that follow `after`."""
     run = run_get(owner=visitor(request), run=run_id)
     attempt = attempt or run.attempt

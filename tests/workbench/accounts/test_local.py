@@ -1,0 +1,53 @@
+"""The local user: on this machine alone."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.accounts.local import FORWARDING, is_local, local_user
+
+
+def test_a_visitor_at_this_machine_is_the_local_user(db: None) -> None:
+    me = Client().get("/api/me").json()
+    assert me == {"username": "local", "local": True}
+    assert Client(REMOTE_ADDR="::1").get("/api/me").json() == me
+    assert User.objects.filter(username="local").count() == 1
+
+
+def test_nobody_logs_in_to_the_local_account_with_a_password(db: None) -> None:
+    user = local_user()
+    assert not user.has_usable_password()
+    assert not user.is_staff
+    assert not user.is_superuser
+
+
+def test_a_visitor_from_elsewhere_is_not(stranger_client: Client) -> None:
+    assert stranger_client.get("/api/me").status_code == 401
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("name", FORWARDING)
+def test_what_a_proxy_forwards_is_not(db: None, name: str) -> None:
+    assert Client(headers={name: "127.0.0.1"}).get("/api/me").status_code == 401
+
+
+def test_an_open_address_has_no_local_user(db: None, settings: Any) -> None:
+    settings.LOCAL = False
+    assert Client().get("/api/me").status_code == 401
+
+
+def test_a_session_goes_before_the_local_user(anna: User) -> None:
+    client = Client()
+    client.force_login(anna)
+    assert client.get("/api/me").json()["username"] == "anna"
+
+
+@given(peer=st.none() | st.text() | st.ip_addresses().map(str))
+def test_only_a_loopback_address_is_local(peer: str | None) -> None:
+    if is_local(peer=peer, headers=set()):
+        assert peer is not None
+        assert peer.startswith("127.") or peer.replace("0", "").startswith("::1")

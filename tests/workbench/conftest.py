@@ -1,0 +1,123 @@
+"""What the tests of the web side share: Redis, a model folder, users, a signed-in client."""
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from safetensors.numpy import save_file
+
+from workbench.catalog.selectors import catalog
+from workbench.management.commands.redis import server_command
+from workbench.runs import flags
+from workbench.runs.models import Run
+from workbench.runs.services import run_create
+
+PARAMS = {"prompt": "Tom has the ball."}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis_server() -> Iterator[None]:
+    """A real Redis; the one of REDIS_URL where that is set."""
+    if not settings.EMBEDDED_REDIS:
+        yield
+        return
+    with subprocess.Popen(server_command()) as server:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                flags.ping()
+                break
+            except redis.ConnectionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        yield
+        flags.connection().close()
+        server.terminate()
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(redis_server: None) -> None:
+    flags.connection().flushdb()
+
+
+def make_model_folder(folder: Path, **changes: Any) -> Path:
+    """Files of a causal language model as far as the web process reads them."""
+    folder.mkdir(parents=True)
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "hidden_size": 32,
+        "max_position_embeddings": 96,
+        "vocab_size": 320,
+        **changes,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file({"weight": np.zeros((4, 8), np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[Path]:
+    """A folder under MODEL_DIRS with one good model, `toy`, and one masked one, `masked`."""
+    root = tmp_path_factory.mktemp("models")
+    make_model_folder(root / "toy")
+    make_model_folder(root / "masked", architectures=["BertForMaskedLM"])
+    settings.MODEL_DIRS = [root]
+    catalog.cache_clear()
+    yield root
+    catalog.cache_clear()
+
+
+@pytest.fixture
+def anna(db: None) -> User:
+    return User.objects.create_user("anna", password="anna's password")
+
+
+@pytest.fixture
+def tom(db: None) -> User:
+    return User.objects.create_user("tom", password="tom's password")
+
+
+@pytest.fixture
+def anna_client(anna: User) -> Client:
+    client = Client(REMOTE_ADDR="192.0.2.1")
+    client.force_login(anna)
+    return client
+
+
+@pytest.fixture
+def tom_client(tom: User) -> Client:
+    client = Client(REMOTE_ADDR="192.0.2.2")
+    client.force_login(tom)
+    return client
+
+
+@pytest.fixture
+def stranger_client(db: None) -> Client:
+    return Client(REMOTE_ADDR="192.0.2.3")
+
+
+@pytest.fixture
+def make_run(anna: User) -> Callable[..., Run]:
+    """Creates a run of Anna's on the toy model; each has its own seed, so none is cached."""
+
+    def make(**changes: Any) -> Run:
+        seed = Run.objects.count()
+        asked: dict[str, Any] = {"owner": anna, "method": "reagent", "model": "toy", **changes}
+        asked.setdefault("params", {**PARAMS, "seed": seed})
+        asked.setdefault("run", uuid.uuid4())
+        return run_create(**asked)[0]
+
+    return make
