@@ -21,5 +21,5 @@ export default defineConfig({
   },
   // Svelte resolves to its server build unless the browser condition is named.
   resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
-  test: { environment: "jsdom", include: ["tests/**/*.test.ts"] },
+  test: { environment: "jsdom", setupFiles: "tests/setup.ts", include: ["tests/**/*.test.ts"] },
 });

@@ -23,10 +23,12 @@ const UNREACHABLE: Problem = {
   field: null,
 };
 
+export const csrfToken = () => /(?:^|;\s*)csrftoken=([^;]+)/.exec(document.cookie)?.[1];
+
 /** Django wants the cookie's token repeated in a header on whatever changes something. */
 const csrf: Middleware = {
   onRequest({ request }) {
-    const token = /(?:^|;\s*)csrftoken=([^;]+)/.exec(document.cookie)?.[1];
+    const token = csrfToken();
     if (token && request.method !== "GET") request.headers.set("X-CSRFToken", token);
     return request;
   },

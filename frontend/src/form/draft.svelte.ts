@@ -38,19 +38,30 @@ class Draft {
     this.problem = null;
   }
 
-  /** What the address asks for, else the first example's model and an empty text. */
+  /** What the address asks for, else the first example: Run works from the start. */
   read(): void {
-    const stem = router.get("method") ?? catalog.methods[0]?.stem ?? "";
-    const example = catalog.method(stem)?.examples[0];
+    const method = catalog.method(router.get("method") ?? "") ?? catalog.methods[0];
+    const example = method?.examples[0];
     const model = router.get("model") ?? example?.model ?? catalog.models[0]?.id ?? "";
-    this.fill(stem, model, readParams(router.get("params")));
+    const asked = router.get("params");
+    this.fill(
+      method?.stem ?? "",
+      model,
+      asked === null ? (example?.params ?? {}) : readParams(asked),
+    );
+    this.#read = this.#text();
   }
+
+  /** The form as it was filled; only what the user changed goes into the address. */
+  #read = "";
+  #text = () => JSON.stringify([this.stem, this.model, this.params]);
 
   /** Keeps the first page's address equal to the form. */
   write(): void {
+    if (this.#text() === this.#read) return;
     const text = JSON.stringify(this.params);
-    const plain = text === "{}" || text.length > LONGEST_ADDRESS;
-    router.set({ method: this.stem, model: this.model, params: plain ? null : text });
+    const params = text.length > LONGEST_ADDRESS ? null : text;
+    router.set({ method: this.stem, model: this.model, params });
   }
 
   reset(): void {

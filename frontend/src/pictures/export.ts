@@ -22,7 +22,6 @@ export function toJson(data: unknown): string {
 
 /** Text that stands alone; the serializer escapes whatever the tokens hold. */
 export function toSvg(picture: SVGSVGElement): string {
-  picture.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return new XMLSerializer().serializeToString(picture);
 }
 

@@ -115,6 +115,7 @@ export function createFigure(
   }
 
   const stopState = context.state.subscribe(renderTable);
+  renderTable();
 
   return {
     controls: controls.node() as HTMLElement,
@@ -123,7 +124,8 @@ export function createFigure(
     update(next) {
       source = next;
       figure.attr("hidden", null);
-      for (const drawn of [svgButton, pngButton]) drawn.attr("hidden", next.svg ? null : "");
+      for (const drawn of [tableButton, svgButton, pngButton])
+        drawn.attr("hidden", next.svg ? null : "");
       renderTable();
     },
     destroy() {

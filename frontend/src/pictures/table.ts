@@ -56,6 +56,7 @@ export function createTable(root: HTMLElement): TablePicture {
           .call((th) => th.append("button")),
       )
       .attr("aria-sort", (_, i) => ariaSort(order, i))
+      .classed("number", (_, i) => table.rows.some((row) => typeof row[i] === "number"))
       .select("button")
       .attr("type", "button")
       .text((name) => name)

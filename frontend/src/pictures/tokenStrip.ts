@@ -141,8 +141,7 @@ function updateToken(this: HTMLElement, token: StripToken): void {
   const range = this.querySelector<HTMLElement>(".band-range");
   if (!band || !zero || !range) return;
   band.classList.toggle("empty", token.band === null);
-  if (!token.band) return;
-  const { low, high, zero: origin } = token.band;
+  const { low, high, zero: origin } = token.band ?? { low: 0, high: 0, zero: 0 };
   zero.style.left = percent(origin);
   range.style.left = percent(low);
   range.style.width = percent(Math.max(high - low, 0.02));

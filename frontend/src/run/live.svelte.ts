@@ -1,6 +1,6 @@
 // One run as it happens: its snapshot, its stage and its errors; method events go to the view.
 
-import type { Run } from "../api";
+import { goToLogin, type Run } from "../api";
 import type { CommonEvent, ModelInfo, Progress } from "../gen/common";
 import type { ErrorMessage, EventMessage } from "../gen/socket";
 import type { SocketClient } from "../socket";
@@ -34,7 +34,7 @@ export class LiveRun {
       event: (message) => this.#take(message),
       run: (run) => this.snapshot(run as Run),
       reset: () => this.#restart(),
-      error: (error) => (this.refusal = error),
+      error: (error) => this.#refuse(error),
     });
   }
 
@@ -42,6 +42,11 @@ export class LiveRun {
     this.run = run;
     this.refusal = null;
     if (this.finished) this.stopping = false;
+  }
+
+  #refuse(error: ErrorMessage): void {
+    if (error.code === "login_required") goToLogin();
+    else this.refusal = error;
   }
 
   #restart(): void {

@@ -8,6 +8,7 @@ import { createBaselines } from "./reagent/baselines";
 import { createCurves } from "./reagent/curves";
 import { createDetail } from "./reagent/detail";
 import { listenToKeys } from "./reagent/keys";
+import { keepInAddress } from "./reagent/choose";
 import { createMap } from "./reagent/map";
 import { createInputOutput } from "./reagent/inputOutput";
 import { createTables } from "./reagent/tables";
@@ -40,8 +41,9 @@ export const create: CreateView<MethodEvent> = (root, context) => {
   }
 
   function apply(change: Change): void {
-    state = change(state);
-    changed();
+    const before = state;
+    state = change(before);
+    if (state !== before) changed();
   }
 
   const stops = [
@@ -51,6 +53,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
       const now = get(context.selection);
       for (const panel of panels) panel.mark?.(now);
     }),
+    keepInAddress(context),
     listenToKeys(root.ownerDocument, context, () => state),
   ];
 

@@ -11,9 +11,9 @@ import { createTokenStrip, type StripSection, type TokenStrip } from "../../pict
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
-import { choosePosition, chooseSpan, positionItem } from "./choose";
+import { choosePosition, chooseSpan, indexOf, positionItem } from "./choose";
 import { positionState, rowName, targetPositions } from "./maps";
-import type { Panel, Shown } from "./shown";
+import { whenChanged, type Panel, type Shown } from "./shown";
 import type { BaselineMap } from "./state";
 import { marksOf } from "./strip";
 import { baselineTable } from "./tables";
@@ -44,8 +44,14 @@ export function createBaselines(root: HTMLElement, context: ViewContext): Panel 
     return pane;
   }
 
-  function render(now: Shown): void {
-    shown = now;
+  const ingredients = ({ state, theme }: Shown) => [
+    state.baselines,
+    state.tokens,
+    state.output,
+    state.maps !== null,
+    theme,
+  ];
+  const draw = whenChanged(ingredients, (now) => {
     if (now.state.baselines.size === 0) return;
     for (const baseline of now.state.baselines.values()) {
       const pane = paneOf(baseline);
@@ -54,20 +60,27 @@ export function createBaselines(root: HTMLElement, context: ViewContext): Panel 
     }
     figure.legend.textContent = legendText(now);
     figure.update(sourceOf(now, context));
+  });
+
+  function render(now: Shown): void {
+    shown = now;
+    draw(now);
     mark(get(context.selection));
   }
 
   function mark(selected: Selected): void {
     if (!shown) return;
-    const marks = marksOf({ ...shown, units: tokenUnits(shown) }, selected);
+    // Drawn token by token whatever the granularity of the map.
+    const hovered = indexOf(selected.hover);
+    const marks = {
+      ...marksOf(shown, selected),
+      hover: new Set(hovered === null ? [] : [hovered]),
+    };
     for (const pane of panes.values()) pane.strip.mark(marks);
   }
 
   return { render, mark, destroy: figure.destroy };
 }
-
-/** Baselines are drawn token by token whatever the granularity of the map. */
-const tokenUnits = (shown: Shown) => (shown.granularity === "token" ? shown.units : []);
 
 function headingOf({ event }: BaselineMap): string {
   const agreement =

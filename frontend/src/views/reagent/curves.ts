@@ -14,7 +14,7 @@ import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
-import type { Panel, Shown } from "./shown";
+import { whenChanged, type Panel, type Shown } from "./shown";
 import type { State } from "./state";
 import { curveTable } from "./tables";
 
@@ -35,12 +35,13 @@ export function createCurves(root: HTMLElement, context: ViewContext): Panel {
     charts.set(direction, createLineChart(holder));
   }
 
-  function render({ state, theme }: Shown): void {
+  const ingredients = ({ state, theme }: Shown) => [state.curves, theme];
+  const render = whenChanged(ingredients, ({ state, theme }) => {
     if (state.curves.size === 0) return;
     figure.update(sourceOf(state, theme, context));
     for (const [direction, chart] of charts) chart.render(chartOf(state, direction, theme));
     figure.legend.textContent = legendText(state);
-  }
+  });
 
   return { render, destroy: figure.destroy };
 }

@@ -13,7 +13,7 @@ import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { indexOf, positionItem } from "./choose";
 import { positionState, rowName } from "./maps";
-import { signed, unitName, type Panel, type Shown } from "./shown";
+import { signed, unitName, whenChanged, type Panel, type Shown } from "./shown";
 import type { Maps, State } from "./state";
 import { matrixTable } from "./tables";
 
@@ -48,8 +48,14 @@ export function createInputOutput(root: HTMLElement, context: ViewContext): Pane
   });
   figure.body.append(readout);
 
-  function render(now: Shown): void {
-    shown = now;
+  const ingredients = ({ state, theme }: Shown) => [
+    state.maps,
+    state.tokens,
+    state.output,
+    theme,
+    context.state.get("limits"),
+  ];
+  const draw = whenChanged(ingredients, (now) => {
     const { maps } = now.state;
     if (!maps || maps.rows < 2) return;
     rows = rowsShown(now.state);
@@ -59,6 +65,11 @@ export function createInputOutput(root: HTMLElement, context: ViewContext): Pane
     figure.update(sourceOf(now, rows, matrix, normalisation, context));
     picture.render(matrix);
     renderLegend(figure.legend, legendOf(now, matrix, normalisation));
+  });
+
+  function render(now: Shown): void {
+    shown = now;
+    draw(now);
     mark(get(context.selection));
   }
 

@@ -14,7 +14,7 @@ import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { choosePosition, chooseSpan, indexOf, outputAt, positionItem } from "./choose";
 import { pin, compare } from "./keys";
-import { GRANULARITIES, rowName, targetPositions, unitsOf } from "./maps";
+import { GRANULARITIES, rowName, targetPositions, textOf, unitsOf } from "./maps";
 import { scaleOf, signed, unitName, type Panel, type Shown } from "./shown";
 import { marksOf, sectionsOf } from "./strip";
 import { mapTable } from "./tables";
@@ -31,7 +31,10 @@ export function createMap(root: HTMLElement, context: ViewContext): Panel {
   const compareButton = button("Compare", () => shown && compare(context, shown.state), {
     class: "chip",
   });
-  figure.controls.append(runTarget, pinButton, compareButton, granularity.node);
+  figure.controls.append(granularity.node);
+  const chips = figure.body.appendChild(document.createElement("div"));
+  chips.className = "chips";
+  chips.append(runTarget, pinButton, compareButton);
 
   const strips = figure.body.appendChild(document.createElement("div"));
   strips.className = "strips";
@@ -102,7 +105,7 @@ function createPane(
     strip,
     render(shown) {
       heading.replaceChildren(...explaining(shown));
-      progress.textContent = sharpness(shown);
+      progress.textContent = sharpness(shown, topOf(context));
       strip.render(sectionsOf(shown));
     },
   };
@@ -112,7 +115,7 @@ function explaining({ state, row }: Shown): (Node | string)[] {
   if (!state.output) return ["Reading the prompt…"];
   const positions = targetPositions(state, row);
   const step = state.output.steps.find((one) => one.position === positions[0]);
-  const text = positions.map((position) => state.tokens[position]?.text ?? "").join("");
+  const text = textOf(state, positions);
   const parts: (Node | string)[] = ["Heat explains ", tokenText(text)];
   const { contrast } = state.output;
   if (row === 0 && contrast) parts.push(" rather than ", tokenText(contrast.text));
@@ -122,8 +125,14 @@ function explaining({ state, row }: Shown): (Node | string)[] {
   return parts;
 }
 
-/** "384 / 512 probes · top 5 stable since probe 96 · separated". */
-function sharpness({ state, row }: Shown): string {
+/** Size of the set that is watched for stability. */
+function topOf(context: ViewContext): number {
+  const { params, defaults } = get(context.run);
+  return Number(params.top_n ?? defaults.top_n);
+}
+
+/** "384 / 512 probes · top-5 stable since probe 96 · separated". */
+function sharpness({ state, row }: Shown, top: number): string {
   const event = state.maps?.event;
   if (!event) return state.tokens.length ? "Waiting for the first probes" : "";
   const counted = event.estimator === "paper" ? "steps" : "probes";
@@ -132,7 +141,7 @@ function sharpness({ state, row }: Shown): string {
     `${event.estimator} form, ${event.measure.replaceAll("_", " ")}`,
     `${event.probes.toLocaleString("en")} / ${event.budget.toLocaleString("en")} ${counted}`,
   ];
-  if (since !== undefined) parts.push(`top set stable since ${counted.slice(0, -1)} ${since}`);
+  if (since !== undefined) parts.push(`top-${top} stable since ${counted.slice(0, -1)} ${since}`);
   if (event.separated[row]) parts.push("separated from the rest (95 %)");
   if (event.final) parts.push("final");
   return parts.join(" · ");

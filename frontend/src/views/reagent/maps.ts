@@ -25,6 +25,12 @@ export function asGranularity(text: string | null): Granularity {
   return GRANULARITIES.find((one) => one === text) ?? "token";
 }
 
+/** Text of positions; a token that adds no text stands as its vocabulary entry. */
+export function textOf({ tokens }: State, positions: readonly number[]): string {
+  const text = positions.map((position) => tokens[position]?.text ?? "").join("");
+  return text || positions.map((position) => tokens[position]?.piece ?? "").join("");
+}
+
 /** Units of the whole context, in order, scored for a row of the maps. */
 export function unitsOf(state: State, row: number, granularity: Granularity): Unit[] {
   const groups = groupsOf(state.tokens, granularity);
@@ -46,7 +52,7 @@ function unitOf(
   positions: number[],
   index: number,
 ): Unit {
-  const text = positions.map((position) => state.tokens[position]?.text ?? "").join("");
+  const text = textOf(state, positions);
   const states = positions.map((position) => positionState(state, row, position));
   const unit = { index, positions, text, state: joined(states), mean: 0, error: 0, rank: null };
   const { maps } = state;
@@ -112,7 +118,7 @@ export function targetPositions({ output }: State, row: number): number[] {
 
 /** Name of a row: its tokens, and the foil where there is one. */
 export function rowName(state: State, row: number): string {
-  const text = targetPositions(state, row).map((position) => state.tokens[position]?.text ?? "");
+  const text = textOf(state, targetPositions(state, row));
   const contrast = row === 0 ? state.output?.contrast : null;
-  return contrast ? `${text.join("")} not ${contrast.text}` : text.join("");
+  return contrast ? `${text} not ${contrast.text}` : text;
 }

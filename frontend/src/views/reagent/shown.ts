@@ -24,6 +24,20 @@ export interface Panel {
   destroy(): void;
 }
 
+/** A drawing that is skipped while all that goes into it is the same as last time. */
+export function whenChanged(
+  ingredients: (shown: Shown) => unknown[],
+  draw: (shown: Shown) => void,
+): (shown: Shown) => void {
+  let last: unknown[] = [];
+  return (shown) => {
+    const now = ingredients(shown);
+    if (now.length === last.length && now.every((one, i) => one === last[i])) return;
+    last = now;
+    draw(shown);
+  };
+}
+
 export const POSITION = "position";
 
 export function readShown(state: State, context: ViewContext): Shown {

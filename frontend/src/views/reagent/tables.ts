@@ -6,7 +6,7 @@ import { visible } from "../../pictures/glyphs";
 import { createTable, type Cell, type Table, type TablePicture } from "../../pictures/table";
 import type { RunFacts, ViewContext } from "../../view";
 import { positionState, rowName } from "./maps";
-import { unitName, type Panel, type Shown } from "./shown";
+import { unitName, whenChanged, type Panel, type Shown } from "./shown";
 import type { State } from "./state";
 
 export function mapTable({ state, row, granularity, units }: Shown): Table {
@@ -158,11 +158,12 @@ export function createTables(root: HTMLElement, context: ViewContext): Panel {
     }
   };
   const stop = context.run.subscribe(renderAll); // the seconds are known last
+  const ingredients = ({ state }: Shown) => [state.soft, state.convergence, state.cost];
   return {
-    render({ state }) {
+    render: whenChanged(ingredients, ({ state }) => {
       latest = state;
       renderAll();
-    },
+    }),
     destroy() {
       stop();
       for (const { figure } of panels) figure.destroy();

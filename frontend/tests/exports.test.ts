@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { toCsv, toSvg } from "../src/pictures/export";
+import { spoken, visible, visibleParts } from "../src/pictures/glyphs";
+import { provenance } from "../src/pictures/provenance";
+import { toPython } from "../src/pictures/python";
+import { createSheet } from "../src/pictures/sheet";
+import { FACTS } from "./stage";
+
+const table = (cells: (string | number | null)[]) => ({
+  caption: "",
+  columns: ["a"],
+  rows: [cells],
+});
+const csvOf = (...cells: (string | number | null)[]) => toCsv(table(cells)).split("\r\n")[1];
+
+describe("CSV", () => {
+  it("quotes what would break a row", () => {
+    expect(csvOf('say "ball", now', "two\nlines")).toBe('"say ""ball"", now","two\nlines"');
+  });
+
+  it.each(["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])("disarms the formula %j", (text) => {
+    const cell = csvOf(text);
+    expect(cell?.replace(/^"/, "").startsWith("'")).toBe(true);
+  });
+
+  it("leaves numbers alone, negative ones too, and empties what is missing", () => {
+    expect(csvOf(-0.25, null, 3)).toBe("-0.25,,3");
+  });
+
+  it("keeps a leading space, which is part of a token", () => {
+    expect(csvOf(" ball")).toBe('" ball"');
+  });
+});
+
+describe("SVG", () => {
+  it("escapes whatever a token holds", () => {
+    const sheet = createSheet("</title><script>alert(1)</script>", "light", FACTS);
+    sheet.body.append("text").text('<script>alert("x")</script>&');
+    const svg = toSvg(sheet.finish(400, 100));
+    expect(svg).not.toContain("<script");
+    expect(svg).toContain("&lt;script&gt;");
+    const read = new DOMParser().parseFromString(svg, "image/svg+xml");
+    expect(read.querySelector("parsererror")).toBeNull();
+    expect(read.querySelector("script")).toBeNull();
+  });
+
+  it("holds its own background, size and provenance", () => {
+    const svg = createSheet("T", "dark", FACTS).finish(400, 100);
+    expect(svg.querySelector("rect")?.getAttribute("fill")).toBe("#15181e");
+    expect(Number(svg.getAttribute("width"))).toBeGreaterThan(400);
+    expect(svg.textContent).toContain("tiny-llama@01234567");
+  });
+});
+
+describe("hidden characters", () => {
+  it("shows spaces, line ends and direction marks", () => {
+    expect(visible(" a\tb\n")).toBe("·a⇥b↵");
+    expect(visible("\u202eevil\u202c")).toBe("U+202EevilU+202C");
+    expect(visible("\u200b\ufeff\ud800")).toBe("U+200BU+FEFFU+D800");
+  });
+
+  it("leaves letters of any script and emoji sequences whole", () => {
+    for (const text of ["שלום", "مرحبا", "日本", "👩\u200d🔬"]) {
+      expect(visibleParts(text)).toEqual([{ text, kind: "text" }]);
+    }
+  });
+
+  it("has words for what cannot be seen", () => {
+    expect([spoken(" "), spoken("\n"), spoken(""), spoken(" ball")]).toEqual([
+      "space",
+      "line end",
+      "empty",
+      "ball",
+    ]);
+  });
+});
+
+describe("copy as Python", () => {
+  it("gives the exact call, without what equals the default", () => {
+    const params = { ...FACTS.params, probes: 512, stop_early: false };
+    expect(toPython({ ...FACTS, params })).toBe(
+      "import analysis\n\n" +
+        'for event in analysis.run("reagent", model="tiny-llama", params={\n' +
+        '    "prompt": "Anna has the ball.",\n' +
+        '    "seed": 3,\n' +
+        '    "stop_early": False,\n' +
+        "}):\n    print(event)\n",
+    );
+  });
+
+  it("keeps quotes, line ends and direction marks as escapes", () => {
+    const python = toPython({ ...FACTS, params: { prompt: 'a "b"\n\u202ec' } });
+    expect(python).toContain('"a \\"b\\"\\n\\u202ec"');
+  });
+});
+
+it("says in one line where a picture comes from", () => {
+  expect(provenance(FACTS)).toBe(
+    "tiny-llama@01234567 · reagent v1 · prompt Anna has the ball. · probes 96 · seed 3 · " +
+      "2026-01-02 03:04 · self-check: not run",
+  );
+});

@@ -1,0 +1,2 @@
+// jsdom has no canvas; pictures then skip the pixels and guess the width of texts.
+HTMLCanvasElement.prototype.getContext = () => null;
