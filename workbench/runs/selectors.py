@@ -26,6 +26,11 @@ def run_get(*, owner: AbstractBaseUser, run: UUID | str) -> Run:
         ) from None
 
 
+def run_find(*, run: UUID) -> Run | None:
+    """A run of anybody, to see whether its id is taken."""
+    return Run.objects.filter(pk=run).first()
+
+
 def run_list(*, owner: AbstractBaseUser, limit: int, before: str | None = None) -> list[Run]:
     """The owner's runs, latest first; `before`: those older than that run."""
     runs = Run.objects.select_related("owner", "cached_from").filter(owner_id=owner.pk)

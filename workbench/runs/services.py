@@ -20,7 +20,7 @@ from workbench.runs.dispatch import run_dispatch
 from workbench.runs.execution import run_end
 from workbench.runs.models import Artifact, Run, RunEvent, Status
 from workbench.runs.params import cache_key, params_check
-from workbench.runs.selectors import run_cached
+from workbench.runs.selectors import run_cached, run_find
 
 
 def run_create(
@@ -46,7 +46,7 @@ def run_create(
         queue=described.queue,
         cache_key=cache_key(method=described, model=model, revision=revision, params=filled),
     )
-    earlier = Run.objects.filter(pk=run).first()
+    earlier = run_find(run=run)
     if earlier is not None:
         return _same(earlier, made), False
     return _insert(made, owner=owner)

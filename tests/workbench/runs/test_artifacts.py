@@ -1,0 +1,62 @@
+"""Arrays inside events and beside them."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.core.files.storage import default_storage
+
+from analysis.events import Array, Event, array_bytes
+from workbench.errors import EventTooLarge
+from workbench.runs.artifacts import event_dump
+
+pytestmark = pytest.mark.django_db
+
+
+class Maps(Event):
+    kind: str = "maps"
+    first: Array
+    second: Array
+    note: str = ""
+
+
+def dump(**fields: Any) -> tuple[dict[str, Any], dict[str, int]]:
+    payload, saved = event_dump(Maps(**fields))
+    assert len(payload) <= settings.MAX_EVENT_BYTES
+    return json.loads(payload), saved
+
+
+def test_small_arrays_travel_inside() -> None:
+    first = np.arange(6, dtype=np.float32).reshape(2, 3)
+    event, saved = dump(first=first, second=np.zeros(0, np.int32))
+    assert saved == {}
+    assert base64.b64decode(event["first"]["data"]) == array_bytes(first)
+    assert event["second"] == {**event["second"], "shape": [0], "data": ""}
+
+
+def test_large_arrays_are_kept_apart() -> None:
+    large = np.random.default_rng(0).random((100, 100))
+    event, saved = dump(first=large, second=np.zeros(3, np.uint8))
+    sha = event["first"]["sha256"]
+    assert event["first"]["data"] is None
+    assert saved == {sha: 80_000}
+    with default_storage.open(f"{sha[:2]}/{sha}") as file:
+        assert file.read() == array_bytes(large)
+
+
+@pytest.mark.parametrize("side", [1, 63, 95, 96, 97])
+def test_the_room_inside_is_shared_by_all_arrays_of_an_event(side: int) -> None:
+    array = np.zeros((side, side), np.float32)
+    event, saved = dump(first=array, second=array + 1)
+    inside = [len(event[name]["data"] or "") for name in ("first", "second")]
+    assert sum(inside) <= settings.MAX_INLINE_BYTES
+    assert (len(saved) + sum(size > 0 for size in inside)) == 2
+
+
+def test_an_event_too_large_without_its_arrays_is_refused() -> None:
+    tiny = np.zeros(1, np.uint8)
+    with pytest.raises(EventTooLarge, match="65536"):
+        dump(first=tiny, second=tiny, note="x" * 70_000)
