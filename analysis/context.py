@@ -187,7 +187,7 @@ def _written(
 
 def _context(model: Model, prompt: text.Prompt, output: list[int]) -> Context:
     ids = [*prompt.ids, *output]
-    special = set(model.tokenizer.all_special_ids)
+    special = set(text.special_tokens(model.tokenizer).values())
     texts = text.display_texts(model.tokenizer, ids)
     return Context(
         ids=ids,

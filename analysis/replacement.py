@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import Model
+from analysis.text import special_tokens
 
 Candidates = tuple[np.ndarray, np.ndarray, int]
 STRETCH = 64  # positions predicted at once
@@ -75,10 +76,7 @@ class Predicted:
 
 def ordinary_ids(model: Model) -> np.ndarray:
     """Every id that stands for text: in the tokenizer, in the model, and not special."""
-    special = set(model.tokenizer.all_special_ids)
-    special |= {
-        token for token, added in model.tokenizer.added_tokens_decoder.items() if added.special
-    }
+    special = set(special_tokens(model.tokenizer).values())
     size = min(len(model.tokenizer), model.info.vocabulary)
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 

@@ -1,9 +1,11 @@
 """Text to token ids and back: what is typed, what is shown, and how tokens group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import regex
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from analysis.errors import (
@@ -15,6 +17,7 @@ from analysis.errors import (
 )
 
 WORD = regex.compile(r"\w+(?:['’]\w+)*|\S")
+LONGEST_STRETCH = 16  # tokens; a character takes four at most, unless bytes are no text
 SENTENCE_END = regex.compile(r"[.!?…。！？]+[\"'”’)\]]*\s+|\n+")
 
 
@@ -37,16 +40,19 @@ def encode_prompt(
     if not text.strip():
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
     check_text(text, "prompt")
-    if special == "refuse":
-        refuse_special(tokenizer, text)
+    # A chat template is tokenized whole: special tokens in it act, they cannot be read as text.
+    if special == "refuse" or (chat and special == "text"):
+        refuse_special(tokenizer, text, chat=chat)
     if chat:
-        if special == "text":  # a template is tokenized whole, so they would act as tokens
-            refuse_special(tokenizer, text)
         return _encode_chat(tokenizer, text)
     ids = tokenizer(text, split_special_tokens=special == "text").input_ids
-    if ids and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
+    if tokenizer("a").input_ids[-1] == tokenizer.eos_token_id:
         ids = ids[:-1]  # some tokenizers close the text, which a continuation must not see
-    specials = set(tokenizer.all_special_ids)
+    if not ids:
+        raise PromptEmpty(
+            "The tokenizer leaves nothing of the prompt.", remedy="Type some text.", field="prompt"
+        )
+    specials = set(special_tokens(tokenizer).values())
     return Prompt(ids, [token in specials for token in ids])
 
 
@@ -68,13 +74,21 @@ def check_text(text: str, field: str) -> None:
         )
 
 
-def refuse_special(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Ids of the special tokens by name: those with a role, and those that only act."""
+    roles = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
+    added = tokenizer.added_tokens_decoder.items()
+    return {**dict(roles), **{str(token): id_ for id_, token in added if token.special}}
+
+
+def refuse_special(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool = False) -> None:
     """Raise SpecialTokenInText if a special token's name stands in the text."""
-    for name in tokenizer.all_special_tokens:
+    for name in special_tokens(tokenizer):
         if name in text:
+            as_text = "" if chat else "text (plain characters) or "
             raise SpecialTokenInText(
                 f"The prompt holds the special token {name} at character {text.index(name)}.",
-                remedy="Remove it, or set special_tokens to text (plain characters) or token "
+                remedy=f"Remove it, or set special_tokens to {as_text}token "
                 "(it acts on the model).",
                 field="special_tokens",
             )
@@ -83,30 +97,42 @@ def refuse_special(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
 def check_length(length: int, *, output: int, context: int) -> None:
     """Raise PromptTooLong unless prompt and output fit into the context."""
     if length + output > context:
+        room = context - output
+        shorter = f"Shorten the prompt to {room} tokens, or ask" if room > 0 else "Ask"
         raise PromptTooLong(
             f"The prompt has {length} tokens and the output up to {output}, "
             f"{length + output} in all; the model's context is {context}.",
-            remedy=f"Shorten the prompt to {max(0, context - output)} tokens, "
-            "or ask for a shorter output.",
+            remedy=f"{shorter} for a shorter output.",
             field="prompt",
         )
 
 
 def display_texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str]:
-    """What each token adds to the decoded text.
+    """What each token adds to the decoded text; the parts join to the whole.
 
     The bytes of one character may be spread over tokens: all but the last of them then add
-    nothing, and the last adds the character.
+    nothing, and the last adds the character. A token may also end one and begin the next.
     """
+
+    def decode(start: int, end: int) -> str:
+        return str(tokenizer.decode(ids[start:end], skip_special_tokens=False))
+
+    whole = decode(0, len(ids))
     texts: list[str] = []
-    start = 0  # first token of the stretch that is decoded together
+    # A stretch begins where a character does; it is decoded together with the one before it,
+    # because a decoder may treat the first token of a text in its own way.
+    previous = start = 0
+    before, base, shown = "", 0, 0  # text of the previous stretch; characters up to here, given out
     for end in range(1, len(ids) + 1):
-        before = str(tokenizer.decode(ids[max(0, start - 4) : start], skip_special_tokens=False))
-        whole = str(tokenizer.decode(ids[max(0, start - 4) : end], skip_special_tokens=False))
-        added = whole[len(before) :]
-        unfinished = added.endswith("\ufffd") and end < len(ids) and end - start < 4
-        texts.append("" if unfinished else added)
-        start = start if unfinished else end
+        added = decode(previous, end)[len(before) :]
+        same = _common(added, whole[base : base + len(added)])
+        upto = max(shown, base + same) if end < len(ids) else len(whole)
+        texts.append(whole[shown:upto])
+        shown = upto
+        settled = not added.endswith("\ufffd") or end - start > LONGEST_STRETCH
+        if added and same == len(added) and settled:
+            previous, start, base = start, end, upto
+            before = decode(previous, start)
     return texts
 
 
@@ -148,14 +174,22 @@ def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
 
 
 def _templated(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    ids: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
-    )
+    message = [{"role": "user", "content": text}]
+    try:
+        ids: Any = tokenizer.apply_chat_template(
+            message, add_generation_prompt=True, return_dict=False
+        )
+    except TemplateError as error:
+        raise InvalidParams(
+            f"The chat template of this model's tokenizer fails: {error}.",
+            remedy="Set chat to false.",
+            field="chat",
+        ) from error
     return list(ids)
 
 
-def _common(one: list[int], other: list[int]) -> int:
-    """Length of the common start of two lists."""
+def _common(one: Sequence[object], other: Sequence[object]) -> int:
+    """Length of the common start of two sequences."""
     for at, (a, b) in enumerate(zip(one, other, strict=False)):
         if a != b:
             return at
