@@ -4,7 +4,7 @@ import { rgb } from "d3-color";
 import { select, type Selection as Joined } from "d3-selection";
 import type { Theme } from "../theme";
 import type { ColourScale } from "./colour";
-import { fit, mutedOf } from "./sheet";
+import { fit, measure, mutedOf } from "./sheet";
 
 export interface Matrix {
   rows: string[];
@@ -108,14 +108,18 @@ export function createMatrix(
 }
 
 function layoutOf({ rows, columns }: Matrix, available: number): Layout {
-  const left = LABEL.row;
+  const left = Math.min(LABEL.row, longest(rows) + 14);
   const room = Math.max(120, available - left - 2);
   const cellWidth = Math.min(30, Math.max(1, Math.floor(room / columns.length)));
   const cellHeight = Math.min(24, Math.max(3, Math.floor(460 / rows.length)));
-  const top = cellWidth >= LABEL.least ? LABEL.column : 4;
+  const rise = Math.min(LABEL.column, 0.87 * longest(columns) + 14);
+  const top = cellWidth >= LABEL.least ? rise : 4;
   const size = { width: cellWidth * columns.length, height: cellHeight * rows.length };
   return { left, top, cellWidth, cellHeight, ...size };
 }
+
+const longest = (names: readonly string[]) =>
+  Math.max(0, ...names.map((name) => measure(name, LABEL.size)));
 
 function paint(canvas: HTMLCanvasElement, matrix: Matrix, layout: Layout): void {
   canvas.width = matrix.columns.length;

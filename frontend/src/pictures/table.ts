@@ -56,11 +56,14 @@ export function createTable(root: HTMLElement): TablePicture {
           .call((th) => th.append("button")),
       )
       .attr("aria-sort", (_, i) => ariaSort(order, i))
-      .classed("number", (_, i) => table.rows.some((row) => typeof row[i] === "number"))
       .select("button")
       .attr("type", "button")
       .text((name) => name)
       .on("click", (_, name) => sortBy(table.columns.indexOf(name)));
+    const numeric = table.columns.map((_, i) =>
+      table.rows.some((row) => typeof row[i] === "number"),
+    );
+    head.selectAll("th").classed("number", (_, i) => numeric[i] ?? false);
     body
       .selectAll("tr")
       .data(sorted(table.rows, order).slice(0, SHOWN_ROWS))
@@ -68,7 +71,7 @@ export function createTable(root: HTMLElement): TablePicture {
       .selectAll("td")
       .data((row) => row)
       .join("td")
-      .classed("number", (cell) => typeof cell === "number")
+      .classed("number", (_, i) => numeric[i] ?? false)
       .text(showCell);
   }
 
