@@ -78,7 +78,7 @@ def get(stem: str) -> Method:
     """The method of that stem. Raises UnknownMethod listing those there are."""
     if stem not in stems():
         raise UnknownMethod(
-            f"There is no method {stem!r}.", remedy=f"Choose one of: {', '.join(stems())}."
+            f"There is no method {_shorten(stem)}.", remedy=f"Choose one of: {', '.join(stems())}."
         )
     return read(importlib.import_module(f"analysis.methods.{stem}"))
 
@@ -106,7 +106,9 @@ def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
     if first["type"] == "extra_forbidden":
         known = ", ".join(params.model_fields)
         return InvalidParams(
-            f"There is no parameter {where!r}.", remedy=f"Choose among: {known}.", field=where
+            f"There is no parameter {_shorten(where)}.",
+            remedy=f"Choose among: {known}.",
+            field=where,
         )
     given = "" if first["type"] == "missing" else f" Given: {_shorten(first['input'])}."
     remedy = f"Correct {where}: {_describe(params, where)}"
