@@ -4,7 +4,7 @@ import contextlib
 import gc
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from uuid import UUID
 
 import redis
@@ -59,14 +59,11 @@ def attempt_work(run: Run) -> None:
         _forget_cancel(run.id)
 
 
-def analysis_events(run: Run) -> Iterator[Event]:
+def analysis_events(run: Run) -> Generator[Event]:
     """The method's events. Imported late: this module is read before torch is needed."""
     import analysis
 
-    events: Iterator[Event] = analysis.run(
-        run.method, model=run.model, params=run.params, catalog=catalog()
-    )
-    return events
+    yield from analysis.run(run.method, model=run.model, params=run.params, catalog=catalog())
 
 
 def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
@@ -83,7 +80,7 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
 def _stream(run: Run) -> Status:
     with (
         EventWriter(run=run.id, attempt=run.attempt, after=1) as writer,
-        contextlib.closing(analysis_events(run)) as events,  # type: ignore[type-var]
+        contextlib.closing(analysis_events(run)) as events,
     ):
         for event in events:
             if isinstance(event, ModelLoaded):
