@@ -7,6 +7,7 @@ P parallel probes, S steps.
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 # Nearest to 1 that float64 holds: atanh and the logit stay finite, and this is the clamp stated.
 LARGEST_DIFFERENCE = 1 - 2.0**-53
@@ -14,7 +15,7 @@ LARGEST_PROBABILITY = 1 - 2.0**-53
 Z_95 = 1.959963984540054
 
 
-def measured(logprob: np.ndarray, measure: str) -> np.ndarray:
+def measured(logprob: Float[np.ndarray, "*rows"], measure: str) -> Float[np.ndarray, "*rows"]:
     """A log-probability as `probability`, `log_probability` or `log_odds` (both nats).
 
     Log-odds are taken at most at the probability 1 − 2⁻⁵³.
@@ -46,7 +47,7 @@ class Moments:
         self.ccd = np.zeros((rows, columns))
         self.ccdd = np.zeros((rows, columns))
 
-    def add(self, c_KC: np.ndarray, d_KR: np.ndarray) -> None:
+    def add(self, c_KC: Float[np.ndarray, "K C"], d_KR: Float[np.ndarray, "K R"]) -> None:
         """Take in probes: column values and falls D of each row's measure."""
         if not self.probes:
             self.origin = d_KR[0].copy()
@@ -59,7 +60,7 @@ class Moments:
         self.ccd += d.T @ c_KC**2
         self.ccdd += (d.T**2) @ c_KC**2
 
-    def effects(self) -> tuple[np.ndarray, np.ndarray]:
+    def effects(self) -> tuple[Float[np.ndarray, "R C"], Float[np.ndarray, "R C"]]:
         """e = Σ c (D − D̄) / (K r (1 − r)) and its standard error, both [R, C].
 
         The standard error is that of a mean of K independent terms.
@@ -73,24 +74,33 @@ class Moments:
         return effect, np.sqrt(variance / max(count - 1, 1))
 
 
-def group_starts(groups_N: np.ndarray) -> np.ndarray:
+def group_starts(groups_N: Int[np.ndarray, "N"]) -> Int[np.ndarray, "G"]:
     """First position of each group of a non-decreasing numbering."""
     return np.flatnonzero(np.diff(groups_N, prepend=-1))
 
 
-def summed(values_KN: np.ndarray, starts: tuple[np.ndarray, ...]) -> np.ndarray:
+def summed(
+    values_KN: Float[np.ndarray, "*K N"], starts: tuple[np.ndarray, ...]
+) -> Float[np.ndarray, "*K C"]:
     """Sums over the groups of each numbering, side by side, [K, C]."""
     return np.concatenate([np.add.reduceat(values_KN, s, axis=-1) for s in starts], axis=-1)
 
 
-def top_set(scores_N: np.ndarray, allowed_N: np.ndarray, n: int) -> frozenset[int]:
+def top_set(
+    scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"], n: int
+) -> frozenset[int]:
     """The n allowed positions of highest score; the earlier one first where scores tie."""
     places = np.flatnonzero(allowed_N)
     order = places[np.argsort(-scores_N[places], kind="stable")]
     return frozenset(int(place) for place in order[:n])
 
 
-def is_separated(mean_N: np.ndarray, error_N: np.ndarray, allowed_N: np.ndarray, n: int) -> bool:
+def is_separated(
+    mean_N: Float[np.ndarray, "N"],
+    error_N: Float[np.ndarray, "N"],
+    allowed_N: Bool[np.ndarray, "N"],
+    n: int,
+) -> bool:
     """Whether 95 % intervals part the n highest allowed positions from all others."""
     top = top_set(mean_N, allowed_N, n)
     rest = [place for place in np.flatnonzero(allowed_N) if place not in top]
@@ -102,14 +112,18 @@ def is_separated(mean_N: np.ndarray, error_N: np.ndarray, allowed_N: np.ndarray,
     return bool(low > high)
 
 
-def step_changes(masks_SN: np.ndarray, difference_S: np.ndarray) -> np.ndarray:
+def step_changes(
+    masks_SN: Bool[np.ndarray, "S N"], difference_S: Float[np.ndarray, "S"]
+) -> Float[np.ndarray, "S N"]:
     """What each step adds to the logit-scale scores: ±logit((1 + D)/2) = ±2·atanh(D), [S, N]."""
     clamped = np.clip(difference_S, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
     changes: np.ndarray = np.where(masks_SN, 1.0, -1.0) * (2 * np.arctanh(clamped))[:, None]
     return changes
 
 
-def importance(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
+def importance(
+    scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"]
+) -> Float[np.ndarray, "N"]:
     """Softmax over the allowed positions, 0 elsewhere."""
     masked = np.where(allowed_N, scores_N, -np.inf)
     weights = np.exp(masked - masked.max())
@@ -121,14 +135,14 @@ def importance(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
 class Probe:
     """One probe of the paper's form for one row: running scores, and whether it stopped."""
 
-    scores_N: np.ndarray
+    scores_N: Float[np.ndarray, "N"]
     steps: int = 0
     converged: bool = False
 
 
 def paper_mean(
-    probes: list[Probe], allowed_N: np.ndarray, starts: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+    probes: list[Probe], allowed_N: Bool[np.ndarray, "N"], starts: tuple[np.ndarray, ...]
+) -> tuple[Float[np.ndarray, "C"], Float[np.ndarray, "C"]]:
     """Mean importance over converged probes (none: over all), and its standard error, [C]."""
     used = [probe for probe in probes if probe.converged] or probes
     maps = summed(np.stack([importance(p.scores_N, allowed_N) for p in used]), starts)

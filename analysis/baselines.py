@@ -10,6 +10,7 @@ from typing import Literal, cast
 import numpy as np
 import torch
 from captum.attr import FeatureAblation, InputXGradient, IntegratedGradients
+from jaxtyping import Float
 from pydantic import Field
 from scipy.stats import spearmanr
 
@@ -28,7 +29,7 @@ class OtherMap:
     label: str
     unit: str
     source: str
-    scores_N: np.ndarray
+    scores_N: Float[np.ndarray, "N"]
 
 
 class Baseline(Event):
@@ -93,7 +94,7 @@ def maps(case: Case) -> Iterator[OtherMap]:
         )
 
 
-def rollout(case: Case) -> np.ndarray:
+def rollout(case: Case) -> Float[np.ndarray, "N"]:
     """Attention rollout (Abnar & Zuidema 2020): Π_l (½ A_l + ½ I), heads averaged, [N]."""
     ids = _inputs(case)
     _, cache = case.model.bridge.run_with_cache(

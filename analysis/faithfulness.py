@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from scipy.optimize import brentq
 
@@ -56,9 +57,9 @@ class Soft(Event):
 class CurvePoints:
     """Probability of the target at each share of replaced (or kept) positions."""
 
-    fraction: np.ndarray
-    mean: np.ndarray
-    error: np.ndarray
+    fraction: Float[np.ndarray, "F"]
+    mean: Float[np.ndarray, "F"]
+    error: Float[np.ndarray, "F"]
 
     @property
     def area(self) -> float:
@@ -112,14 +113,18 @@ def curve(case: Case, orders_BM: np.ndarray, *, insertion: bool) -> Iterator[int
     yield CurvePoints(counts / orders_BM.shape[1], p_BF.mean(0), error)
 
 
-def order_of(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
+def order_of(
+    scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"]
+) -> Int[np.ndarray, "M"]:
     """Allowed positions by falling score, [M]."""
     places = np.flatnonzero(allowed_N)
     ranked: np.ndarray = places[np.argsort(-scores_N[places], kind="stable")]
     return ranked
 
 
-def random_orders(case: Case, allowed_N: np.ndarray, draws: int) -> np.ndarray:
+def random_orders(
+    case: Case, allowed_N: Bool[np.ndarray, "N"], draws: int
+) -> Int[np.ndarray, "B M"]:
     """As many random orders of the allowed positions, [B, M]."""
     places = np.flatnonzero(allowed_N)
     stream = case.stream(CURVE, 1)
@@ -134,7 +139,9 @@ class SoftScores:
     comprehensiveness: float
 
 
-def soft_weights(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
+def soft_weights(
+    scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"]
+) -> Float[np.ndarray, "N"]:
     """Scores as shares of importance: negative ones as 0, summing to 1 over allowed positions."""
     weights = np.where(allowed_N, np.maximum(scores_N, 0), 0.0)
     chosen = weights if weights.any() else allowed_N.astype(float)
@@ -142,13 +149,15 @@ def soft_weights(scores_N: np.ndarray, allowed_N: np.ndarray) -> np.ndarray:
     return shares
 
 
-def entropy(weights_N: np.ndarray) -> float:
+def entropy(weights_N: Float[np.ndarray, "N"]) -> float:
     """In nats."""
     used = weights_N[weights_N > 0]
     return float(-(used * np.log(used)).sum())
 
 
-def at_entropy(weights_N: np.ndarray, allowed_N: np.ndarray, target: float) -> np.ndarray:
+def at_entropy(
+    weights_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"], target: float
+) -> Float[np.ndarray, "N"]:
     """Weights in the same order as given, sharpened or flattened to an entropy (nats).
 
     They are a softmax of the ranks, whose temperature alone is free.
@@ -187,7 +196,7 @@ def soft_scores(case: Case, weights_N: np.ndarray) -> Iterator[int | SoftScores]
     yield SoftScores(max(0.0, 1 - ratios[0]), ratios[1])
 
 
-def distance(p_V: np.ndarray, q_V: np.ndarray) -> float:
+def distance(p_V: Float[np.ndarray, "V"], q_V: Float[np.ndarray, "V"]) -> float:
     """(1/√2) Σ(√p − √q)², the paper's form of the Hellinger distance."""
     return float(((np.sqrt(p_V) - np.sqrt(q_V)) ** 2).sum() / np.sqrt(2))
 
@@ -198,7 +207,7 @@ def log_ratio(value: float, reference: float) -> float:
 
 
 @torch.inference_mode()
-def _dropped(case: Case, keep_N: np.ndarray, draws: int) -> np.ndarray:
+def _dropped(case: Case, keep_N: Float[np.ndarray, "N"], draws: int) -> Float[np.ndarray, "B V"]:
     """Next-token distributions at the target, embedding elements kept at a rate, [B, V]."""
     end = case.prompt_length + case.span[0]
     ids = torch.from_numpy(case.ids_N[None, :end]).to(case.model.device)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from transformers import (
     LogitsProcessorList,
     TemperatureLogitsWarper,
@@ -33,12 +34,12 @@ class Scored:
     the A likeliest tokens of each step, likeliest first.
     """
 
-    logprob_T: torch.Tensor
-    rank_T: torch.Tensor
-    entropy_T: torch.Tensor
-    top_ids_TA: torch.Tensor
-    top_logprobs_TA: torch.Tensor
-    logprobs_TV: torch.Tensor
+    logprob_T: Float[torch.Tensor, "T"]
+    rank_T: Int[torch.Tensor, "T"]
+    entropy_T: Float[torch.Tensor, "T"]
+    top_ids_TA: Int[torch.Tensor, "T A"]
+    top_logprobs_TA: Float[torch.Tensor, "T A"]
+    logprobs_TV: Float[torch.Tensor, "T V"]
 
 
 @torch.inference_mode()

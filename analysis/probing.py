@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 
 from analysis.attribution import (
     Moments,
@@ -39,11 +40,11 @@ class Case:
     """
 
     model: Model
-    ids_N: np.ndarray
+    ids_N: Int[np.ndarray, "N"]
     prompt_length: int
-    open_N: np.ndarray
-    words_N: np.ndarray
-    sentences_N: np.ndarray
+    open_N: Bool[np.ndarray, "N"]
+    words_N: Int[np.ndarray, "N"]
+    sentences_N: Int[np.ndarray, "N"]
     span: range
     foil: int | None
     replacer: Replacer
@@ -62,12 +63,12 @@ class Case:
         return self.length - self.prompt_length
 
     @property
-    def valid_R(self) -> np.ndarray:
+    def valid_R(self) -> Int[np.ndarray, "R"]:
         """Positions below it precede all of a row's tokens but the last, per row."""
         rows = [self.span[-1], *range(self.outputs)]
         return np.array([self.prompt_length + last for last in rows])
 
-    def allowed(self, row: int) -> np.ndarray:
+    def allowed(self, row: int) -> Bool[np.ndarray, "N"]:
         """Positions that have a score in a row, [N] bool."""
         allowed: np.ndarray = self.open_N & (np.arange(self.length) < self.valid_R[row])
         return allowed
@@ -79,7 +80,9 @@ class Case:
     def chunk(self) -> int:
         return self.model.rows_per_pass(self.length, self.rows_per_forward)
 
-    def replaced(self, masks_BN: np.ndarray, uniform_BN: np.ndarray) -> np.ndarray:
+    def replaced(
+        self, masks_BN: Bool[np.ndarray, "*B N"], uniform_BN: Float[np.ndarray, "*B N"]
+    ) -> Int[np.ndarray, "*B N"]:
         """Contexts with the masked positions replaced, [B, N] ids."""
         return np.where(masks_BN, self.replacer.draw(uniform_BN), self.ids_N)
 
@@ -91,19 +94,21 @@ class Maps:
     `base` is the measure of each row on the unchanged context, [R].
     """
 
-    base: np.ndarray
+    base: Float[np.ndarray, "R"]
     probes: int
-    mean: np.ndarray
-    error: np.ndarray
-    word_error: np.ndarray
-    sentence_error: np.ndarray
+    mean: Float[np.ndarray, "R N"]
+    error: Float[np.ndarray, "R N"]
+    word_error: Float[np.ndarray, "R W"]
+    sentence_error: Float[np.ndarray, "R G"]
     stable_since: list[int]
     separated: list[bool]
     final: bool = False
 
 
 @torch.inference_mode()
-def logprobs(case: Case, ids_BN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def logprobs(
+    case: Case, ids_BN: Int[np.ndarray, "B N"]
+) -> tuple[Float[np.ndarray, "B T"], Float[np.ndarray, "B"]]:
     """Log-probabilities of the output tokens, [B, T], and of the foil, [B], float64.
 
     One pass serves every target: the outputs are fed as they are and read at their places.
@@ -119,13 +124,15 @@ def logprobs(case: Case, ids_BN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return chosen.cpu().numpy(), foil.cpu().numpy()
 
 
-def row_logprobs(case: Case, chosen_BT: np.ndarray) -> np.ndarray:
+def row_logprobs(case: Case, chosen_BT: Float[np.ndarray, "B T"]) -> Float[np.ndarray, "B R"]:
     """Log-probability of each row's target, [B, R]: the span's tokens added, then each token."""
     span = chosen_BT[:, case.span.start : case.span.stop].sum(1, keepdims=True)
     return np.concatenate([span, chosen_BT], axis=1)
 
 
-def row_measures(case: Case, chosen_BT: np.ndarray, foil_B: np.ndarray) -> np.ndarray:
+def row_measures(
+    case: Case, chosen_BT: Float[np.ndarray, "B T"], foil_B: Float[np.ndarray, "B"]
+) -> Float[np.ndarray, "B R"]:
     """The measure of each row, [B, R]; with a foil all are log-probabilities."""
     rows = row_logprobs(case, chosen_BT)
     if case.foil is None:
@@ -318,7 +325,7 @@ class Snapshots:
                 self.sets[row], self.since[row] = found, probes
 
 
-def base_measures(case: Case) -> np.ndarray:
+def base_measures(case: Case) -> Float[np.ndarray, "R"]:
     """The measure of each row on the unchanged context, [R]."""
     found: np.ndarray = row_measures(case, *logprobs(case, case.ids_N[None]))[0]
     return found
@@ -330,7 +337,7 @@ def column_starts(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return every, group_starts(case.words_N), group_starts(case.sentences_N)
 
 
-def columns(case: Case, masks_KN: np.ndarray) -> np.ndarray:
+def columns(case: Case, masks_KN: Bool[np.ndarray, "K N"]) -> Float[np.ndarray, "K C"]:
     """Σ (m_i − r) over the open positions of each position, word and sentence, [K, C]."""
     centred = (masks_KN - case.rate) * case.open_N
     return summed(centred, column_starts(case))

@@ -6,7 +6,7 @@ a replaced position is a changed position. Same uniforms, same tokens, whatever 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ STRETCH = 64  # positions predicted at once
 KEPT = 256  # likeliest tokens of a predicting replacer that can be drawn, renormalised
 
 
+@runtime_checkable
 class Replacer(Protocol):
     """Turns uniform numbers in [0, 1), [..., N], into token ids of the same shape."""
 

@@ -106,9 +106,9 @@ def test_any_entropy_is_met_as_far_as_it_can_be(target: float) -> None:
 
 
 def test_log_ratios_are_finite() -> None:
-    assert faithfulness.log_ratio(0, 0) == 0
-    assert np.isfinite(faithfulness.log_ratio(1, 0))
-    assert faithfulness.log_ratio(2, 1) == pytest.approx(np.log(2))
+    assert faithfulness.log_ratio(0.0, 0.0) == 0
+    assert np.isfinite(faithfulness.log_ratio(1.0, 0.0))
+    assert faithfulness.log_ratio(2.0, 1.0) == pytest.approx(np.log(2))
 
 
 def test_a_true_order_beats_random_order_beats_its_reverse(case: Case) -> None:

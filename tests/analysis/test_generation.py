@@ -17,7 +17,7 @@ from analysis.generation import Sampling, score, write
 from analysis.model import Model
 
 PROMPT = [0, 40, 41, 90, 7, 33]
-GREEDY = Sampling(temperature=0, top_k=0, top_p=1, seed=0)
+GREEDY = Sampling(temperature=0.0, top_k=0, top_p=1.0, seed=0)
 DRAWS = 700
 
 

@@ -1,8 +1,9 @@
 """ReAGent against a plain sequential loop, plain transformers, and a planted truth."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from analysis.errors import (
     TargetOutOfRange,
 )
 from analysis.events import Event
+from analysis.model import Model
 from analysis.probing import CENTRED, START, STEPS, TEST, Case
 from analysis.replacement import Uniform
 
@@ -182,7 +184,7 @@ class Planted(torch.nn.Module):
     device = torch.device("cpu")
     places = (2, 5)
 
-    def __call__(self, input_ids: torch.Tensor, logits_to_keep: torch.Tensor, **_: Any) -> Any:
+    def forward(self, input_ids: torch.Tensor, logits_to_keep: torch.Tensor, **_: Any) -> Any:
         hit = torch.ones(len(input_ids), dtype=torch.bool)
         for place in self.places:
             hit &= input_ids[:, place] == 10 + place
@@ -192,12 +194,8 @@ class Planted(torch.nn.Module):
 
 
 def planted_case(seed: int, *, top_n: int = 2) -> Case:
-    model: Any = SimpleNamespace(
-        plain=Planted(), device=torch.device("cpu"), rows=0, forwards=0,
-        rows_per_pass=lambda _length, limit: limit,
-    )  # fmt: skip
-    plain = model.plain
-    model.logits = lambda ids, positions: plain(ids, logits_to_keep=positions).logits
+    info: Any = SimpleNamespace(parameters=1)
+    model = Model(info, cast(Any, Planted()), cast(Any, None), Path())
     ids = np.array([0, 11, 12, 13, 14, 15, 16, 17, 18, 7])
     groups = np.arange(10)
     return Case(
