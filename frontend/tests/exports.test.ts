@@ -44,6 +44,15 @@ describe("SVG", () => {
     expect(read.querySelector("script")).toBeNull();
   });
 
+  it("stands alone even where a token is a control character", () => {
+    const sheet = createSheet("T", "light", FACTS);
+    sheet.body.append("text").text("\u0016 \ud800 \uffff 👩");
+    const svg = toSvg(sheet.finish(400, 100));
+    const read = new DOMParser().parseFromString(svg, "image/svg+xml");
+    expect(read.querySelector("parsererror")).toBeNull();
+    expect(svg).toContain("\ufffd \ufffd \ufffd 👩");
+  });
+
   it("holds its own background, size and provenance", () => {
     const svg = createSheet("T", "dark", FACTS).finish(400, 100);
     expect(svg.querySelector("rect")?.getAttribute("fill")).toBe("#15181e");
@@ -66,11 +75,12 @@ describe("hidden characters", () => {
   });
 
   it("has words for what cannot be seen", () => {
-    expect([spoken(" "), spoken("\n"), spoken(""), spoken(" ball")]).toEqual([
+    expect([" ", "\n", "", " ball", "\u202ea b"].map(spoken)).toEqual([
       "space",
       "line end",
       "empty",
       "ball",
+      "U+202Ea b",
     ]);
   });
 });

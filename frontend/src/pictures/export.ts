@@ -20,9 +20,12 @@ export function toJson(data: unknown): string {
   return JSON.stringify(data, null, 1);
 }
 
+// What XML cannot hold even escaped: controls, unpaired surrogates, non-characters.
+const NOT_XML = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
+
 /** Text that stands alone; the serializer escapes whatever the tokens hold. */
 export function toSvg(picture: SVGSVGElement): string {
-  return new XMLSerializer().serializeToString(picture);
+  return new XMLSerializer().serializeToString(picture).replace(NOT_XML, "\ufffd");
 }
 
 const PNG_SCALE = 2;

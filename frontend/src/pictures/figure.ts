@@ -3,6 +3,7 @@
 import { select } from "d3-selection";
 import type { RunFacts, ViewContext } from "../view";
 import { download, toCsv, toJson, toPng, toSvg } from "./export";
+import { legible } from "./glyphs";
 import { provenance } from "./provenance";
 import { toPython } from "./python";
 import { createTable, type Table, type TablePicture } from "./table";
@@ -72,7 +73,7 @@ export function createFigure(
 
   const unsubscribe = context.run.subscribe((now) => {
     facts = now;
-    line.text(provenance(now));
+    line.text(legible(provenance(now)));
   });
 
   function copy(): void {

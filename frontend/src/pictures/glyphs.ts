@@ -48,7 +48,13 @@ export function visible(text: string): string {
 
 /** For screen readers: words rather than glyphs. */
 export function spoken(text: string): string {
-  if (text.trim() !== "") return text.trim();
   if (text === "") return "empty";
-  return text.includes("\n") ? "line end" : "space";
+  if (text.trim() === "") return text.includes("\n") ? "line end" : "space";
+  return legible(text.trim());
+}
+
+/** Spaces as they are, all else that hides made visible: for sentences of our own. */
+export function legible(text: string): string {
+  const words = visibleParts(text).map((part) => (part.kind === "space" ? " " : part.text));
+  return words.join("");
 }

@@ -100,6 +100,7 @@ function drawAxes(group: Group, chart: LineChart, x: Scale, y: Scale): void {
   const left = layer(group, "y-axis").attr("transform", `translate(${MARGIN.left},0)`);
   left.call(axisLeft(y).ticks(5).tickSizeOuter(0));
   for (const axis of [bottom, left]) {
+    axis.attr("font-family", null);
     axis.selectAll("line, path").attr("stroke", ruleOf(theme));
     axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
   }

@@ -4,7 +4,7 @@ import { select, type Selection as Joined } from "d3-selection";
 import type { Theme } from "../theme";
 import type { RunFacts } from "../view";
 import { PALETTES } from "./colour";
-import { visible } from "./glyphs";
+import { legible } from "./glyphs";
 import { provenance } from "./provenance";
 
 export interface Sheet {
@@ -45,7 +45,7 @@ export function createSheet(title: string, theme: Theme, facts: RunFacts): Sheet
   return { svg, body, finish };
 
   function finish(width: number, height: number): SVGSVGElement {
-    const lines = wrap(visible(provenance(facts)), Math.max(40, Math.floor(width / 5.6)));
+    const lines = wrap(legible(provenance(facts)), Math.max(40, Math.floor(width / 5.6)));
     const below = MARGIN + TITLE + height + 2 * LINE;
     lines.forEach((line, i) =>
       sheet

@@ -2,7 +2,7 @@
 
 import type { Group } from "./lineChart";
 import { visible } from "./glyphs";
-import { inkOf, measure, mutedOf } from "./sheet";
+import { inkOf, measure, mutedOf, ruleOf } from "./sheet";
 import type { StripSection, StripToken } from "./tokenStrip";
 import type { Theme } from "../theme";
 
@@ -22,6 +22,7 @@ interface Placed {
 /** Draws the sections one below the other; returns the size taken. */
 export function drawStrip(group: Group, sections: StripSection[], width: number, theme: Theme) {
   let top = 0;
+  defineHatch(group, theme);
   for (const section of sections) {
     caption(group, section.label, top + 11, theme);
     const placed = place(section.tokens, width, top + LABEL);
@@ -29,6 +30,13 @@ export function drawStrip(group: Group, sections: StripSection[], width: number,
     top = Math.max(top + LABEL, ...placed.map((one) => one.y)) + ROW + 6;
   }
   return { width, height: top };
+}
+
+function defineHatch(group: Group, theme: Theme): void {
+  const hatch = group.append("defs").append("pattern").attr("id", "hatch");
+  hatch.attr("width", 5).attr("height", 5).attr("patternUnits", "userSpaceOnUse");
+  hatch.attr("patternTransform", "rotate(45)");
+  hatch.append("rect").attr("width", 1.5).attr("height", 5).attr("fill", ruleOf(theme));
 }
 
 function caption(group: Group, text: string, y: number, theme: Theme): void {
@@ -58,8 +66,8 @@ function drawToken(group: Group, { token, x, y, width }: Placed, theme: Theme): 
     .attr("width", width)
     .attr("height", BOX)
     .attr("rx", 3)
-    .attr("fill", token.fill ?? "none")
-    .attr("stroke", token.state === "scored" ? "none" : mutedOf(theme))
+    .attr("fill", token.state === "masked" ? "url(#hatch)" : (token.fill ?? "none"))
+    .attr("stroke", token.state === "outside" ? mutedOf(theme) : "none")
     .attr("stroke-dasharray", "2 2")
     .attr("stroke-opacity", 0.6);
   box
