@@ -15,7 +15,6 @@ from workbench.accounts.local import visitor
 from workbench.messages import ErrorOut, RunOut
 from workbench.runs import flags
 from workbench.runs.selectors import (
-    PAGE_EVENTS,
     artifact_read,
     event_list,
     page_limit,
@@ -27,6 +26,7 @@ from workbench.runs.selectors import (
 )
 from workbench.runs.services import run_cancel, run_create, run_delete
 
+EVENTS_PER_REQUEST = 1000
 Place = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 router = Router(tags=["runs"])
@@ -120,12 +120,12 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
     """Events of an attempt (0: the latest) that follow `after`."""
     run = run_get(owner=visitor(request), run=run_id)
     attempt = attempt or run.attempt
-    found = event_list(run=run, attempt=attempt, after=after, limit=PAGE_EVENTS + 1)
+    found = event_list(run=run, attempt=attempt, after=after, limit=EVENTS_PER_REQUEST + 1)
     shown = [
         EventOut(seq=row.seq, at=row.at, event=json.loads(row.payload))
-        for row in found[:PAGE_EVENTS]
+        for row in found[:EVENTS_PER_REQUEST]
     ]
-    return EventsOut(attempt=attempt, events=shown, more=len(found) > PAGE_EVENTS)
+    return EventsOut(attempt=attempt, events=shown, more=len(found) > EVENTS_PER_REQUEST)
 
 
 @router.get(
