@@ -49,8 +49,8 @@ class Uniform:
     fallbacks: int = 0
 
     def draw(self, uniform_BN: np.ndarray) -> np.ndarray:
-        others = len(self.ordinary_M) - 1
-        choice = np.minimum((uniform_BN * others).astype(np.int64), others - 1)
+        others_N = len(self.ordinary_M) - (self.original_N < len(self.ordinary_M))
+        choice = np.minimum((uniform_BN * others_N).astype(np.int64), others_N - 1)
         drawn: np.ndarray = self.ordinary_M[choice + (choice >= self.original_N)]
         return drawn
 
@@ -165,7 +165,8 @@ def _masked_logits(
         left = decode(context[:position], skip_special_tokens=True)
         right = decode(context[position + 1 :], skip_special_tokens=True)
         ids = tokenizer(f"{left} {tokenizer.mask_token}{right}").input_ids
-        at = ids.index(tokenizer.mask_token_id)
+        masks = [at for at, token in enumerate(ids) if token == tokenizer.mask_token_id]
+        at = masks[left.count(str(tokenizer.mask_token))]  # the prompt may spell masks of its own
     start = max(0, min(at - masked.info.context // 2, len(ids) - masked.info.context))
     window = torch.tensor([ids[start : start + masked.info.context]], device=masked.device)
     masked.rows, masked.forwards = masked.rows + 1, masked.forwards + 1
@@ -179,12 +180,15 @@ def _likeliest(logits_BV: torch.Tensor, model: Model, originals: list[int]) -> C
     """Candidates of some positions: ordinary ids only, the originals excluded."""
     allowed = torch.full((logits_BV.shape[1],), -torch.inf, dtype=torch.float64)
     allowed[torch.from_numpy(ordinary_ids(model))] = 0
+    allowed = allowed.repeat(len(originals), 1)
+    allowed[torch.arange(len(originals)), torch.tensor(originals)] = -torch.inf
     logits = logits_BV.double() + allowed
-    logits[torch.arange(len(originals)), torch.tensor(originals)] = -torch.inf
     nothing = torch.isinf(logits).all(-1)
-    logits[nothing] = allowed
+    logits[nothing] = allowed[nothing]
     top = logits.topk(min(KEPT, logits.shape[1]))
-    return top.indices.numpy(), top.values.softmax(-1).cumsum(-1).numpy(), int(nothing.sum())
+    cumulative = top.values.softmax(-1).cumsum(-1)
+    cumulative /= cumulative[:, -1:].clone()  # 1 from the last candidate on: none beyond is drawn
+    return top.indices.numpy(), cumulative.numpy(), int(nothing.sum())
 
 
 def _predicted(rows: list[Candidates], source: Model) -> Predicted:
