@@ -21,5 +21,12 @@ export default defineConfig({
   },
   // Svelte resolves to its server build unless the browser condition is named.
   resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
-  test: { environment: "jsdom", setupFiles: "tests/setup.ts", include: ["tests/**/*.test.ts"] },
+  test: {
+    environment: "jsdom",
+    setupFiles: "tests/setup.ts",
+    // A loaded machine must not turn a passing test red, so time is no criterion here.
+    testTimeout: 60_000,
+    maxWorkers: 1,
+    include: ["tests/**/*.test.ts"],
+  },
 });

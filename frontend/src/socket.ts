@@ -49,6 +49,7 @@ interface Watch {
 
 const PING_MS = 10_000;
 const SILENCE_MS = 25_000;
+const PROBE_MS = 2_000;
 const REPAIR_MS = 400;
 const BACKOFF_MS = { first: 400, longest: 10_000 };
 
@@ -143,6 +144,15 @@ export function createSocketClient(options: SocketOptions): SocketClient {
     else send({ type: "ping" });
   }
 
+  /** A browser that says offline may still reach a server on its own machine: ask, do not guess. */
+  function probe(): void {
+    send({ type: "ping" });
+    const asked = Date.now();
+    setTimeout(() => {
+      if (socket && heardAt < asked) lose();
+    }, PROBE_MS);
+  }
+
   function retry(): void {
     if (!wait) return;
     connect();
@@ -151,6 +161,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
   connect();
   const heartbeat = setInterval(beat, PING_MS);
   globalThis.addEventListener("online", retry);
+  globalThis.addEventListener("offline", probe);
 
   return {
     connection,
@@ -169,6 +180,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
       clearInterval(heartbeat);
       stopWaiting();
       globalThis.removeEventListener("online", retry);
+      globalThis.removeEventListener("offline", probe);
       drop();
     },
   };

@@ -166,6 +166,18 @@ describe("the line", () => {
     expect(get(client.connection).state).toBe("reconnecting");
   });
 
+  it("asks at once when the browser says that it is offline", () => {
+    latest().accept();
+    dispatchEvent(new Event("offline"));
+    latest().say({ type: "pong" });
+    vi.advanceTimersByTime(3000);
+    expect(get(client.connection).state).toBe("open");
+    vi.advanceTimersByTime(1);
+    dispatchEvent(new Event("offline"));
+    vi.advanceTimersByTime(3000);
+    expect(get(client.connection).state).toBe("reconnecting");
+  });
+
   it("stays while pongs arrive", () => {
     latest().accept();
     for (let i = 0; i < 12; i++) {

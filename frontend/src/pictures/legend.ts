@@ -16,7 +16,7 @@ export interface Legend {
 const RAMP = { width: 160, height: 10, samples: 41 };
 
 export function renderLegend(root: HTMLElement, legend: Legend): void {
-  const holder = select(root).selectAll(":scope > .ramp").data([legend]).join("div");
+  const holder = select(root).selectAll(".ramp").data([legend]).join("div");
   holder.attr("class", "ramp");
   const svg = holder.selectAll<SVGSVGElement, Legend>("svg").data([legend]).join("svg");
   svg
@@ -25,7 +25,7 @@ export function renderLegend(root: HTMLElement, legend: Legend): void {
     .attr("aria-hidden", "true");
   const group = svg.selectAll<SVGGElement, Legend>("g.key").data([legend]).join("g");
   drawRamp(group.attr("class", "key").attr("fill", "currentColor"), legend);
-  const words = select(root).selectAll(":scope > .legend-text").data([legend]).join("p");
+  const words = select(root).selectAll(".legend-text").data([legend]).join("p");
   words.attr("class", "legend-text").text(legendText);
 }
 

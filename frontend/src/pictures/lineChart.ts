@@ -117,7 +117,7 @@ function caption(group: Group, name: string, x: number, y: number, text: string,
 }
 
 function layer(group: Group, name: string) {
-  const found = group.selectAll<SVGGElement, null>(`:scope > g.${name}`).data([null]);
+  const found = group.selectAll<SVGGElement, null>(`g.${name}`).data([null]);
   return found.join("g").attr("class", name);
 }
 

@@ -62,18 +62,26 @@ export function createTokenStrip(
     .attr("role", "listbox")
     .attr("aria-label", label);
   const node = list.node() as HTMLElement;
+  /** What stands on the elements; null: they were drawn since, so all are looked at. */
+  let marked: StripMarks | null = null;
   listen(node, handlers);
   return {
     render(sections) {
       const groups = list
-        .selectAll<HTMLElement, StripSection>(":scope > .strip-section")
+        .selectAll<HTMLElement, StripSection>(".strip-section")
         .data(sections, (section) => section.label)
         .join((enter) => enter.append("div").attr("class", "strip-section").attr("role", "group"));
       groups.attr("aria-label", (section) => section.label);
       renderTokens(groups);
       keepOneTabStop(node);
+      marked = null;
     },
-    mark: (marks) => markTokens(node, marks),
+    mark(marks) {
+      const touched = marked && new Set([...keysOf(marked), ...keysOf(marks)]);
+      markTokens(node, marks, touched);
+      if (!marked || marked.primary !== marks.primary) keepOneTabStop(node);
+      marked = marks;
+    },
   };
 }
 
@@ -81,14 +89,14 @@ type Groups = Joined<HTMLElement, StripSection, HTMLElement | null, unknown>;
 
 function renderTokens(groups: Groups): void {
   const words = groups
-    .selectAll<HTMLElement, Word>(":scope > .word")
+    .selectAll<HTMLElement, Word>(".word")
     .data(
       (section) => wordsOf(section.tokens),
       (word) => word.key,
     )
     .join((enter) => enter.append("span").attr("class", "word").attr("role", "presentation"));
   const tokens = words
-    .selectAll<HTMLElement, StripToken>(":scope > .token")
+    .selectAll<HTMLElement, StripToken>(".token")
     .data(
       (word) => word.tokens,
       (token) => token.key,
@@ -115,6 +123,7 @@ const endsLine = (word: Word) => word.tokens.at(-1)?.text.includes("\n") ?? fals
 
 function enterToken(this: HTMLElement, token: StripToken): void {
   const span = select(this).attr("role", "option").attr("tabindex", -1);
+  span.attr("aria-selected", "false");
   span.attr("data-key", token.key);
   const text = span.append("bdi").attr("class", "token-text");
   const parts = token.text ? visibleParts(token.text) : [{ text: token.piece, kind: "control" }];
@@ -149,17 +158,27 @@ function updateToken(this: HTMLElement, token: StripToken): void {
 
 const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
 
-function markTokens(list: HTMLElement, marks: StripMarks): void {
+const keysOf = ({ hover, primary, pinned, set }: StripMarks) => [primary, pinned, ...hover, ...set];
+
+/** `touched`: the keys that may differ from what stands there; null: any. */
+function markTokens(
+  list: HTMLElement,
+  marks: StripMarks,
+  touched: ReadonlySet<number | null> | null,
+): void {
   for (const token of tokensIn(list)) {
     const key = keyOf(token);
-    const primary = key === marks.primary;
-    token.classList.toggle("is-hover", marks.hover.has(key));
-    token.classList.toggle("is-primary", primary);
-    token.classList.toggle("is-pinned", key === marks.pinned);
-    token.classList.toggle("is-set", marks.set.has(key));
-    token.setAttribute("aria-selected", String(primary || marks.set.has(key)));
+    if (!touched || touched.has(key)) markToken(token, key, marks);
   }
-  keepOneTabStop(list);
+}
+
+function markToken(token: HTMLElement, key: number, marks: StripMarks): void {
+  const primary = key === marks.primary;
+  token.classList.toggle("is-hover", marks.hover.has(key));
+  token.classList.toggle("is-primary", primary);
+  token.classList.toggle("is-pinned", key === marks.pinned);
+  token.classList.toggle("is-set", marks.set.has(key));
+  token.setAttribute("aria-selected", String(primary || marks.set.has(key)));
 }
 
 const tokensIn = (list: HTMLElement) => [...list.querySelectorAll<HTMLElement>(".token")];

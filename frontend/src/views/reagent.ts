@@ -18,6 +18,7 @@ import { readShown, type Panel, type Shown } from "./reagent/shown";
 export const create: CreateView<MethodEvent> = (root, context) => {
   let state: State = EMPTY;
   let waiting = false;
+  let marking = false;
   let alive = true;
   const panels: Panel[] = [
     createMap(root, context),
@@ -40,6 +41,16 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     });
   }
 
+  /** The pointer moves more often than the screen is drawn. */
+  function marked(): void {
+    if (marking) return;
+    marking = true;
+    context.frame(() => {
+      marking = false;
+      if (alive) for (const panel of panels) panel.mark?.(get(context.selection));
+    });
+  }
+
   function apply(change: Change): void {
     const before = state;
     state = change(before);
@@ -49,10 +60,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
   const stops = [
     context.theme.subscribe(changed),
     context.state.subscribe(changed),
-    context.selection.subscribe(() => {
-      const now = get(context.selection);
-      for (const panel of panels) panel.mark?.(now);
-    }),
+    context.selection.subscribe(marked),
     keepInAddress(context),
     listenToKeys(root.ownerDocument, context, () => state),
   ];

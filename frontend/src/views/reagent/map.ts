@@ -64,7 +64,7 @@ export function createMap(root: HTMLElement, context: ViewContext): Panel {
     if (!shown) return;
     const marks = marksOf(shown, selected);
     main.strip.mark(marks);
-    reference.strip.mark(marks);
+    if (!reference.node.hidden) reference.strip.mark(marks);
   }
 
   return { render, mark, destroy: figure.destroy };
