@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: run test check schema bench demo-models demo-report screenshot venv dev frontend
+.PHONY: run test check schema bench demo-models demo-report screenshot venv dev frontend chromium
 run: venv frontend
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@port=$$($(PYTHON) manage.py serve --check-port) && exec $(VENV)/bin/honcho start --port $$port
@@ -26,7 +26,7 @@ frontend/dist/index.html: frontend/node_modules/.stamp frontend/index.html front
 	npm --prefix frontend run build
 
 # Everything that can be tested, the browser too. PYTEST narrows it: make test PYTEST="-k writer".
-test: dev frontend
+test: dev frontend chromium
 	npm --prefix frontend test
 	$(PYTHON) -m pytest $(PYTEST)
 
@@ -44,9 +44,13 @@ $(VENV)/.dev-stamp: requirements.txt requirements-dev.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-bench: dev frontend
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
-	$(PYTHON) -m bench
+# Ours beside its peers, which live in an environment of their own. BENCH narrows it to subjects.
+bench: dev frontend $(VENV)-bench/.stamp
+	$(PYTHON) -m bench $(BENCH)
+$(VENV)-bench/.stamp: requirements-bench.txt
+	test -x $(VENV)-bench/bin/python || python3 -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
 
 demo-models: venv
 	$(PYTHON) -m analysis.demo.train_lm
@@ -55,5 +59,10 @@ demo-report: venv
 	$(PYTHON) -m analysis.demo.report
 
 # The picture in the README, from the running product.
-screenshot: dev frontend
+screenshot: dev frontend chromium
 	$(PYTHON) docs/screenshot.py
+
+# The system's Chromium, or else the one that Playwright brings.
+chromium: dev
+	@$(PYTHON) -c "import sys; from tests.e2e.chromium import chromium_path as path; sys.exit(path() is None)" \
+		|| $(PYTHON) -m playwright install chromium

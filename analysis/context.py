@@ -28,17 +28,6 @@ class TextParams(BaseParams):
         description="Text that the model reads.",
         json_schema_extra={"widget": "text", "group": "Text"},
     )
-    chat: bool = Field(
-        default=False,
-        description="Wrap the prompt as a user's message with the model's chat template.",
-        json_schema_extra={"group": "Text"},
-    )
-    special_tokens: Literal["refuse", "text", "token"] = Field(
-        default="refuse",
-        description="A special token typed in the prompt: refuse it, read it as plain text, or "
-        "let it act as the token.",
-        json_schema_extra={"group": "Text"},
-    )
     continuation: str = Field(
         default="",
         max_length=10_000,
@@ -64,21 +53,32 @@ class TextParams(BaseParams):
         ge=0,
         le=1_000_000,
         description="Sample among the k likeliest tokens; 0: all.",
-        json_schema_extra={"group": "Output"},
+        json_schema_extra={"group": "Sampling and seed"},
     )
     top_p: float = Field(
         default=1.0,
         gt=0,
         le=1,
         description="Sample among the likeliest tokens that hold this much probability.",
-        json_schema_extra={"group": "Output"},
+        json_schema_extra={"group": "Sampling and seed"},
     )
     seed: int = Field(
         default=0,
         ge=0,
         le=2**31 - 1,
         description="Seed of sampling and of every random draw.",
-        json_schema_extra={"group": "Output"},
+        json_schema_extra={"group": "Sampling and seed"},
+    )
+    chat: bool = Field(
+        default=False,
+        description="Wrap the prompt as a user's message with the model's chat template.",
+        json_schema_extra={"group": "Chat and special tokens"},
+    )
+    special_tokens: Literal["refuse", "text", "token"] = Field(
+        default="refuse",
+        description="A special token typed in the prompt: refuse it, read it as plain text, or "
+        "let it act as the token.",
+        json_schema_extra={"group": "Chat and special tokens"},
     )
 
 
