@@ -26,7 +26,9 @@ export default defineConfig({
     setupFiles: "tests/setup.ts",
     // A loaded machine must not turn a passing test red, so time is no criterion here.
     testTimeout: 60_000,
+    pool: "threads",
     maxWorkers: 1,
+    isolate: false,
     include: ["tests/**/*.test.ts"],
   },
 });
