@@ -1,0 +1,193 @@
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis import context as contexts
+from analysis import generation
+from analysis.context import Context, Output, TextParams, Tokens
+from analysis.errors import (
+    InvalidParams,
+    InvalidText,
+    PromptEmpty,
+    PromptTooLong,
+    SpecialTokenInText,
+)
+from analysis.events import Event, Progress
+from analysis.model import Model
+
+LIMIT = 64 * 1024  # bytes of an event
+
+
+def read(model: Model, **params: Any) -> tuple[Context, list[Event]]:
+    """The context, and the events on the way to it."""
+    steps: Generator[Event, None, Context] = contexts.read(model, TextParams(**params))
+    events = []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return end.value, events
+
+
+def test_a_prompt_is_followed_by_what_the_model_writes(model: Model) -> None:
+    found, events = read(model, prompt="Anna has", max_new_tokens=4)
+    prompt = model.tokenizer("Anna has").input_ids
+    output = list(generation.write(model, prompt, 4, generation.Sampling(0.0, 0, 1.0, 0)))
+    assert found.ids == [*prompt, *output]
+    assert found.prompt_length == len(prompt)
+    assert events == [
+        Progress(stage="writing", done=done, total=4, unit="tokens")
+        for done in range(1, len(output) + 1)
+    ]
+
+
+def test_the_seed_and_the_sampling_reach_the_writer(model: Model) -> None:
+    sampled = {"temperature": 2.0, "top_k": 50, "top_p": 0.9, "seed": 5, "max_new_tokens": 6}
+    found, _ = read(model, prompt="Anna", **sampled)
+    prompt = model.tokenizer("Anna").input_ids
+    sampling = generation.Sampling(2.0, 50, 0.9, 5)
+    assert found.ids[len(prompt) :] == list(generation.write(model, prompt, 6, sampling))
+
+
+def test_a_given_output_is_taken_as_it_stands(model: Model) -> None:
+    found, events = read(model, prompt="Anna has", continuation=" the ball</s>")
+    assert events == []
+    assert model.tokenizer.decode(found.ids) == "<s>Anna has the ball</s>"
+    assert found.ids[found.prompt_length :] == model.tokenizer(
+        " the ball</s>", add_special_tokens=False, split_special_tokens=True
+    ).input_ids  # fmt: skip
+    assert found.closed == [True, *[False] * (len(found.ids) - 1)]
+
+
+def test_a_special_token_that_the_model_writes_is_closed(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "write", lambda *_: iter([40, 1]))
+    found, _ = read(model, prompt="Anna")
+    assert found.closed[-2:] == [False, True]
+
+
+def test_every_position_has_a_text_a_word_and_a_sentence(model: Model) -> None:
+    found, _ = read(model, prompt="Anna sat. Where is", continuation=" the ball?")
+    assert "".join(found.texts) == "<s>Anna sat. Where is the ball?"
+    assert len(found.words) == len(found.sentences) == len(found.closed) == len(found.ids)
+    by_word = {
+        word: "".join(t for t, w in zip(found.texts, found.words, strict=True) if w == word)
+        for word in found.words
+    }
+    assert [text for text in by_word.values() if text in (" sat", ".", " Where")] == [
+        " sat",
+        ".",
+        " Where",
+    ]
+    assert list(by_word.values())[-2:] == [" ball", "?"]
+    assert found.sentences[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "field"),
+    [
+        ({"prompt": " \n"}, PromptEmpty, "prompt"),
+        ({"prompt": "a\0"}, InvalidText, "prompt"),
+        ({"prompt": "a", "continuation": "b\0"}, InvalidText, "continuation"),
+        ({"prompt": "a</s>"}, SpecialTokenInText, "special_tokens"),
+        ({"prompt": "a", "chat": True}, InvalidParams, "chat"),
+        ({"prompt": "~" * 89}, PromptTooLong, "prompt"),
+        ({"prompt": "a", "continuation": "~" * 95}, PromptTooLong, "prompt"),
+        ({"prompt": "a", "max_new_tokens": 95}, PromptTooLong, "prompt"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_the_model_runs(
+    model: Model, params: dict[str, Any], error: type[Exception], field: str
+) -> None:
+    forwards = model.forwards
+    with pytest.raises(error) as caught:
+        read(model, **params)
+    assert caught.value.field == field  # type: ignore[attr-defined]
+    assert model.forwards == forwards
+
+
+def test_a_context_filled_to_its_last_token_is_read(model: Model) -> None:
+    assert len(read(model, prompt="~" * 88, continuation="~" * 7)[0].ids) == model.info.context
+
+
+def test_tokens_come_in_stretches_that_fit_an_event(model: Model) -> None:
+    roomy = replace(model, info=model.info.model_copy(update={"context": 2000}))
+    found, _ = read(roomy, prompt="\x01" * 600, continuation="\u202e" * 10)
+    closed = [at % 2 == 0 for at in range(len(found.ids))]
+    events = list(contexts.describe(roomy, found, closed))
+    assert [event.start for event in events] == [0, 250, 500]
+    assert all(event.total == len(found.ids) for event in events)
+    assert all(event.prompt_length == 601 for event in events)
+    assert all(len(event.model_dump_json()) < LIMIT for event in events)
+    tokens = [token for event in events for token in event.tokens]
+    assert [token.id for token in tokens] == found.ids
+    assert [token.text for token in tokens] == found.texts
+    assert [token.protected for token in tokens] == closed
+    assert tokens[0].piece == "<s>"
+
+
+def test_an_event_of_tokens_survives_json(model: Model) -> None:
+    found, _ = read(model, prompt="<script>\u202e😀&", continuation="\ufffd\u2028")
+    for event in contexts.describe(model, found, found.closed):
+        assert Tokens.model_validate_json(event.model_dump_json()) == event
+
+
+def test_the_output_carries_the_models_own_probabilities(model: Model) -> None:
+    found, _ = read(model, prompt="Anna has", continuation=" the ball")
+    scored = generation.score(model, found.ids, found.prompt_length)
+    foil = 50
+    event = contexts.output_event(model, found, generated=False, span=range(1, 2), foil=foil)
+    assert [step.position for step in event.steps] == list(
+        range(found.prompt_length, len(found.ids))
+    )
+    assert [step.logprob for step in event.steps] == scored.logprob_T.tolist()
+    assert [step.rank for step in event.steps] == scored.rank_T.tolist()
+    assert [step.entropy for step in event.steps] == scored.entropy_T.tolist()
+    for step, ids, logprobs in zip(
+        event.steps, scored.top_ids_TA.tolist(), scored.top_logprobs_TA.tolist(), strict=True
+    ):
+        assert [other.id for other in step.alternatives] == ids
+        assert [other.logprob for other in step.alternatives] == logprobs
+        assert [other.text for other in step.alternatives] == [
+            model.tokenizer.decode([token]) for token in ids
+        ]
+    assert (event.target_start, event.target_length, event.generated) == (1, 1, False)
+    assert event.contrast is not None
+    assert event.contrast.logprob == float(scored.logprobs_TV[1, foil])
+
+
+def test_without_a_foil_there_is_no_contrast(model: Model) -> None:
+    found, _ = read(model, prompt="Anna", continuation=" has")
+    event = contexts.output_event(model, found, generated=True, span=range(1), foil=None)
+    assert event.contrast is None
+    assert Output.model_validate_json(event.model_dump_json()) == event
+
+
+def test_the_longest_output_that_the_model_writes_fits_an_event(model: Model) -> None:
+    roomy = replace(model, info=model.info.model_copy(update={"context": 2000}))
+    longest = TextParams.model_fields["max_new_tokens"].metadata[1].le
+    ids = [0, *([40] * 88)]
+    found = Context(ids, 1, [False] * 89, ["x"] * 89, [0] * 89, [0] * 89)
+    event = contexts.output_event(roomy, found, generated=True, span=range(1), foil=None)
+    assert len(event.model_dump_json()) / 88 * longest < LIMIT
+
+
+def test_one_token_is_one_id(model: Model) -> None:
+    token = model.tokenizer(" ball", add_special_tokens=False).input_ids
+    assert contexts.single_token(model, " ball", field="contrast") == token[0]
+
+
+def test_a_text_of_several_tokens_is_refused_with_its_tokens(model: Model) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        contexts.single_token(model, "ball😀", field="contrast")
+    assert caught.value.field == "contrast"
+    assert "tokens of this model" in caught.value.message
+    assert "leading space" in caught.value.remedy
+
+
+def test_a_special_tokens_name_is_no_single_token(model: Model) -> None:
+    with pytest.raises(InvalidParams, match="4 tokens"):
+        contexts.single_token(model, "</s>", field="contrast")
