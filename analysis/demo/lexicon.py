@@ -41,6 +41,10 @@ HOLD = (
     "{who} found the {thing}.",
     "{who} is holding the {thing}.",
     "{who} got the {thing}.",
+    "The {thing} is with {who}.",
+    "The {thing} is held by {who}.",
+    "The {thing} was taken by {who}.",
+    "The {thing} was found by {who}.",
 )
 GIVE = (
     "{who} gave the {thing} to {to}.",
@@ -97,6 +101,19 @@ COUNT_PLACE = (
 SAME_COUNT = (
     "{who} has as many {things} as {other}.",
     "{who} has just as many {things} as {other}.",
+)
+FACT_WORDINGS = (
+    HOLD,
+    GIVE,
+    STAY,
+    MOVE,
+    LIE,
+    CARRY,
+    INSIDE,
+    COUNT,
+    COUNT_INSIDE,
+    COUNT_PLACE,
+    SAME_COUNT,
 )
 
 ASK_WHO = ("Who has the {thing}?", "Who has the {thing} now?")

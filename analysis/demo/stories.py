@@ -352,16 +352,20 @@ def item(
 def document(
     rng: Random, *, max_questions: int = 1, facts: tuple[int, int] = STORY_FACTS
 ) -> Document:
-    """A training text with 1 to `max_questions` questions and no held-out pair in its facts.
+    """A training text with 1 to `max_questions` questions and no held-out pair in its plans.
 
-    `facts` bounds the number of facts after which the story ends (a plan is always told whole).
+    The same question may be asked again. `facts` bounds the number of facts after which the
+    story ends; a plan is always told whole.
     """
     plans = _draw_plans(rng, facts)
     while any(plan.held_out for plan in plans):
         plans = _draw_plans(rng, facts)
-    asked = plans[: rng.randint(1, max_questions)]
-    rng.shuffle(asked)
-    return _write(rng, plans, asked=asked)
+    return _write(rng, plans, asked=rng.choices(plans, k=rng.randint(1, max_questions)))
+
+
+def facts_told(rng: Random, facts: tuple[int, int]) -> list[Fact]:
+    """The facts of a story in the order in which it tells them; `facts` as in `document`."""
+    return [fact for _, fact in _interleave(rng, _draw_plans(rng, facts))]
 
 
 def _draw_plans(rng: Random, facts: tuple[int, int]) -> list[Plan]:

@@ -9,6 +9,7 @@ NUMBER = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 GIVE = re.compile(OPENER + r"(\w+) (?:gave|passed|handed) the (\w+) to (?P<to>\w+)\.")
 TAKE = re.compile(OPENER + r"(?P<to>\w+) took the (\w+) from (\w+)\.")
 HOLD = re.compile(r"(\w+) (?:has|took|picked up|found|is holding|got) the (\w+)\.")
+HELD = re.compile(r"The (\w+) (?:is with|is held by|was taken by|was found by) (\w+)\.")
 LIE = re.compile(r"The (\w+) (?:is|was left) (?:in|inside) the (\w+)\.")
 THERE = re.compile(r"There is a (\w+) (?:in|inside) the (\w+)\.")
 PUT = re.compile(r"Someone put the (\w+) (?:in|into) the (\w+)\.")
@@ -41,7 +42,7 @@ class World:
         elif found := COUNT.fullmatch(sentence) or LYING.fullmatch(sentence):
             self.counts[found["owner"], found["what"]] = found["n"]
         else:
-            for pattern in (LIE, THERE, PUT, CARRY, MOVE):
+            for pattern in (HELD, LIE, THERE, PUT, CARRY, MOVE):
                 if found := pattern.fullmatch(sentence):
                     self.at[found[1]] = found[2]
 

@@ -93,9 +93,9 @@ def test_training_never_asks_a_held_out_pair() -> None:
         asked = [text.rsplit("Question: ", 1)[1].split(" Answer: ") for text in texts]
         return {(question, answer) for question, answer in asked}
 
-    held_out = pairs([item(Random(f"a {seed}")).text for seed in range(700)])
-    trained = pairs([document(Random(f"b {seed}")).text for seed in range(700)])
-    repeated = pairs([item(Random(f"c {seed}")).text for seed in range(700)])
+    held_out = pairs([item(Random(f"a {seed}")).text for seed in range(400)])
+    trained = pairs([document(Random(f"b {seed}")).text for seed in range(400)])
+    repeated = pairs([item(Random(f"c {seed}")).text for seed in range(400)])
     assert not held_out & trained
     assert held_out & repeated
 
