@@ -17,6 +17,7 @@ from analysis.method import BaseParams
 from analysis.model import Model
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
+OUTPUT_TOKENS = 128  # likewise: the output and its alternatives are one event
 
 
 class TextParams(BaseParams):
@@ -31,13 +32,14 @@ class TextParams(BaseParams):
     continuation: str = Field(
         default="",
         max_length=10_000,
-        description="Output to explain. Empty: the model writes it.",
+        description=f"Output to explain, at most {OUTPUT_TOKENS} tokens. Empty: the model writes "
+        "it.",
         json_schema_extra={"widget": "text", "group": "Output"},
     )
     max_new_tokens: int = Field(
         default=8,
         ge=1,
-        le=128,
+        le=OUTPUT_TOKENS,
         description="Longest output in tokens, when the model writes it.",
         json_schema_extra={"group": "Output"},
     )
@@ -164,12 +166,22 @@ def read(model: Model, params: TextParams) -> Generator[Event, None, Context]:
     )
     if params.continuation:
         output = text.encode_plain(tokenizer, params.continuation, field="continuation")
+        _refuse_long(output)
         text.check_length(len(prompt.ids), output=len(output), context=model.info.context)
     else:
         length = params.max_new_tokens
         text.check_length(len(prompt.ids), output=length, context=model.info.context)
         output = yield from _written(model, params, prompt.ids)
     return _context(model, prompt, output)
+
+
+def _refuse_long(output: list[int]) -> None:
+    if len(output) > OUTPUT_TOKENS:
+        raise InvalidParams(
+            f"The continuation has {len(output)} tokens; the limit is {OUTPUT_TOKENS}.",
+            remedy="Move its beginning into the prompt.",
+            field="continuation",
+        )
 
 
 def _written(
