@@ -1,0 +1,1 @@
+"""Programs that run a peer, in an environment of the peer's own; never imported by ours."""
