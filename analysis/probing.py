@@ -28,7 +28,8 @@ from analysis.replacement import Replacer
 CENTRED, STEPS, START, TEST = range(4)  # kinds of random streams; each draws from its own seed
 FIRST_BLOCK = 16  # probes behind the first colours
 EARLIEST_STOP = 128  # probes before which an interval is not trusted to end the run
-STEP_BLOCKS = (8, 16, 32)  # steps run as one batch: the first blocks are small, many stop early
+SHOWN_STEPS = (8, 16, 32)  # steps of the paper's form between two maps; the last goes on
+BUSY_ROWS = 16  # rows that keep a CPU busy: larger passes take as much longer
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Case:
         return np.random.default_rng([self.seed, *key])
 
     def chunk(self) -> int:
-        return self.model.rows_per_pass(self.length, self.rows_per_forward)
+        return self.model.rows_per_pass(self.length, self.outputs, self.rows_per_forward)
 
     def replaced(
         self, masks_BN: Bool[np.ndarray, "*B N"], uniform_BN: Float[np.ndarray, "*B N"]
@@ -186,10 +187,13 @@ def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator[
     """
     search = PaperSearch(case, probes, max_steps, top_k)
     snapshots = Snapshots(case, search.base)
-    sizes = iter(STEP_BLOCKS)
+    sizes = iter(SHOWN_STEPS)
+    shown = next(sizes)
     while search.unfinished():
-        yield from search.advance(min(next(sizes, STEP_BLOCKS[-1]), max_steps - search.step))
-        yield search.snapshot(snapshots)
+        yield from search.advance(search.block())
+        if search.step >= shown or not search.unfinished():
+            yield search.snapshot(snapshots)
+            shown = search.step + next(sizes, SHOWN_STEPS[-1])
 
 
 @dataclass(frozen=True)
@@ -213,15 +217,30 @@ class PaperSearch:
             for r in rows
         ]
         self.tests = [[case.stream(TEST, r, p) for p in range(probes)] for r in rows]
+        self.first = 0
+        if len(case.span) == 1:  # the target is an output token: that token's row serves both
+            self.rows[0], self.first = self.rows[case.span[0] + 1], 1
 
     def unfinished(self) -> list[tuple[int, int]]:
         """(row, probe) pairs that have neither converged nor given up."""
         return [
             (r, p)
             for r, probes in enumerate(self.rows)
+            if r >= self.first
             for p, probe in enumerate(probes)
             if not probe.converged and probe.steps < self.max_steps
         ]
+
+    def block(self) -> int:
+        """Steps to run next as one batch.
+
+        Those past a probe's stop are lost: no more than keep the device busy.
+        """
+        rows = self.case.chunk()
+        if self.case.model.device.type == "cpu":
+            rows = min(rows, BUSY_ROWS)
+        probes = len({p for _, p in self.unfinished()})
+        return max(1, min(rows // probes, self.max_steps - self.step))
 
     def advance(self, size: int) -> Iterator[int]:
         """Run `size` steps of every unfinished probe; yield the number of stopped ones."""
@@ -242,7 +261,8 @@ class PaperSearch:
         return Paper(snapshots.take(mean, error, self.step, final=final), self.rows)
 
     def _stopped(self) -> int:
-        return sum(len(probes) for probes in self.rows) - len(self.unfinished())
+        probes = [probe for probes in self.rows for probe in probes]
+        return sum(probe.converged or probe.steps >= self.max_steps for probe in probes)
 
     def _updates(
         self, pairs: list[tuple[int, int]], size: int
