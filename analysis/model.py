@@ -54,6 +54,7 @@ UNREADABLE = (
 LOADERS = {"causal_lm": AutoModelForCausalLM, "masked_lm": AutoModelForMaskedLM}
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
+PASS_MEMORY_SHARE = 0.2  # of the device's whole memory, so that a result does not hang on load
 
 
 @dataclass
@@ -122,11 +123,19 @@ class Model:
         logits: torch.Tensor = out.logits
         return logits if logits.shape[1] == len(keep) else logits[:, keep]
 
-    def rows_per_pass(self, length: int, limit: int) -> int:
-        """Rows of `length` tokens for one pass of well under half a second, at most `limit`."""
+    def rows_per_pass(self, length: int, kept: int, limit: int) -> int:
+        """Rows of `length` tokens, logits kept at `kept` positions, for one forward pass.
+
+        At most `limit`; well under half a second of work and a share of the device's memory.
+        Raises OutOfMemory where a single row is too much.
+        """
         operations = 2 * self.info.parameters * length
-        budget = PASS_OPERATIONS["cuda" if self.device.type == "cuda" else "cpu"]
-        return max(1, min(limit, int(budget / operations)))
+        by_time = int(PASS_OPERATIONS[self.device.type] / operations)
+        size = row_bytes(self.info, length, kept)
+        by_memory = int(PASS_MEMORY_SHARE * memory_bytes(self.device) / size)
+        if not by_memory:
+            raise _out_of_memory(1, length)
+        return max(1, min(limit, by_time, by_memory))
 
 
 @dataclass
@@ -172,9 +181,26 @@ def default_device() -> str:
 
 def default_cache() -> ModelCache:
     """A cache that may fill most of the device's memory."""
-    if torch.cuda.is_available():
-        return ModelCache(int(0.8 * torch.cuda.get_device_properties(0).total_memory))
-    return ModelCache(int(0.6 * psutil.virtual_memory().total))
+    device = torch.device(default_device())
+    share = 0.7 if device.type == "cuda" else 0.6
+    return ModelCache(int(share * memory_bytes(device)))
+
+
+def memory_bytes(device: torch.device) -> int:
+    """The device's whole memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(psutil.virtual_memory().total)
+
+
+def row_bytes(info: ModelInfo, length: int, kept: int) -> int:
+    """A generous estimate of what one row of a forward pass takes beyond the weights.
+
+    Some thirty float32 vectors per token, attention scores of one layer, and the kept logits
+    in float32 with two float64 copies.
+    """
+    hidden = 30 * length * info.width + info.heads * length**2
+    return 4 * hidden + (4 + 8 + 8) * kept * info.vocabulary
 
 
 def load(

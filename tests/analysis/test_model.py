@@ -27,6 +27,7 @@ from analysis.model import (
     load,
     load_entry,
     loaded,
+    row_bytes,
     self_check,
     weight_bytes,
 )
@@ -188,10 +189,13 @@ def test_rows_and_forwards_are_counted(model: Model, ids: torch.Tensor) -> None:
     assert (model.rows - rows, model.forwards - forwards) == (2, 1)
 
 
-def test_rows_per_pass_stay_between_one_and_the_limit(model: Model) -> None:
-    assert model.rows_per_pass(1, 64) == 64
-    assert model.rows_per_pass(10**9, 64) == 1
-    assert model.rows_per_pass(10, 10**9) == int(1.5e10 / (20 * model.info.parameters))
+def test_rows_per_pass_stay_between_one_and_the_limit(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.model.memory_bytes", lambda _: 10**30)
+    assert model.rows_per_pass(1, 1, 64) == 64
+    assert model.rows_per_pass(10**9, 1, 64) == 1
+    assert model.rows_per_pass(10, 1, 10**9) == int(1.5e10 / (20 * model.info.parameters))
 
 
 def test_a_pass_that_does_not_fit_names_its_rows(
@@ -563,3 +567,14 @@ def test_without_a_network_a_hub_id_is_refused_at_once(point_at: Callable[[str],
             download()
     assert "MODEL_DIRS" in caught.value.remedy
     assert caught.value.field == "model"
+
+
+def test_a_pass_keeps_to_its_share_of_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = row_bytes(model.info, 50, 4)
+    monkeypatch.setattr("analysis.model.memory_bytes", lambda _: 10 * row)
+    monkeypatch.setattr("analysis.model.PASS_MEMORY_SHARE", 0.55)
+    assert model.rows_per_pass(50, 4, 64) == 5
+    assert model.rows_per_pass(50, 4, 3) == 3
+    monkeypatch.setattr("analysis.model.PASS_MEMORY_SHARE", 0.05)
+    with pytest.raises(OutOfMemory, match="50 tokens"):
+        model.rows_per_pass(50, 4, 64)
