@@ -46,12 +46,14 @@ function memoryState(initial: Record<string, string>) {
 
 const noFetch: FetchBytes = () => Promise.reject(new Error("This stage has no server."));
 
-/** What a picture looks like: neither the order of attributes nor that of classes shows. */
+/** What a picture looks like: the order of attributes, classes and styles does not show. */
 export function drawn(root: HTMLElement): string {
   const copy = root.cloneNode(true) as HTMLElement;
   for (const node of copy.querySelectorAll("*")) {
     const classes = [...node.classList].sort().join(" ");
     if (classes) node.setAttribute("class", classes);
+    const style = node.getAttribute("style")?.split("; ").sort().join("; ");
+    if (style) node.setAttribute("style", style.replaceAll(";", ""));
     const attributes = [...node.attributes].map(({ name, value }) => [name, value] as const);
     for (const [name] of attributes) node.removeAttribute(name);
     for (const [name, value] of attributes.sort()) if (value) node.setAttribute(name, value);

@@ -64,6 +64,7 @@ export function createTokenStrip(
   const node = list.node() as HTMLElement;
   /** What stands on the elements; null: they were drawn since, so all are looked at. */
   let marked: StripMarks | null = null;
+  let elements = new Map<number, HTMLElement>();
   listen(node, handlers);
   return {
     render(sections) {
@@ -75,10 +76,14 @@ export function createTokenStrip(
       renderTokens(groups);
       keepOneTabStop(node);
       marked = null;
+      elements = new Map(tokensIn(node).map((token) => [keyOf(token), token]));
     },
     mark(marks) {
-      const touched = marked && new Set([...keysOf(marked), ...keysOf(marks)]);
-      markTokens(node, marks, touched);
+      const touched = marked ? [...keysOf(marked), ...keysOf(marks)] : elements.keys();
+      for (const key of new Set(touched)) {
+        const token = elements.get(key);
+        if (token) markToken(token, key, marks);
+      }
       if (!marked || marked.primary !== marks.primary) keepOneTabStop(node);
       marked = marks;
     },
@@ -131,9 +136,6 @@ function enterToken(this: HTMLElement, token: StripToken): void {
     if (part.kind === "text") text.node()?.append(part.text);
     else text.append("span").attr("class", `glyph glyph-${part.kind}`).text(part.text);
   }
-  const band = span.append("span").attr("class", "band").attr("aria-hidden", "true");
-  band.append("i").attr("class", "band-zero");
-  band.append("i").attr("class", "band-range");
 }
 
 function tokenClass(this: HTMLElement, token: StripToken): string {
@@ -142,34 +144,21 @@ function tokenClass(this: HTMLElement, token: StripToken): string {
   return ["token", token.state, ...marked].join(" ") + target;
 }
 
+/** The band is drawn by the token's own background: hundreds of tokens, no further elements. */
 function updateToken(this: HTMLElement, token: StripToken): void {
   this.style.backgroundColor = token.fill ?? "";
   this.style.color = token.ink ?? "";
-  const band = this.querySelector<HTMLElement>(".band");
-  const zero = this.querySelector<HTMLElement>(".band-zero");
-  const range = this.querySelector<HTMLElement>(".band-range");
-  if (!band || !zero || !range) return;
-  band.classList.toggle("empty", token.band === null);
-  const { low, high, zero: origin } = token.band ?? { low: 0, high: 0, zero: 0 };
-  zero.style.left = percent(origin);
-  range.style.left = percent(low);
-  range.style.width = percent(Math.max(high - low, 0.02));
+  this.classList.toggle("banded", token.band !== null);
+  const { low, high, zero } = token.band ?? { low: 0, high: 0, zero: 0 };
+  this.style.setProperty("--low", percent(low));
+  this.style.setProperty("--high", percent(Math.max(high, low + 0.02)));
+  this.style.setProperty("--zero", percent(zero));
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
 
-const keysOf = ({ hover, primary, pinned, set }: StripMarks) => [primary, pinned, ...hover, ...set];
-
-/** `touched`: the keys that may differ from what stands there; null: any. */
-function markTokens(
-  list: HTMLElement,
-  marks: StripMarks,
-  touched: ReadonlySet<number | null> | null,
-): void {
-  for (const token of tokensIn(list)) {
-    const key = keyOf(token);
-    if (!touched || touched.has(key)) markToken(token, key, marks);
-  }
+function keysOf({ hover, primary, pinned, set }: StripMarks): number[] {
+  return [primary, pinned, ...hover, ...set].filter((key) => key !== null);
 }
 
 function markToken(token: HTMLElement, key: number, marks: StripMarks): void {

@@ -175,7 +175,7 @@ export function legendOf({ state, scale, granularity }: Shown): Legend {
     normalisation: "what is shown",
     notes: [
       sign,
-      `Bar under each ${granularity}: mean ± 1 standard error on the same limits.`,
+      `Bar at the foot of each ${granularity}: mean ± 1 standard error on the same limits.`,
       "Hatched: never replaced, no score. Dotted: not yet read when this output was written.",
       ...(state.replacement ? [replacedBy(state.replacement)] : []),
     ],
