@@ -1,7 +1,10 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
 import "./styles/base.css";
-import "./styles/shell.css";
+import "./styles/frame.css";
+import "./styles/form.css";
+import "./styles/pages.css";
+import "./styles/narrow.css";
 import { applyTheme } from "./theme";
 
 applyTheme();

@@ -1,7 +1,9 @@
 // ReAGent: heat on the text for the selected output token, and the tests of that map.
 
 import { get } from "svelte/store";
-import "../styles/pictures.css";
+import "../styles/figure.css";
+import "../styles/strip.css";
+import "../styles/detail.css";
 import type { MethodEvent } from "../gen/reagent";
 import type { CreateView } from "../view";
 import { createBaselines } from "./reagent/baselines";
