@@ -3,6 +3,7 @@
 import { problemOf, startRun, type Method, type Problem } from "../api";
 import { catalog } from "../catalog.svelte";
 import { router } from "../router.svelte";
+import { uuid } from "../uuid";
 import {
   check,
   changed,
