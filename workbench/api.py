@@ -1,10 +1,13 @@
 """The HTTP API: its routes, its login, and the one place where errors become answers."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
+import redis
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -24,10 +27,13 @@ from workbench.errors import (
     NotFound,
     ServerFault,
     TooLarge,
+    Unavailable,
 )
 from workbench.runs.api import router as runs_router
 
 PREFIX = "/api/"
+
+log = logging.getLogger(__name__)
 
 api = NinjaAPI(
     title="Glassbench",
@@ -85,6 +91,14 @@ def on_suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpRespo
 def on_large_body(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     refusal = TooLarge(f"The request is larger than {limit} bytes.", remedy="Send a shorter text.")
+    return error_response(request, refusal)
+
+
+@api.exception_handler(redis.RedisError)
+@api.exception_handler(OperationalError)
+def on_server_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("%s: %s", type(error).__name__, error)
+    refusal = Unavailable("The database or Redis does not answer.", remedy="Try again in a moment.")
     return error_response(request, refusal)
 
 

@@ -80,6 +80,13 @@ class ServerFault(EdgeError):
     status = 500
 
 
+class Unavailable(EdgeError):
+    """A server behind this one does not answer."""
+
+    code = "unavailable"
+    status = 503
+
+
 class InvalidMessage(EdgeError):
     """A socket message of the wrong shape."""
 

@@ -42,9 +42,9 @@ def _is_loopback(address: str) -> bool:
 
 # Only then is the visitor logged in as the local user; any other address needs accounts.
 LOCAL = _is_loopback(BIND)
-LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS if LOCAL else [])
-if not (ALLOWED_HOSTS or DEBUG):
+HOST_NAMES: list[str] = env.list("ALLOWED_HOSTS", default=[])
+ALLOWED_HOSTS = [*HOST_NAMES, "localhost", "127.0.0.1", "[::1]"]
+if not (HOST_NAMES or LOCAL or DEBUG):
     raise ImproperlyConfigured(
         f"BIND={BIND} is open to other machines: set ALLOWED_HOSTS to the host names under which "
         "this server is reached (comma-separated)."
@@ -88,7 +88,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "workbench.api.api_errors_middleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "workbench.static_files.WholeFileMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -264,5 +264,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{levelname:7} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {"workbench": {"level": env.str("LOG_LEVEL", default="INFO")}},
+    "loggers": {
+        "workbench": {"level": env.str("LOG_LEVEL", default="INFO")},
+        "django.request": {"level": "ERROR"},  # what a visitor asked wrongly, the visitor is told
+    },
 }

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def wait_until(what: str, true: Callable[[], Any], seconds: float = START_SECOND
     deadline = time.monotonic() + seconds
     while not (value := true()):
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.05)
+        time.sleep(0.2)
     return value
 
 
@@ -84,7 +85,7 @@ class Stack:
         self.models.mkdir(parents=True)
         (self.data_dir / "logs").mkdir()
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(migrate, cwd=ROOT, env=self._environment(), check=True)
+        subprocess.run(migrate, cwd=ROOT, env=self.child_environment(), check=True)
         for name in ("redis", "web"):
             self.servers.append(self._spawn(name))
         self.start_worker(wait=False)
@@ -121,6 +122,7 @@ class Stack:
                 process.wait()
         self.workers.clear()
         self.servers.clear()
+        self.client.close()
 
     def wait_for_workers(self) -> None:
         """Until every worker that was started and not ended says that it is ready."""
@@ -142,16 +144,19 @@ class Stack:
 
     # --- a visitor without a browser ------------------------------------------------------------
 
+    @cached_property
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+
     def get(self, path: str, **query: Any) -> httpx.Response:
-        return httpx.get(self.url + path, params=query, timeout=30)
+        return self.client.get(path, params=query)
 
     def post(self, path: str, body: Json | None = None) -> httpx.Response:
         """A POST as the page sends it, with its token."""
-        with httpx.Client(base_url=self.url, timeout=30) as client:
-            client.get("/")
-            token = client.cookies["csrftoken"]
-            headers = {"X-CSRFToken": token, "Referer": self.url}
-            return client.post(path, json=body, headers=headers)
+        if "csrftoken" not in self.client.cookies:
+            self.client.get("/")
+        token = self.client.cookies["csrftoken"]
+        return self.client.post(path, json=body, headers={"X-CSRFToken": token})
 
     def start_run(self, *, method: str = "reagent", model: str = "demo-lm", **params: Any) -> str:
         """The id of a new run."""
@@ -198,9 +203,9 @@ class Stack:
         with connect(address, origin=self.url, max_size=None) as opened:  # type: ignore[arg-type]
             yield opened
 
-    # --- inside -------------------------------------------------------------------------------
+    # --- processes, inside -------------------------------------------------------------------
 
-    def _environment(self, **more: str) -> dict[str, str]:
+    def child_environment(self, **more: str) -> dict[str, str]:
         """Nothing of the caller's settings, so that a developer's .env names cannot leak in."""
         kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
         return {
@@ -211,9 +216,10 @@ class Stack:
             "DATABASE_URL": f"sqlite:///{self.data_dir / 'glassbench.sqlite3'}",
             "REDIS_URL": "",
             "MODEL_DIRS": str(self.models),
-            "LEASE_SECONDS": "3",
-            "CANCEL_GRACE_SECONDS": "3",
+            "LEASE_SECONDS": "6",
+            "CANCEL_GRACE_SECONDS": "60",
             "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",  # several processes share few cores
             **self.environment,
             **more,
         }
@@ -224,7 +230,7 @@ class Stack:
             return subprocess.Popen(
                 commands()[name],
                 cwd=ROOT,
-                env=self._environment(**environment),
+                env=self.child_environment(**environment),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -5,11 +5,14 @@ import uuid
 from typing import Any
 
 import pytest
+import redis
+from django.db import OperationalError
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from workbench.runs.execution import run_claim
 from workbench.runs.models import Run
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +175,20 @@ def test_a_fault_of_the_server_is_typed_too(anna: Any, monkeypatch: pytest.Monke
     client = Client(raise_request_exception=False, REMOTE_ADDR="192.0.2.1")
     client.force_login(anna)
     body = check_refused(client.get("/api/runs"), 500, "internal")
+    assert "planted" not in json.dumps(body)
+
+
+@pytest.mark.parametrize("error", [redis.ConnectionError("planted"), OperationalError("planted")])
+def test_a_server_behind_that_is_away_is_said_so(
+    anna_client: Client, make_run: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(**_: Any) -> None:
+        raise error
+
+    run = make_run()
+    run_claim(run=run.id, worker="w")
+    monkeypatch.setattr("workbench.runs.flags.cancel_ask", fail)
+    body = check_refused(anna_client.post(f"/api/runs/{run.id}/cancel"), 503, "unavailable")
     assert "planted" not in json.dumps(body)
 
 

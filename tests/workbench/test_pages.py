@@ -95,7 +95,12 @@ def test_the_login_page_brings_its_style(stranger_client: Client) -> None:
     response = stranger_client.get("/static/accounts/login.css")
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/css")
-    assert b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    assert not response.streaming
+    assert len(response.content) == int(response["Content-Length"])
+    unchanged = {"If-Modified-Since": response["Last-Modified"]}
+    assert stranger_client.get("/static/accounts/login.css", headers=unchanged).status_code == 304
+    assert stranger_client.head("/static/accounts/login.css").content == b""
+    assert stranger_client.get("/static/../settings.py").status_code == 404
 
 
 def test_a_front_end_that_is_not_built_is_said_so(anna_client: Client, dist: Path) -> None:

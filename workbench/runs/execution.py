@@ -14,7 +14,7 @@ from analysis.errors import GlassbenchError
 from workbench.catalog.methods import method_get
 from workbench.catalog.services import model_check_record
 from workbench.errors import AttemptLost
-from workbench.messages import ErrorOut, StatusEvent, event_frame
+from workbench.messages import StatusEvent, event_frame
 from workbench.runs import flags
 from workbench.runs.broadcast import broadcast_events, broadcast_queue, broadcast_run
 from workbench.runs.dispatch import FIRST, run_dispatch
@@ -80,7 +80,7 @@ def run_end(
         last = event_count(run=held, attempt=attempt)
         rows = _insert(held, [Pending(last + 1, _status_payload(status, error))])
         held.status = status
-        held.error = error.as_dict() if error else None
+        held.error = _storable(error) if error else None
         held.finished_at = timezone.now()
         held.save(update_fields=["status", "error", "finished_at"])
     _tell(held, rows)
@@ -182,6 +182,11 @@ def _tell(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:
         broadcast_run(run.id)
 
 
+def _storable(error: GlassbenchError) -> dict[str, str | None]:
+    """PostgreSQL's JSON refuses NUL, and a message may name a token that holds one."""
+    return {name: text and text.replace("\0", "\\0") for name, text in error.as_dict().items()}
+
+
 def _status_payload(status: Status, error: GlassbenchError | None) -> str:
-    shown = ErrorOut(**error.as_dict()) if error else None
+    shown = _storable(error) if error else None
     return StatusEvent.model_validate({"status": status.value, "error": shown}).model_dump_json()

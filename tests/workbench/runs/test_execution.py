@@ -65,6 +65,14 @@ def test_the_last_event_and_the_status_come_together(running: Run) -> None:
     assert shown.error.remedy == "Take less."
 
 
+def test_an_error_may_name_a_token_that_holds_nul(running: Run) -> None:
+    error = OutOfMemory("a\0b", remedy="c")
+    assert run_end(run=running.id, attempt=1, status=Status.FAILED, error=error)
+    running.refresh_from_db()
+    assert running.error["message"] == "a\\0b"
+    assert payloads(running, 1)[-1]["error"] == running.error
+
+
 def test_an_attempt_that_was_lost_writes_nothing(running: Run) -> None:
     run_release(run=running.id, attempt=1)
     with pytest.raises(AttemptLost):
