@@ -251,11 +251,71 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 EXAMPLES = (
     Example(
-        name="Who has it",
-        look_for="The name of the holder and the object asked about carry the answer.",
+        name="Who has it?",
+        look_for="The key in the question, and the holder and the key in one of the sentences: the "
+        "other people and things hardly count.",
         model="demo-lm",
         params={
-            "prompt": "Tom has the ball. Anna has the book. Question: Who has the ball? Answer:"
+            "prompt": "Felix has the hat. Maria has the key. Sara is holding the guitar. "
+            "Leo went to the garden. Question: Who has the key? Answer:",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="Passed on",
+        look_for="The lantern changed hands: the second sentence counts, and the contrast with "
+        "the first holder shows what speaks for Leo and against Paul.",
+        model="demo-lm",
+        params={
+            "prompt": "Paul picked up the lantern. Then Paul gave the lantern to Leo. "
+            "Rosa has the ring. Question: Who has the lantern now? Answer:",
+            "max_new_tokens": 2,
+            "contrast": " Paul",
+        },
+    ),
+    Example(
+        name="Where is it? Two hops",
+        look_for="Nobody says where the ring is: the answer hangs on who has it and on where "
+        "that person is.",
+        model="demo-lm",
+        params={
+            "prompt": "Nora walked to the cave. Emma took the ring. Emma is waiting in the hall. "
+            "Liam has the coat. Question: Where is the ring? Answer:",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="How many?",
+        look_for="Two people have apples; the name in the question picks the number.",
+        model="demo-lm",
+        params={
+            "prompt": "Tom has five apples. Clara found seven apples. The lamp is in the attic. "
+            "Question: How many apples does Clara have? Answer:",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="A story goes on",
+        look_for="Click through the output: some words hang on the beginning, others on "
+        "the word before alone.",
+        model="demo-lm",
+        params={
+            "prompt": "One day, Anna went to the forest. She was looking for the lamp.",
+            "max_new_tokens": 24,
+        },
+    ),
+    Example(
+        name="The published form",
+        look_for="The paper's softmax scores of the same question: they never say that a token "
+        "speaks against the answer, and show how each probe stopped.",
+        model="demo-lm",
+        params={
+            "prompt": "Felix has the hat. Maria has the key. Sara is holding the guitar. "
+            "Leo went to the garden. Question: Who has the key? Answer:",
+            "max_new_tokens": 2,
+            "estimator": "paper",
+            "replace_rate": 0.1,
+            "top_n": 8,
         },
     ),
 )

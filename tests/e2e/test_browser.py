@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 import analysis
 from analysis.events import ArrayRef, array_from_ref
 from tests.e2e.chromium import chromium_path
+from tests.e2e.relay import Relay
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
@@ -117,6 +118,7 @@ def test_one_click_on_an_example_gives_a_coloured_result(page: Page) -> None:
 
 def test_the_form_runs_a_prompt_by_keyboard(page: Page) -> None:
     page.goto("/")
+    expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
     page.get_by_role("textbox", name="Prompt").fill(PROMPT)
     page.get_by_role("spinbutton", name="Max new tokens").fill("3")
     page.keyboard.press("Control+Enter")
@@ -191,15 +193,25 @@ def test_a_reload_loses_nothing_and_doubles_nothing(page: Page) -> None:
     unbroken(page, run)
 
 
-def test_a_cut_network_loses_nothing(page: Page, context: BrowserContext) -> None:
-    run = start(page, probes=20_000, **{k: v for k, v in LONG.items() if k != "probes"})
-    coloured(page)
-    context.set_offline(True)
-    page.wait_for_timeout(5000)
-    context.set_offline(False)
-    status(page, "done")
-    expect(page.get_by_role("figure", name="Attribution")).to_contain_text("final")
-    unbroken(page, run)
+def test_a_cut_network_loses_nothing(browser: Browser, page: Page, stack: Stack) -> None:
+    """The connection goes through a relay that drops it and stays away for some seconds."""
+    with Relay(stack.port) as relay:
+        context = browser.new_context(base_url=f"http://127.0.0.1:{relay.port}")
+        cut = context.new_page()
+        run = start(cut, **LONG)
+        coloured(cut)
+        relay.cut()
+        expect(cut.locator("body")).to_contain_text("econnecting", timeout=WAIT)
+        relay.mend()
+        page.goto(f"/runs/{run}")
+        coloured(page)
+        page.get_by_role("button", name="Stop").click()
+        status(page, "stopped")
+        status(cut, "stopped")
+        names = [option.get_attribute("aria-label") for option in prompt_tokens(page).all()]
+        assert [o.get_attribute("aria-label") for o in prompt_tokens(cut).all()] == names
+        unbroken(page, run)
+        context.close()
 
 
 def unbroken(page: Page, run: str) -> None:

@@ -383,15 +383,7 @@ export interface Params {
    */
   prompt: string;
   /**
-   * Wrap the prompt as a user's message with the model's chat template.
-   */
-  chat?: boolean;
-  /**
-   * A special token typed in the prompt: refuse it, read it as plain text, or let it act as the token.
-   */
-  special_tokens?: "refuse" | "text" | "token";
-  /**
-   * Output to explain. Empty: the model writes it.
+   * Output to explain, at most 128 tokens. Empty: the model writes it.
    */
   continuation?: string;
   /**
@@ -414,6 +406,14 @@ export interface Params {
    * Seed of sampling and of every random draw.
    */
   seed?: number;
+  /**
+   * Wrap the prompt as a user's message with the model's chat template.
+   */
+  chat?: boolean;
+  /**
+   * A special token typed in the prompt: refuse it, read it as plain text, or let it act as the token.
+   */
+  special_tokens?: "refuse" | "text" | "token";
   /**
    * First output token to explain, counted from 0.
    */
