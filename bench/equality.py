@@ -4,7 +4,7 @@ Shape legend: S seeds, T output tokens, P probes, N positions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,16 @@ def p_value(ours: list[Run], theirs: list[Run], statistic: Statistic) -> float:
         for _ in range(PERMUTATIONS)
     )
     return (farther + 1) / (PERMUTATIONS + 1)
+
+
+def shifted(runs: list[Run]) -> list[Run]:
+    """The runs with every map moved by one token: what `map_distance` must be able to see."""
+    return [replace(run, maps=[np.roll(scores, 1) for scores in run.maps]) for run in runs]
+
+
+def longer(runs: list[Run]) -> list[Run]:
+    """The runs with half as many steps again: what `step_distance` must be able to see."""
+    return [replace(run, steps=[np.ceil(1.5 * steps) for steps in run.steps]) for run in runs]
 
 
 def mean_map(runs: list[Run], t: int) -> np.ndarray:

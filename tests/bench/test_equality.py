@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.equality import Run, map_distance, p_value, step_distance
+from bench.equality import Run, longer, map_distance, p_value, shifted, step_distance
 
 SHARES = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
 
@@ -40,6 +40,11 @@ def test_another_map_is_seen() -> None:
 
 def test_other_stopping_steps_are_seen() -> None:
     assert p_value(sample(0), sample(1, stop=0.2), step_distance) < 0.01
+
+
+def test_planted_differences_are_seen() -> None:
+    assert p_value(shifted(sample(0)), sample(1), map_distance) < 0.01
+    assert p_value(longer(sample(0)), sample(1), step_distance) < 0.01
 
 
 def test_cases_are_never_mixed() -> None:
