@@ -3,6 +3,7 @@
 Shape legend: B documents, N token positions of the longest of them.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from analysis.demo.stories import Document, document
+from analysis.demo.stories import Document
 from analysis.demo.tales import tale
 from analysis.demo.tokenizer import SPECIALS
 
@@ -24,18 +25,23 @@ MAX_TOKENS = 256
 TEXT_WEIGHT, TALE_WEIGHT, ANSWER_WEIGHT = 0.03, 0.1, 1.0  # of a token in the loss
 
 
+Draw = Callable[[Random], Document]
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One stage of training: `share` of all steps, with batches of `documents` from `draw`.
+    """One stage of training: at most `share` of all steps, batches of `documents` from `draw`.
 
-    `noisy_share` of the question stories get noise.
+    `noisy_share` of the question stories get noise. The lesson ends early once the share of
+    answer tokens that the model gets right reaches `mastered`.
     """
 
     name: str
     share: float
     documents: int
-    draw: Callable[[Random], Document]
+    draw: Draw
     noisy_share: float = 0.0
+    mastered: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,16 @@ class Batch:
     weight_BN: Float[Tensor, "B N"]
 
 
-def story_or_tale(
-    rng: Random, *, tale_share: float, max_questions: int, facts: tuple[int, int]
-) -> Document:
-    """A question story, or with probability `tale_share` a tale (a document without answers)."""
-    if rng.random() >= tale_share:
-        return document(rng, max_questions=max_questions, facts=facts)
-    tales = rng.randint(2, 4) if rng.random() < LONG_TALE_SHARE else 1
-    return Document(" ".join(tale(rng) for _ in range(tales)), (), ())
+def mixed(*shares: tuple[float, Draw]) -> Draw:
+    """Draws from each with the probability beside it."""
+    weights, draws = zip(*shares, strict=True)
+    return lambda rng: rng.choices(draws, weights)[0](rng)
+
+
+def tales(rng: Random) -> Document:
+    """A tale, now and then several in a row: a document without answers."""
+    count = rng.randint(2, 4) if rng.random() < LONG_TALE_SHARE else 1
+    return Document(" ".join(tale(rng) for _ in range(count)), (), ())
 
 
 def batches(

@@ -1,10 +1,12 @@
 """Exercises before the stories: a model that can repeat soon learns to look things up.
 
 Without them, training rests for millions of tokens where any name of the story is as good an
-answer as any other. Each drill is a small step from the one before: the same words again, the same
-sentences again, the same sentences in another order and other words.
+answer as any other. Each drill is a small step from the one before: the same words again, the
+words again backwards, the same sentences again, the sentences in another order, and then, in the
+layout of the questions, either word of a fact asked for by the other.
 """
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -19,7 +21,10 @@ WORDS = (
     *lexicon.COUNTED,
     *lexicon.NUMBERS,
 )
-RETOLD_FACTS = (3, 5)
+MAX_PAIR_QUESTIONS = 10
+_HEADS = ("Who has the", "Where is the", "Where is", "What about")
+
+Span = tuple[int, int]
 
 
 def word_rounds(rng: Random) -> Document:
@@ -27,36 +32,42 @@ def word_rounds(rng: Random) -> Document:
 
     The answers are all words of the second and third round but the first of each.
     """
+    return _rounds(rng, mark="", step=1)
+
+
+def backward_rounds(rng: Random) -> Document:
+    """`word_rounds` of which the second and third, each after a "!", go backwards."""
+    return _rounds(rng, mark="!", step=-1)
+
+
+def _rounds(rng: Random, *, mark: str, step: int) -> Document:
     circle = rng.sample(WORDS, rng.randint(8, 16))
-    text, answers = " ".join(circle), list[tuple[int, int]]()
+    text, answers = "".join(f" {word}" for word in circle), list[Span]()
     for _ in range(2):
+        text += mark
         start = rng.randrange(len(circle))
-        for word in circle[start:] + circle[:start]:
+        for n, word in enumerate((circle[start:] + circle[:start])[::step]):
             text += f" {word}"
-            answers.append((len(text) - len(word), len(text)))
-    settled = [span for n, span in enumerate(answers) if n % len(circle)]
-    return Document(text, tuple(settled), ())
+            answers += [(len(text) - len(word), len(text))] if n else []
+    return Document(text, tuple(answers), ())
 
 
 def retelling(rng: Random) -> Document:
-    """A story told twice in the same words, the second time from another sentence on."""
-    told = facts_told(rng, RETOLD_FACTS)
+    """A story told twice, the second time from another sentence on."""
+    told = facts_told(rng, (3, 5))
     start = rng.randrange(len(told))
     return _told_again(told, told[start:] + told[:start])
 
 
-def free_retelling(rng: Random) -> Document:
-    """A story told twice, the second time in another order and half of it in other words."""
-    told = facts_told(rng, RETOLD_FACTS)
-    again = [_reworded(rng, fact) if rng.random() < 0.5 else fact for fact in told]
-    rng.shuffle(again)
-    return _told_again(told, again)
+def shuffled_retelling(rng: Random) -> Document:
+    """A story told twice, the second time in another order."""
+    told = facts_told(rng, (3, 5))
+    return _told_again(told, rng.sample(told, len(told)))
 
 
 def _told_again(told: list[Fact], again: list[Fact]) -> Document:
     """Both tellings; the answers are the words of facts in the second one, but each's first."""
-    text = " ".join(fact.render(0)[0] for fact in told)
-    answers: list[tuple[int, int]] = []
+    text, answers = _tell(told), list[Span]()
     for fact in again:
         marked = replace(fact, roles=dict.fromkeys(fact.slots, "link"))
         sentence, marks = marked.render(len(text) + 1)
@@ -65,6 +76,25 @@ def _told_again(told: list[Fact], again: list[Fact]) -> Document:
     return Document(text, tuple(answers), ())
 
 
-def _reworded(rng: Random, fact: Fact) -> Fact:
-    wordings = next(each for each in lexicon.FACT_WORDINGS if fact.wording in each)
-    return replace(fact, wording=rng.choice(wordings))
+def pair_questions(rng: Random) -> Document:
+    """Facts of two words, then questions in any wording that give one word and ask for the other.
+
+    Only words that stand in a single fact are given, and every question may come twice.
+    """
+    asked: list[tuple[str, str]] = []
+    while not asked:
+        told = facts_told(rng, (2, 4))
+        uses = Counter(word for fact in told for word in fact.slots.values())
+        pairs = [tuple(fact.slots.values()) for fact in told if len(fact.slots) == 2]
+        asked = [pair for a, b in pairs for pair in ((a, b), (b, a)) if uses[pair[0]] == 1]
+    rng.shuffle(asked)
+    text, answers = _tell(told), list[Span]()
+    for given, answer in (asked * 2)[:MAX_PAIR_QUESTIONS]:
+        text += f" Question: {rng.choice(_HEADS)} {given}? Answer: {answer}"
+        answers.append((len(text) - len(answer), len(text)))
+        text += "."
+    return Document(text, tuple(answers), ())
+
+
+def _tell(facts: list[Fact]) -> str:
+    return " ".join(fact.render(0)[0] for fact in facts)

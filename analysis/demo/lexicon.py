@@ -102,20 +102,6 @@ SAME_COUNT = (
     "{who} has as many {things} as {other}.",
     "{who} has just as many {things} as {other}.",
 )
-FACT_WORDINGS = (
-    HOLD,
-    GIVE,
-    STAY,
-    MOVE,
-    LIE,
-    CARRY,
-    INSIDE,
-    COUNT,
-    COUNT_INSIDE,
-    COUNT_PLACE,
-    SAME_COUNT,
-)
-
 ASK_WHO = ("Who has the {thing}?", "Who has the {thing} now?")
 ASK_WHERE_THING = ("Where is the {thing}?", "Where is the {thing} now?")
 ASK_WHERE_PERSON = ("Where is {who}?", "Where is {who} now?")

@@ -350,17 +350,25 @@ def item(
 
 
 def document(
-    rng: Random, *, max_questions: int = 1, facts: tuple[int, int] = STORY_FACTS
+    rng: Random,
+    *,
+    max_questions: int | None = 1,
+    hops: int | None = None,
+    facts: tuple[int, int] = STORY_FACTS,
 ) -> Document:
-    """A training text with 1 to `max_questions` questions and no held-out pair in its plans.
+    """A training text with no held-out pair in its plans.
 
-    The same question may be asked again. `facts` bounds the number of facts after which the
-    story ends; a plan is always told whole.
+    It asks each plan's question once, up to `max_questions`; given `hops`, only those of so many
+    hops. `facts` bounds the number of facts after which the story ends; a plan is always told
+    whole.
     """
-    plans = _draw_plans(rng, facts)
-    while any(plan.held_out for plan in plans):
+    while True:
         plans = _draw_plans(rng, facts)
-    return _write(rng, plans, asked=rng.choices(plans, k=rng.randint(1, max_questions)))
+        asked = [plan for plan in plans if hops in (None, plan.hops)]
+        if asked and not any(plan.held_out for plan in plans):
+            break
+    rng.shuffle(asked)
+    return _write(rng, plans, asked=asked[:max_questions])
 
 
 def facts_told(rng: Random, facts: tuple[int, int]) -> list[Fact]:

@@ -6,11 +6,9 @@ stories that grow longer and noisier.
 
 import argparse
 import json
-import math
 import time
-from collections.abc import Iterator
+from collections import deque
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -23,10 +21,16 @@ from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from analysis.demo.corpus import Batch, Lesson, batches, story_or_tale
-from analysis.demo.drills import free_retelling, retelling, word_rounds
+from analysis.demo.corpus import ANSWER_WEIGHT, Batch, Lesson, batches, mixed, tales
+from analysis.demo.drills import (
+    backward_rounds,
+    pair_questions,
+    retelling,
+    shuffled_retelling,
+    word_rounds,
+)
 from analysis.demo.gates import answers_right
-from analysis.demo.stories import STORY_FACTS, item
+from analysis.demo.stories import document, item
 from analysis.demo.tokenizer import tokenizer_train
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-lm"
@@ -34,42 +38,60 @@ LOG_NAME = "training_log.jsonl"
 TOKENIZER_TEXTS = 12_000
 PEAK_RATE = 2e-3
 WARMUP_STEPS = 50
+DECAY_FROM = 0.6
+MASTERY_STEPS = 50  # over which the share of right answers is taken
 CHECK_EVERY = 250
 CHECK_ITEMS = 300
+SHORT_STORIES = partial(document, max_questions=None, facts=(2, 4))
+SHORT_TWO_HOPS = partial(document, max_questions=None, hops=2, facts=(2, 4))
+LONG_STORIES = partial(document, max_questions=None)
+TWO_HOPS = partial(document, max_questions=None, hops=2)
+# What a lesson teaches stays in the next one for a while: it is forgotten at once otherwise.
 LESSONS = (
-    Lesson("words again", 0.07, 64, word_rounds),
-    Lesson("sentences again", 0.07, 32, retelling),
-    Lesson("sentences in another order", 0.07, 32, free_retelling),
+    Lesson("words again", 0.07, 64, word_rounds, mastered=0.93),
     Lesson(
-        "short stories, many questions",
-        0.24,
-        32,
-        partial(story_or_tale, tale_share=0.0, max_questions=8, facts=(2, 4)),
+        "words backwards",
+        0.07,
+        64,
+        mixed((0.5, word_rounds), (0.5, backward_rounds)),
+        mastered=0.94,
+    ),
+    Lesson("sentences again", 0.06, 32, retelling, mastered=0.9),
+    Lesson("sentences in another order", 0.05, 32, shuffled_retelling, mastered=0.96),
+    Lesson(
+        "pairs", 0.09, 32, mixed((0.5, shuffled_retelling), (0.5, pair_questions)), mastered=0.94
     ),
     Lesson(
-        "stories and tales, with noise",
-        0.3,
+        "short stories",
+        0.2,
         32,
-        partial(story_or_tale, tale_share=0.1, max_questions=6, facts=STORY_FACTS),
+        mixed((0.25, pair_questions), (0.4, SHORT_STORIES), (0.35, SHORT_TWO_HOPS)),
+    ),
+    Lesson("stories", 0.2, 32, mixed((0.5, TWO_HOPS), (0.5, LONG_STORIES))),
+    Lesson(
+        "noise",
+        0.12,
+        32,
+        mixed((0.1, tales), (0.45, TWO_HOPS), (0.45, LONG_STORIES)),
         noisy_share=0.3,
     ),
     Lesson(
-        "one question per story, as it is asked",
-        0.25,
-        64,
-        partial(story_or_tale, tale_share=0.2, max_questions=1, facts=STORY_FACTS),
-        noisy_share=0.5,
+        "one question",
+        0.14,
+        48,
+        mixed((0.2, tales), (0.25, TWO_HOPS), (0.15, LONG_STORIES), (0.4, document)),
+        noisy_share=0.4,
     ),
 )
 
 
 def model_make(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """An untrained Llama of 1.3 M parameters with grouped-query attention and tied embeddings."""
+    """An untrained Llama of 1.1 M parameters with grouped-query attention and tied embeddings."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
         intermediate_size=384,
-        num_hidden_layers=6,
+        num_hidden_layers=5,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=512,
@@ -83,23 +105,25 @@ def model_make(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
-def loss_of(model: LlamaForCausalLM, batch: Batch) -> Float[Tensor, ""]:
-    """Weighted mean cross-entropy of the next token, in nats."""
+def loss_of(model: LlamaForCausalLM, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Weighted mean cross-entropy of the next token, in nats; share of answer tokens right."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits_BNV = model(batch.ids_BN[:, :-1]).logits
+    next_BN, weight_BN = batch.ids_BN[:, 1:], batch.weight_BN[:, 1:]
     nats_BN = F.cross_entropy(
-        logits_BNV.float().flatten(0, 1), batch.ids_BN[:, 1:].flatten(), reduction="none"
-    ).view_as(batch.ids_BN[:, 1:])
-    weight_BN = batch.weight_BN[:, 1:]
-    return (nats_BN * weight_BN).sum() / weight_BN.sum()
+        logits_BNV.float().flatten(0, 1), next_BN.flatten(), reduction="none"
+    ).view_as(next_BN)
+    right_BN = logits_BNV.argmax(-1) == next_BN
+    asked_BN = weight_BN == ANSWER_WEIGHT
+    share = (right_BN & asked_BN).sum() / asked_BN.sum().clamp(min=1)
+    return (nats_BN * weight_BN).sum() / weight_BN.sum(), share
 
 
 def learning_rate(step: int, *, steps: int) -> float:
-    """A linear warm-up, then a cosine to a fiftieth of the highest rate."""
-    if step < WARMUP_STEPS:
-        return PEAK_RATE * (step + 1) / WARMUP_STEPS
-    done = (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS)
-    return PEAK_RATE * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+    """A linear warm-up, the highest rate, and from `DECAY_FROM` of the steps a linear decay."""
+    warm = (step + 1) / WARMUP_STEPS
+    left = (1 - step / steps) / (1 - DECAY_FROM)
+    return PEAK_RATE * min(1.0, warm, max(left, 0.02))
 
 
 def train(
@@ -110,56 +134,93 @@ def train(
     seed: int,
     folder: Path,
 ) -> None:
-    """Trains `model`, saves it into `folder` at every check and at the end."""
+    """Trains `model` lesson by lesson; saves it into `folder` at every check and at the end."""
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
-    checked = {
-        hops: [item(Random(f"check {hops} {n}"), hops=hops) for n in range(CHECK_ITEMS)]
-        for hops in (1, 2)
-    }
-    log: list[dict[str, float]] = []
-    started, seen, losses = time.monotonic(), 0, list[float]()
-    for step, batch in enumerate(tqdm(_schedule(tokenizer, steps=steps, seed=seed), total=steps)):
-        optimizer.param_groups[0]["lr"] = learning_rate(step, steps=steps)
-        loss = loss_of(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        seen += batch.ids_BN.numel()
-        losses.append(loss.item())
-        if (step + 1) % CHECK_EVERY == 0 or step + 1 == steps:
-            shares = {
-                hops: fmean(answers_right(model, tokenizer, items))
-                for hops, items in checked.items()
-            }
-            log.append(
-                {
-                    "step": step + 1,
-                    "tokens": seen,
-                    "seconds": round(time.monotonic() - started),
-                    "loss_nats": round(sum(losses) / len(losses), 4),
-                    "exact_one_hop": round(shares[1], 4),
-                    "exact_two_hops": round(shares[2], 4),
-                }
-            )
-            losses.clear()
-            tqdm.write(json.dumps(log[-1]))
-            folder_write(folder, model, tokenizer, log)
-
-
-def _schedule(tokenizer: PreTrainedTokenizerFast, *, steps: int, seed: int) -> Iterator[Batch]:
+    journal = Journal(model, tokenizer, folder)
+    bar, end = tqdm(total=steps), 0.0
     for lesson in LESSONS:
-        rng = Random(f"train {seed} {lesson.name}")
-        yield from islice(batches(tokenizer, rng, lesson), round(steps * lesson.share))
+        end += lesson.share * steps
+        rights = deque[float](maxlen=MASTERY_STEPS)
+        for batch in batches(tokenizer, Random(f"train {seed} {lesson.name}"), lesson):
+            optimizer.param_groups[0]["lr"] = learning_rate(int(bar.n), steps=steps)
+            loss, right = train_step(model, optimizer, batch)
+            bar.update()
+            rights.append(right)
+            journal.note(lesson, batch, loss=loss, right=right)
+            mastered = len(rights) == MASTERY_STEPS and fmean(rights) >= lesson.mastered
+            if mastered or bar.n >= round(end):
+                break
+        bar.update(round(end) - bar.n)
+    journal.check(LESSONS[-1])
+
+
+def train_step(
+    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, batch: Batch
+) -> tuple[float, float]:
+    """One step on `batch`; the loss before it, and the share of answer tokens right."""
+    loss, right = loss_of(model, batch)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item(), right.item()
+
+
+class Journal:
+    """Keeps the course of a training and saves model and course every `CHECK_EVERY` steps."""
+
+    def __init__(
+        self, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
+    ) -> None:
+        self.model, self.tokenizer, self.folder = model, tokenizer, folder
+        self.entries: list[dict[str, float | str]] = []
+        self.checked = {
+            hops: [item(Random(f"check {hops} {n}"), hops=hops) for n in range(CHECK_ITEMS)]
+            for hops in (1, 2)
+        }
+        self.started, self.steps, self.tokens = time.monotonic(), 0, 0
+        self.losses, self.rights = list[float](), list[float]()
+
+    def note(self, lesson: Lesson, batch: Batch, *, loss: float, right: float) -> None:
+        """Take down one step; check when it is time."""
+        self.steps += 1
+        self.tokens += batch.ids_BN.numel()
+        self.losses.append(loss)
+        self.rights.append(right)
+        if self.steps % CHECK_EVERY == 0:
+            self.check(lesson)
+
+    def check(self, lesson: Lesson) -> None:
+        """Measure both gates, print and save."""
+        if not self.losses:
+            return
+        one, two = (
+            fmean(answers_right(self.model, self.tokenizer, items))
+            for items in self.checked.values()
+        )
+        entry: dict[str, float | str] = {
+            "step": self.steps,
+            "lesson": lesson.name,
+            "tokens": self.tokens,
+            "seconds": round(time.monotonic() - self.started),
+            "loss_nats": round(fmean(self.losses), 4),
+            "answers_right": round(fmean(self.rights), 4),
+            "exact_one_hop": round(one, 4),
+            "exact_two_hops": round(two, 4),
+        }
+        self.losses, self.rights = [], []
+        self.entries.append(entry)
+        tqdm.write(json.dumps(entry))
+        folder_write(self.folder, self.model, self.tokenizer, self.entries)
 
 
 def folder_write(
     folder: Path,
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
-    log: list[dict[str, float]],
+    log: list[dict[str, float | str]],
 ) -> None:
     """Writes a transformers folder in float16; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +245,9 @@ def folder_write(
 def main() -> None:
     """Reads the options and trains."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4500, help="batches of 32 to 64 texts")
+    parser.add_argument(
+        "--steps", type=int, default=7000, help="batches of 32 to 64 texts, at most"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")

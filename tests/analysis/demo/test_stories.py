@@ -103,10 +103,17 @@ def test_training_never_asks_a_held_out_pair() -> None:
 def test_document_asks_each_question_about_its_own_answer() -> None:
     for seed in range(100):
         text = document(Random(seed), max_questions=3)
-        story = text.text.split(" Question: ", 1)[0]
-        asked = text.text.split(" Question: ")[1:]
+        story, *asked = text.text.split(" Question: ")
         answers = [text.text[start:end] for start, end in text.answers]
+        questions = [part.split(" Answer: ")[0] for part in asked]
         assert 1 <= len(asked) <= 3
-        assert [
-            solve(f"{story} Question: {part.split(' Answer: ')[0]} Answer:") for part in asked
-        ] == answers
+        assert len(set(questions)) == len(questions)
+        assert [solve(f"{story} Question: {each} Answer:") for each in questions] == answers
+
+
+def test_document_can_ask_two_hops_only() -> None:
+    for seed in range(100):
+        text = document(Random(seed), hops=2)
+        roles = [carrier.role for carrier in text.carriers]
+        assert len(text.answers) == 1
+        assert roles.count("source") >= 2
