@@ -133,16 +133,26 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self.send(Pong().model_dump_json())
 
     async def _watch(self, message: Watch) -> None:
-        if message.run not in self.watches and len(self.watches) >= settings.MAX_WATCHES:
-            raise TooManyWatches(
-                f"This page watches {len(self.watches)} runs; the limit is {settings.MAX_WATCHES}.",
-                remedy="Unwatch one, or open another page.",
-            )
+        if message.run not in self.watches:
+            await self._make_room()
         await database_sync_to_async(run_get)(owner=self.user, run=message.run)
         await self.channel_layer.group_add(run_group(message.run), self.channel_name)
         watched = Watched(message.run, message.attempt, message.after)
         self.watches[message.run] = watched
         await self._catch_up(watched)
+
+    async def _make_room(self) -> None:
+        """Forget finished runs, of which no news will come. Raises TooManyWatches."""
+        if len(self.watches) < settings.MAX_WATCHES:
+            return
+        for finished in [watched.run for watched in self.watches.values() if watched.finished]:
+            await self._forget(finished)
+        if len(self.watches) >= settings.MAX_WATCHES:
+            raise TooManyWatches(
+                f"This page watches {len(self.watches)} runs that are not finished; the limit is "
+                f"{settings.MAX_WATCHES}.",
+                remedy="Unwatch one, or open another page.",
+            )
 
     async def _forget(self, run: UUID) -> None:
         if self.watches.pop(run, None):

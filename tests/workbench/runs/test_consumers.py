@@ -339,6 +339,10 @@ async def test_too_many_watches_are_refused(
         await watcher.watch(first)
         await watcher.send(type="watch", run=second.id)
         assert "limit is 1" in (await watcher.refused("too_many_watches"))["message"]
+        await in_database(run_cancel)(run=first)
+        await watcher.until_end()
+        assert (await watcher.receive_kind("run"))["run"]["status"] == "cancelled"
+        assert (await watcher.watch(second))["run"]["id"] == str(second.id)
 
 
 # --- permission ---------------------------------------------------------------------------------

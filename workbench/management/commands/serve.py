@@ -54,6 +54,8 @@ def server_config() -> uvicorn.Config:
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         ws_max_size=MAX_FRAME_BYTES,
+        # Each socket would compress each event anew, and keep a window in memory for it.
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
 
