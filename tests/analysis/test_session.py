@@ -230,7 +230,9 @@ def test_an_error_can_be_sent_whole() -> None:
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    kinds = GlassbenchError.__subclasses__()
+    kinds = [
+        kind for kind in GlassbenchError.__subclasses__() if kind.__module__ == "analysis.errors"
+    ]
     codes = [kind.code for kind in kinds]
     assert len(set(codes)) == len(codes) >= 12
     assert "error" not in codes

@@ -48,9 +48,15 @@ def answers(place: Stack) -> bool:
 
 
 def workers(running: psutil.Process) -> list[psutil.Process]:
-    """Worker processes themselves, not the shell loops around them."""
-    found = running.children(recursive=True)
-    return [p for p in found if "celery" in p.cmdline() and Path(p.exe()).name.startswith("python")]
+    """Worker processes that live, not the shell loops around them."""
+    return [child for child in running.children(recursive=True) if is_worker(child)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "celery" in process.cmdline() and Path(process.exe()).name.startswith("python")
+    except psutil.NoSuchProcess:  # ended between being listed and being looked at
+        return False
 
 
 def test_they_come_up_come_back_and_go(honcho: tuple[Stack, psutil.Process]) -> None:

@@ -92,7 +92,7 @@ def test_preset_then_file_then_setting_the_later_one_wins(folder: Path, tmp_path
 BAD: list[tuple[list[str], str]] = [
     (["nope"], "unknown_method"),
     (["reagent", "--model", "nope", "--set", "prompt=a"], "unknown_model"),
-    (["reagent", "--model", "../../etc", "--set", "prompt=a"], "model_unreadable"),
+    (["reagent", "--model", "EMPTY", "--set", "prompt=a"], "model_unreadable"),
     (["reagent"], "--model is missing"),
     (["reagent", "--model", "FOLDER"], "prompt"),
     (["reagent", "--model", "FOLDER", "--set", "prompt"], "no ="),
@@ -121,7 +121,8 @@ def refuse(*arguments: object) -> str:
 def test_bad_input_is_one_line_and_exit_code_2(
     arguments: list[str], named: str, folder: Path, tmp_path: Path
 ) -> None:
-    given = [str(folder) if a == "FOLDER" else a for a in arguments]
+    folders = {"FOLDER": folder, "EMPTY": tmp_path}
+    given = [folders.get(argument, argument) for argument in arguments]
     assert named in refuse(*given, "--out", tmp_path / "out")
 
 
