@@ -57,7 +57,8 @@ def coverage(thing: Shape, size: int) -> Float[np.ndarray, "H W"]:
     else:
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
     cells = np.asarray(fine, dtype=np.float32)
-    return cells.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING).mean(axis=(1, 3))
+    shares: np.ndarray = cells.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING).mean(axis=(1, 3))
+    return shares
 
 
 def picture(things: list[Shape], *, ground: str, size: int) -> UInt8[np.ndarray, "H W 3"]:

@@ -10,7 +10,8 @@ AREAS = {"circle": np.pi, "square": 1.72**2, "triangle": 1.71, "cross": 4 * 0.55
 def test_coverage_is_the_area(shape: str) -> None:
     covered = coverage(Shape(shape, "red", 16, 16, 10), 32)
     assert covered.sum() == pytest.approx(AREAS[shape] * 100, rel=0.06)
-    assert covered.min() == 0 and covered.max() == 1
+    assert covered.min() == 0
+    assert covered.max() == 1
 
 
 def test_the_last_is_on_top() -> None:
