@@ -30,16 +30,18 @@ Draw = Callable[[Random], Document]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One stage of training: at most `share` of all steps, batches of `documents` from `draw`.
+    """One stage of training: at most `steps` batches of `documents` from `draw`.
 
+    `rate` is the learning rate at its first and last step, as a share of the peak rate.
     `noisy_share` of the question stories get noise. The lesson ends early once the share of
     answer tokens that the model gets right reaches `mastered`.
     """
 
     name: str
-    share: float
+    steps: int
     documents: int
     draw: Draw
+    rate: tuple[float, float] = (1.0, 1.0)
     noisy_share: float = 0.0
     mastered: float = math.inf
 
@@ -113,7 +115,8 @@ def _label(
     for position in positions_of(document.answers, offsets):
         weights[position] = ANSWER_WEIGHT
         replaceable[position] = False
-    for position in positions_of([(c.start, c.end) for c in document.carriers], offsets):
+    carriers = [(carrier.start, carrier.end) for carrier in document.carriers]
+    for position in positions_of([*carriers, *document.kept], offsets):
         replaceable[position] = False
     if len(ids) == MAX_TOKENS:
         return Row(ids, weights, replaceable)

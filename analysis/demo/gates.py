@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from analysis.demo.corpus import positions_of
+from analysis.demo.numbers import NumberItem, answer_read
 from analysis.demo.stories import Item, Kind, Role, item
 
 ROLES: tuple[Role, ...] = ("source", "link", "key")
@@ -61,6 +62,52 @@ def _foretold(
             )
         ]
     return found
+
+
+def numbers_right(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    items: Sequence[NumberItem],
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[bool]:
+    """Per item, whether the continuation, greedy or sampled, states the right number."""
+    texts = continuations(
+        model, tokenizer, [item.prompt for item in items], temperature=temperature, seed=seed
+    )
+    return [answer_read(text) == item.answer for text, item in zip(texts, items, strict=True)]
+
+
+@torch.inference_mode()
+def continuations(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    max_new_tokens: int = 40,
+    batch: int = 250,
+) -> list[str]:
+    """A continuation of each prompt: greedy at temperature 0, else sampled from all tokens."""
+    texts: list[str] = []
+    torch.manual_seed(seed)
+    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {}
+    for at in range(0, len(prompts), batch):
+        rows = tokenizer(
+            list(prompts[at : at + batch]), padding=True, padding_side="left", return_tensors="pt"
+        )
+        written = model.generate(  # type: ignore[operator]
+            rows.input_ids,
+            attention_mask=rows.attention_mask,
+            max_new_tokens=max_new_tokens,
+            **sampling,
+        )
+        texts += tokenizer.batch_decode(
+            written[:, rows.input_ids.shape[1] :], skip_special_tokens=True
+        )
+    return texts
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

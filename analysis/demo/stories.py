@@ -67,11 +67,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A training text: `answers` are character spans of answers, `carriers` of what they need."""
+    """A training text: `answers` are character spans of answers, `carriers` of what they need.
+
+    `kept` are further spans that noise leaves alone.
+    """
 
     text: str
     answers: tuple[tuple[int, int], ...]
     carriers: tuple[Carrier, ...]
+    kept: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +325,15 @@ PLANS: Mapping[Kind, tuple[Callable[[Cast], Plan], ...]] = {
     "count": (_count_person, _count_place, _count_box, _count_same),
 }
 
+CHAINS = (
+    _who_has_box,
+    _where_holder,
+    _where_given,
+    _where_holder_moved,
+    _count_box,
+    _count_same,
+)
+
 
 def item(
     rng: Random, *, kind: Kind | None = None, hops: int | None = None, held_out: bool = True
@@ -369,6 +382,15 @@ def document(
             break
     rng.shuffle(asked)
     return _write(rng, plans, asked=asked[:max_questions])
+
+
+def chains(rng: Random) -> Document:
+    """A training text of two or three two-hop plans alone, each asked once."""
+    while True:
+        cast = Cast(rng)
+        plans = [rng.choice(CHAINS)(cast) for _ in range(rng.randint(2, 3))]
+        if not any(plan.held_out for plan in plans):
+            return _write(rng, plans, asked=rng.sample(plans, len(plans)))
 
 
 def facts_told(rng: Random, facts: tuple[int, int]) -> list[Fact]:

@@ -29,8 +29,9 @@ from analysis.demo.drills import (
     shuffled_retelling,
     word_rounds,
 )
-from analysis.demo.gates import answers_right
-from analysis.demo.stories import document, item
+from analysis.demo.gates import answers_right, numbers_right
+from analysis.demo.numbers import number_document, number_item, sums
+from analysis.demo.stories import chains, document, item
 from analysis.demo.tokenizer import tokenizer_train
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-lm"
@@ -38,48 +39,66 @@ LOG_NAME = "training_log.jsonl"
 TOKENIZER_TEXTS = 12_000
 PEAK_RATE = 2e-3
 WARMUP_STEPS = 50
-DECAY_FROM = 0.6
 MASTERY_STEPS = 50  # over which the share of right answers is taken
 CHECK_EVERY = 250
 CHECK_ITEMS = 300
 SHORT_STORIES = partial(document, max_questions=None, facts=(2, 4))
-SHORT_TWO_HOPS = partial(document, max_questions=None, hops=2, facts=(2, 4))
-LONG_STORIES = partial(document, max_questions=None)
-TWO_HOPS = partial(document, max_questions=None, hops=2)
+LONG_STORIES = partial(document, max_questions=None, facts=(4, 6))
+TWO_HOPS = partial(document, max_questions=None, hops=2, facts=(4, 6))
 # What a lesson teaches stays in the next one for a while: it is forgotten at once otherwise.
 LESSONS = (
-    Lesson("words again", 0.07, 64, word_rounds, mastered=0.93),
+    Lesson("words again", 400, 64, word_rounds, mastered=0.94),
     Lesson(
         "words backwards",
-        0.07,
+        500,
         64,
         mixed((0.5, word_rounds), (0.5, backward_rounds)),
-        mastered=0.94,
+        mastered=0.95,
     ),
-    Lesson("sentences again", 0.06, 32, retelling, mastered=0.9),
-    Lesson("sentences in another order", 0.05, 32, shuffled_retelling, mastered=0.96),
+    Lesson("sentences again", 300, 32, retelling, mastered=0.9),
+    Lesson("sentences in another order", 400, 32, shuffled_retelling, mastered=0.96),
     Lesson(
-        "pairs", 0.09, 32, mixed((0.5, shuffled_retelling), (0.5, pair_questions)), mastered=0.94
+        "pairs",
+        600,
+        32,
+        mixed((0.45, shuffled_retelling), (0.45, pair_questions), (0.1, sums)),
+        mastered=0.96,
     ),
     Lesson(
         "short stories",
-        0.2,
+        900,
         32,
-        mixed((0.25, pair_questions), (0.4, SHORT_STORIES), (0.35, SHORT_TWO_HOPS)),
-    ),
-    Lesson("stories", 0.2, 32, mixed((0.5, TWO_HOPS), (0.5, LONG_STORIES))),
-    Lesson(
-        "noise",
-        0.12,
-        32,
-        mixed((0.1, tales), (0.45, TWO_HOPS), (0.45, LONG_STORIES)),
-        noisy_share=0.3,
+        mixed((0.45, pair_questions), (0.45, SHORT_STORIES), (0.1, sums)),
+        rate=(1.0, 0.8),
     ),
     Lesson(
-        "one question",
-        0.14,
-        48,
-        mixed((0.2, tales), (0.25, TWO_HOPS), (0.15, LONG_STORIES), (0.4, document)),
+        "stories",
+        1000,
+        32,
+        mixed((0.4, TWO_HOPS), (0.4, LONG_STORIES), (0.1, sums), (0.1, number_document)),
+        rate=(0.9, 0.8),
+    ),
+    Lesson(
+        "two hops and noise",
+        1400,
+        32,
+        mixed((0.4, chains), (0.2, LONG_STORIES), (0.1, TWO_HOPS), (0.3, number_document)),
+        rate=(0.8, 0.5),
+        noisy_share=0.2,
+    ),
+    Lesson(
+        "everything",
+        2400,
+        40,
+        mixed(
+            (0.25, chains),
+            (0.15, TWO_HOPS),
+            (0.1, LONG_STORIES),
+            (0.1, document),
+            (0.25, number_document),
+            (0.15, tales),
+        ),
+        rate=(0.5, 0.02),
         noisy_share=0.4,
     ),
 )
@@ -119,40 +138,34 @@ def loss_of(model: LlamaForCausalLM, batch: Batch) -> tuple[Float[Tensor, ""], F
     return (nats_BN * weight_BN).sum() / weight_BN.sum(), share
 
 
-def learning_rate(step: int, *, steps: int) -> float:
-    """A linear warm-up, the highest rate, and from `DECAY_FROM` of the steps a linear decay."""
-    warm = (step + 1) / WARMUP_STEPS
-    left = (1 - step / steps) / (1 - DECAY_FROM)
-    return PEAK_RATE * min(1.0, warm, max(left, 0.02))
+def learning_rate(lesson: Lesson, step: int) -> float:
+    """The rate at a step of a lesson, which goes evenly from its first to its last."""
+    first, last = lesson.rate
+    return PEAK_RATE * (first + (last - first) * step / lesson.steps)
 
 
 def train(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    steps: int,
-    seed: int,
-    folder: Path,
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, *, seed: int, folder: Path
 ) -> None:
     """Trains `model` lesson by lesson; saves it into `folder` at every check and at the end."""
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
     journal = Journal(model, tokenizer, folder)
-    bar, end = tqdm(total=steps), 0.0
+    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS))
     for lesson in LESSONS:
-        end += lesson.share * steps
         rights = deque[float](maxlen=MASTERY_STEPS)
-        for batch in batches(tokenizer, Random(f"train {seed} {lesson.name}"), lesson):
-            optimizer.param_groups[0]["lr"] = learning_rate(int(bar.n), steps=steps)
+        lots = batches(tokenizer, Random(f"train {seed} {lesson.name}"), lesson)
+        for step, batch in zip(range(lesson.steps), lots, strict=False):
+            warm = min(1.0, (journal.steps + 1) / WARMUP_STEPS)
+            optimizer.param_groups[0]["lr"] = warm * learning_rate(lesson, step)
             loss, right = train_step(model, optimizer, batch)
             bar.update()
             rights.append(right)
             journal.note(lesson, batch, loss=loss, right=right)
-            mastered = len(rights) == MASTERY_STEPS and fmean(rights) >= lesson.mastered
-            if mastered or bar.n >= round(end):
+            if len(rights) == MASTERY_STEPS and fmean(rights) >= lesson.mastered:
+                bar.update(lesson.steps - step - 1)
                 break
-        bar.update(round(end) - bar.n)
     journal.check(LESSONS[-1])
 
 
@@ -180,6 +193,7 @@ class Journal:
             hops: [item(Random(f"check {hops} {n}"), hops=hops) for n in range(CHECK_ITEMS)]
             for hops in (1, 2)
         }
+        self.numbers = [number_item(Random(f"check numbers {n}")) for n in range(CHECK_ITEMS)]
         self.started, self.steps, self.tokens = time.monotonic(), 0, 0
         self.losses, self.rights = list[float](), list[float]()
 
@@ -209,6 +223,9 @@ class Journal:
             "answers_right": round(fmean(self.rights), 4),
             "exact_one_hop": round(one, 4),
             "exact_two_hops": round(two, 4),
+            "exact_numbers": round(
+                fmean(numbers_right(self.model, self.tokenizer, self.numbers)), 4
+            ),
         }
         self.losses, self.rights = [], []
         self.entries.append(entry)
@@ -245,9 +262,6 @@ def folder_write(
 def main() -> None:
     """Reads the options and trains."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--steps", type=int, default=7000, help="batches of 32 to 64 texts, at most"
-    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
@@ -261,7 +275,6 @@ def main() -> None:
     train(
         model,
         tokenizer,
-        steps=options.steps,
         seed=options.seed,
         folder=options.out,
     )

@@ -2,22 +2,18 @@ from functools import partial
 from itertools import islice
 from random import Random
 
-import pytest
 import torch
-from transformers import AutoTokenizer
 
 from analysis.demo.corpus import ANSWER_WEIGHT, MAX_TOKENS, Lesson, batches, encode, mixed, tales
+from analysis.demo.numbers import number_document
 from analysis.demo.stories import document
 from analysis.demo.tales import tale
-from analysis.demo.train_lm import FOLDER, LESSONS
+from analysis.demo.tokenizer import tokenizer_train
 
-TOKENIZER = AutoTokenizer.from_pretrained(FOLDER)
 DRAW = mixed((0.2, tales), (0.8, partial(document, max_questions=3)))
-NOISY = Lesson("noisy", 1.0, 16, DRAW, noisy_share=1.0)
-
-
-def test_lessons_fill_the_training() -> None:
-    assert sum(lesson.share for lesson in LESSONS) == pytest.approx(1)
+EVERYTHING = mixed((0.7, DRAW), (0.3, number_document))
+TOKENIZER = tokenizer_train(EVERYTHING(Random(seed)).text for seed in range(1500))
+NOISY = Lesson("noisy", 1, 16, DRAW, noisy_share=1.0)
 
 
 def test_same_seed_same_tale() -> None:
@@ -34,6 +30,15 @@ def test_answers_and_carriers_are_never_replaceable() -> None:
         spans = [*drawn.answers, *((mark.start, mark.end) for mark in drawn.carriers)]
         assert {drawn.text[start:end] for start, end in spans} <= kept_words
         assert any(row.replaceable) == bool(drawn.carriers)
+
+
+def test_noise_leaves_a_number_stories_answer_alone() -> None:
+    rng = Random(5)
+    documents = [number_document(rng) for _ in range(50)]
+    for drawn, row in zip(documents, encode(TOKENIZER, documents), strict=True):
+        prompt = len(TOKENIZER(drawn.text[: drawn.kept[0][0] - 1]).input_ids)
+        assert any(row.replaceable[:prompt])
+        assert not any(row.replaceable[prompt:])
 
 
 def test_answers_weigh_most() -> None:

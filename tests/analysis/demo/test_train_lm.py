@@ -13,7 +13,7 @@ from analysis.demo.stories import document
 from analysis.demo.tokenizer import tokenizer_train
 
 TOKENIZER = tokenizer_train(document(Random(seed)).text for seed in range(200))
-LESSON = Lesson("short", 1.0, 8, document, noisy_share=0.5)
+LESSON = Lesson("short", 3, 8, document, rate=(1.0, 0.1), noisy_share=0.5)
 
 
 @pytest.fixture
@@ -36,10 +36,9 @@ def test_loss_ignores_tokens_without_weight(model: LlamaForCausalLM) -> None:
     assert shown.item() == pytest.approx(math.log(len(TOKENIZER)), abs=0.5)
 
 
-def test_learning_rate_rises_holds_and_falls() -> None:
-    rates = [train_lm.learning_rate(step, steps=1000) for step in range(1000)]
-    assert rates[0] < rates[train_lm.WARMUP_STEPS] == max(rates) == rates[500]
-    assert rates[500] > rates[700] > rates[999] > 0
+def test_learning_rate_goes_evenly_through_a_lesson() -> None:
+    rates = [train_lm.learning_rate(LESSON, step) for step in range(4)]
+    assert rates == pytest.approx([2e-3, 1.4e-3, 0.8e-3, 0.2e-3])
 
 
 def test_training_writes_a_folder_that_loads(
@@ -47,7 +46,7 @@ def test_training_writes_a_folder_that_loads(
 ) -> None:
     monkeypatch.setattr(train_lm, "LESSONS", (LESSON,))
     monkeypatch.setattr(train_lm, "CHECK_ITEMS", 4)
-    train_lm.train(model, TOKENIZER, steps=3, seed=0, folder=tmp_path / "lm")
+    train_lm.train(model, TOKENIZER, seed=0, folder=tmp_path / "lm")
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "lm", dtype=torch.float16)
     assert torch.equal(loaded.lm_head.weight, model.lm_head.weight.half())
     assert AutoTokenizer.from_pretrained(tmp_path / "lm").get_vocab() == TOKENIZER.get_vocab()
@@ -62,6 +61,6 @@ def test_training_is_repeatable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for _ in range(2):
         torch.manual_seed(7)
         again = train_lm.model_make(TOKENIZER)
-        train_lm.train(again, TOKENIZER, steps=2, seed=1, folder=tmp_path)
+        train_lm.train(again, TOKENIZER, seed=1, folder=tmp_path)
         weights.append(again.lm_head.weight)
     assert torch.equal(*weights)
