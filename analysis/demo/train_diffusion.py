@@ -1,8 +1,9 @@
 """Trains the bundled model `demo-diffusion` and writes it as a plain transformers folder.
 
-`python -m analysis.demo.train_diffusion` retrains it from nothing on the texts of `demo-lm`, with
-its tokenizer, by masked diffusion: a share t of the tokens, drawn evenly from 0 to 1, is masked,
-and the cross-entropy at the masks is weighted by 1/t (LLaDA, arXiv 2502.09992, equation 3).
+`python -m analysis.demo.train_diffusion` trains it on the texts of `demo-lm`, from the weights of
+`demo-lm` (as DiffuLLaMA does, arXiv 2410.17891) and with its tokenizer, by masked diffusion: a
+share t of the tokens, drawn evenly from 0 to 1, is masked, and the cross-entropy at the masks is
+weighted by 1/t (LLaDA, arXiv 2502.09992, equation 3).
 """
 
 import argparse
@@ -20,63 +21,57 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
     ModernBertConfig,
     ModernBertForMaskedLM,
     PreTrainedTokenizerFast,
 )
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+from transformers.models.modernbert.modeling_modernbert import ModernBertEncoderLayer
 
 from analysis.demo.canvas import Masked, MaskedLesson, masked_batches
 from analysis.demo.corpus import mixed, tales
 from analysis.demo.drills import (
-    backward_rounds,
     pair_questions,
-    retelling,
     shuffled_retelling,
     word_rounds,
 )
 from analysis.demo.gates_diffusion import numbers_filled
 from analysis.demo.numbers import number_document, number_item, sums
 from analysis.demo.stories import chains, document
-from analysis.demo.train_lm import FOLDER as TOKENIZER_FOLDER
+from analysis.demo.train_lm import FOLDER as LM_FOLDER
 from analysis.demo.train_lm import LOG_NAME, MASTERY_STEPS, WARMUP_STEPS
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-diffusion"
-LAYERS = 5
-PEAK_RATE = 2e-3
-CHECK_EVERY = 250
-CHECK_ITEMS = 100
+PEAK_RATE = 1e-3
+CHECK_EVERY = 500
+CHECK_ITEMS = 60
 SHORT_STORIES = partial(document, max_questions=None, facts=(2, 4))
+# What a lesson teaches stays in the next one for a while: it is forgotten at once otherwise.
 LESSONS = (
-    MaskedLesson("words again", 600, 64, word_rounds, masked=(0.1, 0.5), mastered=0.93),
-    MaskedLesson(
-        "words backwards",
-        500,
-        64,
-        mixed((0.5, word_rounds), (0.5, backward_rounds)),
-        masked=(0.1, 0.5),
-        mastered=0.94,
-    ),
+    MaskedLesson("words again", 900, 32, word_rounds, masked=(0.1, 0.5), mastered=0.9),
     MaskedLesson(
         "sentences again",
-        400,
+        600,
         32,
-        mixed((0.4, retelling), (0.4, shuffled_retelling), (0.2, sums)),
+        mixed((0.3, word_rounds), (0.4, shuffled_retelling), (0.3, sums)),
         masked=(0.1, 0.8),
         mastered=0.95,
     ),
     MaskedLesson(
         "pairs and sums",
-        500,
+        600,
         32,
-        mixed((0.3, shuffled_retelling), (0.4, pair_questions), (0.3, sums)),
+        mixed((0.2, shuffled_retelling), (0.4, pair_questions), (0.4, sums)),
         masked=(0.1, 0.8),
-        mastered=0.95,
+        mastered=0.97,
     ),
     MaskedLesson(
         "number stories",
         1500,
         32,
-        mixed((0.2, pair_questions), (0.1, sums), (0.2, SHORT_STORIES), (0.5, number_document)),
+        mixed((0.15, pair_questions), (0.15, sums), (0.1, SHORT_STORIES), (0.6, number_document)),
     ),
     MaskedLesson(
         "everything",
@@ -89,32 +84,80 @@ LESSONS = (
             (0.55, number_document),
             (0.1, tales),
         ),
-        rate=(0.9, 0.02),
+        rate=(1.0, 0.02),
     ),
 )
 
 
-def model_make(tokenizer: PreTrainedTokenizerFast) -> ModernBertForMaskedLM:
-    """An untrained ModernBERT of 1.0 M parameters that attends everywhere in every layer."""
+@torch.no_grad()
+def model_from(lm: LlamaForCausalLM) -> ModernBertForMaskedLM:
+    """A ModernBERT that starts with the weights of a Llama, and attends both ways.
+
+    What each block writes is centred, so that ModernBERT's LayerNorm equals Llama's RMSNorm; the
+    norms' gains are folded into the matrices behind them; shared keys and values are repeated for
+    each head. Two things differ: embeddings enter normalised, and a head of one dense layer,
+    which starts as the identity, stands before the output.
+    """
+    model: ModernBertForMaskedLM = ModernBertForMaskedLM._from_config(
+        _config(lm.config), attn_implementation="eager"
+    )
+    width = lm.config.hidden_size
+    centre_WW = torch.eye(width) - 1 / width
+    embeddings_VW = lm.model.embed_tokens.weight @ centre_WW
+    scale = embeddings_VW.norm(dim=1).median() / width**0.5
+    model.model.embeddings.tok_embeddings.weight.copy_(embeddings_VW)
+    model.model.embeddings.norm.weight.fill_(scale)
+    for index, (old, new) in enumerate(zip(lm.model.layers, model.model.layers, strict=True)):
+        _copy_block(old, new, centre_WW, entry_scale=scale if index == 0 else torch.ones(()))
+    model.model.final_norm.weight.copy_(lm.model.norm.weight)
+    model.head.dense.weight.copy_(torch.eye(width))
+    return model
+
+
+def _config(old: LlamaConfig) -> ModernBertConfig:
     config = ModernBertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-        layer_types=["full_attention"] * LAYERS,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        cls_token_id=tokenizer.bos_token_id,
-        sep_token_id=tokenizer.eos_token_id,
+        vocab_size=old.vocab_size,
+        hidden_size=old.hidden_size,
+        intermediate_size=old.intermediate_size,
+        num_hidden_layers=old.num_hidden_layers,
+        num_attention_heads=old.num_attention_heads,
+        max_position_embeddings=old.max_position_embeddings,
+        hidden_activation=old.hidden_act,
+        layer_types=["full_attention"] * old.num_hidden_layers,
+        rope_parameters={"full_attention": {**(old.rope_parameters or {})}},
+        bos_token_id=old.bos_token_id,
+        eos_token_id=old.eos_token_id,
+        pad_token_id=old.pad_token_id,
     )
     config.masked_diffusion = True  # read by the catalog
-    model: ModernBertForMaskedLM = ModernBertForMaskedLM._from_config(
-        config, attn_implementation="eager"
-    )
-    return model
+    return config
+
+
+def _copy_block(
+    old: LlamaDecoderLayer,
+    new: ModernBertEncoderLayer,
+    centre_WW: Float[Tensor, "W W"],
+    *,
+    entry_scale: Float[Tensor, ""],
+) -> None:
+    """`entry_scale`: of the normalised input that the block gets in place of its own norm."""
+    attention, mlp = old.self_attn, old.mlp
+    repeats = attention.num_key_value_groups
+    shared = [
+        _repeated(part.weight, attention.head_dim, repeats)
+        for part in (attention.k_proj, attention.v_proj)
+    ]
+    qkv_3WW = torch.cat([attention.q_proj.weight, *shared])
+    new.attn.Wqkv.weight.copy_(qkv_3WW * old.input_layernorm.weight / entry_scale)
+    new.attn.Wo.weight.copy_(centre_WW @ attention.o_proj.weight)
+    gate_and_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+    new.mlp.Wi.weight.copy_(gate_and_up * old.post_attention_layernorm.weight)
+    new.mlp.Wo.weight.copy_(centre_WW @ mlp.down_proj.weight)
+
+
+def _repeated(weight_KW: Tensor, head_dim: int, repeats: int) -> Tensor:
+    heads = [head for head in weight_KW.split(head_dim) for _ in range(repeats)]
+    return torch.cat(heads)
 
 
 def loss_of(
@@ -227,13 +270,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
-    parser.add_argument("--tokenizer", type=Path, default=TOKENIZER_FOLDER)
+    parser.add_argument("--start", type=Path, default=LM_FOLDER, help="the trained demo-lm")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.tokenizer)
-    train(model_make(tokenizer), tokenizer, seed=options.seed, folder=options.out)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.start)
+    lm = LlamaForCausalLM.from_pretrained(options.start, dtype=torch.float32)
+    train(model_from(lm), tokenizer, seed=options.seed, folder=options.out)
 
 
 if __name__ == "__main__":
