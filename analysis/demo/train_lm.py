@@ -29,7 +29,7 @@ from analysis.demo.drills import (
     shuffled_retelling,
     word_rounds,
 )
-from analysis.demo.gates import answers_right, numbers_right
+from analysis.demo.gates_lm import answers_right, numbers_right
 from analysis.demo.numbers import number_document, number_item, sums
 from analysis.demo.stories import chains, document, item
 from analysis.demo.tokenizer import tokenizer_train
