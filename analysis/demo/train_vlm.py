@@ -370,9 +370,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
-    parser.add_argument(
-        "--report", action="store_true", help="measure the committed weights; no training"
-    )
+    parser.add_argument("--report", action="store_true", help="measure the committed weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.report:
