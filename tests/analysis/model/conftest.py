@@ -9,6 +9,7 @@ import torch
 
 from analysis.model import Model
 from tests import tiny_models, tiny_pictures
+from tests.load_folder import load_trusted
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "llama": tiny_models.make_llama,
@@ -38,3 +39,17 @@ def folder(model_dir: Path, tmp_path: Path) -> Path:
 def ids(model: Model) -> torch.Tensor:
     generator = torch.Generator().manual_seed(3)
     return torch.randint(3, model.info.vocabulary, (2, 9), generator=generator)
+
+
+@pytest.fixture(scope="session")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
+    """A model of each class by its name in MAKERS, loaded when first asked for."""
+    root = tmp_path_factory.mktemp("every")
+    found: dict[str, Model] = {}
+
+    def get(name: str) -> Model:
+        if name not in found:
+            found[name] = load_trusted(MAKERS[name](root / name))
+        return found[name]
+
+    return get

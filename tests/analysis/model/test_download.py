@@ -14,7 +14,8 @@ from huggingface_hub import constants
 from analysis.catalog import Catalog, Entry
 from analysis.errors import HubUnreachable, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
-from analysis.model import ModelCache, load
+from analysis.model import Model, ModelCache, load
+from analysis.model.download import Bytes, DownloadStopped
 
 REPOSITORY = "owner/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -61,7 +62,9 @@ class HubRequest(BaseHTTPRequestHandler):
             ]
             self.send(json.dumps(tree).encode())
         elif path.startswith(f"/{REPOSITORY}/resolve/{COMMIT}/"):
-            self.send(hub.files[path.rpartition("/")[2]], weights=path.endswith(".safetensors"))
+            self.send(
+                hub.files[path.split(f"/{COMMIT}/")[1]], weights=path.endswith(".safetensors")
+            )
         else:
             self.send_response(404)
             self.send_header("X-Error-Code", "RepoNotFound")
@@ -189,3 +192,54 @@ def test_without_a_network_a_hub_id_is_refused_at_once(point_at: Callable[[str],
             download()
     assert "MODEL_DIRS" in caught.value.remedy
     assert caught.value.field == "model"
+
+
+def threads_of_downloads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "download"]
+
+
+def test_a_stopped_download_ends_and_the_next_one_goes_through(hub: Hub) -> None:
+    events = load(REPOSITORY, catalog=Catalog(), cache=ModelCache(2**30))
+    for event in events:
+        if isinstance(event, Progress) and 0 < event.done < event.total:
+            break
+    running = threads_of_downloads()
+    assert len(running) == 1
+    events.close()  # type: ignore[attr-defined]
+    hub.go_on.set()
+    running[0].join(20)
+    assert not running[0].is_alive()
+    assert Catalog().find(REPOSITORY).path is None
+    assert isinstance(download()[-1], ModelLoaded)
+
+
+def test_two_downloads_count_for_themselves() -> None:
+    first, second = Bytes.of_one_download(), Bytes.of_one_download()
+    bar = first(total=10, unit="B")
+    bar.update(4)
+    assert (first.counted(), second.counted()) == ((4, 10), (0, 0))
+    first.stopped.set()
+    with pytest.raises(DownloadStopped):
+        bar.update(1)
+    second(total=3, unit="B").update(1)
+    assert second.counted() == (1, 3)
+
+
+def test_of_a_pipeline_only_its_parts_are_downloaded(
+    hub: Hub, every: Callable[[str], Model]
+) -> None:
+    hub.go_on.set()
+    path = every("flux").path
+    files = {f.relative_to(path).as_posix(): f for f in path.rglob("*") if f.is_file()}
+    hub.files = {name: file.read_bytes() for name, file in files.items()}
+    weights = hub.files["transformer/diffusion_pytorch_model.safetensors"]
+    hub.files["transformer/diffusion_pytorch_model.fp16.safetensors"] = weights
+    hub.files["flux1.safetensors"] = weights
+    hub.files["README.md"] = b"# Flux"
+    info = download()[-1]
+    assert isinstance(info, ModelLoaded)
+    assert info.info.capabilities == ["text_to_image"]
+    entry = Catalog().find(REPOSITORY)
+    assert entry.path is not None
+    kept = {f.relative_to(entry.path).as_posix() for f in entry.path.rglob("*") if f.is_file()}
+    assert kept == {*files, "README.md"}

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -5,10 +6,11 @@ import pytest
 from analysis.catalog import Catalog, folder_entry
 from analysis.errors import ModelIncompatible
 from analysis.events import ModelLoaded, Progress
-from analysis.model import ModelCache, load, load_entry, loaded
+from analysis.facts import read_facts
+from analysis.model import Model, ModelCache, load, load_entry, loaded
 from analysis.revision import folder_revision
 from tests.load_folder import load_folder
-from tests.tiny_models import edit_config
+from tests.tiny_models import edit_config, make_t5
 
 
 @pytest.mark.parametrize("needed", ["causal_lm", "vision_language"])
@@ -53,3 +55,61 @@ def test_changed_files_are_loaded_anew(folder: Path) -> None:
     list(load_entry(entry, catalog=Catalog(), cache=cache, needs=()))
     assert loaded(entry, cache) is not first
     assert loaded(entry, cache).info.revision == folder_revision(folder) != first.info.revision
+
+
+CAPABILITIES = {
+    "llama": ["causal_lm"],
+    "qwen2": ["causal_lm"],
+    "gemma": ["causal_lm"],
+    "gpt2": ["causal_lm"],
+    "bert": ["masked_lm", "masked_diffusion_lm"],
+    "roberta": ["masked_lm", "masked_diffusion_lm"],
+    "modernbert": ["masked_lm", "masked_diffusion_lm"],
+    "llada": ["masked_diffusion_lm"],
+    "dream": ["masked_diffusion_lm"],
+    "llava": ["vision_language"],
+    "qwen2-5-vl": ["vision_language"],
+    "flux": ["text_to_image"],
+    "sd3": ["text_to_image"],
+}
+
+
+def stored_buffers(model: Model) -> int:
+    """Elements that are stored and not learned, such as the positions of a denoiser."""
+    return sum(
+        buffer.numel()
+        for part in model.modules
+        for name, buffer in part.named_buffers()
+        if name in part.state_dict()
+    )
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_every_class_is_loaded_with_its_capabilities_and_passes_its_self_check(
+    every: Callable[[str], Model], name: str
+) -> None:
+    model = every(name)
+    assert model.info.capabilities == CAPABILITIES[name]
+    check = model.info.self_check
+    assert check is not None
+    assert check.passed
+    assert 0 < check.tolerance < 0.01
+    assert check.compared
+    assert not any(weight.requires_grad for part in model.modules for weight in part.parameters())
+    assert not any(part.training for part in model.modules)
+    counted = sum(weight.numel() for part in model.modules for weight in part.parameters())
+    assert model.info.parameters == counted
+    assert read_facts(model.path)["parameters"] == counted + stored_buffers(model)
+
+
+def test_a_sequence_to_sequence_model_is_described_and_no_method_loads_it(tmp_path: Path) -> None:
+    folder = make_t5(tmp_path / "t5")
+    facts = read_facts(folder)
+    assert (facts["layers"], facts["heads"], facts["width"], facts["context"]) == (2, 4, 32, 0)
+    with pytest.raises(ModelIncompatible, match="no method uses it alone"):
+        load_folder(folder)
+
+
+def test_what_a_model_lacks_is_refused_with_the_reason(catalog: Catalog) -> None:
+    with pytest.raises(ModelIncompatible, match=r"reads both ways .* cannot continue a text"):
+        list(load("tiny-bert", catalog=catalog, cache=ModelCache(2**30), needs=("causal_lm",)))
