@@ -2,14 +2,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _cache_manager
 
-from analysis.catalog import BUNDLED, Catalog
+from analysis.catalog import BUNDLED, Catalog, hub_patterns
 from analysis.errors import UnknownModel
+from tests.tiny_pictures import make_flux
 
 Write = Callable[..., Path]
 
@@ -105,3 +107,43 @@ def test_folders_that_are_no_models_are_not_listed(tmp_path: Path, copy: Write) 
     (root / "file.json").write_text("{}")
     catalog = Catalog(bundled=root, model_dirs=(tmp_path / "missing",))
     assert [entry.id for entry in catalog.entries()] == ["model"]
+
+
+def test_downloads_of_a_revision_are_listed_under_it(
+    catalog: Catalog, copy: Write, hub_cache: Path
+) -> None:
+    commits = {name: name[0] * 40 for name in ("abc", "def")}
+    snapshot = put_into_hub_cache(copy(), hub_cache, "owner/some-model", commits["abc"])
+    refs = snapshot.parents[1] / "refs"
+    (refs / "v1.0").write_text(commits["abc"])
+    shutil.copytree(snapshot, snapshot.with_name(commits["def"]))
+    ids = [entry.id for entry in catalog.entries() if entry.source == "hub"]
+    names = ["owner/some-model", f"owner/some-model@{commits['def']}", "owner/some-model@v1.0"]
+    assert ids == names
+    assert catalog.find("owner/some-model@v1.0").path == snapshot
+    assert catalog.find(names[1]).path == snapshot.with_name(commits["def"])
+
+
+def test_a_pipeline_is_downloaded_when_all_its_parts_are(
+    catalog: Catalog, tmp_path: Path, hub_cache: Path
+) -> None:
+    folder = make_flux(tmp_path / "flux")
+    snapshot = put_into_hub_cache(folder, hub_cache, "owner/flux", "c0ffee" * 6 + "c0de")
+    assert catalog.find("owner/flux").path == snapshot
+    shutil.rmtree(snapshot / "vae")
+    assert catalog.find("owner/flux").path is None
+
+
+def test_of_a_pipeline_the_parts_are_fetched_and_single_files_are_not(tmp_path: Path) -> None:
+    patterns, ignored = hub_patterns(make_flux(tmp_path / "flux"))
+
+    def kept(name: str) -> bool:
+        wanted = any(fnmatch(name, pattern) for pattern in patterns)
+        return wanted and not any(fnmatch(name, pattern) for pattern in ignored)
+
+    assert kept("model_index.json")
+    assert kept("transformer/diffusion_pytorch_model-00001-of-00003.safetensors")
+    assert kept("tokenizer_2/spiece.model")
+    assert not kept("flux1-dev.safetensors")
+    assert not kept("transformer/diffusion_pytorch_model.fp16-00001-of-00002.safetensors")
+    assert not kept("other/model.safetensors")

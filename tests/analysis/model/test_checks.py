@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import GptOssConfig, GptOssForCausalLM
 
-from analysis.model import Model, self_check
-from analysis.model.checks import CHECK_TEXT
+from analysis import encoder_cuts
+from analysis.masked_diffusion import MaskedDiffusion
+from analysis.model import ImagePipeline, Model, self_check
+from analysis.model.checks import CHECK_TEXT, check_picture
 from tests.load_folder import checked, load_folder, plain_logits
 
 Bridge = Callable[..., Any]
@@ -95,3 +98,88 @@ def test_a_bridge_that_cannot_be_built_is_reported(
     check = checked(folder)
     assert not check.passed
     assert "AssertionError" in check.message
+
+
+def test_without_hooks_a_masked_model_is_checked_by_its_fast_routes(
+    every: Callable[[str], Model],
+) -> None:
+    check = every("modernbert").info.self_check
+    assert check is not None
+    assert check.message == "There are no hooks for a ModernBertForMaskedLM."
+    assert "SDPA" in check.compared
+    assert check.max_abs_difference == check.max_abs_difference_fast > 0
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "modernbert"])
+def test_rows_of_a_masked_model_that_score_another_token_fail_the_check(
+    every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert self_check(every(name)).passed
+    monkeypatch.setattr(MaskedDiffusion, "_rows", one_to_the_left)
+    assert not self_check(every(name)).passed
+
+
+@pytest.mark.parametrize("name", ["llada", "dream"])
+def test_rows_of_a_diffusion_model_that_score_another_token_fail_the_check(
+    every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert self_check(every(name)).passed
+    monkeypatch.setattr(MaskedDiffusion, "_rows", one_to_the_left)
+    check = self_check(every(name))
+    assert not check.passed
+    assert min(check.max_abs_difference, check.max_abs_difference_fast) > check.tolerance
+
+
+def one_to_the_left(
+    adapter: MaskedDiffusion, tokens: torch.Tensor, positions: torch.Tensor
+) -> torch.Tensor:
+    return (positions - adapter.shift - 1).clamp(min=0).expand(len(tokens), -1)
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2-5-vl"])
+def test_the_hooks_of_a_vision_language_model_read_what_plain_transformers_does(
+    every: Callable[[str], Model], name: str
+) -> None:
+    check = every(name).info.self_check
+    assert check is not None
+    assert check.max_abs_difference == 0.0
+    image_token = every(name).plain.config.image_token_id
+    inputs = every(name).inputs(check_picture(), CHECK_TEXT)  # type: ignore[attr-defined]
+    assert (inputs["input_ids"] == image_token).sum() == 16
+    assert check.tokens == inputs["input_ids"].shape[1]
+
+
+def test_a_vision_language_model_whose_hooks_ignore_the_picture_fails_the_check(
+    every: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = every("llava")
+    bridge = model.bridge
+    monkeypatch.setitem(
+        model.__dict__,
+        "bridge",
+        lambda ids, **inputs: bridge(ids, **{**inputs, "pixel_values": -inputs["pixel_values"]}),
+    )
+    check = self_check(model)
+    assert not check.passed
+    assert check.max_abs_difference > 0.01
+
+
+@pytest.mark.parametrize("name", ["flux", "sd3"])
+def test_every_text_encoder_of_a_pipeline_is_checked(
+    every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = every(name)
+    assert isinstance(model, ImagePipeline)
+    for spoilt, _ in model.encoders.values():
+        run = encoder_cuts.run_with_cuts
+
+        def shifted(encoder: Any, *args: Any, spoilt: Any = spoilt, run: Any = run) -> Any:
+            states = run(encoder, *args)
+            return replace(states, final_BND=states.final_BND + (encoder is spoilt))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(encoder_cuts, "run_with_cuts", shifted)
+            check = self_check(model)
+        assert not check.passed
+        assert check.max_abs_difference == pytest.approx(1, abs=1e-4)
+    assert self_check(model).max_abs_difference == 0.0

@@ -1,14 +1,20 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from analysis.errors import ModelUnreadable
+from analysis.model import ImagePipeline, Model
 from analysis.revision import folder_revision
 from tests.load_folder import load_folder
 from tests.tiny_models import edit_config
+from tests.tiny_pictures import make_flux
 
 
 def spoil_missing(path: Path) -> None:
@@ -104,3 +110,75 @@ def test_code_of_a_checkpoint_runs_where_its_revision_is_listed(
     model = load_folder(own_code, trusted_remote_code=trusted)
     assert type(model.plain).__name__ == "OwnForCausalLM"
     assert (tmp_path / "mark").exists()
+
+
+def spoil_part_keys(path: Path) -> None:
+    file = path / "vae" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    del tensors["decoder.conv_out.bias"]
+    save_file(tensors, file, {"format": "pt"})
+
+
+def spoil_part_sizes(path: Path) -> None:
+    edit_config(path / "text_encoder", intermediate_size=48)
+
+
+def spoil_part_class(path: Path) -> None:
+    edit_index(path, vae=["diffusers", "NoSuchAutoencoder"])
+
+
+def spoil_part_library(path: Path) -> None:
+    edit_index(path, vae=["own_code", "OwnAutoencoder"])
+    (path / "own_code.py").write_text("raise SystemExit\n")
+
+
+def edit_index(path: Path, **values: Any) -> None:
+    file = path / "model_index.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (spoil_part_keys, "conv_out.bias"),
+        (spoil_part_sizes, "intermediate|mlp|size"),
+        (spoil_part_class, "NoSuchAutoencoder"),
+        (spoil_part_library, "own_code.OwnAutoencoder, which is code of its own"),
+    ],
+)
+def test_a_pipeline_whose_parts_do_not_fit_is_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], named: str
+) -> None:
+    folder = make_flux(tmp_path / "flux")
+    spoil(folder)
+    with pytest.raises(ModelUnreadable, match=named):
+        load_folder(folder)
+
+
+def test_parts_that_take_no_text_and_draw_nothing_are_left_out(tmp_path: Path) -> None:
+    folder = make_flux(tmp_path / "flux")
+    config = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        image_size=8, patch_size=4, projection_dim=8,
+    )  # fmt: skip
+    CLIPVisionModelWithProjection(config).save_pretrained(folder / "image_encoder")
+    edit_index(folder, image_encoder=["transformers", "CLIPVisionModelWithProjection"])
+    model = load_folder(folder)
+    assert isinstance(model, ImagePipeline)
+    assert model.pipeline.components["image_encoder"] is None
+    assert model.info.self_check is not None
+    assert model.info.self_check.passed
+
+
+def test_a_pipeline_draws_the_same_picture_for_the_same_seed(every: Callable[[str], Model]) -> None:
+    model = every("flux")
+    assert isinstance(model, ImagePipeline)
+
+    def draw(seed: int) -> Any:
+        return model.pipeline(
+            "a red ball", num_inference_steps=1, height=16, width=16, max_sequence_length=16,
+            generator=torch.Generator().manual_seed(seed), output_type="np",
+        ).images  # fmt: skip
+
+    assert (draw(1) == draw(1)).all()
+    assert (draw(1) != draw(2)).any()
