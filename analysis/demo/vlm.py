@@ -116,7 +116,7 @@ def llava_make(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerat
 def _waves(side: int) -> Float[Tensor, "P D"]:
     """Sines and cosines of row and column, of periods from 2 to 32 patches.
 
-    From these a tower learns to look at the patches beside one in a tenth of the steps.
+    Of these, looking some patches aside is one linear map, the same from everywhere.
     """
     rates_R = torch.pi * 2.0 ** -torch.linspace(0, 4, WIDTH // 4)
     angles_SR = torch.arange(side)[:, None] * rates_R
