@@ -83,13 +83,13 @@ function dropReferenceNotes(text) {
 
 /** What every method's events have in common, for the parts of the page that know no method. */
 async function compileCommon() {
-  const [first] = (await readdir(path.join(source, "methods"))).sort();
-  const { event_schema } = await readJson(path.join("methods", first));
-  const { Progress, ModelLoaded, ModelInfo, SelfCheck } = event_schema.$defs;
+  const files = (await readdir(path.join(source, "methods"))).sort();
+  const methods = await Promise.all(files.map((file) => readJson(path.join("methods", file))));
+  const { Progress, ModelLoaded, ModelInfo, SelfCheck } = methods[0].event_schema.$defs;
   const anyOf = [{ $ref: "#/$defs/Progress" }, { $ref: "#/$defs/ModelLoaded" }];
   const CommonEvent = { anyOf, $defs: { Progress, ModelLoaded, ModelInfo, SelfCheck } };
   const arrays = {};
-  hoist(event_schema, arrays);
+  for (const { event_schema } of methods) hoist(event_schema, arrays); // not all have arrays
   return compileAll({ CommonEvent: requireAll(CommonEvent) }, requireAll(arrays));
 }
 

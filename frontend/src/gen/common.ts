@@ -2,6 +2,18 @@
 
 export type CommonEvent = Progress | ModelLoaded;
 
+export interface ArrayRef {
+  dtype: "float32" | "float64" | "int32" | "uint8";
+  shape: number[];
+  /**
+   * Content hash of the bytes; the address of the artifact.
+   */
+  sha256: string;
+  /**
+   * The bytes in base64; null: fetch the artifact by its hash.
+   */
+  data: string | null;
+}
 /**
  * How far a stage is; `done` and `total` count `unit`s.
  */
