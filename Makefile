@@ -54,6 +54,9 @@ $(VENV)-bench/.stamp: requirements-bench.txt
 
 demo-models: venv
 	$(PYTHON) -m analysis.demo.train_lm
+	$(PYTHON) -m analysis.demo.train_diffusion
+	$(PYTHON) -m analysis.demo.train_vlm
+	$(PYTHON) -m analysis.demo.train_t2i
 
 demo-report: venv
 	$(PYTHON) -m analysis.demo.report

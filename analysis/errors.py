@@ -75,5 +75,11 @@ class TargetOutOfRange(GlassbenchError):
     code = "target_out_of_range"
 
 
+class CutOutOfRange(GlassbenchError):
+    """A cut names a layer, head, token or row that is not there, or leaves a token nothing."""
+
+    code = "cut_out_of_range"
+
+
 class OutOfMemory(GlassbenchError):
     code = "out_of_memory"

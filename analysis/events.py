@@ -105,20 +105,24 @@ class Progress(Event):
 
 
 class SelfCheck(BaseModel):
-    """Hooked logits against plain transformers on a fixed prompt, at load."""
+    """The routes that methods take against plain transformers on a fixed input, at load.
+
+    Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     passed: bool
-    max_abs_difference: float = Field(description="Largest |Δ logit|, hooked eager route.")
-    max_abs_difference_fast: float = Field(description="Largest |Δ logit|, SDPA route.")
+    max_abs_difference: float = Field(description="Largest |Δ|, hooked eager route.")
+    max_abs_difference_fast: float = Field(description="Largest |Δ|, SDPA route.")
     tolerance: float = Field(description="The difference up to which the check passes.")
     tokens: int = Field(description="Length of the prompt that was compared.")
     message: str = Field(default="", description="Why the hooked model could not be built.")
+    compared: str = Field(default="", description="What was compared, as a sentence.")
 
 
 class ModelInfo(BaseModel):
-    """What a loaded model is."""
+    """What a loaded model is; sizes are those of the part that reads text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -130,7 +134,7 @@ class ModelInfo(BaseModel):
     heads: int
     key_value_heads: int
     width: int
-    context: int = Field(description="Longest input in tokens.")
+    context: int = Field(description="Longest input in tokens; 0: no limit of its own.")
     vocabulary: int
     dtype: str
     device: str

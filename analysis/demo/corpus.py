@@ -22,7 +22,7 @@ from analysis.demo.tokenizer import SPECIALS
 LONG_TALE_SHARE = 0.15  # of the tales: several told in a row, up to MAX_TOKENS
 MAX_NOISE = 0.35  # of the tokens of a noisy story, drawn evenly from 0
 MAX_TOKENS = 256
-TEXT_WEIGHT, TALE_WEIGHT, ANSWER_WEIGHT = 0.03, 0.1, 1.0  # of a token in the loss
+TEXT_WEIGHT, TALE_WEIGHT, KEPT_WEIGHT, ANSWER_WEIGHT = 0.03, 0.1, 0.3, 1.0  # of a token in the loss
 
 
 Draw = Callable[[Random], Document]
@@ -109,14 +109,16 @@ def _label(
     ids: list[int],
     offsets: list[tuple[int, int]],
 ) -> Row:
-    text_weight = TEXT_WEIGHT if document.answers else TALE_WEIGHT
+    text_weight = TEXT_WEIGHT if document.answers or document.carriers else TALE_WEIGHT
     weights = [0.0] + [text_weight] * (len(ids) - 1)
     replaceable = [False] + [bool(document.carriers)] * (len(ids) - 1)
     for position in positions_of(document.answers, offsets):
         weights[position] = ANSWER_WEIGHT
         replaceable[position] = False
-    carriers = [(carrier.start, carrier.end) for carrier in document.carriers]
-    for position in positions_of([*carriers, *document.kept], offsets):
+    for position in positions_of([(c.start, c.end) for c in document.carriers], offsets):
+        replaceable[position] = False
+    for position in positions_of(document.kept, offsets):
+        weights[position] = KEPT_WEIGHT
         replaceable[position] = False
     if len(ids) == MAX_TOKENS:
         return Row(ids, weights, replaceable)

@@ -17,7 +17,7 @@ from analysis.demo.stories import HELD_OUT_SHARE, Carrier, Cast, Document, Fact,
 
 Wording = Literal["result first", "steps", "words"]
 Span = tuple[int, int]
-WORDINGS: dict[Wording, float] = {"result first": 0.4, "steps": 0.35, "words": 0.25}  # shares
+WORDINGS: dict[Wording, float] = {"steps": 0.5, "words": 0.3, "result first": 0.2}  # shares
 START = (3, 20)
 CHANGE = (1, 9)
 TOTAL = (1, 30)  # of every step
@@ -39,7 +39,6 @@ BYSTANDER_SHARE = 0.5  # of the stories
 BYSTANDER = ("{other} has {number} {others}.", "{other} finds {number} {others}.")
 ASK = "Question: How many {things} does {who} have now? Answer:"
 ROLES: dict[str, Role] = {"number": "source", "verb": "source", "who": "link", "things": "link"}
-_NUMBER = re.compile(r"\d+")
 _STATED = re.compile(r" has (\d+) ")
 
 
@@ -97,14 +96,13 @@ def number_item(rng: Random, *, held_out: bool = True) -> NumberItem:
 def number_document(rng: Random) -> Document:
     """A training text: one number story with its answer in one of the wordings.
 
-    The answers are all numbers of the answer; noise leaves the whole of it alone.
+    The whole answer is `kept`: each of its tokens weighs the same, so that forks are learnt as they
+    are told.
     """
     item = number_item(rng, held_out=False)
     wording = rng.choices(list(WORDINGS), list(WORDINGS.values()))[0]
     text = f"{item.prompt} {item.wordings[wording]}"
-    start = len(item.prompt) + 1
-    numbers = tuple(mark.span() for mark in _NUMBER.finditer(text, start))
-    return Document(text, numbers, item.carriers, kept=((start, len(text)),))
+    return Document(text, (), item.carriers, kept=((len(item.prompt) + 1, len(text)),))
 
 
 def sums(rng: Random) -> Document:

@@ -1,104 +1,56 @@
-"""Measures the gates of the bundled model `demo-lm` from its committed weights.
+"""Measures the gates of the bundled models from their committed weights.
 
-`python -m analysis.demo.report` prints the table, and writes it to report.json and into the model
-card of the model's folder.
+`python -m analysis.demo.report [MODEL …]` prints a table per model, and writes it to report.json
+and into the model card of the model's folder.
 """
 
 import argparse
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
-from statistics import fmean
 
-import numpy as np
-import torch
-from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-from analysis import run
-from analysis.attribution import top_set
-from analysis.demo.gates import ROLES, answers_right, carrier_positions, held_out_items, stops
-from analysis.demo.stories import Item, Role
-from analysis.demo.train_lm import FOLDER
-from analysis.methods.reagent import Scores
-
-MODEL = "demo-lm"
-ITEMS = 1000  # per number of hops
-ATTRIBUTED_ITEMS = 150  # per number of hops
-TOP = 3
+MODELS = Path(__file__).parents[2] / "models"
+# Where the rows of each come from; imported when asked for, so that one needs nothing of another.
+ROWS = {
+    "demo-lm": ("analysis.demo.report_lm", "lm_rows"),
+    "demo-diffusion": ("analysis.demo.gates_diffusion", "diffusion_rows"),
+    "demo-vlm": ("analysis.demo.gates_vlm", "vlm_rows"),
+    "demo-t2i": ("analysis.demo.gates_t2i", "t2i_rows"),
+}
 CARD_START, CARD_END = "<!-- gates -->\n", "<!-- /gates -->\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A share of items, 0..1; `required` is the gate, None where the share is only reported."""
+    """A share of items, 0..1; the gate is from `required` to below `limit`, where they are set."""
 
     name: str
     share: float
     items: int
     required: float | None = None
+    limit: float | None = None
 
+    @property
+    def reached(self) -> bool:
+        """Whether the share lies within the gate; true where there is none."""
+        above = self.required is None or self.share >= self.required
+        return above and (self.limit is None or self.share < self.limit)
 
-def measure_answers(items_by_hops: dict[int, list[Item]]) -> tuple[list[Measured], set[Item]]:
-    """Shares of right answers, by hops and by plan, and the items answered right."""
-    model = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    by_plan, right = defaultdict[str, list[bool]](list), set[Item]()
-    measured = []
-    for hops, items in items_by_hops.items():
-        hits = answers_right(model, tokenizer, items)
-        required = {1: 0.97, 2: 0.9}[hops]
-        measured.append(
-            Measured(f"answered right, {hops} hop(s)", fmean(hits), len(hits), required)
-        )
-        for item, hit in zip(items, hits, strict=True):
-            by_plan[f"- {item.plan}, {hops} hop(s)"].append(hit)
-        right |= {item for item, hit in zip(items, hits, strict=True) if hit}
-    ends = stops(model, tokenizer, sorted(right, key=lambda item: item.prompt))
-    measured += [Measured(name, fmean(hits), len(hits)) for name, hits in sorted(by_plan.items())]
-    return [*measured, Measured("ends after a right answer", fmean(ends), len(ends))], right
-
-
-def top_positions(item: Item, *, top: int) -> frozenset[int]:
-    """The prompt positions on which ReAGent (default budget) finds the answer's token to hang."""
-    params = {
-        "prompt": item.prompt,
-        "max_new_tokens": 1,
-        "faithfulness": False,
-        "baselines": False,
-    }
-    events = run("reagent", model=MODEL, params=params)
-    maps = [event for event in events if isinstance(event, Scores)][-1]
-    scored_N = np.arange(maps.mean.shape[1]) < maps.valid[0]
-    return top_set(maps.mean[0], scored_N & (maps.standard_error[0] > 0), top)
-
-
-def measure_attribution(items: Sequence[Item]) -> list[Measured]:
-    """Shares of `items` with a carrier among the top positions, any and by role."""
-    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    found: list[set[Role]] = []
-    for item in tqdm(items, desc="attributing", unit="item"):
-        top = top_positions(item, top=TOP)
-        places = carrier_positions(tokenizer, item)
-        found.append({role for role in ROLES if top.intersection(places[role])})
-    name = f"ReAGent top {TOP} holds"
-    return [
-        Measured(f"{name} a carrier", fmean(bool(roles) for roles in found), len(found), 0.95),
-        *(
-            Measured(f"{name} a {role}", fmean(role in roles for roles in found), len(found))
-            for role in ROLES
-        ),
-    ]
+    @property
+    def gate(self) -> str:
+        """The gate in words, empty where there is none."""
+        bounds = [("≥", self.required), ("<", self.limit)]
+        return ", ".join(f"{sign} {bound:.0%}" for sign, bound in bounds if bound is not None)
 
 
 def table(measured: Sequence[Measured]) -> str:
     """The shares as a Markdown table."""
-    lines = ["| measured on held-out items | share | required | items |", "|---|---|---|---|"]
+    lines = ["| measured on held-out items | share | gate | items |", "|---|---|---|---|"]
     for row in measured:
-        required = "" if row.required is None else f"≥ {row.required:.0%}"
-        lines.append(f"| {row.name} | {row.share:.1%} | {required} | {row.items} |")
+        gate = row.gate and f"{row.gate}: {'reached' if row.reached else 'not reached'}"
+        lines.append(f"| {row.name} | {row.share:.1%} | {gate} | {row.items} |")
     return "\n".join(lines) + "\n"
 
 
@@ -109,24 +61,27 @@ def card_update(card: Path, text: str) -> None:
     card.write_text(before + CARD_START + text + CARD_END + after)
 
 
-def main() -> None:
-    """Measures, prints and writes; exits with 1 when a gate is not reached."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    items = {hops: held_out_items(ITEMS, hops=hops) for hops in (1, 2)}
-    measured, right = measure_answers(items)
-    attributed = [
-        item
-        for each in items.values()
-        for item in [item for item in each if item in right][:ATTRIBUTED_ITEMS]
-    ]
-    measured += measure_attribution(attributed)
+def report(model: str) -> list[Measured]:
+    """Measures, prints and writes; the rows whose gate is not reached."""
+    module, name = ROWS[model]
+    rows: Callable[[], Sequence[Measured]] = getattr(import_module(module), name)
+    measured = rows()
     text = table(measured)
-    print(text)
-    (FOLDER / "report.json").write_text(json.dumps([asdict(row) for row in measured], indent=1))
-    card_update(FOLDER / "README.md", text)
-    missed = [row.name for row in measured if row.required and row.share < row.required]
+    print(f"{model}\n\n{text}")
+    folder = MODELS / model
+    (folder / "report.json").write_text(json.dumps([asdict(row) for row in measured], indent=1))
+    card_update(folder / "README.md", text)
+    return [row for row in measured if not row.reached]
+
+
+def main() -> None:
+    """Exits with 1 when a gate is not reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", choices=[*ROWS, []], metavar="MODEL", default=[])
+    chosen = parser.parse_args().models or list(ROWS)
+    missed = [f"{model}: {row.name}" for model in chosen for row in report(model)]
     if missed:
-        raise SystemExit(f"Not reached: {', '.join(missed)}.")
+        raise SystemExit(f"Not reached: {'; '.join(missed)}.")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Item:
 class Document:
     """A training text: `answers` are character spans of answers, `carriers` of what they need.
 
-    `kept` are further spans that noise leaves alone.
+    `kept` are further spans to be learnt, which noise leaves alone.
     """
 
     text: str

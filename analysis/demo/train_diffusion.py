@@ -37,13 +37,12 @@ from analysis.demo.drills import (
     shuffled_retelling,
     word_rounds,
 )
-from analysis.demo.gates_diffusion import numbers_filled
+from analysis.demo.gates_diffusion import FOLDER, numbers_filled
 from analysis.demo.numbers import number_document, number_item, sums
 from analysis.demo.stories import chains, document
 from analysis.demo.train_lm import FOLDER as LM_FOLDER
 from analysis.demo.train_lm import LOG_NAME, MASTERY_STEPS, WARMUP_STEPS
 
-FOLDER = Path(__file__).parents[2] / "models" / "demo-diffusion"
 PEAK_RATE = 1e-3
 CHECK_EVERY = 500
 CHECK_ITEMS = 60

@@ -29,7 +29,7 @@ from analysis.demo.drills import (
     shuffled_retelling,
     word_rounds,
 )
-from analysis.demo.gates import answers_right, numbers_right
+from analysis.demo.gates_lm import answers_right, numbers_right
 from analysis.demo.numbers import number_document, number_item, sums
 from analysis.demo.stories import chains, document, item
 from analysis.demo.tokenizer import tokenizer_train
@@ -82,23 +82,30 @@ LESSONS = (
         "two hops and noise",
         1400,
         32,
-        mixed((0.4, chains), (0.2, LONG_STORIES), (0.1, TWO_HOPS), (0.3, number_document)),
+        mixed(
+            (0.35, chains),
+            (0.15, LONG_STORIES),
+            (0.1, TWO_HOPS),
+            (0.25, number_document),
+            (0.15, sums),
+        ),
         rate=(0.8, 0.5),
         noisy_share=0.2,
     ),
     Lesson(
         "everything",
-        2400,
+        2600,
         40,
         mixed(
-            (0.25, chains),
-            (0.15, TWO_HOPS),
-            (0.1, LONG_STORIES),
+            (0.27, chains),
+            (0.14, TWO_HOPS),
+            (0.08, LONG_STORIES),
             (0.1, document),
             (0.25, number_document),
-            (0.15, tales),
+            (0.06, sums),
+            (0.1, tales),
         ),
-        rate=(0.5, 0.02),
+        rate=(0.6, 0.02),
         noisy_share=0.4,
     ),
 )
@@ -145,15 +152,23 @@ def learning_rate(lesson: Lesson, step: int) -> float:
 
 
 def train(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, *, seed: int, folder: Path
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    seed: int,
+    folder: Path,
+    first: int = 0,
 ) -> None:
-    """Trains `model` lesson by lesson; saves it into `folder` at every check and at the end."""
+    """Trains `model` lesson by lesson, from the lesson numbered `first` on.
+
+    It is saved into `folder` at every check and at the end.
+    """
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
     journal = Journal(model, tokenizer, folder)
-    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS))
-    for lesson in LESSONS:
+    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS[first:]))
+    for lesson in LESSONS[first:]:
         rights = deque[float](maxlen=MASTERY_STEPS)
         lots = batches(tokenizer, Random(f"train {seed} {lesson.name}"), lesson)
         for step, batch in zip(range(lesson.steps), lots, strict=False):
@@ -265,19 +280,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
+    parser.add_argument("--start", type=Path, help="folder to go on from, else from nothing")
+    parser.add_argument("--lesson", type=int, default=0, help="number of the first lesson")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    rng = Random(f"tokenizer {options.seed}")
-    texts = (LESSONS[-1].draw(rng).text for _ in range(TOKENIZER_TEXTS))
-    tokenizer = tokenizer_train(texts)
-    model = model_make(tokenizer)
-    train(
-        model,
-        tokenizer,
-        seed=options.seed,
-        folder=options.out,
+    tokenizer, model = _started(options.start, seed=options.seed)
+    train(model, tokenizer, seed=options.seed, folder=options.out, first=options.lesson)
+
+
+def _started(folder: Path | None, *, seed: int) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
+    if folder is None:
+        rng = Random(f"tokenizer {seed}")
+        texts = (LESSONS[-1].draw(rng).text for _ in range(TOKENIZER_TEXTS))
+        tokenizer = tokenizer_train(texts)
+        return tokenizer, model_make(tokenizer)
+    model = LlamaForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
     )
+    return PreTrainedTokenizerFast.from_pretrained(folder), model
 
 
 if __name__ == "__main__":

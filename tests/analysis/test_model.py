@@ -17,20 +17,13 @@ from safetensors.torch import load_file, save_file
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoModelForCausalLM, GptOssConfig, GptOssForCausalLM
 
-from analysis.catalog import Catalog, Entry, folder_entry, folder_revision
+from analysis.catalog import Catalog, Entry, folder_entry
 from analysis.errors import HubUnreachable, ModelIncompatible, ModelUnreadable, OutOfMemory
 from analysis.events import Event, ModelLoaded, Progress, SelfCheck
-from analysis.model import (
-    CHECK_TEXT,
-    Model,
-    ModelCache,
-    load,
-    load_entry,
-    loaded,
-    row_bytes,
-    self_check,
-    weight_bytes,
-)
+from analysis.model import Model, ModelCache, load, load_entry, loaded, self_check
+from analysis.model.checks import CHECK_TEXT
+from analysis.model.memory import row_bytes
+from analysis.revision import folder_revision
 
 Bridge = Callable[..., Any]
 REPOSITORY = "owner/tiny"
@@ -158,10 +151,6 @@ def test_a_bridge_that_cannot_be_built_is_reported(
     assert "AssertionError" in check.message
 
 
-def test_a_masked_model_has_no_hooks_to_check(catalog: Catalog) -> None:
-    assert load_folder(catalog.model_dirs[0] / "tiny-bert").info.self_check is None
-
-
 def test_logits_equal_plain_transformers_at_the_positions_asked_for(
     model: Model, ids: torch.Tensor
 ) -> None:
@@ -192,7 +181,7 @@ def test_rows_and_forwards_are_counted(model: Model, ids: torch.Tensor) -> None:
 def test_rows_per_pass_stay_between_one_and_the_limit(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.model.memory_bytes", lambda _: 10**30)
+    monkeypatch.setattr("analysis.model.classes.memory_bytes", lambda _: 10**30)
     assert model.rows_per_pass(1, 1, 64) == 64
     assert model.rows_per_pass(10**9, 1, 64) == 1
     assert model.rows_per_pass(10, 1, 10**9) == int(1.5e10 / (20 * model.info.parameters))
@@ -343,7 +332,7 @@ def test_the_model_used_longest_ago_makes_room(catalog: Catalog) -> None:
     for name in ("tiny-llama", "tiny-gpt2", "tiny-llama", "tiny-bert"):
         list(load(name, catalog=catalog, cache=cache))
     assert [key[0] for key in cache.models] == ["tiny-llama", "tiny-bert"]
-    assert sum(weight_bytes(model.plain) for model in cache.models.values()) <= cache.budget
+    assert cache.held() <= cache.budget
 
 
 def test_a_model_that_never_fits_is_refused_and_drops_no_other(catalog: Catalog) -> None:
@@ -571,10 +560,10 @@ def test_without_a_network_a_hub_id_is_refused_at_once(point_at: Callable[[str],
 
 def test_a_pass_keeps_to_its_share_of_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     row = row_bytes(model.info, 50, 4)
-    monkeypatch.setattr("analysis.model.memory_bytes", lambda _: 10 * row)
-    monkeypatch.setattr("analysis.model.PASS_MEMORY_SHARE", 0.55)
+    monkeypatch.setattr("analysis.model.classes.memory_bytes", lambda _: 10 * row)
+    monkeypatch.setattr("analysis.model.classes.PASS_MEMORY_SHARE", 0.55)
     assert model.rows_per_pass(50, 4, 64) == 5
     assert model.rows_per_pass(50, 4, 3) == 3
-    monkeypatch.setattr("analysis.model.PASS_MEMORY_SHARE", 0.05)
+    monkeypatch.setattr("analysis.model.classes.PASS_MEMORY_SHARE", 0.05)
     with pytest.raises(OutOfMemory, match="50 tokens"):
         model.rows_per_pass(50, 4, 64)

@@ -94,14 +94,7 @@ def status(page: Page, word: str) -> None:
 
 
 def stop(page: Page) -> None:
-    """Press Stop, again where the page moved under the pointer, until it is heard."""
-    button = page.get_by_role("button", name="Stop", exact=True)
-    for _ in range(5):
-        if button.count() and button.is_enabled():
-            button.click()
-        page.wait_for_timeout(2000)
-        if not button.count() or not button.is_enabled():
-            break
+    page.get_by_role("button", name="Stop", exact=True).click()
     status(page, "stopped")
 
 

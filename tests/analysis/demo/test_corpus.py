@@ -4,7 +4,16 @@ from random import Random
 
 import torch
 
-from analysis.demo.corpus import ANSWER_WEIGHT, MAX_TOKENS, Lesson, batches, encode, mixed, tales
+from analysis.demo.corpus import (
+    ANSWER_WEIGHT,
+    KEPT_WEIGHT,
+    MAX_TOKENS,
+    Lesson,
+    batches,
+    encode,
+    mixed,
+    tales,
+)
 from analysis.demo.numbers import number_document
 from analysis.demo.stories import document
 from analysis.demo.tales import tale
@@ -39,6 +48,7 @@ def test_noise_leaves_a_number_stories_answer_alone() -> None:
         prompt = len(TOKENIZER(drawn.text[: drawn.kept[0][0] - 1]).input_ids)
         assert any(row.replaceable[:prompt])
         assert not any(row.replaceable[prompt:])
+        assert set(row.weights[prompt:-1]) == {KEPT_WEIGHT}
 
 
 def test_answers_weigh_most() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from analysis.demo import lexicon
-from analysis.demo.gates import carrier_positions
+from analysis.demo.gates_lm import carrier_positions
 from analysis.demo.stories import item
 from analysis.demo.tokenizer import SPECIALS, tokenizer_train
 from analysis.demo.train_lm import FOLDER

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from analysis.demo.corpus import positions_of
-from analysis.demo.numbers import NumberItem, answer_read
+from analysis.demo.numbers import NumberItem, answer_read, number_item
 from analysis.demo.stories import Item, Kind, Role, item
 
 ROLES: tuple[Role, ...] = ("source", "link", "key")
@@ -18,6 +18,11 @@ ROLES: tuple[Role, ...] = ("source", "link", "key")
 def held_out_items(count: int, *, hops: int, kind: Kind | None = None) -> list[Item]:
     """`count` items whose asked pair never occurs in training, the same at every call."""
     return [item(Random(f"held out {hops} {n}"), hops=hops, kind=kind) for n in range(count)]
+
+
+def held_out_numbers(count: int) -> list[NumberItem]:
+    """`count` number stories whose course never occurs in training, the same at every call."""
+    return [number_item(Random(f"held out numbers {n}")) for n in range(count)]
 
 
 def answers_right(

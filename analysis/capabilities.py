@@ -1,0 +1,80 @@
+"""What a model can be used for, by its architecture, and why it cannot be used for the rest."""
+
+import re
+from typing import Literal
+
+Kind = Literal[
+    "causal_lm", "masked_lm", "masked_diffusion_lm", "vision_language", "text_to_image",
+    "sequence_to_sequence", "encoder", "pipeline", "other",
+]  # fmt: skip
+# The first pattern that is found decides.
+KINDS: dict[Kind, str] = {
+    "causal_lm": r"(ForCausalLM|LMHeadModel)$",
+    "masked_lm": r"ForMaskedLM$",
+    "masked_diffusion_lm": r"^(LLaDAModelLM|DreamModel)$",
+    "vision_language": (
+        r"^(Llava|LlavaNext|LlavaOnevision|Qwen2VL|Qwen2_5_VL|Qwen3VL|Gemma3|Idefics3|SmolVLM"
+        r"|PaliGemma)ForConditionalGeneration$"
+    ),
+    "text_to_image": (
+        r"^(Flux|StableDiffusion3|StableDiffusionXL|StableDiffusion|PixArtAlpha|PixArtSigma|Sana)"
+        r"Pipeline$"
+    ),
+    "sequence_to_sequence": r"(ForConditionalGeneration|WithLMHeadModel)$",
+    "pipeline": r"Pipeline$",
+    "encoder": r"(EncoderModel|TextModel|TextModelWithProjection|Model)$",
+}
+# What a model does of which a capability is missing, and what it therefore cannot.
+DOES: dict[Kind, str] = {
+    "causal_lm": "reads from left to right and predicts the next token",
+    "masked_lm": "reads both ways and fills in masked tokens",
+    "masked_diffusion_lm": "reads both ways and fills in masked tokens, many at a time",
+    "vision_language": "answers in text about a picture",
+    "text_to_image": "draws a picture from a text",
+    "sequence_to_sequence": "reads a text with an encoder and writes another with a decoder",
+    "encoder": "turns a text into vectors and predicts no token",
+    "pipeline": "is a pipeline of another kind than text to image",
+    "other": "is of an architecture that no method here can use",
+}
+CANNOT = {
+    "causal_lm": "it cannot continue a text",
+    "masked_lm": "it cannot fill in a token from both sides",
+    "masked_diffusion_lm": "it has no masked tokens to fill in step by step",
+    "vision_language": "it cannot be asked about a picture",
+    "text_to_image": "it draws no pictures",
+}
+SERVES = "no method uses it alone, it can be the text encoder of a text-to-image pipeline"
+WITHOUT_MASK = "Its tokenizer names no mask token: there is nothing to fill in step by step."
+
+
+def kind_of(architecture: str) -> Kind:
+    """The kind of a transformers class or of a diffusers pipeline."""
+    return next((kind for kind, found in KINDS.items() if re.search(found, architecture)), "other")
+
+
+def capabilities(architecture: str, *, has_mask_token: bool = False) -> list[str]:
+    """What a model can be used for, of `CANNOT`'s keys.
+
+    Any masked language model whose tokenizer has a mask token can be decoded by masked
+    diffusion, whether it was trained for that (see `facts.trained_for_diffusion`) or not.
+    """
+    kind = kind_of(architecture)
+    if kind == "masked_lm" and has_mask_token:
+        return ["masked_lm", "masked_diffusion_lm"]
+    return [kind] if kind in CANNOT else []
+
+
+def reasons(architecture: str, present: list[str]) -> dict[str, str]:
+    """For each capability that a model lacks, why, as a sentence."""
+    return {name: _reason(architecture, name) for name in CANNOT if name not in present}
+
+
+def _reason(architecture: str, capability: str) -> str:
+    kind = kind_of(architecture)
+    if kind == "masked_lm" and capability == "masked_diffusion_lm":
+        return WITHOUT_MASK
+    cannot = SERVES if kind in ("sequence_to_sequence", "encoder") else CANNOT[capability]
+    if kind == "vision_language" and capability == "causal_lm":
+        cannot = "its language model is not run without a picture"
+    article = "An" if architecture[:1] in "AEIOU" else "A"
+    return f"{article} {architecture} {DOES[kind]}; {cannot}."

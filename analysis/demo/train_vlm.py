@@ -1,0 +1,384 @@
+"""Trains the bundled model `demo-vlm` and writes it as a plain transformers folder.
+
+`python -m analysis.demo.train_vlm` retrains it from nothing, in lessons: the tower tells what each
+patch shows, the mask decoder follows points, the language model lists and then finds things, and
+last `<SEG>` prompts the decoder. Nothing is asked of the map between `<SEG>` and the patches.
+`--report` measures the gates of the committed weights, as `analysis.demo.report` does.
+"""
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import fmean
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from analysis.demo.report import report
+from analysis.demo.scene_batches import (
+    ALL_KINDS,
+    Asked,
+    Batch,
+    Mix,
+    ask,
+    batch,
+    patch_truth,
+    pixel_values,
+    scenes_draw,
+)
+from analysis.demo.scenes import RADII, Scene
+from analysis.demo.shapes import COLOURS, SHAPES
+from analysis.demo.vlm import FOLDER, WIDTH, Parts, folder_write, parts_make
+from analysis.mask_decoder import masks
+
+POOL = 12_000  # scenes that a lesson draws its pictures from
+WARMUP_STEPS = 50
+CHECK_EVERY = 250
+CHECK_SCENES = 64
+MASKS_PER_SCENE = 2  # that a training step asks for
+MASK_WEIGHT = 0.5
+VOCABULARY = (list(COLOURS), list(SHAPES), list(RADII))
+WORD_COUNTS = [len(words) + 1 for words in VOCABULARY]
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One stage of training: `steps` of `scenes` pictures each.
+
+    The rate falls from `rates[0]` to `rates[1]`, evenly in its logarithm, after a warm-up.
+    """
+
+    name: str
+    losses: Callable[["Learner", Iterator[list[Scene]], Random, Mix], Losses]
+    steps: int
+    scenes: int
+    rates: tuple[float, float]
+    mix: Mix = field(default_factory=lambda: Mix(6, ALL_KINDS))
+
+
+class Learner(nn.Module):
+    """The model, and what reads the patches in the first lesson and is left behind."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.parts = parts
+        self.llava, self.decoder = parts.llava, parts.decoder
+        self.reader = nn.Linear(WIDTH, sum(WORD_COUNTS) + 3)
+
+
+def patch_losses(
+    learner: Learner, scenes: Iterator[list[Scene]], _rng: Random, _mix: Mix
+) -> Losses:
+    """From what the language model is given of a patch, the thing in it is read off."""
+    chosen = next(scenes)
+    truth = patch_truth(chosen, VOCABULARY)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = learner.llava.get_image_features(pixel_values(chosen)).pooler_output
+        read_BPR = learner.reader(torch.stack(list(features))).float()
+    *words, numbers_BP3 = read_BPR.split([*WORD_COUNTS, 3], dim=-1)
+    nats = [
+        F.cross_entropy(word_BPV.flatten(0, 1), truth.words_BPF[..., index].flatten())
+        for index, word_BPV in enumerate(words)
+    ]
+    off_BP3 = F.smooth_l1_loss(numbers_BP3, truth.numbers_BPG, reduction="none", beta=0.02)
+    off = (off_BP3 * truth.seen_BP[..., None]).sum() / truth.seen_BP.sum().clamp(min=1)
+    return {"words": torch.stack(nats).sum(), "numbers": 5 * off}
+
+
+def point_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, _mix: Mix) -> Losses:
+    """A point on a thing, sometimes with one that is off it, prompts the thing's mask."""
+    chosen = next(scenes)
+    drawn = [_points(rng, each) for each in chosen for _ in range(MASKS_PER_SCENE)]
+    shape = (len(chosen), MASKS_PER_SCENE)
+    points_BKT2 = torch.tensor([points for points, _ in drawn]).float().unflatten(0, shape)
+    labels_BKT = torch.tensor([1, 0]).expand(*shape, 2)
+    truth_BKHW = torch.from_numpy(np.stack([mask for _, mask in drawn])).unflatten(0, shape)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = masks(
+            learner.decoder,
+            pixel_values(chosen),
+            None,
+            points_BKT2=points_BKT2,
+            labels_BKT=labels_BKT,
+        )
+    weight_BK = torch.ones(shape)
+    return mask_losses(made.logits_BKHW.float(), made.quality_BK.float(), truth_BKHW, weight_BK)
+
+
+def _points(rng: Random, where: Scene) -> tuple[list[tuple[int, int]], Bool[np.ndarray, "H W"]]:
+    """A pixel on a thing and one off it, as x and y, and the thing's mask."""
+    mask_HW = where.mask(rng.randrange(len(where.things)))
+    points = []
+    for wanted_HW in (mask_HW, ~mask_HW):
+        rows, columns = np.nonzero(wanted_HW)
+        index = rng.randrange(len(rows))
+        points.append((int(columns[index]), int(rows[index])))
+    return points, mask_HW
+
+
+def mask_losses(
+    logits_BKHW: Float[Tensor, "B K H W"],
+    quality_BK: Float[Tensor, "B K"],
+    truth_BKHW: Bool[Tensor, "B K H W"],
+    weight_BK: Float[Tensor, "B K"],
+) -> Losses:
+    """Cross-entropy per pixel, dice, and the squared error of the quality that is foretold."""
+    truth = truth_BKHW.float()
+    nats_BK = F.binary_cross_entropy_with_logits(logits_BKHW, truth, reduction="none").mean((2, 3))
+    inside_BKHW = logits_BKHW.sigmoid()
+    both_BK = (inside_BKHW * truth).sum((2, 3))
+    dice_BK = 1 - (2 * both_BK + 1) / (inside_BKHW.sum((2, 3)) + truth.sum((2, 3)) + 1)
+    iou_BK = overlap(logits_BKHW > 0, truth_BKHW)
+    total = weight_BK.sum().clamp(min=1)
+    return {
+        "pixels": 5 * (nats_BK * weight_BK).sum() / total,
+        "dice": (dice_BK * weight_BK).sum() / total,
+        "quality": ((quality_BK - iou_BK).square() * weight_BK).sum() / total,
+    }
+
+
+def overlap(
+    one: Bool[Tensor, "*any H W"], other: Bool[Tensor, "*any H W"]
+) -> Float[Tensor, "*any"]:
+    """Intersection over union; 0 where both are empty."""
+    union = (one | other).sum((-2, -1))
+    return (one & other).sum((-2, -1)) / union.clamp(min=1)
+
+
+def text_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix: Mix) -> Losses:
+    """Cross-entropy of the tokens of the answers, in nats."""
+    asked = _batch(learner, next(scenes), rng, mix)
+    return {"text": answer_nats(learner, asked, states_of(learner, asked))}
+
+
+def seg_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix: Mix) -> Losses:
+    """The answers, and the masks that the states before `<SEG>` prompt."""
+    asked = _batch(learner, next(scenes), rng, mix)
+    states_BND = states_of(learner, asked)
+    chosen_BK = asked.meant_BK.float().topk(MASKS_PER_SCENE).indices
+    rows_B1 = torch.arange(len(chosen_BK))[:, None]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = masks(
+            learner.decoder,
+            asked.pixels_B3HW,
+            states_BND[rows_B1, asked.before_seg_BK[rows_B1, chosen_BK]],
+        )
+    losses = mask_losses(
+        made.logits_BKHW.float(),
+        made.quality_BK.float(),
+        asked.masks_BKHW[rows_B1, chosen_BK],
+        asked.meant_BK[rows_B1, chosen_BK].float(),
+    )
+    weighted = {name: MASK_WEIGHT * loss for name, loss in losses.items()}
+    return {"text": answer_nats(learner, asked, states_BND), **weighted}
+
+
+def _batch(learner: Learner, scenes: list[Scene], rng: Random, mix: Mix) -> Batch:
+    return batch(learner.parts.tokenizer, scenes, [ask(rng, each, mix) for each in scenes])
+
+
+def states_of(learner: Learner, asked: Batch) -> Float[Tensor, "B N D"]:
+    """The states of all positions after the final norm."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states_BND: Tensor = learner.llava.model(
+            input_ids=asked.ids_BN,
+            pixel_values=asked.pixels_B3HW,
+            attention_mask=asked.sight_B1NN,
+            position_ids=asked.positions_BN,
+            use_cache=False,
+        ).last_hidden_state
+    return states_BND.float()
+
+
+def answer_logits(
+    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+) -> tuple[Float[Tensor, "A V"], Int[Tensor, "A"]]:
+    """Logits for each token of the answers, and those tokens."""
+    answered_BM = asked.question_BN[:, 1:] >= 0
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits_AV = learner.llava.lm_head(states_BND[:, :-1][answered_BM])
+    return logits_AV.float(), asked.ids_BN[:, 1:][answered_BM]
+
+
+def answer_nats(
+    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of a token of the answers."""
+    return F.cross_entropy(*answer_logits(learner, asked, states_BND))
+
+
+FEW = (2, 3)
+LESSONS = (
+    Lesson("what patches show", patch_losses, 1000, 64, (2e-3, 4e-4)),
+    Lesson("masks of points", point_losses, 600, 24, (2e-3, 6e-4)),
+    Lesson(
+        "listing few things",
+        text_losses,
+        700,
+        24,
+        (1.5e-3, 1.5e-3),
+        Mix(6, {"attribute": 1.0}, listing=2.0, things=FEW),
+    ),
+    Lesson(
+        "finding among few things",
+        text_losses,
+        700,
+        24,
+        (1.5e-3, 1.5e-3),
+        Mix(6, ALL_KINDS, listing=1.0, things=FEW),
+    ),
+    Lesson("finding", text_losses, 1200, 24, (1.5e-3, 1e-3), Mix(6, ALL_KINDS, listing=0.5)),
+    Lesson("finding and showing", seg_losses, 2000, 24, (1e-3, 4e-5), Mix(6, ALL_KINDS)),
+)
+
+
+def learning_rate(lesson: Lesson, step: int) -> float:
+    """The rate of a step of a lesson."""
+    first, last = lesson.rates
+    fallen: float = first * (last / first) ** (step / lesson.steps)
+    return min(1.0, (step + 1) / WARMUP_STEPS) * fallen
+
+
+def chosen_scenes(rng: Random, lesson: Lesson, *, pool: int) -> Iterator[list[Scene]]:
+    """Endless lists of pictures of a pool, which keeps what it has drawn."""
+    scenes = scenes_draw(rng, pool, lesson.mix)
+    while True:
+        rng.shuffle(scenes)
+        for start in range(0, pool - lesson.scenes + 1, lesson.scenes):
+            yield scenes[start : start + lesson.scenes]
+
+
+def train(
+    learner: Learner,
+    lessons: tuple[Lesson, ...],
+    *,
+    seed: int,
+    folder: Path,
+    pool: int = POOL,
+) -> None:
+    """Trains lesson by lesson; saves the model into `folder` at every check and at the end."""
+    optimizer = torch.optim.AdamW(
+        learner.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
+    )
+    journal = Journal(learner, folder)
+    for lesson in lessons:
+        rng = Random(f"train {seed} {lesson.name}")
+        scenes = chosen_scenes(rng, lesson, pool=pool)
+        for step in tqdm(range(lesson.steps), desc=lesson.name):
+            rate = learning_rate(lesson, step)
+            optimizer.param_groups[0]["lr"] = rate
+            losses = lesson.losses(learner, scenes, rng, lesson.mix)
+            train_step(learner, optimizer, losses)
+            journal.note(lesson, losses, rate=rate, last=step == lesson.steps - 1)
+
+
+def train_step(learner: Learner, optimizer: torch.optim.Optimizer, losses: Losses) -> None:
+    """One step down the sum of the losses."""
+    torch.stack(list(losses.values())).sum().backward()
+    torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+class Journal:
+    """Keeps the course of a training; checks and saves every `CHECK_EVERY` steps."""
+
+    def __init__(self, learner: Learner, folder: Path) -> None:
+        self.learner, self.folder = learner, folder
+        self.entries: list[dict[str, float | str]] = []
+        self.started, self.steps = time.monotonic(), 0
+        self.losses = defaultdict[str, list[float]](list)
+
+    def note(self, lesson: Lesson, losses: Losses, *, rate: float, last: bool) -> None:
+        """Take down one step; check when it is time."""
+        self.steps += 1
+        for name, loss in losses.items():
+            self.losses[name].append(loss.item())
+        if last or self.steps % CHECK_EVERY == 0:
+            self.check(lesson, rate=rate)
+
+    def check(self, lesson: Lesson, *, rate: float) -> None:
+        """Measure, print and save."""
+        entry: dict[str, float | str] = {
+            "step": self.steps,
+            "lesson": lesson.name,
+            "rate": round(rate, 6),
+            "seconds": round(time.monotonic() - self.started),
+        }
+        entry |= {f"loss_{name}": round(fmean(each), 4) for name, each in self.losses.items()}
+        if lesson.losses in (text_losses, seg_losses):
+            entry |= held_out_figures(self.learner, lesson.mix)
+        self.losses.clear()
+        self.entries.append(entry)
+        tqdm.write(json.dumps(entry))
+        folder_write(self.folder, self.learner.parts, self.entries)
+
+
+@torch.inference_mode()
+def held_out_figures(learner: Learner, mix: Mix) -> dict[str, float]:
+    """Shares of answers right to the last token, by kind, and the mean IoU of the masks."""
+    rng = Random("check")
+    scenes = scenes_draw(rng, CHECK_SCENES, mix, split="held out")
+    texts = [ask(rng, each, Mix(6, ALL_KINDS)) for each in scenes]
+    asked = batch(learner.parts.tokenizer, scenes, texts)
+    states_BND = states_of(learner, asked)
+    right = answers_right(learner, asked, states_BND)
+    rows_B1 = torch.arange(CHECK_SCENES)[:, None]
+    made = masks(learner.decoder, asked.pixels_B3HW, states_BND[rows_B1, asked.before_seg_BK])
+    iou_BK = overlap(made.logits_BKHW > 0, asked.masks_BKHW)
+    return {
+        **_shares(texts, right),
+        "mask_iou": round(iou_BK[asked.meant_BK].mean().item(), 4),
+    }
+
+
+def answers_right(
+    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+) -> Bool[Tensor, "B K"]:
+    """Whether each token of an answer is the likeliest one after those before it."""
+    logits_AV, ids_A = answer_logits(learner, asked, states_BND)
+    wrong_BN = torch.zeros_like(asked.question_BN, dtype=torch.bool)
+    wrong_BN[:, 1:][asked.question_BN[:, 1:] >= 0] = logits_AV.argmax(-1) != ids_A
+    questions = range(asked.meant_BK.shape[1])
+    return torch.stack(
+        [~(wrong_BN & (asked.question_BN == index)).any(-1) for index in questions], dim=1
+    )
+
+
+def _shares(texts: list[list[Asked]], right_BK: Bool[Tensor, "B K"]) -> dict[str, float]:
+    by_kind = defaultdict[str, list[bool]](list)
+    for row, rights in zip(texts, right_BK.tolist(), strict=True):
+        for asked, is_right in zip(row, rights, strict=True):
+            by_kind[f"exact_{asked.kind}"].append(is_right)
+    return {name: round(fmean(each), 4) for name, each in sorted(by_kind.items())}
+
+
+def main() -> None:
+    """Reads the options, and trains or reports."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
+    parser.add_argument("--report", action="store_true", help="measure the committed weights")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.report:
+        missed = [row.name for row in report("demo-vlm")]
+        raise SystemExit(f"Not reached: {', '.join(missed)}." if missed else 0)
+    torch.manual_seed(options.seed)
+    train(Learner(parts_make()), LESSONS, seed=options.seed, folder=options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""What the files of a model say of it, read without torch.
+
+Sizes are those of the part that reads text: of a vision-language model its language model, of a
+pipeline its largest text encoder.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from analysis.capabilities import capabilities, kind_of, reasons
+from analysis.errors import ModelUnreadable
+from analysis.model_files import (
+    MASK_DECODER,
+    PIPELINE_INDEX,
+    Weights,
+    is_pipeline,
+    pipeline_parts,
+    read_config,
+    read_json,
+    read_json_if_there,
+    read_weights,
+)
+from analysis.vision_facts import vision_facts
+
+# Their first position is the padding token's id + 1, and that many fewer tokens can be read.
+POSITIONS_AFTER_PADDING = {
+    "camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+WIDTH = ("hidden_size", "n_embd", "d_model")
+CONTEXT = ("max_position_embeddings", "n_positions", "max_sequence_length")
+VOCABULARY = ("embedding_size", "vocab_size")
+# What transformers assumes of a text part whose config.json leaves out the usual values.
+ASSUMED: dict[str, dict[str, int]] = {
+    "llama": {
+        "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096,
+        "vocab_size": 32000, "max_position_embeddings": 2048,
+    },
+    "mistral": {
+        "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096,
+        "vocab_size": 32000, "max_position_embeddings": 131072,
+    },
+    "gemma": {"max_position_embeddings": 8192},
+    "gemma2": {"max_position_embeddings": 8192},
+    "gemma3_text": {
+        "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
+        "hidden_size": 2304, "vocab_size": 262208, "max_position_embeddings": 131072,
+    },
+}  # fmt: skip
+NO_LIMIT = 10**9  # tokenizers without a limit of their own write a number far above
+MASK_TOKEN = re.compile(r"\[MASK\]|<\|?(mask|mdm_mask)\|?>")
+SIZES = ("layers", "heads", "key_value_heads", "width", "context", "vocabulary")
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Sizes, parts and capabilities of a model folder. Raises ModelUnreadable."""
+    if is_pipeline(path):
+        return _pipeline_facts(path)
+    config = read_config(path)
+    architecture = _architecture(config)
+    masked = kind_of(architecture) == "masked_lm" and has_mask_token(path)
+    present = capabilities(architecture, has_mask_token=masked)
+    weights = read_weights(path)
+    return {
+        "architecture": architecture,
+        **_weight_facts(weights),
+        **_text_facts(path, config),
+        **_uses(architecture, present),
+        "trained_for_diffusion": trained_for_diffusion(config, architecture, present),
+        "vision": vision_facts(path, config) if "vision_language" in present else None,
+        "parts": _mask_decoder_part(path),
+    }
+
+
+def no_facts() -> dict[str, Any]:
+    """The same names, for a model whose files are not there or cannot be read."""
+    unknown = ("architecture", "parameters", "bytes", "dtype", *SIZES, "trained_for_diffusion")
+    return {
+        **dict.fromkeys(unknown),
+        "vision": None,
+        "parts": [],
+        "capabilities": [],
+        "missing": {},
+    }
+
+
+def trained_for_diffusion(
+    config: dict[str, Any], architecture: str, present: list[str]
+) -> bool | None:
+    """Whether a model that masked diffusion can decode was trained for it; None for others.
+
+    A masked language model says so with `"masked_diffusion": true` in config.json.
+    """
+    if "masked_diffusion_lm" not in present:
+        return None
+    return kind_of(architecture) == "masked_diffusion_lm" or config.get("masked_diffusion") is True
+
+
+def has_mask_token(path: Path) -> bool:
+    """Whether the tokenizer names a mask token."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if read_json_if_there(path, name).get("mask_token"):
+            return True
+    added = read_json_if_there(path, "tokenizer.json").get("added_tokens")
+    listed = added if isinstance(added, list) else []
+    return any(
+        isinstance(token, dict) and MASK_TOKEN.fullmatch(str(token.get("content")))
+        for token in listed
+    )
+
+
+def _pipeline_facts(path: Path) -> dict[str, Any]:
+    architecture = read_json(path, PIPELINE_INDEX).get("_class_name")
+    if not isinstance(architecture, str):
+        raise ModelUnreadable(
+            f"{PIPELINE_INDEX} of {path.name} names no _class_name.",
+            remedy="Save it with pipeline.save_pretrained(folder).",
+        )
+    parts = [_part(path, name, cls) for name, cls in pipeline_parts(path).items()]
+    weighed = [part for part in parts if part["parameters"]]
+    encoders = [part for part in weighed if part["name"].startswith("text_encoder")]
+    if not encoders:
+        raise ModelUnreadable(
+            f"{path.name} has no text_encoder folder with weights.",
+            remedy="Save it with pipeline.save_pretrained(folder).",
+        )
+    largest = max(encoders, key=lambda part: int(part["parameters"]))
+    folder, tokenizer = path / largest["name"], largest["name"].replace("text_encoder", "tokenizer")
+    return {
+        "architecture": architecture,
+        "parameters": sum(part["parameters"] for part in weighed),
+        "bytes": sum(part["bytes"] for part in weighed),
+        "dtype": ", ".join(
+            sorted({name for part in weighed for name in part["dtype"].split(", ")})
+        ),
+        **_text_facts(folder, read_config(folder), tokenizer=path / tokenizer),
+        **_uses(architecture, capabilities(architecture)),
+        "trained_for_diffusion": None,
+        "vision": None,
+        "parts": parts,
+    }
+
+
+def _part(path: Path, name: str, cls: str) -> dict[str, Any]:
+    """A part of a pipeline; a tokenizer or a scheduler has no weights. Raises ModelUnreadable."""
+    folder = path / name
+    if not folder.is_dir():
+        raise ModelUnreadable(
+            f"{path.name} lacks the folder {name} of its {cls}.", remedy="Copy it again."
+        )
+    has_weights = any(folder.glob("*.safetensors")) or any(folder.glob("*.bin"))
+    weights = read_weights(folder) if has_weights else None
+    return {"name": name, "class_name": cls, **_weight_facts(weights)}
+
+
+def _mask_decoder_part(path: Path) -> list[dict[str, Any]]:
+    folder = path / MASK_DECODER
+    if not (folder / "config.json").is_file():
+        return []
+    cls = _architecture(read_config(folder))
+    return [{"name": MASK_DECODER, "class_name": cls, **_weight_facts(read_weights(folder))}]
+
+
+def _weight_facts(weights: Weights | None) -> dict[str, Any]:
+    if weights is None:
+        return {"parameters": None, "bytes": None, "dtype": None}
+    dtype = ", ".join(sorted(weights.dtypes))
+    return {"parameters": weights.parameters, "bytes": weights.bytes, "dtype": dtype}
+
+
+def _uses(architecture: str, present: list[str]) -> dict[str, Any]:
+    return {"capabilities": present, "missing": reasons(architecture, present)}
+
+
+def _text_facts(
+    path: Path, config: dict[str, Any], *, tokenizer: Path | None = None
+) -> dict[str, Any]:
+    """Sizes of the part that reads text; `tokenizer` is the folder of its tokenizer."""
+    text = _text_part(config)
+    heads = _first(text, *HEADS)
+    folder = tokenizer or path
+    return {
+        "layers": _first(text, *LAYERS),
+        "heads": heads,
+        "key_value_heads": text.get("num_key_value_heads") or text.get("n_kv_heads") or heads,
+        "width": _first(text, *WIDTH),
+        "context": _context(text, folder),
+        "vocabulary": _checked_vocabulary(folder, _first(text, *VOCABULARY)),
+    }
+
+
+def _text_part(config: dict[str, Any]) -> dict[str, Any]:
+    part = config.get("text_config") or config
+    if not isinstance(part, dict):
+        raise ModelUnreadable(
+            "text_config in config.json is not an object.", remedy="Save the model again."
+        )
+    return part if part is config else {**ASSUMED.get(str(part.get("model_type")), {}), **part}
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    names = config.get("architectures") or ["unknown"]
+    if not isinstance(names, list) or not isinstance(names[0], str):
+        raise ModelUnreadable(
+            "architectures in config.json is not a list of names.", remedy="Save the model again."
+        )
+    return names[0]
+
+
+def _context(text: dict[str, Any], tokenizer: Path) -> int:
+    """Longest input in tokens, 0 where neither the model nor its tokenizer has a limit."""
+    longest = next((text[name] for name in CONTEXT if isinstance(text.get(name), int)), None)
+    if longest is None:
+        limit = read_json_if_there(tokenizer, "tokenizer_config.json").get("model_max_length")
+        return int(limit) if isinstance(limit, int) and limit < NO_LIMIT else 0
+    if text.get("model_type") in POSITIONS_AFTER_PADDING:
+        return int(longest) - _first({"pad_token_id": 1, **text}, "pad_token_id") - 1
+    return int(longest)
+
+
+def _first(config: dict[str, Any], *names: str) -> int:
+    for name in names:
+        if isinstance(config.get(name), int):
+            return int(config[name])
+    raise ModelUnreadable(
+        f"config.json names none of: {', '.join(names)}.", remedy="Save the model again."
+    )
+
+
+def _checked_vocabulary(path: Path, vocabulary: int) -> int:
+    file = path / "tokenizer.json"
+    if not file.is_file():
+        return vocabulary
+    try:
+        size = _tokenizer_size(file, file.stat().st_mtime_ns)
+    except Exception as error:  # noqa: BLE001 (tokenizers raises bare Exception)
+        raise ModelUnreadable(
+            f"tokenizer.json of {path.name} cannot be read: {error}.", remedy="Save it again."
+        ) from None
+    if size > vocabulary:
+        raise ModelUnreadable(
+            f"The tokenizer of {path.name} has ids up to {size - 1}, "
+            f"the model's vocabulary ends at {vocabulary - 1}.",
+            remedy="Put the tokenizer of this very model into the folder.",
+        )
+    return vocabulary
+
+
+@lru_cache(maxsize=64)
+def _tokenizer_size(file: Path, mtime_ns: int) -> int:
+    del mtime_ns
+    vocabulary = Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True)
+    return max(vocabulary.values()) + 1

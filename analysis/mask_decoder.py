@@ -1,0 +1,110 @@
+"""Masks from a token: a state of the language model prompts Segment Anything's mask decoder.
+
+The route of LISA (arXiv:2308.00692) and READ (arXiv:2412.17741): the state of the token goes
+through a small head into the width of the decoder's prompts and stands there after the points, as
+if it were one more. A folder of such a decoder is what `SamModel` and its image processor save,
+with the head in `text_head.safetensors`.
+
+Shape legend: B pictures, K prompts of a picture, D width of the language model, C width of the
+prompts, T points of a prompt, Q tokens of the decoder, the prompt's state last, P cells of the
+picture's grid, row by row, H, W rows and columns of the masks, S pixels of the picture's side.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import SamModel
+
+HEAD_NAME = "text_head.safetensors"
+
+
+class MaskDecoder(nn.Module):
+    """`SamModel` with the head that turns a state of the language model into a prompt."""
+
+    def __init__(self, sam: SamModel, text_head: nn.Sequential) -> None:
+        super().__init__()
+        self.sam, self.text_head = sam, text_head
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """What the decoder makes of the prompts.
+
+    `logits_BKHW`: above 0 within the mask. `quality_BK`: the IoU that the decoder expects.
+    `cells_BKPC` and `queries_BKQC`: the picture's cells and the tokens as they leave the two-way
+    transformer; the last query is the prompt's state.
+    """
+
+    logits_BKHW: Float[Tensor, "B K H W"]
+    quality_BK: Float[Tensor, "B K"]
+    cells_BKPC: Float[Tensor, "B K P C"]
+    queries_BKQC: Float[Tensor, "B K Q C"]
+
+
+def text_head_make(*, width: int, prompt_width: int) -> nn.Sequential:
+    """An untrained head: from `width` of the language model to `prompt_width` of the decoder."""
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, prompt_width))
+
+
+def load(folder: Path) -> MaskDecoder:
+    """The decoder of a folder, in float32 and ready to use."""
+    weights = {name: weight.float() for name, weight in load_file(folder / HEAD_NAME).items()}
+    prompt_width, width = weights["2.weight"].shape
+    head = text_head_make(width=width, prompt_width=prompt_width)
+    head.load_state_dict(weights)
+    sam = SamModel.from_pretrained(folder, dtype=torch.float32)
+    return MaskDecoder(sam, head).eval()
+
+
+def save(decoder: MaskDecoder, folder: Path) -> None:
+    """Writes the model and the head in the precision that they have."""
+    decoder.sam.save_pretrained(folder)
+    save_file(decoder.text_head.state_dict(), folder / HEAD_NAME)
+
+
+def masks(
+    decoder: MaskDecoder,
+    pixels_B3SS: Float[Tensor, "B 3 S S"],
+    states_BKD: Float[Tensor, "B K D"] | None,
+    *,
+    points_BKT2: Float[Tensor, "B K T 2"] | None = None,
+    labels_BKT: Int[Tensor, "B K T"] | None = None,
+) -> Masks:
+    """One mask per prompt: of states, of points (x, y in pixels; 1 in, 0 out), or of both.
+
+    `pixels_B3SS` is what the decoder's image processor makes of the pictures.
+    """
+    sam = decoder.sam
+    sparse_BKTC, dense_1Chw = sam.prompt_encoder(points_BKT2, labels_BKT, None, None)
+    prompts = [] if sparse_BKTC is None else [sparse_BKTC]
+    prompts += [] if states_BKD is None else [decoder.text_head(states_BKD)[:, :, None]]
+    left: dict[str, Tensor] = {}
+
+    def keep(_module: nn.Module, _inputs: Any, output: tuple[Tensor, Tensor]) -> None:
+        left["queries"], left["cells"] = output
+
+    image_BChw = sam.vision_encoder(pixels_B3SS).last_hidden_state
+    hook = sam.mask_decoder.transformer.register_forward_hook(keep)
+    try:
+        logits_BK1HW, quality_BK1 = sam.mask_decoder(
+            image_embeddings=image_BChw,
+            image_positional_embeddings=sam.get_image_wide_positional_embeddings().repeat(
+                len(image_BChw), 1, 1, 1
+            ),
+            sparse_prompt_embeddings=torch.cat(prompts, dim=2),
+            dense_prompt_embeddings=dense_1Chw,
+            multimask_output=False,
+        )
+    finally:
+        hook.remove()
+    return Masks(
+        logits_BK1HW[:, :, 0],
+        quality_BK1[:, :, 0],
+        left["cells"].unflatten(0, (len(image_BChw), -1)).squeeze(2),
+        left["queries"],
+    )

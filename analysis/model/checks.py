@@ -1,0 +1,198 @@
+"""The self-check at load: the routes that methods take against plain transformers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import PreTrainedModel
+
+from analysis import encoder_cuts, masked_diffusion
+from analysis.events import SelfCheck
+from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
+from analysis.model.reading import first_line
+
+CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
+CHECK_PICTURE_SIZE = 64
+# Largest |Δ logit| that rounding explains, relative to the largest |logit|.
+CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+NOT_FINITE = "Some numbers are not finite; the differences leave them out."
+
+
+@torch.inference_mode()
+def self_check(model: Model) -> SelfCheck:
+    """What methods will read, against plain eager transformers on a fixed input."""
+    if isinstance(model, ImagePipeline):
+        return _check_encoders(model)
+    if isinstance(model, VisionLanguageModel):
+        return _check_vision_language(model)
+    if "causal_lm" in model.info.capabilities:
+        return _check_causal(model)
+    if "masked_lm" in model.info.capabilities:
+        return _check_masked(model)
+    return _check_diffusion(model)
+
+
+def check_picture() -> Image.Image:
+    """A picture in which every patch differs."""
+    rows, columns = np.indices((CHECK_PICTURE_SIZE, CHECK_PICTURE_SIZE))
+    channels = (rows * 4, columns * 4, rows * columns // 16)
+    return Image.fromarray(np.stack(channels, -1).astype(np.uint8))
+
+
+def _check_causal(model: Model) -> SelfCheck:
+    ids_BN = _check_ids(model)
+    fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
+    hooked, failure = _hooked(model, input_ids=ids_BN)
+    return _verdict(
+        model.plain.dtype,
+        plain=plain,
+        hooked=hooked,
+        fast=fast,
+        failure=failure and f"No hooks for this model: {failure}",
+        tokens=ids_BN.shape[1],
+        compared="Logits with hooks, and by the fast route, against plain transformers.",
+    )
+
+
+def _check_masked(model: Model) -> SelfCheck:
+    """Hooks where TransformerLens has them for this class; no method needs them of it."""
+    ids_BN = _check_ids(model)
+    fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
+    hooked, failure = _hooked(model, input_ids=ids_BN)
+    if "masked_diffusion_lm" in model.info.capabilities:
+        adapter = masked_diffusion.adapter_for(model)
+        positions_P = torch.arange(ids_BN.shape[1])
+        fast = torch.cat([fast, adapter.logits(ids_BN, positions_P)])
+        plain = plain.expand(2, -1, -1)
+        hooked = hooked if hooked is None else hooked.expand(2, -1, -1)
+    check = _verdict(
+        model.plain.dtype,
+        plain=plain,
+        hooked=fast if hooked is None else hooked,
+        fast=fast,
+        tokens=ids_BN.shape[1],
+        compared="Logits with hooks, and by the fast routes, against plain transformers."
+        if hooked is not None
+        else "Logits by the fast routes (SDPA, and only the rows asked for) against plain eager "
+        "transformers.",
+    )
+    message = failure and f"No hooks for this class, and no method needs them: {failure}"
+    return check.model_copy(update={"message": check.message or message})
+
+
+def _check_vision_language(model: VisionLanguageModel) -> SelfCheck:
+    inputs = model.inputs(check_picture(), CHECK_TEXT)
+    fast, plain = _routes(model.plain, lambda: model.plain(**inputs).logits)
+    hooked, failure = _hooked(model, **inputs)
+    return _verdict(
+        model.plain.dtype,
+        plain=plain,
+        hooked=hooked,
+        fast=fast,
+        failure=failure and f"No hooks for this model: {failure}",
+        tokens=inputs["input_ids"].shape[1],
+        compared="Logits for a drawn picture and a text, with hooks and by the fast route, "
+        "against plain transformers.",
+    )
+
+
+def _check_encoders(model: ImagePipeline) -> SelfCheck:
+    """Each text encoder run with cuts, of which there are none, against itself run plainly."""
+    found = []
+    for encoder, tokenizer in model.encoders.values():
+        ids_BN = tokenizer(CHECK_TEXT, return_tensors="pt").input_ids.to(model.device)
+        ids_BN = ids_BN[:, : encoder_cuts.longest_input(encoder)]
+        found.append(_check_encoder(encoder, ids_BN))
+    worst = max(found, key=lambda check: (not check.passed, check.max_abs_difference))
+    return worst
+
+
+def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
+    fast, plain = _routes(encoder, lambda: encoder(ids_BN).last_hidden_state)
+    return _verdict(
+        encoder.dtype,
+        plain=plain,
+        hooked=encoder_cuts.run_with_cuts(encoder, ids_BN, ()).final_BND,
+        fast=fast,
+        tokens=ids_BN.shape[1],
+        compared="States of the text encoders run with cuts, of which there are none, and by the "
+        "fast route, against plain transformers.",
+    )
+
+
+def _check_diffusion(model: Model) -> SelfCheck:
+    """The adapter's rows, each asked for alone, against one full forward pass."""
+    ids_BN = _check_ids(model)
+    adapter = masked_diffusion.adapter_for(model)
+    full = adapter.align(model.plain(ids_BN).logits)
+    positions = range(ids_BN.shape[1])
+    single = [adapter.logits(ids_BN, torch.tensor([position])) for position in positions]
+    return _verdict(
+        model.plain.dtype,
+        plain=full,
+        hooked=torch.cat(single, 1),
+        fast=adapter.logits(ids_BN, torch.arange(ids_BN.shape[1])),
+        tokens=ids_BN.shape[1],
+        compared="Logits of single tokens, and of all at once, as decoding reads them (row i "
+        "scores token i), against one plain forward pass.",
+    )
+
+
+def _check_ids(model: Model) -> torch.Tensor:
+    ids_BN: torch.Tensor = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids
+    return ids_BN.to(model.device)[:, : model.info.context or None]
+
+
+def _routes(
+    model: PreTrainedModel, run: Callable[[], torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `run` gives by the model's own attention (SDPA where it has it), and by eager."""
+    own = model.config._attn_implementation
+    fast = run()
+    with encoder_cuts.eager_attention(model):
+        plain = run()
+    assert model.config._attn_implementation == own
+    return fast, plain
+
+
+def _hooked(model: Model, *, input_ids: torch.Tensor, **inputs: Any) -> tuple[Any, str]:
+    """Logits of the bridge, or None and why there are none."""
+    try:
+        return model.bridge(input_ids, **inputs), ""
+    except Exception as error:  # noqa: BLE001 (any failure of the bridge is the finding itself)
+        return None, first_line(error)
+
+
+def _verdict(
+    dtype: torch.dtype,
+    *,
+    plain: torch.Tensor,
+    hooked: torch.Tensor | None,
+    fast: torch.Tensor,
+    tokens: int,
+    compared: str,
+    failure: str = "",
+) -> SelfCheck:
+    reference = plain.double()
+    tolerance = CHECK_TOLERANCE[dtype] * max(1.0, _largest(reference))
+    fast_difference = _largest(fast.double() - reference)
+    difference = 0.0 if hooked is None else _largest(hooked.double() - reference)
+    finite = all(
+        bool(found.isfinite().all()) for found in (plain, fast, hooked) if found is not None
+    )
+    return SelfCheck(
+        passed=not failure and finite and max(difference, fast_difference) <= tolerance,
+        max_abs_difference=difference,
+        max_abs_difference_fast=fast_difference,
+        tolerance=tolerance,
+        tokens=tokens,
+        message=failure or ("" if finite else NOT_FINITE),
+        compared=compared,
+    )
+
+
+def _largest(values: torch.Tensor) -> float:
+    """The largest magnitude among those that are finite."""
+    return values.abs().nan_to_num(0, 0, 0).max().item()

@@ -1,0 +1,181 @@
+"""A loaded model, as methods get it: text, vision-language, text to image."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from PIL import Image
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from analysis.events import ModelInfo
+from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
+
+# Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
+PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
+PASS_MEMORY_SHARE = 0.2  # of the device's whole memory, so that a result does not hang on load
+
+
+@dataclass
+class Model:
+    """A loaded model. `plain` runs SDPA attention and has no hooks."""
+
+    info: ModelInfo
+    plain: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    path: Path
+    trusted: bool = field(default=False)  # the checkpoint's own code may run
+    rows: int = field(default=0)  # sequences run so far
+    forwards: int = field(default=0)
+    # Loads a second model by id: a generator of events that ends with the Model.
+    another: Callable[..., Iterator[Any]] = field(default=lambda *_, **__: iter(()))
+
+    @property
+    def device(self) -> torch.device:
+        return self.plain.device
+
+    @property
+    def modules(self) -> tuple[torch.nn.Module, ...]:
+        """Everything that holds weights."""
+        return (self.plain,)
+
+    @cached_property
+    def bridge(self) -> Any:
+        """The same weights with TransformerLens hook points; eager attention, nothing folded."""
+        from transformer_lens.model_bridge import TransformerBridge
+
+        shared: dict[int, Any] = {id(weight): weight for weight in self.plain.parameters()}
+        twin = copy.deepcopy(self.plain, memo=shared)
+        with self._bridge_options():
+            return TransformerBridge.boot_transformers(
+                str(self.path),
+                hf_model=twin,
+                tokenizer=self.tokenizer,
+                device=self.device,
+                trust_remote_code=self.trusted,
+            )
+
+    def hooks(self, fwd_hooks: list[tuple[str, Any]]) -> Any:
+        """Context in which the hooks are on: `with model.hooks([(name, function)]):`."""
+        return self.bridge.hooks(fwd_hooks=fwd_hooks)
+
+    def embeddings(self, ids_BN: torch.Tensor) -> torch.Tensor:
+        """Input embeddings, [B, N, width]."""
+        layer: torch.nn.Module = self.plain.get_input_embeddings()
+        embedded: torch.Tensor = layer(ids_BN)
+        return embedded
+
+    def logits(
+        self,
+        ids_BN: torch.Tensor | None,
+        positions_T: torch.Tensor,
+        *,
+        embeddings_BND: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Logits at the given positions, [B, T, V], by the SDPA route.
+
+        Raises OutOfMemory naming the rows that did not fit.
+        """
+        given = ids_BN if embeddings_BND is None else embeddings_BND
+        assert given is not None
+        inputs = (
+            {"input_ids": given} if embeddings_BND is None else {"inputs_embeds": embeddings_BND}
+        )
+        keep = positions_T.to(self.device)
+        out = self.forward(**inputs, logits_to_keep=keep, use_cache=False)
+        logits: torch.Tensor = out.logits
+        return logits if logits.shape[1] == len(keep) else logits[:, keep]
+
+    def forward(self, **inputs: Any) -> Any:
+        """One counted forward pass of `plain`; the first input is [B, N] or [B, N, width].
+
+        Raises OutOfMemory naming the rows that did not fit.
+        """
+        rows, length = next(iter(inputs.values())).shape[:2]
+        self.rows += rows
+        self.forwards += 1
+        try:
+            return self.plain(**inputs)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise rows_do_not_fit(rows, length) from error
+
+    def rows_per_pass(self, length: int, kept: int, limit: int) -> int:
+        """Rows of `length` tokens, logits kept at `kept` positions, for one forward pass.
+
+        At most `limit`; well under half a second of work and a share of the device's memory.
+        Raises OutOfMemory where a single row is too much.
+        """
+        operations = 2 * self.info.parameters * length
+        by_time = int(PASS_OPERATIONS[self.device.type] / operations)
+        size = row_bytes(self.info, length, kept)
+        by_memory = int(PASS_MEMORY_SHARE * memory_bytes(self.device) / size)
+        if not by_memory:
+            raise rows_do_not_fit(1, length)
+        return max(1, min(limit, by_time, by_memory))
+
+    def _bridge_options(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+@dataclass(kw_only=True)
+class VisionLanguageModel(Model):
+    """`plain` takes pictures too; `processor` turns a picture and a text into its inputs."""
+
+    processor: Any
+
+    def inputs(self, picture: Image.Image, text: str) -> dict[str, torch.Tensor]:
+        """What `plain` takes for a picture followed by a text.
+
+        `input_ids` and `attention_mask` are [1, N]; the shape of `pixel_values` and what else
+        there is are the architecture's own.
+        """
+        prompt = picture_prompt(self.processor, text)
+        made = self.processor(images=[picture], text=[prompt], return_tensors="pt")
+        return {name: value.to(self.device) for name, value in made.items()}
+
+    def _bridge_options(self) -> AbstractContextManager[Any]:
+        # Some adapters ask for torchvision, of which only the processor of videos has need.
+        from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
+
+        return patch.object(ArchitectureAdapter, "_check_required_libraries", lambda _: None)
+
+
+@dataclass(kw_only=True)
+class ImagePipeline(Model):
+    """A diffusers pipeline; `plain` and `tokenizer` are its largest text encoder's."""
+
+    pipeline: Any
+
+    @property
+    def modules(self) -> tuple[torch.nn.Module, ...]:
+        parts = self.pipeline.components.values()
+        return tuple(part for part in parts if isinstance(part, torch.nn.Module))
+
+    @property
+    def encoders(self) -> dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]:
+        """Text encoder and tokenizer by the encoder's name in the pipeline."""
+        parts = self.pipeline.components
+        return {
+            name: (part, parts[name.replace("text_encoder", "tokenizer")])
+            for name, part in parts.items()
+            if name.startswith("text_encoder") and part is not None
+        }
+
+
+def picture_prompt(processor: Any, text: str) -> str:
+    """`text` after a picture, in the words that the model knows."""
+    if getattr(processor, "chat_template", None):
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        turns = [{"role": "user", "content": content}]
+        prompt: str = processor.apply_chat_template(turns, add_generation_prompt=True)
+        return prompt
+    # Gemma 3 replaces the token that begins a picture, the others that of the picture itself.
+    token = getattr(processor, "boi_token", None) or getattr(processor, "image_token", "")
+    return f"{token} {text}"

@@ -1,0 +1,86 @@
+"""From an id to a loaded model: download, read, check, keep."""
+
+from collections.abc import Iterator
+
+from analysis.catalog import Catalog, Entry
+from analysis.errors import ModelIncompatible, ModelUnreadable
+from analysis.events import Event, ModelLoaded, Progress
+from analysis.facts import read_facts
+from analysis.model.cache import Key, ModelCache
+from analysis.model.checks import self_check
+from analysis.model.classes import Model
+from analysis.model.download import download
+from analysis.model.memory import dtype_for
+from analysis.model.reading import READERS, read
+from analysis.revision import folder_revision
+
+
+def load(
+    model_id: str, *, catalog: Catalog, cache: ModelCache, needs: tuple[str, ...] = ()
+) -> Iterator[Event]:
+    """Yield progress, then ModelLoaded; the model is then in `cache` (see `loaded`).
+
+    Raises UnknownModel, ModelUnreadable, ModelIncompatible, HubUnreachable, OutOfMemory.
+    """
+    entry = catalog.find(model_id)
+    if entry.path is None:
+        yield from download(entry)
+        entry = catalog.find(model_id)
+    yield from load_entry(entry, catalog=catalog, cache=cache, needs=needs)
+
+
+def load_entry(
+    entry: Entry, *, catalog: Catalog, cache: ModelCache, needs: tuple[str, ...]
+) -> Iterator[Event]:
+    """Likewise, for an entry whose files are on this machine."""
+    if entry.path is None:
+        raise ModelUnreadable(
+            f"{entry.id} has no config.json, or no *.safetensors file, on the hub.",
+            remedy="Choose a repository with weights in safetensors.",
+            field="model",
+        )
+    facts = read_facts(entry.path)
+    _require(entry.id, facts["architecture"], facts["capabilities"], facts["missing"], needs)
+    model = cache.get(_key(entry))
+    if model is None:
+        yield Progress(stage="loading the model", done=0, total=1, unit="models")
+        cache.make_room(facts["parameters"] * dtype_for(facts["dtype"]).itemsize)
+        model = read(entry, facts, trusted=_is_trusted(entry, catalog))
+        yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
+        model.info = model.info.model_copy(update={"self_check": self_check(model)})
+        cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
+    yield ModelLoaded(info=model.info)
+
+
+def loaded(entry: Entry, cache: ModelCache) -> Model:
+    """The model that `load` put into the cache."""
+    return cache.models[_key(entry)]
+
+
+def _key(entry: Entry) -> Key:
+    assert entry.path is not None
+    return (entry.id, folder_revision(entry.path), str(entry.path))
+
+
+def _is_trusted(entry: Entry, catalog: Catalog) -> bool:
+    assert entry.path is not None
+    revision = entry.path.name if entry.source == "hub" else folder_revision(entry.path)
+    return f"{entry.repository}@{revision}" in catalog.trusted_remote_code
+
+
+def _require(
+    model_id: str,
+    architecture: str,
+    present: list[str],
+    reasons: dict[str, str],
+    needs: tuple[str, ...],
+) -> None:
+    lacking = [name for name in needs if name not in present]
+    if not lacking and any(name in present for name in READERS):
+        return
+    why = " ".join(dict.fromkeys(reasons[name] for name in lacking if name in reasons))
+    raise ModelIncompatible(
+        f"{model_id} is a {architecture}; needed: {', '.join(lacking or READERS)}. {why}".strip(),
+        remedy="Choose a model with that capability (see the list of models).",
+        field="model",
+    )

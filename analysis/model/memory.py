@@ -1,0 +1,58 @@
+"""How much memory there is, what a model and a forward pass take of it, and running out of it."""
+
+import psutil
+import torch
+
+from analysis.errors import OutOfMemory
+from analysis.events import ModelInfo
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch raises a bare RuntimeError where that of a CPU does."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def dtype_for(stored: str) -> torch.dtype:
+    """float32 on a CPU; on a GPU the checkpoint's own (`F16`; several: the smallest of them)."""
+    names = stored.split(", ")
+    if default_device() == "cpu":
+        return torch.float32
+    known = {"F16": torch.float16, "BF16": torch.bfloat16}
+    return next((dtype for name, dtype in known.items() if name in names), torch.float32)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """The device's whole memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(psutil.virtual_memory().total)
+
+
+def weight_bytes(*modules: torch.nn.Module) -> int:
+    """Bytes of the parameters, those that are shared counted once."""
+    weights = {id(weight): weight for module in modules for weight in module.parameters()}
+    return sum(weight.nbytes for weight in weights.values())
+
+
+def row_bytes(info: ModelInfo, length: int, kept: int) -> int:
+    """A generous estimate of what one row of a forward pass takes beyond the weights.
+
+    Some thirty float32 vectors per token, attention scores of one layer, and the kept logits
+    in float32 with two float64 copies.
+    """
+    hidden = 30 * length * info.width + info.heads * length**2
+    return 4 * hidden + (4 + 8 + 8) * kept * info.vocabulary
+
+
+def rows_do_not_fit(rows: int, length: int) -> OutOfMemory:
+    return OutOfMemory(
+        f"{rows} rows of {length} tokens do not fit into the device's memory.",
+        remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",
+        field="rows_per_forward",
+    )

@@ -1,0 +1,192 @@
+"""Reading the weights, tokenizer and processor of a folder, by what the model is for."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from analysis.catalog import Entry
+from analysis.errors import ModelUnreadable
+from analysis.events import ModelInfo
+from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
+from analysis.model.memory import default_device, dtype_for, is_out_of_memory
+from analysis.model.processor import read_processor
+from analysis.model_files import PIPELINE_INDEX, read_json
+from analysis.revision import folder_revision
+
+disable_progress_bar()  # a run tells its own progress
+# What transformers and diffusers raise for files that contradict each other.
+UNREADABLE = (
+    ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError,
+    SafetensorError, StrictDataclassError, TypeError, ValueError,
+)  # fmt: skip
+LIBRARIES = ("transformers", "diffusers")
+UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
+
+
+def read(entry: Entry, facts: dict[str, Any], *, trusted: bool = False) -> Model:
+    """Read a model's files. Raises ModelUnreadable, OutOfMemory."""
+    reader = next(READERS[name] for name in READERS if name in facts["capabilities"])
+    try:
+        return reader(entry, facts, trusted)
+    except UNREADABLE as error:
+        if is_out_of_memory(error):
+            raise
+        raise _unreadable(entry, error) from error
+
+
+def _read_text(auto: Any) -> Callable[[Entry, dict[str, Any], bool], Model]:
+    def read_model(entry: Entry, facts: dict[str, Any], trusted: bool) -> Model:  # noqa: FBT001
+        plain = _read_weights(auto, entry, facts, trusted=trusted)
+        tokenizer = _read_tokenizer(entry, trusted=trusted)
+        assert entry.path is not None
+        return Model(_info(entry, facts, plain), plain, tokenizer, entry.path, trusted)
+
+    return read_model
+
+
+def _read_vision_language(entry: Entry, facts: dict[str, Any], trusted: bool) -> Model:  # noqa: FBT001
+    assert entry.path is not None
+    del trusted  # these classes are all in transformers
+    plain = _read_weights(AutoModelForImageTextToText, entry, facts)
+    tokenizer = _read_tokenizer(entry)
+    processor = read_processor(entry.path, tokenizer)
+    info = _info(entry, facts, plain)
+    return VisionLanguageModel(info, plain, tokenizer, entry.path, processor=processor)
+
+
+def _read_pipeline(entry: Entry, facts: dict[str, Any], trusted: bool) -> Model:  # noqa: FBT001
+    import diffusers
+
+    assert entry.path is not None
+    del trusted  # the classes are those of the two libraries
+    index = read_json(entry.path, PIPELINE_INDEX)
+    weighed = [part["name"] for part in facts["parts"] if part["parameters"]]
+    parts: dict[str, Any] = dict.fromkeys(name for name in UNUSED_PARTS if name in index)
+    for name in weighed:
+        if name not in UNUSED_PARTS:
+            parts[name] = _read_part(entry, name, *index[name], dtype=dtype_for(facts["dtype"]))
+    checker = {"requires_safety_checker": False} if "requires_safety_checker" in index else {}
+    diffusers.utils.logging.disable_progress_bar()
+    cls = getattr(diffusers, facts["architecture"])
+    pipeline = cls.from_pretrained(entry.path, local_files_only=True, **parts, **checker)
+    pipeline.set_progress_bar_config(disable=True)
+    return image_pipeline(entry, facts, pipeline)
+
+
+def image_pipeline(entry: Entry, facts: dict[str, Any], pipeline: Any) -> ImagePipeline:
+    """A pipeline whose parts are in memory, with its largest text encoder in front."""
+    assert entry.path is not None
+    encoders = [part for part in facts["parts"] if part["name"].startswith("text_encoder")]
+    largest = max(encoders, key=lambda part: int(part["parameters"] or 0))["name"]
+    plain = pipeline.components[largest]
+    tokenizer = pipeline.components[largest.replace("text_encoder", "tokenizer")]
+    info = _info(entry, facts, plain)
+    model = ImagePipeline(info, plain, tokenizer, entry.path, pipeline=pipeline)
+    count = sum(weight.numel() for part in model.modules for weight in part.parameters())
+    model.info = info.model_copy(update={"parameters": count})
+    return model
+
+
+def _read_part(entry: Entry, name: str, library: str, cls: str, *, dtype: torch.dtype) -> Any:
+    """A part of a pipeline that has weights. Raises ModelUnreadable."""
+    assert entry.path is not None
+    if library not in LIBRARIES:
+        raise ModelUnreadable(
+            f"{name} of {entry.id} is a {library}.{cls}, which is code of its own.",
+            remedy=f"Choose a pipeline whose parts are of {' and '.join(LIBRARIES)} alone.",
+        )
+    part, report = getattr(importlib.import_module(library), cls).from_pretrained(
+        entry.path / name,
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    _refuse_missing(f"{entry.id}, {name}", report)
+    return part.eval().requires_grad_(requires_grad=False).to(default_device())
+
+
+def _read_weights(
+    auto: Any, entry: Entry, facts: dict[str, Any], *, trusted: bool = False
+) -> PreTrainedModel:
+    plain, report = auto.from_pretrained(
+        entry.path,
+        dtype=dtype_for(facts["dtype"]),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=trusted,
+        ignore_mismatched_sizes=True,  # refused below, by name
+        output_loading_info=True,
+    )
+    _refuse_missing(entry.id, report)
+    model: PreTrainedModel = plain.eval().requires_grad_(requires_grad=False).to(default_device())
+    return model
+
+
+def _read_tokenizer(entry: Entry, *, trusted: bool = False) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        entry.path, local_files_only=True, trust_remote_code=trusted
+    )
+    return tokenizer
+
+
+def _info(entry: Entry, facts: dict[str, Any], plain: PreTrainedModel) -> ModelInfo:
+    assert entry.path is not None
+    names = "architecture layers heads key_value_heads width context vocabulary capabilities"
+    return ModelInfo(
+        id=entry.id,
+        revision=entry.path.name if entry.source == "hub" else folder_revision(entry.path),
+        parameters=sum(weight.numel() for weight in plain.parameters()),
+        dtype=str(plain.dtype).removeprefix("torch."),
+        device=str(plain.device),
+        weights="raw",
+        **{name: facts[name] for name in names.split()},
+    )
+
+
+def _unreadable(entry: Entry, error: Exception) -> ModelUnreadable:
+    remedy = "Check that the folder holds the files of one checkpoint."
+    if "trust_remote_code" in str(error):
+        remedy = "An administrator can list its id and revision in TRUSTED_REMOTE_CODE."
+    return ModelUnreadable(f"{entry.id} cannot be loaded: {first_line(error)}", remedy=remedy)
+
+
+def first_line(error: BaseException) -> str:
+    """Kind of an error and the beginning of its message, for a sentence of ours."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _refuse_missing(name: str, report: dict[str, Any]) -> None:
+    for kind in ("missing_keys", "mismatched_keys"):
+        names = sorted(str(key) for key in report.get(kind) or ())
+        if names:
+            raise ModelUnreadable(
+                f"{name}: {len(names)} {kind.replace('_', ' ')} in the weights, "
+                f"such as {names[0]}.",
+                remedy="config.json and the safetensors files must be of one checkpoint.",
+            )
+
+
+# The first that a model is capable of decides: a masked language model is read as one.
+READERS: dict[str, Callable[[Entry, dict[str, Any], bool], Model]] = {
+    "causal_lm": _read_text(AutoModelForCausalLM),
+    "masked_lm": _read_text(AutoModelForMaskedLM),
+    "masked_diffusion_lm": _read_text(AutoModel),
+    "vision_language": _read_vision_language,
+    "text_to_image": _read_pipeline,
+}

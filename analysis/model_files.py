@@ -1,0 +1,136 @@
+"""The files of a model folder: its JSON, its safetensors headers, the folders of its parts."""
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+
+from analysis.errors import ModelUnreadable
+
+PIPELINE_INDEX = "model_index.json"  # what diffusers writes beside the folders of the parts
+MASK_DECODER = "mask_decoder"
+PART_NAME = re.compile(r"\w+")
+VARIANT = re.compile(r"\.(fp16|fp8|bf16|non_ema|ema)\b")  # a second copy of the same weights
+
+
+class Weights(NamedTuple):
+    """What the headers of one folder's safetensors files say."""
+
+    parameters: int
+    bytes: int
+    dtypes: frozenset[str]
+
+
+def is_pipeline(path: Path) -> bool:
+    return (path / PIPELINE_INDEX).is_file()
+
+
+def pipeline_parts(path: Path) -> dict[str, str]:
+    """Class by folder of a pipeline's parts, without those that are left out of it."""
+    index = read_json(path, PIPELINE_INDEX)
+    return {
+        name: entry[1]
+        for name, entry in index.items()
+        if PART_NAME.fullmatch(name)
+        and isinstance(entry, list)
+        and len(entry) == 2
+        and isinstance(entry[1], str)
+    }
+
+
+def part_folders(path: Path) -> list[Path]:
+    """Folders below a model's own whose files belong to it. Raises ModelUnreadable."""
+    names = list(pipeline_parts(path)) if is_pipeline(path) else [MASK_DECODER]
+    return [path / name for name in names if (path / name).is_dir()]
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """config.json of a folder. Raises ModelUnreadable."""
+    return read_json(path, "config.json")
+
+
+def read_json(path: Path, name: str) -> dict[str, Any]:
+    """An object in a JSON file of a folder. Raises ModelUnreadable."""
+    file = path / name
+    if not file.is_file():
+        raise ModelUnreadable(
+            f"{path.name} has no {name}.", remedy="Save it with model.save_pretrained(folder)."
+        )
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise vanished(file, error) from None
+    except (ValueError, RecursionError) as error:
+        raise ModelUnreadable(
+            f"{name} of {path.name} is not JSON: {error}.", remedy="Save the model again."
+        ) from None
+    if not isinstance(found, dict):
+        raise ModelUnreadable(
+            f"{name} of {path.name} is not an object.", remedy="Save the model again."
+        )
+    return found
+
+
+def read_json_if_there(path: Path, name: str) -> dict[str, Any]:
+    """Likewise; an empty object where there is no such file."""
+    return read_json(path, name) if (path / name).is_file() else {}
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors files of a folder. Raises ModelUnreadable if there is none."""
+    files = sorted(path.glob("*.safetensors"))
+    files = [file for file in files if not VARIANT.search(file.name)] or files
+    if not files:
+        others = [file.name for file in path.glob("*.bin")]
+        remedy = "Save it with model.save_pretrained(folder), which writes safetensors."
+        found = f" (only {', '.join(others[:3])}, which could run code when read)" if others else ""
+        raise ModelUnreadable(f"{path.name} has no *.safetensors file{found}.", remedy=remedy)
+    return files
+
+
+def read_weights(path: Path) -> Weights:
+    """Elements, bytes and dtypes of a folder's weights. Raises ModelUnreadable."""
+    headers = [_header(file) for file in weight_files(path)]
+    return Weights(
+        sum(header.parameters for header in headers),
+        sum(header.bytes for header in headers),
+        frozenset().union(*(header.dtypes for header in headers)),
+    )
+
+
+def _header(file: Path) -> Weights:
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise vanished(file, error) from None
+    return _read_header(file, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _read_header(file: Path, size: int, mtime_ns: int) -> Weights:
+    del mtime_ns  # part of the cache key: a changed file is read again
+    elements, dtypes = 0, set()
+    try:
+        with safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a dict)
+                part = tensors.get_slice(name)
+                count = 1
+                for length in part.get_shape():
+                    count *= length
+                elements += count
+                dtypes.add(part.get_dtype())
+    except (SafetensorError, OSError) as error:
+        raise ModelUnreadable(
+            f"{file.name} of {file.parent.name} cannot be read: {error}.", remedy="Copy it again."
+        ) from None
+    return Weights(elements, size, frozenset(dtypes))
+
+
+def vanished(file: Path, error: OSError) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"{file.name} of {file.parent.name} cannot be read: {error.strerror}.",
+        remedy="Copy it again.",
+    )
