@@ -191,6 +191,7 @@ class Fork(Event):
     )
     trials: list[Trial]
     winner: int
+    kept: int = Field(description="Tokens of the winner appended; fewer where a hand cut in.")
     margin: Number | None = Field(
         description="Score of the best other trial with other tokens, less the winner's; null: "
         "none finished."

@@ -322,7 +322,7 @@ def _winner(trace: Trace, index: int) -> list[int]:
     fan = trace.fans.get(index)
     if fan is None or fan.fork is None:
         raise _Contradiction(f"step {index} forks, and its trials are missing")
-    return fan.ids(fan.fork.winner)
+    return fan.ids(fan.fork.winner)[: fan.fork.kept]
 
 
 def _claim(holds: bool, otherwise: str) -> None:  # noqa: FBT001

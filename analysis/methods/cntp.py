@@ -14,11 +14,14 @@ Beside it on the same prompt and seed: greedy, sampling, min-p, beam search, the
 samples by perplexity, and self-consistency. docs/trace.md describes the events.
 """
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, Literal
 
+import torch
 from pydantic import Field
 
+from analysis.decoding.beam import Beam
+from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
     ForcedToken,
     ForcedTrial,
@@ -31,6 +34,14 @@ from analysis.decoding.events import (
     TrialTokens,
 )
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
+from analysis.decoding.prefix import Prefix
+from analysis.decoding.stepwise import Caution, Stepwise, one_trial
+from analysis.decoding.stops import CLAUSE_ENDS, ClauseStop, TextStop, eos_ids, stop_strings
+from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
+from analysis.decoding.trials import Rules
+from analysis.decoding.warp import Warp
+from analysis.decoding.whole import Whole
+from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.method import Example
 from analysis.model import Model
@@ -207,7 +218,176 @@ class Params(PromptParams):
 
 EXAMPLES: tuple[Example, ...] = ()
 
+STEPWISE = ("cntp", "greedy", "sampling", "min_p")
+LABELS = {
+    "cntp": "CNTP, {max_trials} trials at most",
+    "greedy": "greedy",
+    "sampling": "sampling, temperature {temperature:g}, top-p {top_p:g}",
+    "min_p": "min-p {min_p:g}, temperature {temperature:g}",
+    "beam": "beam search, {beams} beams",
+    "best_of_n": "best of {samples} by perplexity",
+    "self_consistency": "most frequent answer of {samples}",
+}
+SAMPLING = ("temperature", "top_k", "top_p")
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "cntp": (
+        *SAMPLING, "entropy_low", "entropy_high", "max_trials", "trial_cap", "formula", "mode",
+        "scoring", "stop_rule", "single", "prune",
+    ),
+    "greedy": (),
+    "sampling": SAMPLING,
+    "min_p": ("temperature", "min_p"),
+    "beam": ("beams",),
+    "best_of_n": (*SAMPLING, "samples"),
+    "self_consistency": (*SAMPLING, "samples", "answer_pattern"),
+}  # fmt: skip
+
 
 def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield the traces of one prompt."""
-    raise NotImplementedError
+    _refuse_contradictions(params)
+    task = read_task(
+        model,
+        params,
+        length=params.max_new_tokens,
+        eos=eos_ids(model),
+        context=model.info.context,
+    )
+    _refuse_long_trials(params, task)
+    yield from task.prompt_events()
+    for trace, decoder in enumerate(_decoders(params)):
+        yield from paced(_trace(task, params, trace, decoder))
+
+
+def _decoders(params: Params) -> list[str]:
+    """The one that the run is about, then those beside it."""
+    beside = [
+        name for name in LABELS if name != params.decoder and getattr(params, f"with_{name}", False)
+    ]
+    return [params.decoder, *beside]
+
+
+def _trace(task: Task, params: Params, trace: int, decoder: str) -> Generator[Event, None, None]:
+    """One decoder from its first event to its last."""
+    plan = _plan(params, decoder, forced=params.forced if trace == 0 else [])
+    yield start_event(task, plan, trace)
+    meter = Meter()
+    prefix = Prefix(task.model, task.prompt, meter)
+    worker = _worker(task, params, trace, plan, prefix)
+    with torch.inference_mode():
+        stop = yield from worker.run()
+    yield from end_events(task, trace, prefix.output, stop=stop, steps=worker.steps, meter=meter)
+
+
+def _plan(params: Params, decoder: str, *, forced: Sequence[ForcedToken | ForcedTrial]) -> Plan:
+    values = params.model_dump()
+    return Plan(
+        decoder=decoder,
+        label=LABELS[decoder].format(**values),
+        family="autoregressive",
+        settings={name: values[name] for name in SETTINGS[decoder]},
+        stop_rule=_stop_rule(params, decoder),
+        forced=tuple(sorted(forced, key=lambda one: one.position)),
+    )
+
+
+def _stop_rule(params: Params, decoder: str) -> str:
+    whole = f"The text ends at an end-of-text token or after {params.max_new_tokens} tokens"
+    if params.stop_strings:
+        whole += f", or with one of {', '.join(map(repr, stop_strings(params.stop_strings)))}"
+    if decoder != "cntp":
+        return f"{whole}."
+    how = "whose text ends a clause" if params.stop_rule == "text" else "that is punctuation alone"
+    signs = CLAUSE_ENDS.replace("\n", "↵")
+    return (
+        f"{whole}. A trial ends there too, after {params.trial_cap} tokens, or at a token {how} "
+        f"({signs})."
+    )
+
+
+def _worker(
+    task: Task, params: Params, trace: int, plan: Plan, prefix: Prefix
+) -> Stepwise | Whole | Beam:
+    decoder, label = plan.decoder, plan.label
+    rules = _rules(task, params, decoder)
+    if decoder == "beam":
+        return Beam(task, trace, label, prefix, params.beams, rules.text)
+    if decoder not in STEPWISE:
+        by: Any = "perplexity" if decoder == "best_of_n" else "vote"
+        return Whole(task, trace, label, prefix, rules, params.samples, by)
+    single = params.single if decoder == "cntp" else "draw"
+    caution = Caution(
+        low=params.entropy_low,
+        high=params.entropy_high,
+        most=params.max_trials,
+        formula=params.formula,
+        mode=params.mode,
+    )
+    return Stepwise(
+        task,
+        trace,
+        label,
+        prefix,
+        rules,
+        caution=caution if decoder == "cntp" else one_trial,
+        single="likeliest" if decoder == "greedy" else single,
+        forced=plan.forced,
+    )
+
+
+def _rules(task: Task, params: Params, decoder: str) -> Rules:
+    """Whole outputs have no clause to end at and, for a vote, nothing to be pruned by."""
+    tokenizer = task.model.tokenizer
+    trials = decoder == "cntp"
+    return Rules(
+        warp=_warp(params, decoder),
+        seed=task.seed,
+        scoring=params.scoring if trials else "warped",
+        clause=ClauseStop(tokenizer, params.stop_rule) if trials else None,
+        text=TextStop(tokenizer, stop_strings(params.stop_strings)),
+        eos=task.eos,
+        cap=params.trial_cap if trials else task.length,
+        prune=params.prune if trials else decoder == "best_of_n",
+    )
+
+
+def _warp(params: Params, decoder: str) -> Warp:
+    if decoder in ("greedy", "beam"):
+        return Warp()
+    if decoder == "min_p":
+        return Warp(temperature=params.temperature, min_p=params.min_p)
+    return Warp(temperature=params.temperature, top_k=params.top_k, top_p=params.top_p)
+
+
+def _refuse_contradictions(params: Params) -> None:
+    if params.entropy_low >= params.entropy_high:
+        raise InvalidParams(
+            f"entropy_low is {params.entropy_low:g} and entropy_high {params.entropy_high:g}; "
+            "low must be below high.",
+            remedy="Lower entropy_low or raise entropy_high.",
+            field="entropy_low",
+        )
+    places = [(forced.position, type(forced)) for forced in params.forced]
+    if len(set(places)) < len(places):
+        raise InvalidParams(
+            f"forced holds {len(places)} decisions, of which two are of one kind at one position.",
+            remedy="Keep the last of them.",
+            field="forced",
+        )
+    if params.decoder != "cntp" and any(isinstance(f, ForcedTrial) for f in params.forced):
+        raise InvalidParams(
+            f"A trial is forced, but the decoder {params.decoder} draws none.",
+            remedy="Force a token, or set decoder to cntp.",
+            field="forced",
+        )
+
+
+def _refuse_long_trials(params: Params, task: Task) -> None:
+    room = task.model.info.context - len(task.prompt)
+    if params.trial_cap > room:
+        raise InvalidParams(
+            f"trial_cap is {params.trial_cap}; after a prompt of {len(task.prompt)} tokens the "
+            f"model's context of {task.model.info.context} has room for {room}.",
+            remedy=f"Set trial_cap to {room} or less, or shorten the prompt.",
+            field="trial_cap",
+        )

@@ -41,7 +41,7 @@ export interface ModelLoaded {
   info: ModelInfo;
 }
 /**
- * What a loaded model is.
+ * What a loaded model is; sizes are those of the part that reads text.
  */
 export interface ModelInfo {
   id: string;
@@ -56,7 +56,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens.
+   * Longest input in tokens; 0: no limit of its own.
    */
   context: number;
   vocabulary: number;
@@ -70,16 +70,18 @@ export interface ModelInfo {
   self_check: SelfCheck | null;
 }
 /**
- * Hooked logits against plain transformers on a fixed prompt, at load.
+ * The routes that methods take against plain transformers on a fixed input, at load.
+ *
+ * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ logit|, hooked eager route.
+   * Largest |Δ|, hooked eager route.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ logit|, SDPA route.
+   * Largest |Δ|, SDPA route.
    */
   max_abs_difference_fast: number;
   /**
@@ -94,4 +96,8 @@ export interface SelfCheck {
    * Why the hooked model could not be built.
    */
   message: string;
+  /**
+   * What was compared, as a sentence.
+   */
+  compared: string;
 }
