@@ -78,8 +78,15 @@ def read_task(
     prompt = texts.encode_prompt(
         model.tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
     )
-    texts.check_length(len(prompt.ids), output=length, context=context)
-    return Task(model, prompt.ids, params.seed, eos, answer, length)
+    ids = _open_ended(model, prompt.ids, eos)
+    texts.check_length(len(ids), output=length, context=context)
+    return Task(model, ids, params.seed, eos, answer, length)
+
+
+def _open_ended(model: Model, ids: list[int], eos: tuple[int, ...]) -> list[int]:
+    """Without the token with which the tokenizer closes every text, as BERT's does."""
+    closes = model.tokenizer("a").input_ids[-1] in eos
+    return ids[:-1] if closes and len(ids) > 1 and ids[-1] in eos else ids
 
 
 def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:

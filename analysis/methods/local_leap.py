@@ -11,11 +11,17 @@ and a factor (Fast-dLLM, arXiv 2505.22618), an entropy bound (arXiv 2505.24857) 
 mask's, in float32. docs/trace.md describes the events.
 """
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Generator, Iterator
+from typing import Literal, get_args
 
+import numpy as np
 from pydantic import Field
 
+from analysis.decoding import selection
+from analysis.decoding.canvas import Canvases, Frame, RowStep
+from analysis.decoding.canvas_event import canvas_event
+from analysis.decoding.costs import Meter
+from analysis.decoding.delays import delays
 from analysis.decoding.events import (
     CanvasStep,
     Delays,
@@ -26,11 +32,16 @@ from analysis.decoding.events import (
     TraceStart,
 )
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
-from analysis.events import Event
+from analysis.decoding.selection import Rule
+from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
+from analysis.errors import InvalidParams, SpecialTokenInText
+from analysis.events import Event, Progress
+from analysis.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.method import Example
 from analysis.model import Model
 
 VERSION = "1"
+NO_LIMIT = 10**9  # tokens, of a model that names none
 NEEDS = ("masked_diffusion_lm",)
 EVENTS = (PromptTokens, TraceStart, CanvasStep, OutputTokens, Delays, TraceEnd)
 
@@ -195,7 +206,188 @@ class Params(PromptParams):
 
 EXAMPLES: tuple[Example, ...] = ()
 
+DECODERS = get_args(Decoder)
+LABELS = {
+    "local_leap": "LocalLeap, κ {kappa:g}, τ {tau:g}, W {width}",
+    "vanilla": "one token per step",
+    "fixed": "{fixed_k} tokens per step",
+    "threshold": "threshold {threshold:g}",
+    "factor": "factor {factor:g}",
+    "entropy_bound": "entropy bound {entropy_bound:g}",
+    "klass": "KLASS, θ {klass_confidence:g}, ε {klass_divergence:g}",
+}
+SHARED = ("temperature", "eos_fill", "cache")
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "local_leap": ("kappa", "tau", "width"),
+    "vanilla": ("kappa",),
+    "fixed": ("fixed_k",),
+    "threshold": ("threshold",),
+    "factor": ("factor",),
+    "entropy_bound": ("entropy_bound",),
+    "klass": ("klass_confidence", "klass_divergence", "klass_history"),
+}
+
 
 def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield the traces of one prompt."""
-    raise NotImplementedError
+    _refuse_contradictions(params)
+    adapter = adapter_for(model)
+    eos = () if adapter.eos_id is None else (adapter.eos_id,)
+    context = adapter.context or NO_LIMIT
+    task = read_task(model, params, length=params.canvas_length, eos=eos, context=context)
+    _refuse_masks(task, adapter)
+    _refuse_forced(params, adapter)
+    yield from task.prompt_events()
+    for trace, decoder in enumerate(_decoders(params)):
+        yield from paced(_trace(task, params, adapter, trace, decoder))
+
+
+def rule(params: Params, decoder: str) -> Rule:
+    """The rule by which a decoder picks what to commit."""
+    match decoder:
+        case "local_leap":
+            return selection.local_leap(params.kappa, params.tau, params.width)
+        case "vanilla":
+            return selection.fixed(1)
+        case "fixed":
+            return selection.fixed(params.fixed_k)
+        case "threshold":
+            return selection.threshold(params.threshold)
+        case "factor":
+            return selection.factor(params.factor)
+        case "entropy_bound":
+            return selection.entropy_bound(params.entropy_bound)
+        case _:
+            return selection.klass(params.klass_confidence, params.klass_history)
+
+
+def frame(params: Params, decoder: str, adapter: MaskedDiffusion) -> Frame:
+    """The canvas that a decoder fills."""
+    return Frame(
+        length=params.canvas_length,
+        block=params.block,
+        mask_id=adapter.mask_id,
+        eos=() if adapter.eos_id is None else (adapter.eos_id,),
+        temperature=params.temperature,
+        eos_fill=params.eos_fill,
+        divergence=params.klass_divergence if decoder == "klass" else None,
+    )
+
+
+def _decoders(params: Params) -> list[str]:
+    """The one that the run is about, then those beside it."""
+    beside = [
+        name for name in DECODERS if name != params.decoder and getattr(params, f"with_{name}")
+    ]
+    return [params.decoder, *beside]
+
+
+def _trace(
+    task: Task, params: Params, adapter: MaskedDiffusion, trace: int, decoder: str
+) -> Generator[Event, None, None]:
+    """One decoder from its first event to its last."""
+    forced = tuple(sorted(params.forced, key=lambda one: one.step)) if trace == 0 else ()
+    plan = _plan(params, adapter, decoder, forced)
+    yield start_event(task, plan, trace)
+    meter = Meter()
+    canvases = Canvases(
+        adapter.logits,
+        np.array([task.prompt]),
+        frame(params, decoder, adapter),
+        rule(params, decoder),
+        seeds=[task.seed],
+        device=task.model.device,
+        forced=forced,
+    )
+    steps: list[RowStep] = []
+    for (step,) in canvases.run():
+        steps.append(step)
+        _book(meter, step)
+        yield canvas_event(task.model.tokenizer, trace, step, meter)
+        yield _progress(plan, canvases, task)
+    output = canvases.output_BG[0].tolist()
+    if decoder == "vanilla" and steps:
+        yield delays(steps, kappa=params.kappa, eos=task.eos, trace=trace)
+    yield from end_events(task, trace, output, stop="filled", steps=len(steps), meter=meter)
+
+
+def _plan(
+    params: Params, adapter: MaskedDiffusion, decoder: str, forced: tuple[ForcedCommit, ...]
+) -> Plan:
+    values = params.model_dump()
+    stop = "The canvas is full."
+    if params.eos_fill:
+        stop = "The canvas is full, or a finished block holds an end-of-text token."
+    return Plan(
+        decoder=decoder,
+        label=LABELS[decoder].format(**values),
+        family="diffusion",
+        settings={name: values[name] for name in (*SETTINGS[decoder], *SHARED)},
+        stop_rule=stop,
+        forced=forced,
+        mask_id=adapter.mask_id,
+        block=params.block,
+    )
+
+
+def _book(meter: Meter, step: RowStep) -> None:
+    """A forward pass; every masked position that was looked at and not committed is waste."""
+    looked = len(step.looked.positions_M)
+    meter.main_forwards += 1
+    meter.model_seconds += step.model_seconds
+    meter.tokens_computed += looked
+    seen = sum(commit.reason != "eos_fill" for commit in step.commits)
+    meter.tokens_wasted += looked - seen
+
+
+def _progress(plan: Plan, canvases: Canvases, task: Task) -> Progress:
+    done = int((canvases.output_BG[0] != plan.mask_id).sum())
+    return Progress(stage=f"decoding: {plan.label}", done=done, total=task.length, unit="tokens")
+
+
+def _refuse_contradictions(params: Params) -> None:
+    if params.canvas_length % params.block:
+        fitting = -(-params.canvas_length // params.block) * params.block
+        raise InvalidParams(
+            f"canvas_length is {params.canvas_length}, which is no multiple of block "
+            f"({params.block}).",
+            remedy=f"Set canvas_length to {fitting}, or choose another block.",
+            field="canvas_length",
+        )
+    if params.tau > params.kappa:
+        raise InvalidParams(
+            f"tau is {params.tau:g} and kappa {params.kappa:g}; near an anchor less confidence is "
+            "asked, not more.",
+            remedy=f"Set tau to {params.kappa:g} or less.",
+            field="tau",
+        )
+    places = {forced.position for forced in params.forced}
+    if len(places) < len(params.forced):
+        raise InvalidParams(
+            f"forced holds {len(params.forced)} decisions for {len(places)} positions.",
+            remedy="A position is committed once: keep one decision for each.",
+            field="forced",
+        )
+
+
+def _refuse_masks(task: Task, adapter: MaskedDiffusion) -> None:
+    if adapter.mask_id in task.prompt:
+        name = task.model.tokenizer.convert_ids_to_tokens(adapter.mask_id)
+        raise SpecialTokenInText(
+            f"The prompt holds the mask token {name} at position "
+            f"{task.prompt.index(adapter.mask_id)}; masks stand on the canvas alone.",
+            remedy="Remove it from the prompt.",
+            field="prompt",
+        )
+
+
+def _refuse_forced(params: Params, adapter: MaskedDiffusion) -> None:
+    vocabulary = adapter.model.info.vocabulary
+    for forced in params.forced:
+        if forced.token == adapter.mask_id or forced.token >= vocabulary:
+            raise InvalidParams(
+                f"Token {forced.token} was forced; this model's tokens are 0 to "
+                f"{vocabulary - 1}, without its mask {adapter.mask_id}.",
+                remedy="Choose another token.",
+                field="forced",
+            )
