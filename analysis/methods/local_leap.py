@@ -18,7 +18,9 @@ import numpy as np
 from pydantic import Field
 
 from analysis.decoding import selection
-from analysis.decoding.canvas import Canvases, Frame, RowStep
+from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
+from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
+from analysis.decoding.canvas_cache import CachedLogits
 from analysis.decoding.canvas_event import canvas_event
 from analysis.decoding.costs import Meter
 from analysis.decoding.delays import delays
@@ -290,8 +292,9 @@ def _trace(
     plan = _plan(params, adapter, decoder, forced)
     yield start_event(task, plan, trace)
     meter = Meter()
+    logits = _logits(params, adapter, len(task.prompt))
     canvases = Canvases(
-        adapter.logits,
+        logits,
         np.array([task.prompt]),
         frame(params, decoder, adapter),
         rule(params, decoder),
@@ -303,12 +306,19 @@ def _trace(
     for (step,) in canvases.run():
         steps.append(step)
         _book(meter, step)
-        yield canvas_event(task.model.tokenizer, trace, step, meter)
+        cached = isinstance(logits, CachedLogits) and not logits.exact
+        yield canvas_event(task.model.tokenizer, trace, step, meter, cached=cached)
         yield _progress(plan, canvases, task)
     output = canvases.output_BG[0].tolist()
     if decoder == "vanilla" and steps:
         yield delays(steps, kappa=params.kappa, eos=task.eos, trace=trace)
     yield from end_events(task, trace, output, stop="filled", steps=len(steps), meter=meter)
+
+
+def _logits(params: Params, adapter: MaskedDiffusion, prompt_length: int) -> Logits:
+    if params.cache == "none":
+        return adapter.logits
+    return CachedLogits(adapter, params.cache, prompt_length, params.block)
 
 
 def _plan(
@@ -325,6 +335,7 @@ def _plan(
         settings={name: values[name] for name in (*SETTINGS[decoder], *SHARED)},
         stop_rule=stop,
         forced=forced,
+        approximation=APPROXIMATIONS.get(params.cache, ""),
         mask_id=adapter.mask_id,
         block=params.block,
     )
