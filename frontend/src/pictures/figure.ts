@@ -22,6 +22,8 @@ export interface Figure {
   body: HTMLElement;
   legend: HTMLElement;
   update(source: FigureSource): void;
+  /** Until the next update: there is nothing to draw. */
+  hide(): void;
   destroy(): void;
 }
 
@@ -129,6 +131,7 @@ export function createFigure(
         drawn.attr("hidden", next.svg ? null : "");
       renderTable();
     },
+    hide: () => void figure.attr("hidden", ""),
     destroy() {
       unsubscribe();
       stopState();
