@@ -108,6 +108,20 @@ LESSONS = (
         rate=(0.6, 0.02),
         noisy_share=0.4,
     ),
+    Lesson(
+        "everything again",
+        2000,
+        40,
+        mixed(
+            (0.35, chains),
+            (0.25, LONG_STORIES),
+            (0.15, document),
+            (0.15, number_document),
+            (0.1, tales),
+        ),
+        rate=(0.5, 0.02),
+        noisy_share=0.3,
+    ),
 )
 
 
