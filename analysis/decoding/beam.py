@@ -39,7 +39,7 @@ class Hypothesis:
 
     @property
     def total(self) -> float:
-        return sum(self.logprobs)
+        return sum(self.logprobs, 0.0)
 
     @property
     def score(self) -> float:

@@ -32,11 +32,11 @@ ALONE = {
     f"with_{name}": False
     for name in ("greedy", "sampling", "min_p", "beam", "best_of_n", "self_consistency")
 }
-SHORT = {"prompt": PROMPT, "max_new_tokens": 24, "trial_cap": 8, **ALONE}
+SHORT = {"prompt": PROMPT, "max_new_tokens": 16, "trial_cap": 8, **ALONE}
 DEFAULTS = {
     "temperature": 0.8, "top_k": 50, "top_p": 0.9, "entropy_low": 0.01, "entropy_high": 1.5,
     "max_trials": 10, "formula": "code", "mode": "entropy", "scoring": "warped",
-    "stop_rule": "text", "single": "draw", "seed": 0, "trial_cap": 8, "max_new_tokens": 24,
+    "stop_rule": "text", "single": "draw", "seed": 0, "trial_cap": 8, "max_new_tokens": 16,
 }  # fmt: skip
 
 Decode = Callable[..., list[Event]]
@@ -236,7 +236,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"seed": 4, "mode": "negative", "entropy_high": 6.0, "max_trials": 4},
     {"seed": 5, "mode": "fixed", "max_trials": 3},
     {"seed": 6, "single": "likeliest", "entropy_low": 1.0, "entropy_high": 6.0},
-    {"seed": 7, "temperature": 0.3, "max_new_tokens": 7, "trial_cap": 24},
+    {"seed": 7, "temperature": 0.3, "max_new_tokens": 7, "trial_cap": 16},
 ]
 
 
@@ -265,7 +265,7 @@ def test_demo_lm_too(catalog: Catalog) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_pruning_changes_the_cost_alone(decode: Decode, seed: int) -> None:
     pruned, whole = (
-        main_trace(decode(prune=prune, seed=seed, trial_cap=24)) for prune in (True, False)
+        main_trace(decode(prune=prune, seed=seed, trial_cap=16)) for prune in (True, False)
     )
     assert pruned.ids == whole.ids
     assert pruned.end is not None
@@ -279,7 +279,7 @@ def test_pruning_changes_the_cost_alone(decode: Decode, seed: int) -> None:
 
 
 def test_some_trial_is_pruned(decode: Decode) -> None:
-    trace = main_trace(decode(trial_cap=24))
+    trace = main_trace(decode(trial_cap=16))
     ends = {trial.end for fan in trace.fans.values() if fan.fork for trial in fan.fork.trials}
     assert "pruned" in ends
 
@@ -341,7 +341,7 @@ def test_beam_search_is_that_of_transformers(
 @pytest.mark.parametrize("model", ARCHITECTURES)
 def test_greedy_is_that_of_transformers(decode: Decode, catalog: Catalog, model: str) -> None:
     trace = main_trace(decode(model, decoder="greedy"))
-    assert trace.ids == generated(catalog, model, max_new_tokens=24)
+    assert trace.ids == generated(catalog, model, max_new_tokens=16)
 
 
 @pytest.mark.parametrize("model", ARCHITECTURES)
@@ -365,9 +365,9 @@ def test_whole_outputs_equal_single_samples_and_the_best_wins(
 ) -> None:
     file = read(decode(with_best_of_n=True, with_self_consistency=True, samples=4))
     fans = [file.traces[number].fans[0] for number in (1, 2)]
-    loop = Sequential(catalog, "tiny-llama", stop_rule="none", trial_cap=24)
+    loop = Sequential(catalog, "tiny-llama", stop_rule="none", trial_cap=16)
     prompt = loop.tokenizer(PROMPT).input_ids
-    expected = [loop.trial(prompt, [], number, 24) for number in range(4)]
+    expected = [loop.trial(prompt, [], number, 16) for number in range(4)]
     scores = [one.perplexity("warped") for one in expected]
     best, agreed = (fan.fork for fan in fans)
     assert best is not None
