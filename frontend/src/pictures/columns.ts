@@ -126,7 +126,7 @@ function drawFrame(group: Group, { title, xLabel, theme }: ColumnChart, y: Scale
   axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
   const heading = { x: 0, y: 12, size: 12, ink: inkOf(theme) };
   words(group, "chart-title", title, heading).attr("font-weight", 600);
-  const below = { x: Math.min(width, 420) / 2, y: bottom + 29, size: 11, ink: mutedOf(theme) };
+  const below = { x: PLOT.left, y: bottom + 29, size: 11, ink: mutedOf(theme) };
   words(group, "x-label", xLabel, below);
 }
 

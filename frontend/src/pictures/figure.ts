@@ -75,6 +75,7 @@ export function createFigure(
 
   const unsubscribe = context.run.subscribe((now) => {
     facts = now;
+    pythonButton.attr("hidden", now.id ? null : ""); // a file may be of a prompt we cannot quote
     line.text(legible(provenance(now)));
   });
 

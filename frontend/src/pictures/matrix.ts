@@ -108,7 +108,7 @@ export function createMatrix(
       matrix = next;
       layout = layoutOf(next, root.clientWidth || 720);
       paint(canvas.node() as HTMLCanvasElement, next, layout);
-      overlay.attr("width", layout.left + layout.width).attr("height", layout.top + layout.height);
+      overlay.attr("width", widthOf(layout, root)).attr("height", layout.top + layout.height);
       drawLabels(labels, next, layout);
       drawSigns(signs, next, layout);
     },
@@ -121,6 +121,11 @@ export function createMatrix(
     },
   };
 }
+
+/** Slanted labels of the last columns reach beyond it, as far as there is room. */
+const SLANT = 34;
+const widthOf = ({ left, width }: Layout, { clientWidth }: HTMLElement) =>
+  Math.max(left + width, Math.min(clientWidth, left + width + SLANT));
 
 function layoutOf({ rows, columns }: Matrix, available: number): Layout {
   const left = Math.min(LABEL.row, longest(rows) + 14);

@@ -21,7 +21,8 @@ const PATTERNS = [
   "M-1,5 l2,2 M0,0 l6,6 M5,-1 l2,2",
   "M3,0 V6 M0,3 H6",
   "M0,0 l6,6 M6,0 l-6,6",
-] as const;
+  "M2,3 h2 M3,2 v2",
+] as const; // one more than there are colours, so that 56 places differ
 
 export const colourOf = (slot: number, theme: Theme) =>
   LINES[theme][slot % LINES[theme].length] ?? "";

@@ -45,13 +45,13 @@ export function createPerplexity(root: HTMLElement, context: ViewContext): Panel
     ({ trace, theme, position }) => {
       const strip = trace && stripOf(trace, position, theme);
       if (!strip || strip.forks.length === 0) return figure.hide();
+      figure.update(sourceOf(strip, context));
       const size = drawStrip(group, strip, scroller.clientWidth || 620);
       svg.attr("width", size.width).attr("height", size.height);
       svg.attr("aria-label", `Perplexity of the trials of ${strip.forks.length} forks`);
       group
         .selectAll<SVGGElement, Strip["forks"][number]>("g.fork")
         .on("click", (_, fork) => choosePosition(context, fork.position));
-      figure.update(sourceOf(strip, context));
     },
   );
   return { render: draw, destroy: figure.destroy };

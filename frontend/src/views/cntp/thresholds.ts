@@ -72,10 +72,10 @@ export function createThresholds(root: HTMLElement, context: ViewContext): Panel
       if (problem) return void (line.textContent = problem);
       const mapping = { before, after: wanted, looks: looksOf(trace, wanted), theme };
       line.textContent = sentence(mapping);
+      figure.update(sourceOf(mapping, context));
       const size = drawMapping(group, mapping, Math.min(720, holder.clientWidth || 620));
       svg.attr("width", size.width).attr("height", size.height);
       svg.attr("aria-label", sentence(mapping));
-      figure.update(sourceOf(mapping, context));
     },
   );
   return { render: draw, destroy: figure.destroy };

@@ -70,9 +70,10 @@ function entryOf({ id, method, model, params, status }: RunFacts): RunEntry {
 }
 
 /** Texts of tokens that the events name; a branch of another run may hold others. */
-function namesOf({ traces }: Traces): Map<number, string> {
-  const names = new Map<number, string>();
-  for (const { steps, canvas } of traces) {
+function namesOf({ prompt, traces }: Traces): Map<number, string> {
+  const names = new Map(prompt.ids.map((id, i) => [id, prompt.texts[i] ?? ""]));
+  for (const { steps, canvas, output } of traces) {
+    output?.ids.forEach((id, i) => names.set(id, output.texts[i] ?? ""));
     for (const { candidates } of steps) for (const { id, text } of candidates) names.set(id, text);
     for (const { alternatives } of canvas)
       for (const { id, text } of alternatives.flat()) names.set(id, text);

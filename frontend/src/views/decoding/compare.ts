@@ -46,7 +46,7 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
   figure.body.append(adding.node, list, charts);
   const bars = [0, 1, 2].map(() => createBars(charts.appendChild(element("div", {}))));
   figure.legend.textContent =
-    "⑂ marks the first token that differs from the reference; tinted and dotted: tokens outside " +
+    "≠ marks the first token that differs from the reference; tinted and dotted: tokens outside " +
     "the longest text they share. Wasted: computed, and not part of the output.";
   let latest: Shown | null = null;
 
@@ -70,11 +70,11 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
           choosePosition(context, position);
         },
       };
-      list.replaceChildren(...lanes.map((lane) => laneNode(lane, reference, handlers)));
       const drawn = costCharts(lanes, shown.theme);
+      figure.update(sourceOf(lanes, reference, drawn, shown.theme, context));
+      list.replaceChildren(...lanes.map((lane) => laneNode(lane, reference, handlers)));
       charts.hidden = drawn.length === 0;
       drawn.forEach((chart, i) => bars[i]?.render(chart));
-      figure.update(sourceOf(lanes, reference, drawn, shown.theme, context));
     },
   );
 

@@ -26,14 +26,14 @@ const MEASURES: readonly Measure[] = [
     note: (cost) => String(cost.main_forwards + cost.trial_forwards),
   },
   {
-    title: "Tokens computed",
+    title: "Tokens, kept + wasted",
     stem: "tokens",
     categories: [
       { key: "kept", label: "kept", slot: 1 },
       { key: "wasted", label: "wasted", slot: 0 },
     ],
     parts: (cost) => [cost.tokens_kept, cost.tokens_wasted],
-    note: (cost) => `${cost.tokens_kept} kept, ${cost.tokens_wasted} wasted`,
+    note: (cost) => `${cost.tokens_kept} + ${cost.tokens_wasted}`,
   },
   {
     title: "Seconds",

@@ -1,6 +1,6 @@
 // Traces below each other as text: what they share with the reference, and where they part.
 
-import { element, tokenText } from "../../pictures/dom";
+import { element } from "../../pictures/dom";
 import { legible } from "../../pictures/glyphs";
 import { align, type Alignment } from "./align";
 import type { Trace } from "./traces";
@@ -97,12 +97,12 @@ function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
 }
 
 const fork = () =>
-  element("strong", { class: "diverges", title: "First difference" }, "⑂", spoken());
+  element("strong", { class: "diverges", title: "First difference" }, "≠", spoken());
 const spoken = () => element("span", { class: "visually-hidden" }, " first difference ");
 
 function tokenNode(one: Written, shared: boolean): HTMLElement {
   const attributes = { class: shared ? "lane-token" : "lane-token differs" };
-  const node = element("span", attributes, tokenText(one.text));
+  const node = element("span", attributes, element("bdi", {}, legible(one.text)));
   node.dataset.position = String(one.position);
   if (one.text.includes("\n")) node.append(element("br", {}));
   return node;

@@ -74,6 +74,7 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
       without.setAttribute("aria-pressed", String(dropsEos()));
       table = dropsEos() ? delays.table_without_eos : delays.table;
       const drawn = drawnOf(trace, delays, dropsEos(), theme);
+      figure.update(sourceOf(trace, delays, drawn, context));
       const size = drawLines(group, drawn, holder.clientWidth || 620);
       svg.attr("width", size.width).attr("height", size.height);
       line.textContent = summary(trace, delays);
@@ -84,7 +85,6 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
       heading.textContent = "What looks at masks had right already";
       bins.render(matrixOf(table, theme));
       sayBin(null);
-      figure.update(sourceOf(trace, delays, drawn, context));
     },
   );
   return { render: draw, destroy: figure.destroy };

@@ -34,8 +34,8 @@ export function createSteps(root: HTMLElement, context: ViewContext, clock: Cloc
     ({ traces, trace, theme }) => {
       if (!trace || trace.canvas.length === 0) return figure.hide();
       const chart = reasonChart(traces.traces, theme);
-      bars.render(chart);
       figure.update(sourceOf(trace, traces.traces, theme, chart, context));
+      bars.render(chart);
     },
   );
   const tick = () => {
