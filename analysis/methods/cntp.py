@@ -216,7 +216,58 @@ class Params(PromptParams):
     )
 
 
-EXAMPLES: tuple[Example, ...] = ()
+EXAMPLES = (
+    Example(
+        name="One fork, then certainty",
+        look_for="The model is unsure only how to begin (reckon step by step, in words, or state "
+        "the result first): trials fan out there, and the rest is written without any.",
+        model="demo-lm",
+        params={
+            "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
+            "Rosa loses 1. Question: How many nuts does Rosa have now? Answer:",
+        },
+    ),
+    Example(
+        name="Hot, and still right?",
+        look_for="At temperature 1.4 the samples stumble over sums; compare what the perplexity of "
+        "whole clauses rescues with what single draws write.",
+        model="demo-lm",
+        params={
+            "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
+            "finds 5 more. Question: How many plums does Simon have now? Answer:",
+            "temperature": 1.4,
+            "top_p": 1.0,
+            "top_k": 0,
+            "seed": 1,
+        },
+    ),
+    Example(
+        name="Trials at every step",
+        look_for="The ablation draws ten trials wherever it stands: many more tokens are wasted, "
+        "nearly all of them equal to the winner.",
+        model="demo-lm",
+        params={
+            "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
+            "14 feathers. Question: How many buttons does Julia have now? Answer:",
+            "mode": "fixed",
+            "with_beam": False,
+            "with_min_p": False,
+        },
+    ),
+    Example(
+        name="Whole outputs against clauses",
+        look_for="Self-consistency pays for ten whole answers and counts votes; CNTP pays for a "
+        "clause. The cost bars show the difference.",
+        model="demo-lm",
+        params={
+            "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
+            "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
+            "temperature": 1.1,
+            "samples": 10,
+            "seed": 2,
+        },
+    ),
+)
 
 STEPWISE = ("cntp", "greedy", "sampling", "min_p")
 LABELS = {

@@ -206,7 +206,56 @@ class Params(PromptParams):
     )
 
 
-EXAMPLES: tuple[Example, ...] = ()
+EXAMPLES = (
+    Example(
+        name="Leaps around anchors",
+        look_for="Sure tokens (anchors) take their less sure neighbours along; one token per step "
+        "writes the same answer in several times as many steps.",
+        model="demo-diffusion",
+        params={
+            "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
+            "Rosa loses 1. Question: How many nuts does Rosa have now? Answer:",
+        },
+    ),
+    Example(
+        name="How long answers wait",
+        look_for="The lifelines of the vanilla run: most positions hold their final token long "
+        "before one token per step gets to them.",
+        model="demo-diffusion",
+        params={
+            "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
+            "finds 5 more. Question: How many plums does Simon have now? Answer:",
+            "decoder": "vanilla",
+        },
+    ),
+    Example(
+        name="Too bold",
+        look_for="With τ at 0.3 and W at 16 neighbours are committed half guessed: fewer steps, "
+        "and a sum that no longer has to fit.",
+        model="demo-diffusion",
+        params={
+            "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
+            "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
+            "tau": 0.3,
+            "width": 16,
+        },
+    ),
+    Example(
+        name="Stop where the text ends",
+        look_for="Once a finished block holds an end-of-text token, the rest of the canvas is "
+        "filled at once; keys and values outside the block are not recomputed (dual cache).",
+        model="demo-diffusion",
+        params={
+            "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
+            "14 feathers. Question: How many buttons does Julia have now? Answer:",
+            "eos_fill": True,
+            "cache": "dual",
+            "with_factor": False,
+            "with_entropy_bound": False,
+            "with_klass": False,
+        },
+    ),
+)
 
 DECODERS = get_args(Decoder)
 LABELS = {

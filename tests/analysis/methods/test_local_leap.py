@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+import analysis
 from analysis import masked_diffusion
 from analysis import method as methods
+from analysis.catalog import BUNDLED
 from analysis.decoding import streams
 from analysis.decoding import trace as traces
 from analysis.decoding.events import CanvasStep
@@ -414,9 +416,8 @@ def test_a_model_without_mask_token_is_refused(tmp_path: Path) -> None:
         fill(model)
 
 
+@pytest.mark.skipif(not (BUNDLED / "demo-diffusion").is_dir(), reason="is not bundled yet")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_examples_run(example: Any) -> None:
-    import analysis
-
     events = list(analysis.run("local_leap", model=example.model, params=example.params))
     assert len(read(events).traces) >= 2
