@@ -80,8 +80,11 @@ class Trace:
             yield step
             if step.index in self.fans:
                 yield from self.fans[step.index].events()
+        if self.delays is not None:
+            yield self.delays
         yield from self.output
-        yield from (event for event in (self.delays, self.end) if event is not None)
+        if self.end is not None:
+            yield self.end
 
     def fan(self, index: int) -> Fan:
         return self.fans.setdefault(index, Fan())
