@@ -80,7 +80,7 @@ export function drawBars(group: Group, chart: BarChart, width: number) {
     ink: inkOf(theme),
   });
   title.attr("font-weight", 600);
-  const lines = group
+  const lines = layer(group, "lines")
     .selectAll<SVGGElement, Bar>("g.bar")
     .data(bars, (bar) => bar.key)
     .join((enter) => {

@@ -64,8 +64,8 @@ export function drawColumns(group: Group, chart: ColumnChart, width: number) {
   const pitch = Math.min(34, room / Math.max(1, columns.length));
   const most = Math.max(1, ...columns.map((column) => sum(column.parts)));
   const y = scaleLinear([0, most], [PLOT.top + PLOT.height, PLOT.top]).nice();
-  drawFrame(group, chart, y, width);
-  const stands = group
+  drawFrame(group, chart, y);
+  const stands = layer(group, "stands")
     .selectAll<SVGGElement, Column>("g.column")
     .data(columns)
     .join((enter) => {
@@ -118,7 +118,7 @@ function partsOf({ parts }: Column, categories: readonly Category[]): Part[] {
 
 type Scale = ReturnType<typeof scaleLinear<number, number>>;
 
-function drawFrame(group: Group, { title, xLabel, theme }: ColumnChart, y: Scale, width: number) {
+function drawFrame(group: Group, { title, xLabel, theme }: ColumnChart, y: Scale): void {
   const [bottom = 0] = y.range();
   const axis = layer(group, "y-axis").attr("transform", `translate(${PLOT.left},0)`);
   axis.call(axisLeft(y).ticks(4, "d").tickSizeOuter(0)).attr("font-family", null);

@@ -4,6 +4,7 @@ import { rgb } from "d3-color";
 import { select, type Selection as Joined } from "d3-selection";
 import type { Theme } from "../theme";
 import type { ColourScale } from "./colour";
+import { layer } from "./layer";
 import { fit, measure, mutedOf } from "./sheet";
 
 export interface Matrix {
@@ -221,7 +222,7 @@ type Labels = Joined<SVGGElement, unknown, null, undefined>;
 
 function drawLabels(group: Labels, { rows, columns, theme }: Matrix, layout: Layout): void {
   const { left, top, cellWidth, cellHeight } = layout;
-  group
+  layer(group, "rows")
     .selectAll("text.row")
     .data(cellHeight >= LABEL.least ? rows : [])
     .join("text")
@@ -233,7 +234,7 @@ function drawLabels(group: Labels, { rows, columns, theme }: Matrix, layout: Lay
     .attr("font-size", LABEL.size)
     .attr("fill", mutedOf(theme))
     .text((name) => fit(name, left - 10, LABEL.size));
-  group
+  layer(group, "columns")
     .selectAll("text.column")
     .data(cellWidth >= LABEL.least ? columns : [])
     .join("text")

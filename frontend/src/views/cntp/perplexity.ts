@@ -80,7 +80,7 @@ function drawStrip(group: Group, strip: Strip, available: number) {
   axis.call(axisLeft(y).ticks(4, "~g").tickSizeOuter(0)).attr("font-family", null);
   axis.selectAll("line, path").attr("stroke", ruleOf(theme));
   axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
-  const columns = group
+  const columns = layer(group, "forks")
     .selectAll<SVGGElement, Strip["forks"][number]>("g.fork")
     .data(forks)
     .join((enter) => {

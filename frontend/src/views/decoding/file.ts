@@ -125,12 +125,12 @@ function* traceEvents(trace: Trace): Generator<TraceEvent> {
     if (fan?.fork) yield fan.fork;
   }
   yield* canvas;
+  if (delays) yield delays;
   if (output) {
     const { ids, texts } = output;
     const at = { kind: "output_tokens", trace: start.trace, start: 0, total: ids.length } as const;
     yield stretch(at, ids, texts);
   }
-  if (delays) yield delays;
   if (end) yield end;
 }
 
