@@ -218,19 +218,20 @@ class Params(PromptParams):
 
 EXAMPLES = (
     Example(
-        name="One fork, then certainty",
-        look_for="The model is unsure only how to begin (reckon step by step, in words, or state "
-        "the result first): trials fan out there, and the rest is written without any.",
+        name="Reckon first, or answer first?",
+        look_for="The model is unsure only how to begin: of the clauses tried there, those that "
+        "reckon are less perplexing than those that state a result, which plain sampling does.",
         model="demo-lm",
         params={
-            "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
-            "Rosa loses 1. Question: How many nuts does Rosa have now? Answer:",
+            "prompt": "Emma found 15 coins. Emma finds 4 more. Then Emma drops 9. Emma sells 9. "
+            "Question: How many coins does Emma have now? Answer:",
+            "seed": 1,
         },
     ),
     Example(
         name="Hot, and still right?",
-        look_for="At temperature 1.4 the samples stumble over sums; compare what the perplexity of "
-        "whole clauses rescues with what single draws write.",
+        look_for="At temperature 1.4 trials choose a good beginning, but a slip can still be drawn "
+        "where the entropy asked for no trial: read the ribbon where the sums go wrong.",
         model="demo-lm",
         params={
             "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
@@ -256,8 +257,8 @@ EXAMPLES = (
     ),
     Example(
         name="Whole outputs against clauses",
-        look_for="Self-consistency pays for ten whole answers and counts votes; CNTP pays for a "
-        "clause. The cost bars show the difference.",
+        look_for="Self-consistency pays for ten whole answers and counts votes; CNTP pays for one "
+        "clause, tried several times. The cost bars show the difference.",
         model="demo-lm",
         params={
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
