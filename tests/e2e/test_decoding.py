@@ -146,7 +146,9 @@ def test_a_saved_file_opens_without_a_model(page: Page, forked: str, tmp_path: P
     document["events"][2]["entropy"] = "high"
     file.write_text(json.dumps(document))
     picker.set_input_files(file)
-    expect(page.get_by_role("alert")).to_contain_text("Event 2 (step).entropy: number is needed")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Event 2 (step).entropy: number is needed", timeout=WAIT
+    )
 
 
 def test_a_stopped_run_keeps_what_was_written(page: Page, stack: Stack) -> None:

@@ -458,7 +458,7 @@ def test_equal_params_give_equal_events(decode: Decode) -> None:
 
 def test_events_are_small_and_progress_is_told(decode: Decode) -> None:
     wide = {"max_trials": 64, "mode": "fixed", "prune": False}
-    events = decode(**wide, max_new_tokens=60, trial_cap=60)
+    events = decode(**wide, max_new_tokens=24, trial_cap=24)
     assert max(len(json.dumps(e.model_dump(mode="json"))) for e in events) < 64 * 2**10
     assert any(isinstance(event, Progress) for event in events)
 
