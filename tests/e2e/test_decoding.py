@@ -54,8 +54,8 @@ def lanes(page: Page) -> Locator:
 
 def test_one_click_on_an_example_shows_forks_and_their_trials(page: Page) -> None:
     page.goto("/")
-    card = page.get_by_role("main").get_by_role("listitem").filter(has_text="One fork")
-    card.get_by_role("button").first.click()
+    cards = page.get_by_role("main").get_by_role("listitem").filter(has_text="CNTP")
+    cards.first.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))
     status(page, "done")
     for name in ("Text and entropy", "Fork: its trials as a prefix tree", "Compare",
