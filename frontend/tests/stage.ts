@@ -4,8 +4,8 @@ import { readable, writable } from "svelte/store";
 import { createArraySource, type FetchBytes } from "../src/arrays";
 import type { MethodEvent } from "../src/gen/reagent";
 import { createSelection } from "../src/selection";
-import type { RunFacts, ViewContext } from "../src/view";
-import { create } from "../src/views/reagent";
+import type { CreateView, RunFacts, ViewContext } from "../src/view";
+import { create as createReagent } from "../src/views/reagent";
 import centred from "./fixtures/centred.json";
 import paper from "./fixtures/paper.json";
 
@@ -61,10 +61,18 @@ export function drawn(root: HTMLElement): string {
   return copy.innerHTML;
 }
 
+interface Options {
+  state?: Record<string, string>;
+  fetchBytes?: FetchBytes;
+  live?: boolean;
+  facts?: Partial<RunFacts>;
+  context?: Partial<ViewContext>;
+}
+
+export const stage = (options: Options = {}) => stageOf(createReagent, options);
+
 /** Draws wait until what is played has been played; live, they happen at every event. */
-export function stage(
-  options: { state?: Record<string, string>; fetchBytes?: FetchBytes; live?: boolean } = {},
-) {
+export function stageOf<Event>(create: CreateView<Event>, options: Options = {}) {
   const root = document.createElement("div");
   const detail = document.createElement("div");
   document.body.append(root, detail);
@@ -77,15 +85,16 @@ export function stage(
     selection: createSelection(),
     theme: readable("light"),
     state: memoryState(options.state ?? {}),
-    run: writable(FACTS),
+    run: writable({ ...FACTS, ...options.facts }),
     detail,
     announce: (text) => said.push(text),
     frame: (draw) => (playing ? frames.push(draw) : draw()),
     rerun: (changes) => reruns.push(changes),
+    ...options.context,
   };
   const view = create(root, context);
   /** Returns how many frames it took. */
-  const play = (events: readonly MethodEvent[]): number => {
+  const play = (events: readonly Event[]): number => {
     playing = !options.live;
     events.forEach((event) => view.update(event));
     playing = false;
