@@ -33,18 +33,21 @@ function dropUnder(key, value) {
   return Object.fromEntries(parts.map(([name, part]) => [name, dropTitles(part, key === "$defs")]));
 }
 
-/** An object that pydantic wrote out in place, such as ArrayRef, becomes one definition. */
+/** What pydantic writes out in place wherever it is used. */
+const IN_PLACE = ["ArrayRef", "PictureRef"];
+
+/** An object that pydantic wrote out in place becomes one definition. */
 function hoist(schema, definitions) {
   if (Array.isArray(schema)) return schema.map((part) => hoist(part, definitions));
   if (schema === null || typeof schema !== "object") return schema;
   const inner = Object.fromEntries(
     Object.entries(schema).map(([key, value]) => [key, hoist(value, definitions)]),
   );
-  if (inner.type !== "object" || inner.title !== "ArrayRef") return inner;
+  if (inner.type !== "object" || !IN_PLACE.includes(inner.title)) return inner;
   const { description, ...definition } = inner;
-  definitions.ArrayRef = definition;
+  definitions[inner.title] = definition;
   // A $ref with a description beside it would be written out once more.
-  return { tsType: "ArrayRef", ...(description && { description }) };
+  return { tsType: inner.title, ...(description && { description }) };
 }
 
 /** What was dumped holds every field, whether or not it has a default. */
@@ -83,14 +86,14 @@ function dropReferenceNotes(text) {
 
 /** What every method's events have in common, for the parts of the page that know no method. */
 async function compileCommon() {
-  const [first] = (await readdir(path.join(source, "methods"))).sort();
-  const { event_schema } = await readJson(path.join("methods", first));
-  const { Progress, ModelLoaded, ModelInfo, SelfCheck } = event_schema.$defs;
+  const files = (await readdir(path.join(source, "methods"))).sort();
+  const methods = await Promise.all(files.map((file) => readJson(path.join("methods", file))));
+  const { Progress, ModelLoaded, ModelInfo, SelfCheck } = methods[0].event_schema.$defs;
   const anyOf = [{ $ref: "#/$defs/Progress" }, { $ref: "#/$defs/ModelLoaded" }];
   const CommonEvent = { anyOf, $defs: { Progress, ModelLoaded, ModelInfo, SelfCheck } };
-  const arrays = {};
-  hoist(event_schema, arrays);
-  return compileAll({ CommonEvent: requireAll(CommonEvent) }, requireAll(arrays));
+  const inPlace = {};
+  for (const { event_schema } of methods) hoist(event_schema, inPlace);
+  return compileAll({ CommonEvent: requireAll(CommonEvent) }, requireAll(inPlace));
 }
 
 await mkdir(target, { recursive: true });

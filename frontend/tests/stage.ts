@@ -1,10 +1,10 @@
 // A stage for views: what the page would give them, without a page.
 
 import { readable, writable } from "svelte/store";
-import { createArraySource, type FetchBytes } from "../src/arrays";
+import { createArraySource, createPictureSource, type FetchBytes } from "../src/arrays";
 import type { MethodEvent } from "../src/gen/reagent";
 import { createSelection } from "../src/selection";
-import type { RunFacts, ViewContext } from "../src/view";
+import type { CreateView, RunFacts, ViewContext } from "../src/view";
 import { create } from "../src/views/reagent";
 import centred from "./fixtures/centred.json";
 import paper from "./fixtures/paper.json";
@@ -61,10 +61,15 @@ export function drawn(root: HTMLElement): string {
   return copy.innerHTML;
 }
 
+interface StageOptions {
+  state?: Record<string, string>;
+  fetchBytes?: FetchBytes;
+  live?: boolean;
+  facts?: Partial<RunFacts>;
+}
+
 /** Draws wait until what is played has been played; live, they happen at every event. */
-export function stage(
-  options: { state?: Record<string, string>; fetchBytes?: FetchBytes; live?: boolean } = {},
-) {
+export function stageOf<Event>(create: CreateView<Event>, options: StageOptions = {}) {
   const root = document.createElement("div");
   const detail = document.createElement("div");
   document.body.append(root, detail);
@@ -74,10 +79,11 @@ export function stage(
   const said: string[] = [];
   const context: ViewContext = {
     arrays: createArraySource(options.fetchBytes ?? noFetch),
+    pictures: createPictureSource(options.fetchBytes ?? noFetch),
     selection: createSelection(),
     theme: readable("light"),
     state: memoryState(options.state ?? {}),
-    run: writable(FACTS),
+    run: writable({ ...FACTS, ...options.facts }),
     detail,
     announce: (text) => said.push(text),
     frame: (draw) => (playing ? frames.push(draw) : draw()),
@@ -85,7 +91,7 @@ export function stage(
   };
   const view = create(root, context);
   /** Returns how many frames it took. */
-  const play = (events: readonly MethodEvent[]): number => {
+  const play = (events: readonly Event[]): number => {
     playing = !options.live;
     events.forEach((event) => view.update(event));
     playing = false;
@@ -96,3 +102,5 @@ export function stage(
   const tokens = () => [...root.querySelectorAll<HTMLElement>(".pane:first-child .token")];
   return { root, detail, context, view, play, tokens, reruns, said };
 }
+
+export const stage = (options: StageOptions = {}) => stageOf<MethodEvent>(create, options);

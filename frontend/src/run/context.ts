@@ -2,8 +2,8 @@
 
 import { get, writable } from "svelte/store";
 import { announce } from "../announce";
-import { fetchArtifact, type Run } from "../api";
-import { createArraySource } from "../arrays";
+import { fetchArtifact, fetchPicture, type Run } from "../api";
+import { createArraySource, createPictureSource } from "../arrays";
 import { catalog } from "../catalog.svelte";
 import { draft } from "../form/draft.svelte";
 import { defaultsOf, fieldsOf } from "../form/schema";
@@ -57,6 +57,7 @@ export function createViewContext(detail: HTMLElement, run: Run, info: ModelInfo
   const facts = writable(factsOf(run, info));
   const context: ViewContext = {
     arrays: createArraySource(fetchArtifact),
+    pictures: createPictureSource(fetchPicture),
     selection: createSelection(),
     theme,
     state: addressState(),
