@@ -171,15 +171,14 @@ def _cut_mask(cuts: Sequence[Cut], shape_BN: tuple[int, int], heads: int) -> tor
     rows, tokens = shape_BN
     cut_BHQK = torch.zeros(rows, heads, tokens, tokens, dtype=torch.bool)
     for cut in cuts:
-        at_B = torch.tensor(_all_or(cut.rows, rows))
-        at_H = torch.tensor(_all_or(cut.heads, heads))
-        cut_BHQK[
-            at_B[:, None, None, None],
-            at_H[None, :, None, None],
-            torch.tensor(cut.queries)[:, None],
-            torch.tensor(cut.keys),
-        ] = True
+        at_B, at_H = _places(_all_or(cut.rows, rows)), _places(_all_or(cut.heads, heads))
+        at_Q, at_K = _places(cut.queries), _places(cut.keys)
+        cut_BHQK[at_B[:, None, None, None], at_H[:, None, None], at_Q[:, None], at_K] = True
     return cut_BHQK
+
+
+def _places(chosen: tuple[int, ...]) -> torch.Tensor:
+    return torch.tensor(chosen, dtype=torch.long)
 
 
 def _all_or(chosen: tuple[int, ...] | None, size: int) -> tuple[int, ...]:

@@ -1,19 +1,38 @@
 """Tiny transformers folders of real architectures, made afresh: nothing is downloaded."""
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    GemmaConfig,
+    GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
 )
+
+from tests.remote_code.configuration_llada import LLaDAConfig
+from tests.remote_code.modeling_dream import DreamConfig, DreamModel
+from tests.remote_code.modeling_llada import LLaDAModelLM
+
+REMOTE_CODE = Path(__file__).parent / "remote_code"
 
 CORPUS = [
     "Anna has the ball and Tom has the book.",
@@ -89,3 +108,95 @@ def make_bert(folder: Path, *, vocabulary: int = 300) -> Path:
         num_attention_heads=4, max_position_embeddings=64,
     )  # fmt: skip
     return save(spread(BertForMaskedLM(config)), tokenizer, folder)
+
+
+def make_qwen2(folder: Path) -> Path:
+    """Rotary positions, biased queries and keys, grouped key/value heads."""
+    tokenizer = byte_tokenizer()
+    config = Qwen2Config(**_sizes(tokenizer), num_key_value_heads=2, **_ends())
+    return save(spread(Qwen2ForCausalLM(config)), tokenizer, folder)
+
+
+def make_gemma(folder: Path) -> Path:
+    """Scaled embeddings, a single key/value head."""
+    tokenizer = byte_tokenizer()
+    config = GemmaConfig(**_sizes(tokenizer), num_key_value_heads=1, head_dim=8, **_ends())
+    return save(spread(GemmaForCausalLM(config)), tokenizer, folder)
+
+
+def make_roberta(folder: Path) -> Path:
+    """A masked language model whose positions begin after the padding id."""
+    tokenizer = byte_tokenizer(300, mask=True)
+    config = RobertaConfig(**_sizes(tokenizer), **_ends())
+    return save(spread(RobertaForMaskedLM(config)), tokenizer, folder)
+
+
+def make_modernbert(folder: Path, **values: Any) -> Path:
+    """A masked language model with local and global layers; `values` go into config.json."""
+    tokenizer = byte_tokenizer(300, mask=True)
+    config = ModernBertConfig(
+        **_sizes(tokenizer), **_ends(), cls_token_id=0, sep_token_id=1, local_attention=16,
+        global_attn_every_n_layers=2, **values,
+    )  # fmt: skip
+    return save(spread(ModernBertForMaskedLM(config)), tokenizer, folder)
+
+
+def make_t5(folder: Path) -> Path:
+    """An encoder and a decoder."""
+    tokenizer = byte_tokenizer()
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+        pad_token_id=2, eos_token_id=1, decoder_start_token_id=2,
+    )  # fmt: skip
+    return save(spread(T5ForConditionalGeneration(config)), tokenizer, folder)
+
+
+def make_llada(folder: Path) -> Path:
+    """LLaDA as its checkpoints lie: with the Python files of its network."""
+    tokenizer = byte_tokenizer(300, mask=True)
+    size = len(tokenizer)
+    config = LLaDAConfig(vocab_size=size, mask_token_id=tokenizer.mask_token_id, **_ends())
+    save(spread(LLaDAModelLM(config)), tokenizer, folder)
+    classes = {"AutoConfig": "configuration_llada.LLaDAConfig"}
+    classes |= {"AutoModel": "modeling_llada.LLaDAModelLM"}
+    return _with_code(folder, classes, "configuration_llada.py", "modeling_llada.py")
+
+
+def make_dream(folder: Path) -> Path:
+    """Dream likewise; its logits stand one position to the left."""
+    tokenizer = byte_tokenizer(300, mask=True)
+    config = DreamConfig(
+        **_sizes(tokenizer), **_ends(), num_key_value_heads=2, mask_token_id=tokenizer.mask_token_id
+    )
+    save(spread(DreamModel(config)), tokenizer, folder)
+    classes = {"AutoConfig": "modeling_dream.DreamConfig"}
+    classes |= {"AutoModel": "modeling_dream.DreamModel"}
+    return _with_code(folder, classes, "modeling_dream.py")
+
+
+def _with_code(folder: Path, classes: dict[str, str], *files: str) -> Path:
+    """Name the classes of the folder's own code, and put it there."""
+    for name in files:
+        shutil.copy(REMOTE_CODE / name, folder)
+    edit_config(folder, auto_map=classes)
+    return folder
+
+
+def edit_config(folder: Path, **values: Any) -> None:
+    """Set values in config.json; None takes one away."""
+    file = folder / "config.json"
+    config = {**json.loads(file.read_text()), **values}
+    file.write_text(
+        json.dumps({name: value for name, value in config.items() if value is not None})
+    )
+
+
+def _sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    return {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 96,
+    }  # fmt: skip
+
+
+def _ends() -> dict[str, int]:
+    return {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}

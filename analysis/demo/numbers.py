@@ -17,7 +17,7 @@ from analysis.demo.stories import HELD_OUT_SHARE, Carrier, Cast, Document, Fact,
 
 Wording = Literal["result first", "steps", "words"]
 Span = tuple[int, int]
-WORDINGS: dict[Wording, float] = {"result first": 0.35, "steps": 0.4, "words": 0.25}  # shares
+WORDINGS: dict[Wording, float] = {"steps": 0.5, "words": 0.3, "result first": 0.2}  # shares
 START = (3, 20)
 CHANGE = (1, 9)
 TOTAL = (1, 30)  # of every step

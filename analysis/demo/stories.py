@@ -325,14 +325,14 @@ PLANS: Mapping[Kind, tuple[Callable[[Cast], Plan], ...]] = {
     "count": (_count_person, _count_place, _count_box, _count_same),
 }
 
-CHAINS = (
-    _who_has_box,
-    _where_holder,
-    _where_given,
-    _where_holder_moved,
-    _count_box,
-    _count_same,
-)
+CHAINS = {  # how often each is told
+    _who_has_box: 1,
+    _where_holder: 3,
+    _where_given: 1,
+    _where_holder_moved: 2,
+    _count_box: 1,
+    _count_same: 3,
+}
 
 
 def item(
@@ -388,7 +388,8 @@ def chains(rng: Random) -> Document:
     """A training text of two or three two-hop plans alone, each asked once."""
     while True:
         cast = Cast(rng)
-        plans = [rng.choice(CHAINS)(cast) for _ in range(rng.randint(2, 3))]
+        makers = rng.choices(list(CHAINS), list(CHAINS.values()), k=rng.randint(2, 3))
+        plans = [maker(cast) for maker in makers]
         if not any(plan.held_out for plan in plans):
             return _write(rng, plans, asked=rng.sample(plans, len(plans)))
 

@@ -57,7 +57,7 @@ def _check_causal(model: Model) -> SelfCheck:
 
 
 def _check_masked(model: Model) -> SelfCheck:
-    """Hooks where TransformerLens has them for this class; no method needs them of it."""
+    """With hooks where TransformerLens has them for this class: no method needs them of it."""
     ids_BN = _check_ids(model)
     fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
     hooked, failure = _hooked(model, input_ids=ids_BN)
@@ -78,7 +78,7 @@ def _check_masked(model: Model) -> SelfCheck:
         else "Logits by the fast routes (SDPA, and only the rows asked for) against plain eager "
         "transformers.",
     )
-    message = failure and f"No hooks for this class, and no method needs them: {failure}"
+    message = failure and f"There are no hooks for a {model.info.architecture}."
     return check.model_copy(update={"message": check.message or message})
 
 

@@ -1,19 +1,17 @@
 """A loaded model, as methods get it: text, vision-language, text to image."""
 
-import copy
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from analysis.events import ModelInfo
+from analysis.model.bridge import boot_bridge
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
 
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
@@ -47,18 +45,7 @@ class Model:
     @cached_property
     def bridge(self) -> Any:
         """The same weights with TransformerLens hook points; eager attention, nothing folded."""
-        from transformer_lens.model_bridge import TransformerBridge
-
-        shared: dict[int, Any] = {id(weight): weight for weight in self.plain.parameters()}
-        twin = copy.deepcopy(self.plain, memo=shared)
-        with self._bridge_options():
-            return TransformerBridge.boot_transformers(
-                str(self.path),
-                hf_model=twin,
-                tokenizer=self.tokenizer,
-                device=self.device,
-                trust_remote_code=self.trusted,
-            )
+        return boot_bridge(self.plain, self.tokenizer, self.path, trusted=self.trusted)
 
     def hooks(self, fwd_hooks: list[tuple[str, Any]]) -> Any:
         """Context in which the hooks are on: `with model.hooks([(name, function)]):`."""
@@ -120,9 +107,6 @@ class Model:
             raise rows_do_not_fit(1, length)
         return max(1, min(limit, by_time, by_memory))
 
-    def _bridge_options(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
 
 @dataclass(kw_only=True)
 class VisionLanguageModel(Model):
@@ -139,12 +123,6 @@ class VisionLanguageModel(Model):
         prompt = picture_prompt(self.processor, text)
         made = self.processor(images=[picture], text=[prompt], return_tensors="pt")
         return {name: value.to(self.device) for name, value in made.items()}
-
-    def _bridge_options(self) -> AbstractContextManager[Any]:
-        # Some adapters ask for torchvision, of which only the processor of videos has need.
-        from transformer_lens.model_bridge.architecture_adapter import ArchitectureAdapter
-
-        return patch.object(ArchitectureAdapter, "_check_required_libraries", lambda _: None)
 
 
 @dataclass(kw_only=True)

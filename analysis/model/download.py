@@ -63,7 +63,9 @@ def download(entry: Entry) -> Iterator[Event]:
     """
     outcome: list[Exception | None] = []
     bars = Bytes.of_one_download()
-    thread = threading.Thread(target=_fetch, args=(entry, bars, outcome), daemon=True)
+    thread = threading.Thread(
+        target=_fetch, args=(entry, bars, outcome), name="download", daemon=True
+    )
     thread.start()
     try:
         while not outcome:

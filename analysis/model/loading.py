@@ -78,7 +78,7 @@ def _require(
     lacking = [name for name in needs if name not in present]
     if not lacking and any(name in present for name in READERS):
         return
-    why = " ".join(dict.fromkeys(reasons[name] for name in lacking if name in reasons))
+    why = next((reasons[name] for name in lacking or READERS if name in reasons), "")
     raise ModelIncompatible(
         f"{model_id} is a {architecture}; needed: {', '.join(lacking or READERS)}. {why}".strip(),
         remedy="Choose a model with that capability (see the list of models).",

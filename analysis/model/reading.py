@@ -21,6 +21,7 @@ from transformers.utils.logging import disable_progress_bar
 from analysis.catalog import Entry
 from analysis.errors import ModelUnreadable
 from analysis.events import ModelInfo
+from analysis.model.bridge import mend_remote_code
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
 from analysis.model.processor import read_processor
@@ -123,6 +124,9 @@ def _read_part(entry: Entry, name: str, library: str, cls: str, *, dtype: torch.
 def _read_weights(
     auto: Any, entry: Entry, facts: dict[str, Any], *, trusted: bool = False
 ) -> PreTrainedModel:
+    assert entry.path is not None
+    if trusted:
+        mend_remote_code(facts["architecture"], entry.path)
     plain, report = auto.from_pretrained(
         entry.path,
         dtype=dtype_for(facts["dtype"]),

@@ -1,5 +1,6 @@
 """Models and runs that the tests of the analysis share."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_gpt2(root / "tiny-gpt2")
     make_bert(root / "tiny-bert")
     return root
+
+
+@pytest.fixture
+def copy(model_dir: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Copy tiny-llama into a folder of that name."""
+
+    def write(name: str = "copy") -> Path:
+        return Path(shutil.copytree(model_dir / "tiny-llama", tmp_path / "models" / name))
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,17 @@
-import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _cache_manager
-from safetensors.numpy import load_file, save_file
 
-from analysis import model_files, revision
-from analysis.catalog import BUNDLED, Catalog
-from analysis.errors import ModelUnreadable, UnknownModel
-from analysis.facts import read_facts
-from analysis.model import ModelCache, load, loaded
-from analysis.revision import folder_revision
-from tests.tiny_models import byte_tokenizer
+from analysis.catalog import BUNDLED, Catalog, hub_patterns
+from analysis.errors import UnknownModel
+from tests.tiny_pictures import make_flux
 
 Write = Callable[..., Path]
 
@@ -28,28 +22,6 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (constants, _cache_manager):
         monkeypatch.setattr(module, "HF_HUB_CACHE", str(tmp_path / "hub"))
     return tmp_path / "hub"
-
-
-@pytest.fixture
-def copy(model_dir: Path, tmp_path: Path) -> Write:
-    """Copy tiny-llama into a folder of that name."""
-
-    def write(name: str = "copy") -> Path:
-        return Path(shutil.copytree(model_dir / "tiny-llama", tmp_path / "models" / name))
-
-    return write
-
-
-def edit_config(folder: Path, **values: Any) -> None:
-    file = folder / "config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
-
-
-def problem(folder: Path) -> str:
-    """Why the model cannot be loaded, as the list of models shows it."""
-    found = Catalog(bundled=folder.parent, model_dirs=()).describe(folder.name)["problem"]
-    assert isinstance(found, str)
-    return found
 
 
 def put_into_hub_cache(folder: Path, hub_cache: Path, name: str, commit: str) -> Path:
@@ -127,201 +99,6 @@ def test_no_id_reaches_a_path_of_its_own(catalog: Catalog, tricky: str) -> None:
     caught.value.message.encode()
 
 
-@pytest.mark.parametrize("name", ["tiny-llama", "tiny-gpt2", "tiny-bert"])
-def test_facts_from_the_files_equal_those_of_the_loaded_model(catalog: Catalog, name: str) -> None:
-    cache = ModelCache(2**30)
-    list(load(name, catalog=catalog, cache=cache))
-    model = loaded(catalog.find(name), cache)
-    facts = catalog.describe(name)
-    config = model.plain.config
-    assert facts["problem"] is None
-    assert facts["architecture"] == type(model.plain).__name__
-    assert facts["parameters"] == sum(weight.numel() for weight in model.plain.parameters())
-    assert facts["layers"] == config.num_hidden_layers
-    assert facts["heads"] == config.num_attention_heads
-    assert facts["key_value_heads"] == getattr(config, "num_key_value_heads", facts["heads"])
-    assert facts["width"] == model.plain.get_input_embeddings().weight.shape[1]
-    assert facts["vocabulary"] == model.plain.get_input_embeddings().weight.shape[0]
-    assert facts["context"] == config.max_position_embeddings
-    assert facts["dtype"] == "F32"
-    stored = [file.stat().st_size for file in model.path.glob("*.safetensors")]
-    assert facts["bytes"] == sum(stored)
-
-
-def test_parameters_count_what_is_stored_so_a_tied_head_counts_once(copy: Write) -> None:
-    tied = copy("tied")
-    once = read_facts(tied)["parameters"]
-    tensors = load_file(tied / "model.safetensors")
-    assert "lm_head.weight" not in tensors
-    assert once == sum(tensor.size for tensor in tensors.values())
-    embedding = tensors["model.embed_tokens.weight"]
-    save_file(
-        {**tensors, "lm_head.weight": embedding}, tied / "model.safetensors", {"format": "pt"}
-    )
-    assert read_facts(tied)["parameters"] == once + embedding.size
-
-
-def test_same_bytes_elsewhere_are_the_same_revision(copy: Write, model_dir: Path) -> None:
-    assert folder_revision(copy()) == folder_revision(model_dir / "tiny-llama")
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
-def test_one_changed_byte_is_another_revision(copy: Write, name: str) -> None:
-    before = folder_revision(copy("before"))
-    file = copy("after") / name
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    assert folder_revision(file.parent) != before
-
-
-def test_a_change_of_the_models_own_code_is_another_revision(copy: Write) -> None:
-    folder = copy()
-    (folder / "modeling_own.py").write_text("A = 1\n")
-    before = folder_revision(folder)
-    (folder / "modeling_own.py").write_text("A = 12\n")
-    assert folder_revision(folder) != before
-
-
-def test_notes_and_the_quality_report_are_no_part_of_the_revision(copy: Write) -> None:
-    folder = copy()
-    before = folder_revision(folder)
-    (folder / "report.json").write_text("{}")
-    (folder / "README.md").write_text("a note")
-    assert folder_revision(folder) == before
-
-
-def test_large_files_are_told_apart_by_samples(
-    copy: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(revision, "WHOLE_HASH_BYTES", 10_000)
-    monkeypatch.setattr(revision, "SAMPLE_BYTES", 100)
-    monkeypatch.setattr(revision, "SAMPLES", 5)
-    first = copy("first") / "model.safetensors"
-    size = first.stat().st_size
-    revisions = {folder_revision(first.parent)}
-    for number, at in enumerate((0, (size - 100) // 4, (size - 100) // 2 + 99, size - 1)):
-        file = copy(f"changed-{number}") / "model.safetensors"
-        content = bytearray(file.read_bytes())
-        content[at] ^= 1
-        file.write_bytes(content)
-        revisions.add(folder_revision(file.parent))
-    longer = copy("longer") / "model.safetensors"
-    longer.write_bytes(longer.read_bytes() + b"\0")
-    revisions.add(folder_revision(longer.parent))
-    assert len(revisions) == 6
-
-
-def spoil_no_config(folder: Path) -> None:
-    (folder / "config.json").unlink()
-
-
-def spoil_broken_config(folder: Path) -> None:
-    (folder / "config.json").write_text("{")
-
-
-def spoil_config_of_no_text(folder: Path) -> None:
-    (folder / "config.json").write_bytes(b"\xff\xfe{}")
-
-
-def spoil_config_list(folder: Path) -> None:
-    (folder / "config.json").write_text("[]")
-
-
-def spoil_deep_config(folder: Path) -> None:
-    (folder / "config.json").write_text("[" * 200_000)
-
-
-def spoil_config_without_sizes(folder: Path) -> None:
-    (folder / "config.json").write_text("{}")
-
-
-def spoil_sizes_that_are_texts(folder: Path) -> None:
-    edit_config(folder, num_hidden_layers="two")
-
-
-def spoil_part_for_text(folder: Path) -> None:
-    edit_config(folder, text_config="no object")
-
-
-def spoil_architectures(folder: Path) -> None:
-    edit_config(folder, architectures=[5])
-
-
-def spoil_weights_pickled(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
-def spoil_weights_truncated(folder: Path) -> None:
-    file = folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:-1000])
-
-
-def spoil_weights_of_other_format(folder: Path) -> None:
-    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
-
-
-def spoil_weights_link(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors").symlink_to(folder / "gone")
-
-
-def spoil_tokenizer(folder: Path) -> None:
-    (folder / "tokenizer.json").write_text("{}")
-
-
-def spoil_larger_vocabulary(folder: Path) -> None:
-    byte_tokenizer().save_pretrained(folder)
-    edit_config(folder, vocab_size=300)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "named"),
-    [
-        (spoil_no_config, "no config.json"),
-        (spoil_broken_config, "not JSON"),
-        (spoil_config_of_no_text, "not JSON"),
-        (spoil_config_list, "not an object"),
-        (spoil_deep_config, "not JSON"),
-        (spoil_config_without_sizes, "num_attention_heads"),
-        (spoil_sizes_that_are_texts, "num_hidden_layers"),
-        (spoil_part_for_text, "text_config"),
-        (spoil_architectures, "architectures"),
-        (spoil_weights_pickled, "pytorch_model.bin"),
-        (spoil_weights_truncated, "model.safetensors"),
-        (spoil_weights_of_other_format, "model.safetensors"),
-        (spoil_weights_link, "model.safetensors"),
-        (spoil_tokenizer, "tokenizer.json"),
-        (spoil_larger_vocabulary, "ids up to 310"),
-    ],
-)
-def test_a_folder_that_cannot_be_read_says_why(
-    copy: Write, spoil: Callable[[Path], None], named: str
-) -> None:
-    folder = copy("spoilt")
-    spoil(folder)
-    with pytest.raises(ModelUnreadable, match=named) as caught:
-        read_facts(folder)
-    assert caught.value.remedy
-    assert problem(folder) == f"{caught.value.message} {caught.value.remedy}"
-
-
-def test_a_file_that_disappears_while_listing_is_a_typed_error(copy: Write) -> None:
-    folder = copy()
-    (folder / "generation_config.json").unlink()
-    (folder / "generation_config.json").symlink_to(folder / "gone")
-    with pytest.raises(ModelUnreadable, match=r"generation_config\.json"):
-        Catalog(bundled=folder.parent).revision("copy")
-
-
-def test_weights_that_disappear_between_two_looks_are_a_typed_error(
-    copy: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = copy()
-    monkeypatch.setattr(model_files, "weight_files", lambda path: [path / "gone.safetensors"])
-    assert "gone.safetensors of copy cannot be read: No such file" in problem(folder)
-
-
 def test_folders_that_are_no_models_are_not_listed(tmp_path: Path, copy: Write) -> None:
     root = copy("model").parent
     (root / "empty").mkdir()
@@ -332,7 +109,41 @@ def test_folders_that_are_no_models_are_not_listed(tmp_path: Path, copy: Write) 
     assert [entry.id for entry in catalog.entries()] == ["model"]
 
 
-def test_a_roberta_reads_fewer_tokens_than_it_has_positions(copy: Write) -> None:
-    folder = copy()
-    edit_config(folder, model_type="roberta", max_position_embeddings=514, pad_token_id=1)
-    assert read_facts(folder)["context"] == 512
+def test_downloads_of_a_revision_are_listed_under_it(
+    catalog: Catalog, copy: Write, hub_cache: Path
+) -> None:
+    commits = {name: name[0] * 40 for name in ("abc", "def")}
+    snapshot = put_into_hub_cache(copy(), hub_cache, "owner/some-model", commits["abc"])
+    refs = snapshot.parents[1] / "refs"
+    (refs / "v1.0").write_text(commits["abc"])
+    shutil.copytree(snapshot, snapshot.with_name(commits["def"]))
+    ids = [entry.id for entry in catalog.entries() if entry.source == "hub"]
+    names = ["owner/some-model", f"owner/some-model@{commits['def']}", "owner/some-model@v1.0"]
+    assert ids == names
+    assert catalog.find("owner/some-model@v1.0").path == snapshot
+    assert catalog.find(names[1]).path == snapshot.with_name(commits["def"])
+
+
+def test_a_pipeline_is_downloaded_when_all_its_parts_are(
+    catalog: Catalog, tmp_path: Path, hub_cache: Path
+) -> None:
+    folder = make_flux(tmp_path / "flux")
+    snapshot = put_into_hub_cache(folder, hub_cache, "owner/flux", "c0ffee" * 6 + "c0de")
+    assert catalog.find("owner/flux").path == snapshot
+    shutil.rmtree(snapshot / "vae")
+    assert catalog.find("owner/flux").path is None
+
+
+def test_of_a_pipeline_the_parts_are_fetched_and_single_files_are_not(tmp_path: Path) -> None:
+    patterns, ignored = hub_patterns(make_flux(tmp_path / "flux"))
+
+    def kept(name: str) -> bool:
+        wanted = any(fnmatch(name, pattern) for pattern in patterns)
+        return wanted and not any(fnmatch(name, pattern) for pattern in ignored)
+
+    assert kept("model_index.json")
+    assert kept("transformer/diffusion_pytorch_model-00001-of-00003.safetensors")
+    assert kept("tokenizer_2/spiece.model")
+    assert not kept("flux1-dev.safetensors")
+    assert not kept("transformer/diffusion_pytorch_model.fp16-00001-of-00002.safetensors")
+    assert not kept("other/model.safetensors")

@@ -275,6 +275,11 @@ def test_the_model_page_shows_sizes_and_the_self_check(page: Page) -> None:
     expect(main).to_contain_text("Passed", timeout=WAIT)
     for word in ("Parameters", "Layers", "Heads", "Context", "Revision"):
         expect(main).to_contain_text(re.compile(word, re.IGNORECASE))
+    expect(main).to_contain_text("it cannot fill in a token from both sides")
+    expect(main).to_contain_text("Logits with hooks, and by the fast route, against plain")
+    card = page.get_by_role("region", name="Model card")
+    expect(card.get_by_role("heading", name="demo-lm", level=3)).to_be_visible()
+    expect(card.get_by_role("table").first).to_contain_text("held-out items")
 
 
 def test_exports_are_files_with_the_numbers_shown(page: Page, tmp_path: Path) -> None:

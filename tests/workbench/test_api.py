@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,6 +275,23 @@ def test_models_are_listed_and_described(anna_client: Client) -> None:
     facts = anna_client.get("/api/models/toy").json()
     assert (facts["layers"], facts["context"], facts["self_check"]) == (2, 96, None)
     assert facts["revision"]
+    assert listed["masked"]["missing"]["causal_lm"] == (
+        "A BertForMaskedLM reads both ways and fills in masked tokens; it cannot continue a text."
+    )
+
+
+def test_a_model_comes_with_its_card_and_what_was_measured(
+    anna_client: Client, models: Path
+) -> None:
+    (models / "toy" / "README.md").write_text("---\nlicense: mit\n---\n# Toy\n<b>bold</b>\n")
+    row = {"name": "right", "share": 0.9, "items": 500, "required": 0.97, "limit": None}
+    rows = [row, {"name": "no share"}, "no row"]
+    (models / "toy" / "report.json").write_text(json.dumps(rows))
+    facts = anna_client.get("/api/models/toy").json()
+    assert facts["card"] == "# Toy\n<b>bold</b>"
+    assert facts["measured"] == [row]
+    assert anna_client.get("/api/models/masked").json()["card"] is None
+    assert anna_client.get("/api/models/masked").json()["measured"] == []
 
 
 def test_me_names_the_user(anna_client: Client) -> None:

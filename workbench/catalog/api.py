@@ -6,8 +6,9 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 from ninja.responses import codes_4xx
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from analysis.events import SelfCheck
 from workbench.catalog.methods import MethodOut, method_list
 from workbench.catalog.selectors import model_get, model_list
 from workbench.messages import ErrorOut
@@ -22,14 +23,47 @@ class ModelOut(BaseModel):
     source: str
     title: str
     capabilities: list[str]
+    missing: dict[str, str]
+    parameters: int | None
     problem: str | None
+
+
+class PartOut(BaseModel):
+    """A part of a pipeline, or what stands beside a model; null where it has no weights."""
+
+    name: str
+    class_name: str
+    parameters: int | None
+    bytes: int | None
+    dtype: str | None
+
+
+class VisionOut(BaseModel):
+    """How a vision-language model sees; null where it follows from the picture."""
+
+    architecture: str
+    image_size: int | None = Field(description="Edge in pixels of what the tower sees.")
+    patch_size: int | None = Field(description="Edge in pixels.")
+    image_tokens: int | None = Field(description="Of one picture, or of one tile of it.")
+    token_pixels: int | None = Field(description="Edge of the square of pixels per token.")
+    tiled: bool
+    mask_decoder: bool
+
+
+class MeasuredOut(BaseModel):
+    """A share of held-out items; the gate is from `required` to below `limit`."""
+
+    name: str
+    share: float
+    items: int | None
+    required: float | None
+    limit: float | None
 
 
 class ModelFacts(ModelOut):
     """What a model's files say; null where they are not downloaded or not readable."""
 
     architecture: str | None
-    parameters: int | None
     bytes: int | None
     layers: int | None
     heads: int | None
@@ -38,10 +72,14 @@ class ModelFacts(ModelOut):
     context: int | None
     vocabulary: int | None
     dtype: str | None
-    missing: dict[str, str]
     revision: str | None
-    self_check: dict[str, Any] | None
+    trained_for_diffusion: bool | None
+    vision: VisionOut | None
+    parts: list[PartOut]
+    self_check: SelfCheck | None
     checked_at: datetime | None
+    card: str | None = Field(description="README.md, as Markdown.")
+    measured: list[MeasuredOut]
 
 
 @router.get("/methods", response=list[MethodOut], operation_id="methods")

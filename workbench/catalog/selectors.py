@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from analysis.catalog import Catalog
+from analysis.model_card import read_card, read_measured
 from workbench.catalog.models import ModelCheck
 
 
@@ -20,13 +21,14 @@ def catalog() -> Catalog:
 
 def model_list() -> list[dict[str, Any]]:
     """Each model with its capabilities and, where its files are unreadable, the problem."""
-    kept = ("id", "source", "title", "capabilities", "problem")
+    kept = ("id", "source", "title", "capabilities", "missing", "parameters", "problem")
     described = (catalog().describe(entry.id) for entry in catalog().entries())
     return [{name: facts[name] for name in kept} for facts in described]
 
 
 def model_get(*, model: str) -> dict[str, Any]:
     """What the files say, with the last self-check of this revision. Raises UnknownModel."""
+    path = catalog().find(model).path
     facts = catalog().describe(model)
     revision = catalog().revision(model)
     check = ModelCheck.objects.filter(model=model, revision=revision or "").first()
@@ -35,4 +37,6 @@ def model_get(*, model: str) -> dict[str, Any]:
         "revision": revision,
         "self_check": check.info.get("self_check") if check else None,
         "checked_at": check.at if check else None,
+        "card": read_card(path) if path else None,
+        "measured": read_measured(path) if path else [],
     }

@@ -270,8 +270,30 @@ export interface components {
             title: string;
             /** Capabilities */
             capabilities: string[];
+            /** Missing */
+            missing: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters: number | null;
             /** Problem */
             problem: string | null;
+        };
+        /**
+         * MeasuredOut
+         * @description A share of held-out items; the gate is from `required` to below `limit`.
+         */
+        MeasuredOut: {
+            /** Name */
+            name: string;
+            /** Share */
+            share: number;
+            /** Items */
+            items: number | null;
+            /** Required */
+            required: number | null;
+            /** Limit */
+            limit: number | null;
         };
         /**
          * ModelFacts
@@ -286,12 +308,16 @@ export interface components {
             title: string;
             /** Capabilities */
             capabilities: string[];
+            /** Missing */
+            missing: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters: number | null;
             /** Problem */
             problem: string | null;
             /** Architecture */
             architecture: string | null;
-            /** Parameters */
-            parameters: number | null;
             /** Bytes */
             bytes: number | null;
             /** Layers */
@@ -308,18 +334,113 @@ export interface components {
             vocabulary: number | null;
             /** Dtype */
             dtype: string | null;
-            /** Missing */
-            missing: {
-                [key: string]: string;
-            };
             /** Revision */
             revision: string | null;
-            /** Self Check */
-            self_check: {
-                [key: string]: unknown;
-            } | null;
+            /** Trained For Diffusion */
+            trained_for_diffusion: boolean | null;
+            vision: components["schemas"]["VisionOut"] | null;
+            /** Parts */
+            parts: components["schemas"]["PartOut"][];
+            self_check: components["schemas"]["SelfCheck"] | null;
             /** Checked At */
             checked_at: string | null;
+            /**
+             * Card
+             * @description README.md, as Markdown.
+             */
+            card: string | null;
+            /** Measured */
+            measured: components["schemas"]["MeasuredOut"][];
+        };
+        /**
+         * PartOut
+         * @description A part of a pipeline, or what stands beside a model; null where it has no weights.
+         */
+        PartOut: {
+            /** Name */
+            name: string;
+            /** Class Name */
+            class_name: string;
+            /** Parameters */
+            parameters: number | null;
+            /** Bytes */
+            bytes: number | null;
+            /** Dtype */
+            dtype: string | null;
+        };
+        /**
+         * SelfCheck
+         * @description The routes that methods take against plain transformers on a fixed input, at load.
+         *
+         *     Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
+         */
+        SelfCheck: {
+            /** Passed */
+            passed: boolean;
+            /**
+             * Max Abs Difference
+             * @description Largest |Δ|, hooked eager route.
+             */
+            max_abs_difference: number;
+            /**
+             * Max Abs Difference Fast
+             * @description Largest |Δ|, SDPA route.
+             */
+            max_abs_difference_fast: number;
+            /**
+             * Tolerance
+             * @description The difference up to which the check passes.
+             */
+            tolerance: number;
+            /**
+             * Tokens
+             * @description Length of the prompt that was compared.
+             */
+            tokens: number;
+            /**
+             * Message
+             * @description Why the hooked model could not be built.
+             * @default
+             */
+            message: string;
+            /**
+             * Compared
+             * @description What was compared, as a sentence.
+             * @default
+             */
+            compared: string;
+        };
+        /**
+         * VisionOut
+         * @description How a vision-language model sees; null where it follows from the picture.
+         */
+        VisionOut: {
+            /** Architecture */
+            architecture: string;
+            /**
+             * Image Size
+             * @description Edge in pixels of what the tower sees.
+             */
+            image_size: number | null;
+            /**
+             * Patch Size
+             * @description Edge in pixels.
+             */
+            patch_size: number | null;
+            /**
+             * Image Tokens
+             * @description Of one picture, or of one tile of it.
+             */
+            image_tokens: number | null;
+            /**
+             * Token Pixels
+             * @description Edge of the square of pixels per token.
+             */
+            token_pixels: number | null;
+            /** Tiled */
+            tiled: boolean;
+            /** Mask Decoder */
+            mask_decoder: boolean;
         };
         /**
          * ErrorOut

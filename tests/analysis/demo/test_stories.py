@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.demo import lexicon, stories
-from analysis.demo.stories import Carrier, Item, document, item
+from analysis.demo.stories import Carrier, Item, chains, document, item
 from tests.analysis.demo.solver import solve
 
 POOLS = (
@@ -117,3 +117,15 @@ def test_document_can_ask_two_hops_only() -> None:
         roles = [carrier.role for carrier in text.carriers]
         assert len(text.answers) == 1
         assert roles.count("source") >= 2
+
+
+def test_chains_ask_two_hops_alone() -> None:
+    for seed in range(100):
+        text = chains(Random(seed))
+        story, *asked = text.text.split(" Question: ")
+        assert 2 <= len(asked) <= 3
+        roles = [carrier.role for carrier in text.carriers]
+        assert roles.count("source") >= 2 * len(asked)
+        questions = [part.split(" Answer: ")[0] for part in asked]
+        answers = [text.text[start:end] for start, end in text.answers]
+        assert [solve(f"{story} Question: {each} Answer:") for each in questions] == answers

@@ -1,0 +1,81 @@
+// What a model's page says, as words and numbers.
+
+import type { ModelFacts } from "../api";
+
+type Vision = NonNullable<ModelFacts["vision"]>;
+type Measured = ModelFacts["measured"][number];
+export type Fact = [name: string, value: string];
+
+const UNKNOWN = "not known yet";
+const WORDS: Record<string, string> = {
+  causal_lm: "continue a text (causal_lm)",
+  masked_lm: "fill in masked tokens (masked_lm)",
+  masked_diffusion_lm: "decode by masked diffusion (masked_diffusion_lm)",
+  vision_language: "answer about a picture (vision_language)",
+  text_to_image: "draw a picture from a text (text_to_image)",
+};
+
+export const capabilityWords = (name: string) => WORDS[name] ?? name;
+
+export const count = (value: number | null) => value?.toLocaleString("en") ?? UNKNOWN;
+
+export function megabytes(bytes: number | null): string {
+  if (bytes === null) return UNKNOWN;
+  const size = bytes / 2 ** 20;
+  return size < 1024 ? `${size.toFixed(size < 10 ? 1 : 0)} MiB` : `${(size / 1024).toFixed(1)} GiB`;
+}
+
+export function modelFacts(model: ModelFacts): Fact[] {
+  return [
+    ["Architecture", model.architecture ?? UNKNOWN],
+    ["Parameters", count(model.parameters)],
+    ["Weights", megabytes(model.bytes)],
+    ["Layers", count(model.layers)],
+    ["Heads", count(model.heads)],
+    ["Key-value heads", count(model.key_value_heads)],
+    ["Width", count(model.width)],
+    ["Context", contextWords(model.context)],
+    ["Vocabulary", count(model.vocabulary)],
+    ["Dtype", model.dtype ?? UNKNOWN],
+    ["Revision", model.revision ?? "not downloaded"],
+    ["From", model.source],
+  ];
+}
+
+function contextWords(context: number | null): string {
+  if (context === 0) return "no limit of its own";
+  return context === null ? UNKNOWN : `${count(context)} tokens`;
+}
+
+export function visionFacts(vision: Vision): Fact[] {
+  const pixels = (edge: number | null) =>
+    edge === null ? "follows the picture" : `${edge} × ${edge} pixels`;
+  return [
+    ["Tower", vision.architecture],
+    ["Picture", pixels(vision.image_size)],
+    ["Patch", pixels(vision.patch_size)],
+    ["Image tokens", imageTokens(vision)],
+    ["Mask decoder", vision.mask_decoder ? "yes" : "no"],
+  ];
+}
+
+function imageTokens(vision: Vision): string {
+  if (vision.image_tokens !== null)
+    return `${vision.image_tokens} per ${vision.tiled ? "tile" : "picture"}`;
+  return vision.token_pixels === null
+    ? "follow the picture"
+    : `one per ${vision.token_pixels} × ${vision.token_pixels} pixels`;
+}
+
+export function gateWords({ share, required, limit }: Measured): string {
+  const sides = [
+    ...(required === null ? [] : [`≥ ${percent(required)}`]),
+    ...(limit === null ? [] : [`< ${percent(limit)}`]),
+  ];
+  if (sides.length === 0) return "";
+  const reached = share >= (required ?? -Infinity) && share < (limit ?? Infinity);
+  return `${sides.join(", ")}: ${reached ? "reached" : "not reached"}`;
+}
+
+export const percent = (share: number) =>
+  `${(100 * share).toLocaleString("en", { maximumFractionDigits: 1 })} %`;

@@ -1,0 +1,185 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import GptOssConfig, GptOssForCausalLM
+
+from analysis import encoder_cuts
+from analysis.masked_diffusion import MaskedDiffusion
+from analysis.model import ImagePipeline, Model, self_check
+from analysis.model.checks import CHECK_TEXT, check_picture
+from tests.load_folder import checked, load_folder, plain_logits
+
+Bridge = Callable[..., Any]
+
+
+def test_the_self_check_passes_with_the_differences_that_are_there(model: Model) -> None:
+    check = self_check(model)
+    assert check == model.info.self_check
+    assert check is not None
+    assert check.passed
+    ids = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids[:, : model.info.context]
+    plain = plain_logits(model, input_ids=ids)
+    with torch.inference_mode():
+        hooked = (model.bridge(ids) - plain).abs().max().item()
+        fast = (model.plain(ids).logits - plain).abs().max().item()
+    assert check.max_abs_difference == pytest.approx(hooked, abs=1e-7)
+    assert check.max_abs_difference_fast == pytest.approx(fast, abs=1e-7)
+    assert check.tolerance == pytest.approx(1e-4 * max(1, plain.abs().max().item()))
+    assert check.tokens == ids.shape[1]
+
+
+def test_after_the_self_check_the_plain_model_runs_sdpa(model: Model) -> None:
+    self_check(model)
+    assert model.plain.config._attn_implementation == "sdpa"
+
+
+def test_an_architecture_without_sdpa_is_checked_too(folder: Path) -> None:
+    config = GptOssConfig(
+        vocab_size=311, hidden_size=32, intermediate_size=32, num_hidden_layers=1, head_dim=8,
+        num_attention_heads=4, num_key_value_heads=2, num_local_experts=2, num_experts_per_tok=1,
+        max_position_embeddings=96, layer_types=["full_attention"],
+    )  # fmt: skip
+    GptOssForCausalLM(config).save_pretrained(folder)
+    assert checked(folder).passed
+    assert load_folder(folder).plain.config._attn_implementation == "eager"
+
+
+@pytest.fixture
+def corrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bridge], None]:
+    """Change every bridge that is built from now on."""
+
+    def change(how: Bridge) -> None:
+        boot = TransformerBridge.boot_transformers
+        monkeypatch.setattr(
+            TransformerBridge, "boot_transformers", lambda *a, **k: how(boot(*a, **k))
+        )
+
+    return change
+
+
+def with_logits(change: Callable[[torch.Tensor], torch.Tensor]) -> Bridge:
+    def alter(bridge: Any) -> Any:
+        bridge.add_hook("unembed.hook_out", lambda logits, hook: change(logits))
+        return bridge
+
+    return alter
+
+
+def test_hooks_that_shift_the_logits_fail_the_check(
+    folder: Path, corrupt: Callable[[Bridge], None]
+) -> None:
+    corrupt(with_logits(lambda logits: logits + 0.25))
+    check = checked(folder)
+    assert not check.passed
+    assert check.max_abs_difference == pytest.approx(0.25, abs=1e-4)
+
+
+def test_logits_that_are_no_numbers_fail_the_check(
+    folder: Path, corrupt: Callable[[Bridge], None]
+) -> None:
+    corrupt(with_logits(lambda logits: logits * torch.nan))
+    check = checked(folder)
+    assert not check.passed
+    assert "not finite" in check.message
+
+
+def test_a_bridge_that_cannot_be_built_is_reported(
+    folder: Path, corrupt: Callable[[Bridge], None]
+) -> None:
+    def refuse(bridge: Any) -> Any:
+        raise AssertionError
+
+    corrupt(refuse)
+    check = checked(folder)
+    assert not check.passed
+    assert "AssertionError" in check.message
+
+
+def test_without_hooks_a_masked_model_is_checked_by_its_fast_routes(
+    every: Callable[[str], Model],
+) -> None:
+    check = every("modernbert").info.self_check
+    assert check is not None
+    assert check.message == "There are no hooks for a ModernBertForMaskedLM."
+    assert "SDPA" in check.compared
+    assert check.max_abs_difference == check.max_abs_difference_fast > 0
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "modernbert"])
+def test_rows_of_a_masked_model_that_score_another_token_fail_the_check(
+    every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert self_check(every(name)).passed
+    monkeypatch.setattr(MaskedDiffusion, "_rows", one_to_the_left)
+    assert not self_check(every(name)).passed
+
+
+@pytest.mark.parametrize("name", ["llada", "dream"])
+def test_rows_of_a_diffusion_model_that_score_another_token_fail_the_check(
+    every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert self_check(every(name)).passed
+    monkeypatch.setattr(MaskedDiffusion, "_rows", one_to_the_left)
+    check = self_check(every(name))
+    assert not check.passed
+    assert min(check.max_abs_difference, check.max_abs_difference_fast) > check.tolerance
+
+
+def one_to_the_left(
+    adapter: MaskedDiffusion, tokens: torch.Tensor, positions: torch.Tensor
+) -> torch.Tensor:
+    return (positions - adapter.shift - 1).clamp(min=0).expand(len(tokens), -1)
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2-5-vl"])
+def test_the_hooks_of_a_vision_language_model_read_what_plain_transformers_does(
+    every: Callable[[str], Model], name: str
+) -> None:
+    check = every(name).info.self_check
+    assert check is not None
+    assert check.max_abs_difference == 0.0
+    image_token = every(name).plain.config.image_token_id
+    inputs = every(name).inputs(check_picture(), CHECK_TEXT)  # type: ignore[attr-defined]
+    assert (inputs["input_ids"] == image_token).sum() == 16
+    assert check.tokens == inputs["input_ids"].shape[1]
+
+
+def test_a_vision_language_model_whose_hooks_ignore_the_picture_fails_the_check(
+    every: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = every("llava")
+    bridge = model.bridge
+    monkeypatch.setitem(
+        model.__dict__,
+        "bridge",
+        lambda ids, **inputs: bridge(ids, **{**inputs, "pixel_values": -inputs["pixel_values"]}),
+    )
+    check = self_check(model)
+    assert not check.passed
+    assert check.max_abs_difference > 0.01
+
+
+@pytest.mark.parametrize("name", ["flux", "sd3"])
+def test_every_text_encoder_of_a_pipeline_is_checked(
+    every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = every(name)
+    assert isinstance(model, ImagePipeline)
+    for spoilt, _ in model.encoders.values():
+        run = encoder_cuts.run_with_cuts
+
+        def shifted(encoder: Any, *args: Any, spoilt: Any = spoilt, run: Any = run) -> Any:
+            states = run(encoder, *args)
+            return replace(states, final_BND=states.final_BND + (encoder is spoilt))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(encoder_cuts, "run_with_cuts", shifted)
+            check = self_check(model)
+        assert not check.passed
+        assert check.max_abs_difference == pytest.approx(1, abs=1e-4)
+    assert self_check(model).max_abs_difference == 0.0

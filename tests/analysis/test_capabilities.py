@@ -1,0 +1,88 @@
+import pytest
+
+from analysis.capabilities import CANNOT, Kind, capabilities, kind_of, reasons
+
+KINDS: dict[str, Kind] = {
+    "LlamaForCausalLM": "causal_lm",
+    "Qwen2ForCausalLM": "causal_lm",
+    "GemmaForCausalLM": "causal_lm",
+    "GPT2LMHeadModel": "causal_lm",
+    "BertForMaskedLM": "masked_lm",
+    "RobertaForMaskedLM": "masked_lm",
+    "ModernBertForMaskedLM": "masked_lm",
+    "LLaDAModelLM": "masked_diffusion_lm",
+    "DreamModel": "masked_diffusion_lm",
+    "LlavaForConditionalGeneration": "vision_language",
+    "Qwen2VLForConditionalGeneration": "vision_language",
+    "Qwen2_5_VLForConditionalGeneration": "vision_language",
+    "Gemma3ForConditionalGeneration": "vision_language",
+    "Idefics3ForConditionalGeneration": "vision_language",
+    "PaliGemmaForConditionalGeneration": "vision_language",
+    "T5ForConditionalGeneration": "sequence_to_sequence",
+    "BartForConditionalGeneration": "sequence_to_sequence",
+    "T5EncoderModel": "encoder",
+    "CLIPTextModel": "encoder",
+    "CLIPTextModelWithProjection": "encoder",
+    "FluxPipeline": "text_to_image",
+    "StableDiffusion3Pipeline": "text_to_image",
+    "StableDiffusionXLPipeline": "text_to_image",
+    "StableDiffusionPipeline": "text_to_image",
+    "PixArtAlphaPipeline": "text_to_image",
+    "PixArtSigmaPipeline": "text_to_image",
+    "SanaPipeline": "text_to_image",
+    "StableDiffusionXLImg2ImgPipeline": "pipeline",
+    "LlamaForSequenceClassification": "other",
+    "unknown": "other",
+}
+
+
+@pytest.mark.parametrize("architecture", KINDS)
+def test_each_architecture_is_of_one_kind(architecture: str) -> None:
+    assert kind_of(architecture) == KINDS[architecture]
+
+
+@pytest.mark.parametrize("has_mask", [True, False])
+@pytest.mark.parametrize("architecture", KINDS)
+def test_what_is_no_capability_has_a_reason(architecture: str, has_mask: bool) -> None:  # noqa: FBT001
+    present = capabilities(architecture, has_mask_token=has_mask)
+    missing = reasons(architecture, present)
+    assert {*present, *missing} == set(CANNOT)
+    assert not set(present) & set(missing)
+    for sentence in missing.values():
+        assert sentence.endswith(".")
+        assert architecture in sentence or "mask token" in sentence
+
+
+def test_a_masked_model_is_decoded_by_diffusion_where_it_has_a_mask_token() -> None:
+    both = capabilities("BertForMaskedLM", has_mask_token=True)
+    assert both == ["masked_lm", "masked_diffusion_lm"]
+    alone = capabilities("BertForMaskedLM")
+    assert alone == ["masked_lm"]
+    assert "names no mask token" in reasons("BertForMaskedLM", alone)["masked_diffusion_lm"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "capability", "sentence"),
+    [
+        (
+            "BertForMaskedLM",
+            "causal_lm",
+            "A BertForMaskedLM reads both ways and fills in masked tokens; "
+            "it cannot continue a text.",
+        ),
+        (
+            "T5EncoderModel",
+            "text_to_image",
+            "A T5EncoderModel turns a text into vectors and predicts no token; no method uses it "
+            "alone, it can be the text encoder of a text-to-image pipeline.",
+        ),
+        (
+            "Idefics3ForConditionalGeneration",
+            "causal_lm",
+            "An Idefics3ForConditionalGeneration answers in text about a picture; "
+            "its language model is not run without a picture.",
+        ),
+    ],
+)
+def test_reasons_are_sentences(architecture: str, capability: str, sentence: str) -> None:
+    assert reasons(architecture, [])[capability] == sentence

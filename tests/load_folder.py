@@ -1,0 +1,40 @@
+"""Loading a folder afresh, as tests do again and again."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from analysis.catalog import Catalog, folder_entry
+from analysis.events import SelfCheck
+from analysis.model import Model, ModelCache, load_entry, loaded
+from analysis.revision import folder_revision
+
+
+def load_folder(path: Path, **options: Any) -> Model:
+    """Load into a cache of its own."""
+    cache, entry = ModelCache(2**30), folder_entry(path)
+    list(load_entry(entry, catalog=Catalog(**options), cache=cache, needs=()))
+    return loaded(entry, cache)
+
+
+def load_trusted(path: Path) -> Model:
+    """Likewise; the folder's own code may run."""
+    listed = f"{path.name}@{folder_revision(path)}"
+    return load_folder(path, trusted_remote_code=frozenset({listed}))
+
+
+def checked(path: Path) -> SelfCheck:
+    """The self-check of a folder."""
+    found = load_folder(path).info.self_check
+    assert found is not None
+    return found
+
+
+def plain_logits(model: Model, **inputs: torch.Tensor) -> torch.Tensor:
+    """Logits of plain transformers with eager attention, of a causal model loaded anew."""
+    plain = AutoModelForCausalLM.from_pretrained(model.path, attn_implementation="eager").eval()
+    with torch.inference_mode():
+        logits: torch.Tensor = plain(**inputs).logits
+    return logits
