@@ -77,11 +77,8 @@ def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bo
     known = _looks(others)
     if not known:
         return None
-    return any(
-        (colour != item.colour and (colour, item.shape) in seen)
-        or list(seen).count((colour, shape)) > known.count((colour, shape))
-        for colour, shape in known
-    )
+    strays = {*known, *((colour, item.shape) for colour, _ in known if colour != item.colour)}
+    return any(list(seen).count(stray) > known.count(stray) for stray in strays)  # type: ignore[arg-type]
 
 
 def _looks(items: Sequence[Wanted]) -> list[Sight]:

@@ -102,27 +102,30 @@ def _tokens(
 ) -> Iterator[tuple[int, float]]:
     """The likeliest token each time, with its log-probability; an end of text is the last."""
     stops = stop_ids(model)
-    given: dict[str, Any] = dict(inputs)
-    mask_1N = inputs["attention_mask"]
-    cache = None
+    ids: list[int] = inputs["input_ids"][0].tolist()
+    # Positions in time, height and width follow from the whole sequence: Qwen-VL is read whole.
+    cached = "image_grid_thw" not in inputs
+    given, cache = inputs, None
     for _ in range(length):
-        token, logprob, cache = _step(model, given, cache)
+        token, logprob, cache = _step(model, given, cache, cached=cached)
         yield token, logprob
         if token in stops:
             return
-        mask_1N = torch.cat([mask_1N, mask_1N.new_ones(1, 1)], 1)
-        given = {
-            "input_ids": torch.tensor([[token]], device=model.device),
-            "attention_mask": mask_1N,
-        }
+        ids.append(token)
+        given = {**inputs, **_grown(inputs, ids, model.device)}
+        if cached:
+            mask_1N = given["attention_mask"]
+            given = {"input_ids": given["input_ids"][:, -1:], "attention_mask": mask_1N}
 
 
 @torch.inference_mode()
-def _step(model: VisionLanguageModel, given: dict[str, Any], cache: Any) -> tuple[int, float, Any]:
-    out = model.forward(**given, past_key_values=cache, use_cache=True)
+def _step(
+    model: VisionLanguageModel, given: dict[str, torch.Tensor], cache: Any, *, cached: bool
+) -> tuple[int, float, Any]:
+    out = model.forward(**given, past_key_values=cache, use_cache=cached)
     logprobs = out.logits[0, -1].double().log_softmax(-1)
     token = int(logprobs.argmax())
-    return token, float(logprobs[token]), out.past_key_values
+    return token, float(logprobs[token]), out.past_key_values if cached else None
 
 
 def stop_ids(model: VisionLanguageModel) -> set[int]:

@@ -222,7 +222,7 @@ class Findings(Event):
 
 EVENTS = (Prompt, Row, Drawn, Findings)
 
-LEAKING = "a red circle and a shiny ball"
+LEAKING = "a red square and a shiny ball"
 EXAMPLES = [
     Example(
         name="Two items, one picture",
@@ -233,7 +233,7 @@ EXAMPLES = [
     ),
     Example(
         name="A word that borrows",
-        look_for="By itself a ball is blue; encoded beside the red circle its tokens, kept alone, "
+        look_for="By itself a ball is blue; encoded beside the red square its tokens, kept alone, "
         "draw a red one.",
         model="demo-t2i",
         params={"prompt": LEAKING, "tokens": False},

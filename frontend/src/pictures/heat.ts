@@ -46,15 +46,17 @@ function places(cells: number, pixels: number): [number, number, number][] {
 }
 
 const STEPS = 255;
+/** Of a side of a painted map; browsers smooth the rest. */
+const PIXELS = 192;
 
 /** A PNG address of the map in the scale's colours; null where there is no canvas. */
 export function heatAddress(
   values: ArrayLike<number>,
   grid: Grid,
   scale: ColourScale,
-  pixelsPerCell = 16,
 ): string | null {
   const canvas = document.createElement("canvas");
+  const pixelsPerCell = Math.max(2, Math.min(16, Math.round(PIXELS / grid.columns)));
   canvas.width = grid.columns * pixelsPerCell;
   canvas.height = grid.rows * pixelsPerCell;
   const context = canvas.getContext("2d");

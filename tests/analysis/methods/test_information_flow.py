@@ -163,6 +163,12 @@ def test_in_a_whole_picture_an_item_borrows_or_stands_twice() -> None:
     assert picture_judge.borrows([("red", "cross")] * 2, ball, [cross]) is True
 
 
+def test_another_item_of_the_same_shape_is_no_loan() -> None:
+    ball, disc = Wanted("blue", "circle"), Wanted("red", "circle")
+    assert picture_judge.borrows([("blue", "circle"), ("red", "circle")], ball, [disc]) is False
+    assert picture_judge.borrows([("red", "circle")] * 2, ball, [disc]) is True
+
+
 def test_the_accuracy_is_the_one_that_was_measured(tmp_path: Path) -> None:
     assert picture_judge.accuracy(tmp_path) is None
     row = '{"name": "judge right on real renders", "share": 0.995, "items": 2000}'

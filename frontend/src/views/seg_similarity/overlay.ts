@@ -1,6 +1,7 @@
 // The picture with its map, the outlines and the chosen cell, as SVG in the picture's own pixels.
 
 import { select } from "d3-selection";
+import type { Numbers } from "../../arrays";
 import { LINES, sequential } from "../../pictures/colour";
 import { heatAddress, outlinePath } from "../../pictures/heat";
 import type { Group } from "../../pictures/lineChart";
@@ -19,7 +20,6 @@ export const sizeOf = ({ state }: Shown): Size => ({
 });
 
 const PAPER: Record<Theme, string> = { light: "#ffffff", dark: "#0f1115" };
-const scaleOf = (theme: Theme) => sequential(1, theme);
 
 export interface Parts {
   picture: boolean;
@@ -30,8 +30,7 @@ export interface Parts {
 /** Draws one layer's map into the group, again and again alike. */
 export function drawOverlay(group: Group, shown: Shown, layer: number, parts: Parts): void {
   const size = sizeOf(shown);
-  const map = mapAt(shown, layer);
-  const heat = map && heatAddress(map, shown.grid, scaleOf(shown.theme));
+  const heat = heatOf(shown, layer);
   const images = [
     { name: "picture", address: parts.picture ? shown.picture : null, opacity: 1 },
     { name: "heat", address: heat, opacity: parts.opacity },
@@ -48,6 +47,21 @@ export function drawOverlay(group: Group, shown: Shown, layer: number, parts: Pa
     .attr("opacity", (image) => image.opacity)
     .attr("href", (image) => image.address);
   drawOutlines(group, shown, parts, size);
+}
+
+const drawnHeat = new WeakMap<Numbers, Map<string, string | null>>();
+
+/** Painted once for each map and theme: sliders and hovering must not paint again. */
+function heatOf(shown: Shown, layer: number): string | null {
+  const { scores, score, theme, grid } = shown;
+  const map = mapAt(shown, layer);
+  if (!scores || !map) return null;
+  const known = drawnHeat.get(scores) ?? new Map<string, string | null>();
+  drawnHeat.set(scores, known);
+  const key = `${score}/${layer}/${theme}`;
+  const address = known.get(key) ?? heatAddress(map, grid, sequential(1, theme));
+  known.set(key, address);
+  return address;
 }
 
 function drawOutlines(group: Group, shown: Shown, parts: Parts, { width, height }: Size): void {
