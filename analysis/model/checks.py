@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from analysis import encoder_cuts, masked_diffusion
 from analysis.events import SelfCheck
@@ -14,6 +14,7 @@ from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.reading import first_line
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
+MANY_TOKENS = 512  # more than the text has by any tokenizer
 CHECK_PICTURE_SIZE = 64
 # Largest |Δ logit| that rounding explains, relative to the largest |logit|.
 CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -22,7 +23,17 @@ NOT_FINITE = "Some numbers are not finite; the differences leave them out."
 
 @torch.inference_mode()
 def self_check(model: Model) -> SelfCheck:
-    """What methods will read, against plain eager transformers on a fixed input."""
+    """What methods will read, against plain eager transformers on a fixed input.
+
+    Its forward passes are not counted: they are no run's.
+    """
+    rows, forwards = model.rows, model.forwards
+    check = _check(model)
+    model.rows, model.forwards = rows, forwards
+    return check
+
+
+def _check(model: Model) -> SelfCheck:
     if isinstance(model, ImagePipeline):
         return _check_encoders(model)
     if isinstance(model, VisionLanguageModel):
@@ -42,7 +53,7 @@ def check_picture() -> Image.Image:
 
 
 def _check_causal(model: Model) -> SelfCheck:
-    ids_BN = _check_ids(model)
+    ids_BN = _ids(model)
     fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
     hooked, failure = _hooked(model, input_ids=ids_BN)
     return _verdict(
@@ -58,7 +69,7 @@ def _check_causal(model: Model) -> SelfCheck:
 
 def _check_masked(model: Model) -> SelfCheck:
     """With hooks where TransformerLens has them for this class: no method needs them of it."""
-    ids_BN = _check_ids(model)
+    ids_BN = _ids(model)
     fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
     hooked, failure = _hooked(model, input_ids=ids_BN)
     if "masked_diffusion_lm" in model.info.capabilities:
@@ -102,11 +113,9 @@ def _check_encoders(model: ImagePipeline) -> SelfCheck:
     """Each text encoder run with cuts, of which there are none, against itself run plainly."""
     found = []
     for encoder, tokenizer in model.encoders.values():
-        ids_BN = tokenizer(CHECK_TEXT, return_tensors="pt").input_ids.to(model.device)
-        ids_BN = ids_BN[:, : encoder_cuts.longest_input(encoder)]
-        found.append(_check_encoder(encoder, ids_BN))
-    worst = max(found, key=lambda check: (not check.passed, check.max_abs_difference))
-    return worst
+        longest = encoder_cuts.longest_input(encoder) or tokenizer.model_max_length
+        found.append(_check_encoder(encoder, _check_ids(tokenizer, longest).to(model.device)))
+    return max(found, key=lambda check: (not check.passed, check.max_abs_difference))
 
 
 def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
@@ -124,7 +133,7 @@ def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
 
 def _check_diffusion(model: Model) -> SelfCheck:
     """The adapter's rows, each asked for alone, against one full forward pass."""
-    ids_BN = _check_ids(model)
+    ids_BN = _ids(model)
     adapter = masked_diffusion.adapter_for(model)
     full = adapter.align(model.plain(ids_BN).logits)
     positions = range(ids_BN.shape[1])
@@ -140,9 +149,16 @@ def _check_diffusion(model: Model) -> SelfCheck:
     )
 
 
-def _check_ids(model: Model) -> torch.Tensor:
-    ids_BN: torch.Tensor = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids
-    return ids_BN.to(model.device)[:, : model.info.context or None]
+def _ids(model: Model) -> torch.Tensor:
+    return _check_ids(model.tokenizer, model.info.context or MANY_TOKENS).to(model.device)
+
+
+def _check_ids(tokenizer: PreTrainedTokenizerBase, longest: int) -> torch.Tensor:
+    """The text that is compared, cut to what a model can read, [1, N]."""
+    length = min(longest, MANY_TOKENS)
+    found = tokenizer(CHECK_TEXT, return_tensors="pt", truncation=True, max_length=length)
+    ids_BN: torch.Tensor = found.input_ids
+    return ids_BN
 
 
 def _routes(

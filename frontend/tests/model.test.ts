@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { gateWords, megabytes, modelFacts, visionFacts } from "../src/pages/model";
+import { gateWords, byteWords, modelFacts, visionFacts } from "../src/pages/model";
 import type { ModelFacts } from "../src/api";
 
 const vision: NonNullable<ModelFacts["vision"]> = {
@@ -43,7 +43,10 @@ describe("what a model's page says", () => {
   });
 
   it("counts bytes in units that fit", () => {
-    expect(megabytes(2.5 * 2 ** 20)).toBe("2.5 MiB");
-    expect(megabytes(512 * 2 ** 20)).toBe("512 MiB");
+    expect(byteWords(2.5 * 2 ** 20)).toBe("2.5 MiB");
+    expect(byteWords(512 * 2 ** 20)).toBe("512 MiB");
+    expect(byteWords(26182)).toBe("26 KiB");
+    expect(byteWords(0)).toBe("0.0 KiB");
+    expect(byteWords(5000 * 2 ** 30)).toBe("5000 GiB");
   });
 });

@@ -19,17 +19,19 @@ export const capabilityWords = (name: string) => WORDS[name] ?? name;
 
 export const count = (value: number | null) => value?.toLocaleString("en") ?? UNKNOWN;
 
-export function megabytes(bytes: number | null): string {
+/** Bytes in the unit that leaves one to four digits. */
+export function byteWords(bytes: number | null): string {
   if (bytes === null) return UNKNOWN;
-  const size = bytes / 2 ** 20;
-  return size < 1024 ? `${size.toFixed(size < 10 ? 1 : 0)} MiB` : `${(size / 1024).toFixed(1)} GiB`;
+  const power = Math.min(3, Math.max(1, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
+  const size = bytes / 1024 ** power;
+  return `${size.toFixed(size < 10 ? 1 : 0)} ${["", "KiB", "MiB", "GiB"][power] ?? ""}`;
 }
 
 export function modelFacts(model: ModelFacts): Fact[] {
   return [
     ["Architecture", model.architecture ?? UNKNOWN],
     ["Parameters", count(model.parameters)],
-    ["Weights", megabytes(model.bytes)],
+    ["Weights", byteWords(model.bytes)],
     ["Layers", count(model.layers)],
     ["Heads", count(model.heads)],
     ["Key-value heads", count(model.key_value_heads)],
