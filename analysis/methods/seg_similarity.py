@@ -162,30 +162,30 @@ class Mask(Event):
 
 EVENTS = (Scene, Tokens, Map, Mask)
 
+# Named after the scene's question.
 EXAMPLES = [
     Example(
-        name="A thing by its looks",
-        look_for="Move the layer slider: which layer's map first gathers on the thing, and how "
-        "much of it the mask then covers.",
+        name="Find the yellow triangle.",
+        look_for="Step through the layers: the map of <SEG> gathers on the thing before the mask "
+        "decoder draws it.",
         model="demo-vlm",
-        params={"kind": "attribute", "scene": 0},
+        params={"kind": "attribute", "scene": 1},
     ),
     Example(
-        name="The largest of several",
-        look_for="Every thing of the group is compared, and yet the map of <SEG> lies on one.",
+        name="Where is the topmost circle?",
+        look_for="There are other circles; look which layer tells the topmost from the rest.",
         model="demo-vlm",
-        params={"kind": "superlative", "scene": 0},
+        params={"kind": "superlative", "scene": 3},
     ),
     Example(
-        name="A thing by where it lies",
-        look_for="Click the words of the anchor: their maps lie elsewhere than that of <SEG>.",
+        name="Where is the blue circle left of the blue cross?",
+        look_for="Click the words of the question: the map of cross and the map of <SEG> differ.",
         model="demo-vlm",
-        params={"kind": "relation", "scene": 0},
+        params={"kind": "relation", "scene": 7},
     ),
     Example(
-        name="Nothing to point at",
-        look_for="The question asks for what is not there: the answer says so, there is no <SEG> "
-        "and no mask.",
+        name="Where is the blue thing right of the blue square?",
+        look_for="Nothing lies there: the answer says so, without <SEG>, and there is no mask.",
         model="demo-vlm",
         params={"kind": "none", "scene": 0},
     ),
