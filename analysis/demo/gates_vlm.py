@@ -4,7 +4,7 @@ Shape legend: L layers (0: what enters the first block; last: after the final no
 positions, P patches of the picture, row by row, H, W pixel rows and columns, D state width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -159,17 +159,22 @@ def area_under_curve(
 def vlm_rows(folder: Path = FOLDER, *, items: int = ITEMS) -> list[Measured]:
     """The gates of the model in `folder` on `items` held-out items of each kind."""
     model = model_load(folder)
-    readings = {kind: read(model, held_out_items(items, kind=kind)) for kind in KINDS}
+    return rows_of({kind: read(model, held_out_items(items, kind=kind)) for kind in KINDS})
+
+
+def rows_of(readings: Mapping[Kind, Sequence[Reading]]) -> list[Measured]:
+    """The gates of readings of each kind, and what they are made of."""
     asked = [kind for kind in KINDS if kind != "none"]
     meant = [reading for kind in asked for reading in readings[kind]]
+    none = readings["none"]
     rows = [
         Measured("mask IoU, mean", _iou(meant), len(meant), REQUIRED_IOU),
-        *(Measured(f"- {kind}", _iou(readings[kind]), items) for kind in asked),
+        *(Measured(f"- {kind}", _iou(readings[kind]), len(readings[kind])) for kind in asked),
         Measured("referent shown", _referents(meant), len(meant), REQUIRED_REFERENTS),
-        *(Measured(f"- {kind}", _referents(readings[kind]), items) for kind in asked),
-        Measured("told that there is none", _right(readings["none"]), items, REQUIRED_NONE),
+        *(Measured(f"- {kind}", _referents(readings[kind]), len(readings[kind])) for kind in asked),
+        Measured("told that there is none", _right(none), len(none), REQUIRED_NONE),
         Measured("answered right, word for word", _right(meant), len(meant)),
-        *(Measured(f"- {kind}", _right(readings[kind]), items) for kind in asked),
+        *(Measured(f"- {kind}", _right(readings[kind]), len(readings[kind])) for kind in asked),
     ]
     return rows + map_rows(meant)
 

@@ -24,7 +24,7 @@ SEG = "<SEG>"
 NONE = "There is none."
 WORDINGS = ("Where is {}?", "Find {}.", "Show {}.")
 ORDERS = ("left to right", "top to bottom", "large to small")
-MARGIN = 4.0  # pixels by which a superlative or a relation holds or fails
+MARGIN = 6.0  # pixels by which a superlative or a relation holds or fails
 RATIO = 1.2  # by which the largest and the smallest differ from the next, in radius and in area
 
 Kind = Literal["attribute", "superlative", "relation", "none"]

@@ -1,8 +1,9 @@
 """Scenes of coloured shapes, what can be said of them, and which pixels it means.
 
 A scene is a list of things on a plain ground. What a thing is like is told by words alone: one of
-three sizes, its colour, its shape and one of nine places. The sizes leave gaps between them and no
-centre lies near the border of two places, so that each word is either right or wrong.
+three sizes, its colour, its shape and one of nine places. Centres lie on a lattice and none on the
+border of two places, so that each word is either right or wrong. The lattice also spares a small
+tower: shapes then meet its patches in few ways.
 
 Shape legend: H, W pixel rows and columns of the picture.
 """
@@ -23,14 +24,10 @@ from jaxtyping import Bool, Int8, UInt8
 from analysis.demo.shapes import COLOURS, GROUNDS, SHAPES, Shape, coverage
 
 SIZE = 64  # pixels of a side
-RADII: dict[str, tuple[float, float]] = {
-    "small": (5.0, 6.2),
-    "medium": (7.6, 9.2),
-    "large": (11.0, 13.0),
-}
+RADII: dict[str, float] = {"small": 5.5, "medium": 8.5, "large": 12.0}  # pixels
+LATTICE = 4  # pixels between the places that a centre can take
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 THINGS = (2, 5)  # in a scene, at least and at most
-BORDER = 1.5  # pixels that a centre keeps from the border of two places
 HELD_OUT_SHARE = 10  # one set of things in ten never occurs in training
 _TRIES = 40  # at a place for a thing, before the scene is begun again
 
@@ -124,24 +121,21 @@ def _scene(rng: Random, count: int) -> Scene | None:
     placed: list[Thing] = []
     for _ in range(count):
         size, colour, shape = rng.choice(list(RADII)), rng.choice(colours), rng.choice(shapes)
-        places = _places(rng, rng.uniform(*RADII[size]), [thing.drawn for thing in placed])
+        places = _places(rng, RADII[size], [thing.drawn for thing in placed])
         place = next(places, None)
         if place is None:
             return None
-        x, y, radius = place
-        placed.append(Thing(Shape(shape, colour, x, y, radius), size))
+        placed.append(Thing(Shape(shape, colour, *place, RADII[size]), size))
     return Scene(tuple(placed), rng.choice(list(GROUNDS)))
 
 
-def _places(
-    rng: Random, radius: float, others: list[Shape]
-) -> Iterator[tuple[float, float, float]]:
-    """Centres inside the picture, off the borders of places and not covered by `others`."""
+def _places(rng: Random, radius: float, others: list[Shape]) -> Iterator[tuple[float, float]]:
+    """Centres at which a thing lies inside the picture and hides nothing, nor is hidden."""
+    first, last = math.ceil(radius / LATTICE), math.floor((SIZE - radius) / LATTICE)
     for _ in range(_TRIES):
-        x, y = (rng.uniform(radius + 1, SIZE - radius - 1) for _ in "xy")
-        near_border = any(abs(at - SIZE * third / 3) < BORDER for at in (x, y) for third in (1, 2))
-        if not near_border and all(_seen_beside(x, y, radius, other) for other in others):
-            yield x, y, radius
+        x, y = (float(LATTICE * rng.randint(first, last)) for _ in "xy")
+        if all(_seen_beside(x, y, radius, other) for other in others):
+            yield x, y
 
 
 def _seen_beside(x: float, y: float, radius: float, other: Shape) -> bool:

@@ -110,16 +110,16 @@ LESSONS = (
     ),
     Lesson(
         "everything again",
-        2000,
+        2500,
         40,
         mixed(
-            (0.35, chains),
-            (0.25, LONG_STORIES),
-            (0.15, document),
+            (0.5, LONG_STORIES),
+            (0.1, document),
+            (0.15, chains),
             (0.15, number_document),
             (0.1, tales),
         ),
-        rate=(0.5, 0.02),
+        rate=(0.7, 0.02),
         noisy_share=0.3,
     ),
 )

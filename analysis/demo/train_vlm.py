@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -29,15 +29,16 @@ from analysis.demo.scene_batches import (
     Asked,
     Batch,
     Mix,
+    PatchTruth,
     ask,
     batch,
     patch_truth,
     pixel_values,
     scenes_draw,
 )
-from analysis.demo.scenes import RADII, Scene
+from analysis.demo.scenes import COLUMNS, RADII, ROWS, Scene
 from analysis.demo.shapes import COLOURS, SHAPES
-from analysis.demo.vlm import FOLDER, WIDTH, Parts, folder_write, parts_make
+from analysis.demo.vlm import FOLDER, WIDTH, Parts, folder_write, log_read, parts_load, parts_make
 from analysis.mask_decoder import masks
 
 POOL = 12_000  # scenes that a lesson draws its pictures from
@@ -50,6 +51,7 @@ VOCABULARY = (list(COLOURS), list(SHAPES), list(RADII))
 WORD_COUNTS = [len(words) + 1 for words in VOCABULARY]
 
 Losses = dict[str, Tensor]
+Entry = dict[str, float | str]  # of the log; its seconds are those of the processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,18 @@ class Learner(nn.Module):
 def patch_losses(
     learner: Learner, scenes: Iterator[list[Scene]], _rng: Random, _mix: Mix
 ) -> Losses:
-    """From what the language model is given of a patch, the thing in it is read off."""
+    """From what the language model is given of a patch, the thing in it is read off.
+
+    By a reader that is left behind, and as the model says words: by its embeddings, which do not
+    learn from it.
+    """
     chosen = next(scenes)
     truth = patch_truth(chosen, VOCABULARY)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         features = learner.llava.get_image_features(pixel_values(chosen)).pooler_output
-        read_BPR = learner.reader(torch.stack(list(features))).float()
+        features_BPD = torch.stack(list(features))
+        read_BPR = learner.reader(features_BPD).float()
+    said = _said(learner, features_BPD[truth.seen_BP].float(), truth)
     *words, numbers_BP3 = read_BPR.split([*WORD_COUNTS, 3], dim=-1)
     nats = [
         F.cross_entropy(word_BPV.flatten(0, 1), truth.words_BPF[..., index].flatten())
@@ -93,7 +101,23 @@ def patch_losses(
     ]
     off_BP3 = F.smooth_l1_loss(numbers_BP3, truth.numbers_BPG, reduction="none", beta=0.02)
     off = (off_BP3 * truth.seen_BP[..., None]).sum() / truth.seen_BP.sum().clamp(min=1)
-    return {"words": torch.stack(nats).sum(), "numbers": 5 * off}
+    return {"words": torch.stack(nats).sum(), "numbers": 5 * off, "said": said}
+
+
+def _said(
+    learner: Learner, features_SD: Float[Tensor, "S D"], truth: PatchTruth
+) -> Float[Tensor, ""]:
+    """Nats of the five words for each seen patch's thing, each among its alternatives."""
+    norm = learner.llava.model.language_model.norm
+    normed_SD = F.rms_norm(features_SD, features_SD.shape[-1:]) * norm.weight.detach()
+    thirds_S2 = (truth.numbers_BPG[truth.seen_BP][:, [1, 0]] * 3).long()
+    told_SF = torch.cat([truth.words_BPF[truth.seen_BP] - 1, thirds_S2], dim=1)
+    nats = []
+    for words, told_S in zip((*VOCABULARY, ROWS, COLUMNS), told_SF.T, strict=True):
+        ids = learner.parts.tokenizer.convert_tokens_to_ids([f"Ġ{word}" for word in words])
+        embedded_VD = learner.llava.lm_head.weight.detach()[ids]
+        nats.append(F.cross_entropy(normed_SD @ embedded_VD.T, told_S))
+    return torch.stack(nats).sum()
 
 
 def point_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, _mix: Mix) -> Losses:
@@ -220,26 +244,26 @@ def answer_nats(
 
 FEW = (2, 3)
 LESSONS = (
-    Lesson("what patches show", patch_losses, 1000, 64, (2e-3, 4e-4)),
+    Lesson("what patches show", patch_losses, 1800, 24, (2e-3, 5e-4)),
     Lesson("masks of points", point_losses, 600, 24, (2e-3, 6e-4)),
     Lesson(
         "listing few things",
         text_losses,
-        700,
-        24,
+        500,
+        12,
         (1.5e-3, 1.5e-3),
-        Mix(6, {"attribute": 1.0}, listing=2.0, things=FEW),
+        Mix(8, {"attribute": 1.0}, listing=2.0, things=FEW),
     ),
     Lesson(
         "finding among few things",
         text_losses,
-        700,
-        24,
+        1200,
+        12,
         (1.5e-3, 1.5e-3),
-        Mix(6, ALL_KINDS, listing=1.0, things=FEW),
+        Mix(8, ALL_KINDS, listing=1.0, things=FEW),
     ),
-    Lesson("finding", text_losses, 1200, 24, (1.5e-3, 1e-3), Mix(6, ALL_KINDS, listing=0.5)),
-    Lesson("finding and showing", seg_losses, 2000, 24, (1e-3, 4e-5), Mix(6, ALL_KINDS)),
+    Lesson("finding", text_losses, 2500, 12, (1.5e-3, 1e-3), Mix(8, ALL_KINDS, listing=0.5)),
+    Lesson("finding and showing", seg_losses, 4000, 12, (1e-3, 3e-5), Mix(8, ALL_KINDS)),
 )
 
 
@@ -265,13 +289,17 @@ def train(
     *,
     seed: int,
     folder: Path,
+    entries: Sequence[Entry] = (),
     pool: int = POOL,
 ) -> None:
-    """Trains lesson by lesson; saves the model into `folder` at every check and at the end."""
+    """Trains lesson by lesson; saves the model into `folder` at every check and at the end.
+
+    `entries` are the log of the lessons before these.
+    """
     optimizer = torch.optim.AdamW(
         learner.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
-    journal = Journal(learner, folder)
+    journal = Journal(learner, folder, entries)
     for lesson in lessons:
         rng = Random(f"train {seed} {lesson.name}")
         scenes = chosen_scenes(rng, lesson, pool=pool)
@@ -294,10 +322,12 @@ def train_step(learner: Learner, optimizer: torch.optim.Optimizer, losses: Losse
 class Journal:
     """Keeps the course of a training; checks and saves every `CHECK_EVERY` steps."""
 
-    def __init__(self, learner: Learner, folder: Path) -> None:
+    def __init__(self, learner: Learner, folder: Path, entries: Sequence[Entry]) -> None:
         self.learner, self.folder = learner, folder
-        self.entries: list[dict[str, float | str]] = []
-        self.started, self.steps = time.monotonic(), 0
+        self.entries = list(entries)
+        last: Entry = self.entries[-1] if self.entries else {"step": 0, "seconds": 0}
+        self.steps = int(last["step"])
+        self.started = time.process_time() - float(last["seconds"])
         self.losses = defaultdict[str, list[float]](list)
 
     def note(self, lesson: Lesson, losses: Losses, *, rate: float, last: bool) -> None:
@@ -310,11 +340,11 @@ class Journal:
 
     def check(self, lesson: Lesson, *, rate: float) -> None:
         """Measure, print and save."""
-        entry: dict[str, float | str] = {
+        entry: Entry = {
             "step": self.steps,
             "lesson": lesson.name,
             "rate": round(rate, 6),
-            "seconds": round(time.monotonic() - self.started),
+            "seconds": round(time.process_time() - self.started),
         }
         entry |= {f"loss_{name}": round(fmean(each), 4) for name, each in self.losses.items()}
         if lesson.losses in (text_losses, seg_losses):
@@ -370,6 +400,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
+    parser.add_argument("--start", type=Path, help="folder to go on from, else from nothing")
+    parser.add_argument("--lesson", type=int, default=0, help="number of the first lesson")
     parser.add_argument("--report", action="store_true", help="measure the committed weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -377,7 +409,18 @@ def main() -> None:
         missed = [row.name for row in report("demo-vlm")]
         raise SystemExit(f"Not reached: {', '.join(missed)}." if missed else 0)
     torch.manual_seed(options.seed)
-    train(Learner(parts_make()), LESSONS, seed=options.seed, folder=options.out)
+    parts, entries = (
+        (parts_load(options.start), log_read(options.start))
+        if options.start
+        else (parts_make(), [])
+    )
+    train(
+        Learner(parts),
+        LESSONS[options.lesson :],
+        seed=options.seed,
+        folder=options.out,
+        entries=entries,
+    )
 
 
 if __name__ == "__main__":

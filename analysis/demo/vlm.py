@@ -1,14 +1,16 @@
 """The parts of the bundled model `demo-vlm`, untrained, and the folder that they are written to."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
+from jaxtyping import Float
 from tokenizers import AddedToken, decoders
+from torch import Tensor
 from transformers import (
     CLIPImageProcessorPil,
     CLIPVisionConfig,
@@ -30,15 +32,16 @@ from analysis.demo.scene_batches import IMAGE, PATCH, Mix, ask
 from analysis.demo.scene_questions import KINDS, SEG
 from analysis.demo.scenes import SIZE, scene
 from analysis.demo.tokenizer import tokenizer_train
-from analysis.mask_decoder import MaskDecoder, save, text_head_make
+from analysis.mask_decoder import MaskDecoder, load, save, text_head_make
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-vlm"
 DECODER_NAME = "mask_decoder"
 LOG_NAME = "training_log.jsonl"
-TOKENIZER_SCENES = 2000
+TOKENIZER_SCENES = 400
 WIDTH = 128  # of the tower and of the language model
 SAM_WIDTH = 64
 SAM_PATCH = 4
+PLACE_SCALE = 0.2  # of the waves that the tower's places start as; content is about as large
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3}
 
 
@@ -104,7 +107,22 @@ def llava_make(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerat
     model: LlavaForConditionalGeneration = LlavaForConditionalGeneration._from_config(
         config, attn_implementation="eager"
     )
+    embedding = model.model.vision_tower.embeddings.position_embedding.weight
+    with torch.no_grad():
+        embedding[1:] = PLACE_SCALE * _waves(SIZE // PATCH)
     return model
+
+
+def _waves(side: int) -> Float[Tensor, "P D"]:
+    """Sines and cosines of row and column, of periods from 2 to 32 patches.
+
+    Of these, looking some patches aside is one linear map, the same from everywhere.
+    """
+    rates_R = torch.pi * 2.0 ** -torch.linspace(0, 4, WIDTH // 4)
+    angles_SR = torch.arange(side)[:, None] * rates_R
+    waves_SE = torch.cat([angles_SR.sin(), angles_SR.cos()], dim=1)
+    rows_SSE, columns_SSE = waves_SE[:, None].expand(-1, side, -1), waves_SE.expand(side, -1, -1)
+    return torch.cat([rows_SSE, columns_SSE], dim=2).flatten(0, 1)
 
 
 def decoder_make() -> MaskDecoder:
@@ -147,6 +165,20 @@ def parts_make() -> Parts:
     return Parts(llava_make(tokenizer), decoder_make(), tokenizer)
 
 
+def parts_load(folder: Path) -> Parts:
+    """The model of a folder in float32, to be trained on."""
+    llava = LlavaForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    return Parts(llava.train(), load(folder / DECODER_NAME).train(), tokenizer)
+
+
+def log_read(folder: Path) -> list[dict[str, float | str]]:
+    """The log of the training that made the model of a folder."""
+    return [json.loads(line) for line in (folder / LOG_NAME).read_text().splitlines()]
+
+
 def processor_make(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     """Scales a picture to the tower's size and puts a token for each patch in `<image>`'s place."""
     side = {"height": SIZE, "width": SIZE}
@@ -179,7 +211,7 @@ def sam_processor_make() -> SamImageProcessorPil:
     )
 
 
-def folder_write(folder: Path, parts: Parts, log: list[dict[str, Any]]) -> None:
+def folder_write(folder: Path, parts: Parts, log: Sequence[Mapping[str, float | str]]) -> None:
     """Writes a transformers folder in float16; each file appears whole or not at all."""
     (folder / DECODER_NAME).mkdir(parents=True, exist_ok=True)
     tokenizer = parts.tokenizer

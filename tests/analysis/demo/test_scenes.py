@@ -17,7 +17,7 @@ from analysis.demo.scene_questions import (
     item,
     listing,
 )
-from analysis.demo.scenes import BORDER, RADII, SIZE, Split, scene
+from analysis.demo.scenes import RADII, SIZE, Split, scene
 from analysis.demo.shapes import coverage, picture
 from tests.analysis.demo.scene_solver import describes, fits, size_of, solve
 
@@ -76,10 +76,9 @@ def test_things_are_seen_and_their_words_are_clear() -> None:
         where = scene(Random(n))
         for index, thing in enumerate(where.things):
             drawn = thing.drawn
-            low, high = RADII[thing.size]
-            assert low <= drawn.radius <= high
+            assert drawn.radius == RADII[thing.size]
             assert thing.size == size_of(drawn)
-            assert min(abs(at - SIZE * k / 3) for at in (drawn.x, drawn.y) for k in (1, 2)) > BORDER
+            assert min(abs(at - SIZE * k / 3) for at in (drawn.x, drawn.y) for k in (1, 2)) > 1
             shown.append(where.mask(index).sum() / (coverage(drawn, SIZE) >= 0.5).sum())
     assert 0.5 < min(shown) < 0.9 < max(shown) == 1
 
