@@ -162,32 +162,36 @@ class Mask(Event):
 
 EVENTS = (Scene, Tokens, Map, Mask)
 
-# Named after the scene's question.
+
+def _example(kind: Kind, scene: int, look_for: str) -> Example:
+    """A bundled scene under the name of its question."""
+    asked = item(Random(f"{kind} {scene}"), kind=kind, split="held out").question
+    return Example(asked, look_for, model="demo-vlm", params={"kind": kind, "scene": scene})
+
+
 EXAMPLES = [
-    Example(
-        name="Find the yellow triangle.",
-        look_for="Step through the layers: the map of <SEG> gathers on the thing before the mask "
-        "decoder draws it.",
-        model="demo-vlm",
-        params={"kind": "attribute", "scene": 1},
+    _example(
+        "attribute",
+        3,
+        "Step through the layers: in which one does the map of <SEG> gather on the thing that the "
+        "mask shows?",
     ),
-    Example(
-        name="Where is the topmost circle?",
-        look_for="There are other circles; look which layer tells the topmost from the rest.",
-        model="demo-vlm",
-        params={"kind": "superlative", "scene": 3},
+    _example(
+        "superlative",
+        3,
+        "The words fit several things and one is meant: look which layer's map tells it from the "
+        "others.",
     ),
-    Example(
-        name="Where is the blue circle left of the blue cross?",
-        look_for="Click the words of the question: the map of cross and the map of <SEG> differ.",
-        model="demo-vlm",
-        params={"kind": "relation", "scene": 7},
+    _example(
+        "relation",
+        3,
+        "Click the words of the question: where does the map of the other thing lie, and where "
+        "that of <SEG>?",
     ),
-    Example(
-        name="Where is the blue thing right of the blue square?",
-        look_for="Nothing lies there: the answer says so, without <SEG>, and there is no mask.",
-        model="demo-vlm",
-        params={"kind": "none", "scene": 0},
+    _example(
+        "none",
+        1,
+        "Nothing of the kind is there: a right answer says so, without <SEG> and without a mask.",
     ),
 ]
 

@@ -73,7 +73,7 @@ def open_example(page: Page, name: str) -> None:
     card = cards.filter(has=page.get_by_text(name, exact=True))
     card.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))
-    done = page.get_by_role("main").get_by_text("done", exact=True).first
+    done = page.get_by_role("main").get_by_text(re.compile("^done(, cached)?$")).first
     expect(done).to_be_visible(timeout=WAIT)
 
 
