@@ -128,6 +128,7 @@ def _config(old: LlamaConfig) -> ModernBertConfig:
         eos_token_id=old.eos_token_id,
         pad_token_id=old.pad_token_id,
     )
+    config.update({"cls_token_id": old.bos_token_id, "sep_token_id": old.eos_token_id})
     config.masked_diffusion = True  # read by the catalog
     return config
 
