@@ -173,8 +173,8 @@ EXAMPLES = [
     _example(
         "attribute",
         3,
-        "Step through the layers: in which one does the map of <SEG> gather on the thing that the "
-        "mask shows?",
+        "Step through the layers and look in which one the map of <SEG> gathers on the thing that "
+        "the mask shows.",
     ),
     _example(
         "superlative",
@@ -185,8 +185,8 @@ EXAMPLES = [
     _example(
         "relation",
         3,
-        "Click the words of the question: where does the map of the other thing lie, and where "
-        "that of <SEG>?",
+        "Click the words of the question: compare where the map of the other thing lies, and where "
+        "that of <SEG>.",
     ),
     _example(
         "none",
