@@ -73,12 +73,16 @@ def leaks(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool
 
 
 def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool | None:
-    """Whether in a picture of all items this one has another's colour, or is another once more."""
+    """Whether in a picture of all items this one has another's colour, or another stands for it.
+
+    A thing drawn twice is no loan as long as the item itself is there too.
+    """
     known = _looks(others)
     if not known:
         return None
-    strays = {*known, *((colour, item.shape) for colour, _ in known if colour != item.colour)}
-    return any(list(seen).count(stray) > known.count(stray) for stray in strays)  # type: ignore[arg-type]
+    strays = {(colour, item.shape or "") for colour, _ in known if colour != item.colour}
+    strays |= set() if shows(seen, item) else set(known)
+    return any(list(seen).count(stray) > known.count(stray) for stray in strays)
 
 
 def _looks(items: Sequence[Wanted]) -> list[Sight]:

@@ -184,7 +184,7 @@ class Verdict(BaseModel):
     shown: list[bool | None] = Field(description="Per item, whether it is among it.")
     leak: bool | None = Field(
         description="Of an item kept: another one shows, or its shape in another's colour. Of a "
-        "whole picture: the chosen item has another's colour, or is another once more."
+        "whole picture: the chosen item has another's colour, or another stands in its place."
     )
 
 
@@ -226,8 +226,8 @@ LEAKING = "a red square and a shiny ball"
 EXAMPLES = [
     Example(
         name="Two items, one picture",
-        look_for="Kept alone, a single word of each item is often enough to draw all of it; the "
-        "others carry nothing.",
+        look_for="Kept alone, the word square is enough to draw all of a purple square; the other "
+        "tokens of the item carry nothing.",
         model="demo-t2i",
         params={"prompt": "a green triangle and a purple square", "leak": False},
     ),

@@ -29,7 +29,7 @@ export interface Verdict {
    */
   shown: (boolean | null)[];
   /**
-   * Of an item kept: another one shows, or its shape in another's colour. Of a whole picture: the chosen item has another's colour, or is another once more.
+   * Of an item kept: another one shows, or its shape in another's colour. Of a whole picture: the chosen item has another's colour, or another stands in its place.
    */
   leak: boolean | null;
 }

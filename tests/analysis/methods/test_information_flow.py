@@ -161,6 +161,7 @@ def test_in_a_whole_picture_an_item_borrows_or_stands_twice() -> None:
     assert picture_judge.borrows(right, ball, [cross]) is False
     assert picture_judge.borrows([("red", "circle"), ("red", "cross")], ball, [cross]) is True
     assert picture_judge.borrows([("red", "cross")] * 2, ball, [cross]) is True
+    assert picture_judge.borrows([*right, ("red", "cross")], ball, [cross]) is False
 
 
 def test_another_item_of_the_same_shape_is_no_loan() -> None:
