@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import (
+    AutoConfig,
     LlamaConfig,
     LlamaForCausalLM,
     ModernBertConfig,
@@ -73,15 +74,22 @@ LESSONS = (
         mixed((0.15, pair_questions), (0.15, sums), (0.1, SHORT_STORIES), (0.6, number_document)),
     ),
     MaskedLesson(
+        "reckoning",
+        2000,
+        32,
+        mixed((0.45, sums), (0.45, number_document), (0.1, SHORT_STORIES)),
+    ),
+    MaskedLesson(
         "everything",
-        3500,
+        3000,
         32,
         mixed(
             (0.1, chains),
             (0.1, SHORT_STORIES),
-            (0.15, document),
-            (0.55, number_document),
-            (0.1, tales),
+            (0.12, document),
+            (0.45, number_document),
+            (0.15, sums),
+            (0.08, tales),
         ),
         rate=(1.0, 0.02),
     ),
@@ -174,20 +182,28 @@ def loss_of(
 
 
 def train(
-    model: ModernBertForMaskedLM, tokenizer: PreTrainedTokenizerFast, *, seed: int, folder: Path
+    model: ModernBertForMaskedLM,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    seed: int,
+    folder: Path,
+    first: int = 0,
 ) -> None:
-    """Trains `model` lesson by lesson; saves it into `folder` at every check and at the end."""
+    """Trains `model` lesson by lesson, from the lesson numbered `first` on.
+
+    It is saved into `folder` at every check and at the end.
+    """
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
     journal = Journal(model, tokenizer, folder)
-    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS))
-    for lesson in LESSONS:
+    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS[first:]))
+    for lesson in LESSONS[first:]:
         rights = deque[float](maxlen=MASTERY_STEPS)
         lots = masked_batches(tokenizer, Random(f"diffusion {seed} {lesson.name}"), lesson)
         for step, batch in zip(range(lesson.steps), lots, strict=False):
-            first, last = lesson.rate
-            share = first + (last - first) * step / lesson.steps
+            begin, end = lesson.rate
+            share = begin + (end - begin) * step / lesson.steps
             warm = min(1.0, (journal.steps + 1) / WARMUP_STEPS)
             optimizer.param_groups[0]["lr"] = PEAK_RATE * warm * share
             loss, right = train_step(model, optimizer, batch)
@@ -270,14 +286,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
-    parser.add_argument("--start", type=Path, default=LM_FOLDER, help="the trained demo-lm")
+    parser.add_argument(
+        "--start", type=Path, default=LM_FOLDER, help="demo-lm, or a folder to go on from"
+    )
+    parser.add_argument("--lesson", type=int, default=0, help="number of the first lesson")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.start)
-    lm = LlamaForCausalLM.from_pretrained(options.start, dtype=torch.float32)
-    train(model_from(lm), tokenizer, seed=options.seed, folder=options.out)
+    model = _started(options.start)
+    train(model, tokenizer, seed=options.seed, folder=options.out, first=options.lesson)
+
+
+def _started(folder: Path) -> ModernBertForMaskedLM:
+    if AutoConfig.from_pretrained(folder).model_type == "llama":
+        return model_from(LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32))
+    model: ModernBertForMaskedLM = ModernBertForMaskedLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
+    return model
 
 
 if __name__ == "__main__":

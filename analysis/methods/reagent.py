@@ -295,6 +295,18 @@ EXAMPLES = (
         },
     ),
     Example(
+        name="A sum, step by step",
+        look_for="The second sum hangs on what the model itself wrote just before. Click the other "
+        "numbers: 15 hangs on 19 and 4, and the last 23 on the 23 before it.",
+        model="demo-lm",
+        params={
+            "prompt": "David finds 7 potatoes. Felix picked up 19 stones. Felix sells 4. "
+            "David gives 8 more to Felix. Question: How many stones does Felix have now? Answer:",
+            "max_new_tokens": 20,
+            "target_start": 12,
+        },
+    ),
+    Example(
         name="A story goes on",
         look_for="Click through the output: some words hang on the beginning, others on "
         "the word before alone.",
