@@ -8,6 +8,7 @@ import { howOf, phraseOf, pictureAt, placeOf, type Panel, type Shown } from "./s
 
 export function createDetail(root: HTMLElement, context: ViewContext): Panel {
   let shown: Shown | null = null;
+  root.tabIndex = 0; // it scrolls on small screens, and holds nothing else to be focused
 
   function mark(): void {
     if (!shown?.state.prompt) return root.replaceChildren();
@@ -24,7 +25,10 @@ export function createDetail(root: HTMLElement, context: ViewContext): Panel {
       mark();
     },
     mark,
-    destroy: () => root.replaceChildren(),
+    destroy: () => {
+      root.removeAttribute("tabindex");
+      root.replaceChildren();
+    },
   };
 }
 

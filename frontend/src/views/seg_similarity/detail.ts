@@ -10,6 +10,7 @@ import { bestLayer, layerName, measuresAt, type Panel, type Shown } from "./show
 
 export function createDetail(root: HTMLElement, context: ViewContext): Panel {
   let shown: Shown | null = null;
+  root.tabIndex = 0; // it scrolls on small screens, and holds nothing else to be focused
 
   function mark(): void {
     if (!shown?.state.tokens) return root.replaceChildren();
@@ -29,7 +30,10 @@ export function createDetail(root: HTMLElement, context: ViewContext): Panel {
       mark();
     },
     mark,
-    destroy: () => root.replaceChildren(),
+    destroy: () => {
+      root.removeAttribute("tabindex");
+      root.replaceChildren();
+    },
   };
 }
 
