@@ -33,18 +33,21 @@ function dropUnder(key, value) {
   return Object.fromEntries(parts.map(([name, part]) => [name, dropTitles(part, key === "$defs")]));
 }
 
-/** An object that pydantic wrote out in place, such as ArrayRef, becomes one definition. */
+/** What pydantic writes out in place wherever it is used. */
+const IN_PLACE = ["ArrayRef", "PictureRef"];
+
+/** An object that pydantic wrote out in place becomes one definition. */
 function hoist(schema, definitions) {
   if (Array.isArray(schema)) return schema.map((part) => hoist(part, definitions));
   if (schema === null || typeof schema !== "object") return schema;
   const inner = Object.fromEntries(
     Object.entries(schema).map(([key, value]) => [key, hoist(value, definitions)]),
   );
-  if (inner.type !== "object" || inner.title !== "ArrayRef") return inner;
+  if (inner.type !== "object" || !IN_PLACE.includes(inner.title)) return inner;
   const { description, ...definition } = inner;
-  definitions.ArrayRef = definition;
+  definitions[inner.title] = definition;
   // A $ref with a description beside it would be written out once more.
-  return { tsType: "ArrayRef", ...(description && { description }) };
+  return { tsType: inner.title, ...(description && { description }) };
 }
 
 /** What was dumped holds every field, whether or not it has a default. */

@@ -100,8 +100,11 @@ export const deleteRun = (id: string) =>
 export const getMe = () => unwrap(client.GET("/api/me"));
 export const listWorkers = () => unwrap(client.GET("/api/worker"));
 
-export async function fetchArtifact(sha256: string): Promise<ArrayBuffer> {
-  const response = await fetch(`/api/artifacts/${sha256}`, { credentials: "same-origin" });
+export const fetchArtifact = (sha256: string) => fetchBytes(`/api/artifacts/${sha256}`);
+export const fetchPicture = (sha256: string) => fetchBytes(`/api/artifacts/${sha256}.png`);
+
+async function fetchBytes(address: string): Promise<ArrayBuffer> {
+  const response = await fetch(address, { credentials: "same-origin" });
   if (!response.ok) throw new ApiError(asProblem(null, response));
   return response.arrayBuffer();
 }

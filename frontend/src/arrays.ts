@@ -1,4 +1,4 @@
-import type { ArrayRef } from "./gen/common";
+import type { ArrayRef, PictureRef } from "./gen/common";
 
 export type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array;
 
@@ -19,6 +19,33 @@ export function createArraySource(fetchBytes: FetchBytes): ArraySource {
     fetched.catch(() => pending.delete(ref.sha256));
     return fetched;
   };
+}
+
+/** The address of a picture for an <img> or an <image>, with the file in it. */
+export type PictureSource = (ref: PictureRef) => string | Promise<string>;
+
+/** Inline pictures at once; asks `fetchBytes` once for each of the others. */
+export function createPictureSource(fetchBytes: FetchBytes): PictureSource {
+  const pending = new Map<string, Promise<string>>();
+  return (ref) => {
+    if (typeof ref.data === "string") return pngAddress(ref.data);
+    const known = pending.get(ref.sha256);
+    if (known) return known;
+    const fetched = fetchBytes(ref.sha256).then((bytes) => pngAddress(toBase64(bytes)));
+    pending.set(ref.sha256, fetched);
+    fetched.catch(() => pending.delete(ref.sha256));
+    return fetched;
+  };
+}
+
+const pngAddress = (base64: string) => `data:image/png;base64,${base64}`;
+
+function toBase64(bytes: ArrayBuffer): string {
+  const parts: string[] = [];
+  for (let at = 0; at < bytes.byteLength; at += 0x8000) {
+    parts.push(String.fromCharCode(...new Uint8Array(bytes.slice(at, at + 0x8000))));
+  }
+  return btoa(parts.join(""));
 }
 
 /** Bytes travel little-endian, which is what every browser's typed arrays read. */

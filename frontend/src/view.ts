@@ -2,7 +2,7 @@
 // that it runs live, in tests replaying recorded events, and in a report with no server.
 
 import type { Readable } from "svelte/store";
-import type { ArraySource } from "./arrays";
+import type { ArraySource, PictureSource } from "./arrays";
 import type { ArrayRef, ModelInfo } from "./gen/common";
 import type { Selection } from "./selection";
 import type { Theme } from "./theme";
@@ -69,6 +69,7 @@ export interface Explained {
 
 export interface ViewContext {
   arrays: ArraySource;
+  pictures: PictureSource;
   selection: Selection;
   theme: Readable<Theme>;
   state: ViewState;

@@ -1,7 +1,7 @@
 // A stage for views: what the page would give them, without a page.
 
 import { readable, writable } from "svelte/store";
-import { createArraySource, type FetchBytes } from "../src/arrays";
+import { createArraySource, createPictureSource, type FetchBytes } from "../src/arrays";
 import type { MethodEvent } from "../src/gen/reagent";
 import { createSelection } from "../src/selection";
 import type { CreateView, RunFacts, ViewContext } from "../src/view";
@@ -69,7 +69,7 @@ interface Options {
   context?: Partial<ViewContext>;
 }
 
-export const stage = (options: Options = {}) => stageOf(createReagent, options);
+export const stage = (options: Options = {}) => stageOf<MethodEvent>(createReagent, options);
 
 /** Draws wait until what is played has been played; live, they happen at every event. */
 export function stageOf<Event>(create: CreateView<Event>, options: Options = {}) {
@@ -82,6 +82,7 @@ export function stageOf<Event>(create: CreateView<Event>, options: Options = {})
   const said: string[] = [];
   const context: ViewContext = {
     arrays: createArraySource(options.fetchBytes ?? noFetch),
+    pictures: createPictureSource(options.fetchBytes ?? noFetch),
     selection: createSelection(),
     theme: readable("light"),
     state: memoryState(options.state ?? {}),

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from analysis.capabilities import CANNOT
 from analysis.errors import UnknownMethod
 
 FOLDER = Path(__file__).resolve().parents[1] / "gen" / "methods"
@@ -58,9 +59,11 @@ INSPECT_METHOD = MethodOut(
 
 @cache
 def method_list() -> tuple[MethodOut, ...]:
-    """All methods, by stem."""
+    """All methods, by what they need (text first) and then by stem."""
     files = sorted(FOLDER.glob("*.json"))
-    return tuple(MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files)
+    found = [MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    order = [*CANNOT, "default"]
+    return tuple(sorted(found, key=lambda method: order.index(method.queue)))
 
 
 def method_get(stem: str) -> MethodOut:

@@ -18,6 +18,7 @@ from workbench.runs.selectors import (
     artifact_read,
     event_list,
     page_limit,
+    picture_read,
     run_get,
     run_list,
     run_snapshot,
@@ -129,16 +130,32 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
 
 
 @router.get(
+    "/artifacts/{sha256}.png", response={200: None, codes_4xx: ErrorOut}, operation_id="picture"
+)
+def picture(request: HttpRequest, sha256: str) -> HttpResponse:
+    """The PNG file of a picture; it never changes."""
+    content = picture_read(owner=visitor(request), sha256=sha256)
+    return _unchanging(request, sha256, content, "image/png")
+
+
+@router.get(
     "/artifacts/{sha256}", response={200: None, codes_4xx: ErrorOut}, operation_id="artifact"
 )
 def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
     """The bytes of an array, little-endian and row-major; they never change."""
     content = artifact_read(owner=visitor(request), sha256=sha256)
-    response = HttpResponse(
-        content,
-        content_type="application/octet-stream",
-        headers={"Cache-Control": "private, max-age=31536000, immutable"},
-    )
+    return _unchanging(request, sha256, content, "application/octet-stream")
+
+
+def _unchanging(
+    request: HttpRequest, sha256: str, content: bytes, content_type: str
+) -> HttpResponse:
+    """Content under its hash, of a type that its address says and no browser may guess."""
+    headers = {
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    response = HttpResponse(content, content_type=content_type, headers=headers)
     response["ETag"] = etag = f'"{sha256}"'
     answer = get_conditional_response(request, etag=etag, response=response)
     assert isinstance(answer, HttpResponse)

@@ -1,4 +1,4 @@
-"""Arrays of events: small ones travel inside, the others are kept under their hash."""
+"""Arrays and pictures of events: small ones travel inside, the others stand under their hash."""
 
 import json
 from datetime import timedelta
@@ -11,35 +11,53 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from analysis.events import ArrayRef, Event, array_bytes, content_ref, inline_ref
+from analysis.pictures import PictureRef, inline_picture, picture_ref, png_bytes
 from workbench.errors import EventTooLarge
 from workbench.runs.models import Artifact
 
 UNUSED_FOR = timedelta(hours=1)  # a worker may be about to refer to an array it has just saved
 
 
-class ArrayStore:
-    """Where the arrays of one event go; `saved` maps the hashes kept apart onto their sizes."""
+class EventStore:
+    """Where arrays and pictures of one event go; `saved`: sizes of those kept apart, by hash."""
 
     def __init__(self) -> None:
         self.saved: dict[str, int] = {}
         self._room = settings.MAX_INLINE_BYTES
 
-    def __call__(self, array: np.ndarray) -> ArrayRef:
-        size = 4 * -(-array.nbytes // 3)  # in base64
-        if size <= self._room:
-            self._room -= size
+    def array(self, array: np.ndarray) -> ArrayRef:
+        if self._fits(array.nbytes):
             return inline_ref(array)
         ref = content_ref(array)
-        content = array_bytes(array)
-        artifact_save(sha256=ref.sha256, content=content)
-        self.saved[ref.sha256] = len(content)
+        self._save(ref.sha256, array_bytes(array))
         return ref
+
+    def picture(self, picture: np.ndarray) -> PictureRef:
+        content = png_bytes(picture)
+        if self._fits(len(content)):
+            return inline_picture(picture)
+        ref = picture_ref(picture, content)
+        self._save(ref.sha256, content)
+        return ref
+
+    def _fits(self, size: int) -> bool:
+        """Whether there is room inside for so many bytes in base64; takes it."""
+        encoded = 4 * -(-size // 3)
+        if encoded > self._room:
+            return False
+        self._room -= encoded
+        return True
+
+    def _save(self, sha256: str, content: bytes) -> None:
+        artifact_save(sha256=sha256, content=content)
+        self.saved[sha256] = len(content)
 
 
 def event_dump(event: Event) -> tuple[str, dict[str, int]]:
-    """The event as JSON text, and the arrays kept apart. Raises EventTooLarge."""
-    store = ArrayStore()
-    value: dict[str, Any] = event.model_dump(mode="json", context={"store": store})
+    """The event as JSON text, and the sizes of what is kept apart. Raises EventTooLarge."""
+    store = EventStore()
+    context = {"store": store.array, "picture_store": store.picture}
+    value: dict[str, Any] = event.model_dump(mode="json", context=context)
     payload = json.dumps(value, separators=(",", ":"), allow_nan=False)
     if len(payload) > settings.MAX_EVENT_BYTES:
         raise EventTooLarge(

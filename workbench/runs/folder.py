@@ -1,4 +1,4 @@
-"""A run as a folder: manifest.json, events.jsonl and arrays/*.npy."""
+"""A run as a folder: manifest.json, events.jsonl, arrays/*.npy and pictures/*.png."""
 
 import json
 import time
@@ -16,6 +16,7 @@ from analysis.catalog import Entry
 from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import ArrayRef, Event, ModelLoaded, content_ref
 from analysis.method import Method
+from analysis.pictures import PictureRef, picture_ref, png_bytes
 from workbench.catalog.selectors import catalog
 
 PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "captum")
@@ -27,6 +28,7 @@ class RunFolder:
 
     path: Path
     hashes: set[str] = field(default_factory=set)
+    picture_hashes: set[str] = field(default_factory=set)
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -37,7 +39,8 @@ class RunFolder:
                 remedy="Name a new folder; nothing is overwritten.",
                 field="out",
             )
-        (path / "arrays").mkdir(parents=True, exist_ok=True)
+        for name in ("arrays", "pictures"):
+            (path / name).mkdir(parents=True, exist_ok=True)
         return cls(path)
 
     def record(self, method: Method, model: Entry, params: dict[str, Any]) -> Iterator[Event]:
@@ -52,7 +55,7 @@ class RunFolder:
                 for event in analysis.run(
                     method.stem, model=model, params=params, catalog=catalog()
                 ):
-                    payload = event.model_dump(mode="json", context={"store": self._store})
+                    payload = event.model_dump(mode="json", context=self._stores)
                     lines.write(json.dumps(payload, ensure_ascii=False) + "\n")
                     if isinstance(event, ModelLoaded):
                         manifest["model"] = event.info.model_dump(mode="json")
@@ -67,6 +70,7 @@ class RunFolder:
         finally:
             manifest["seconds"] = round(time.perf_counter() - start, 3)
             manifest["arrays"] = sorted(self.hashes)
+            manifest["pictures"] = sorted(self.picture_hashes)
             self._write(manifest)
 
     def _begin(self, method: Method, model: Entry, params: dict[str, Any]) -> dict[str, Any]:
@@ -88,9 +92,20 @@ class RunFolder:
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
         (self.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
+    @property
+    def _stores(self) -> dict[str, Any]:
+        return {"store": self._store, "picture_store": self._store_picture}
+
     def _store(self, array: np.ndarray) -> ArrayRef:
         ref = content_ref(array)
         if ref.sha256 not in self.hashes:
             np.save(self.path / "arrays" / f"{ref.sha256}.npy", array)
             self.hashes.add(ref.sha256)
+        return ref
+
+    def _store_picture(self, picture: np.ndarray) -> PictureRef:
+        content = png_bytes(picture)
+        ref = picture_ref(picture, content)
+        (self.path / "pictures" / f"{ref.sha256}.png").write_bytes(content)
+        self.picture_hashes.add(ref.sha256)
         return ref

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.storage import default_storage
 
+from analysis.pictures import PNG_SIGNATURE
 from workbench.errors import ArtifactNotFound, InvalidQuery, RunNotFound
 from workbench.messages import ErrorOut, RunOut
 from workbench.runs.models import Artifact, Run, RunEvent, Status
@@ -92,6 +93,14 @@ def artifact_read(*, owner: AbstractBaseUser, sha256: str) -> bytes:
         raise ArtifactNotFound(f"There is no array {sha256[:70]!a}.", remedy="Load the run again.")
     with default_storage.open(artifact.storage_name) as file:
         content: bytes = file.read()
+    return content
+
+
+def picture_read(*, owner: AbstractBaseUser, sha256: str) -> bytes:
+    """The PNG file of a picture of one of the owner's runs. Raises ArtifactNotFound."""
+    content = artifact_read(owner=owner, sha256=sha256)
+    if not content.startswith(PNG_SIGNATURE):
+        raise ArtifactNotFound(f"{sha256[:12]} is no picture.", remedy="Load the run again.")
     return content
 
 

@@ -44,6 +44,15 @@ class Draft {
     if (!this.stem) this.read();
   }
 
+  /** Another method; where the model cannot serve it, its first example. */
+  choose(stem: string): void {
+    const method = catalog.method(stem);
+    const model = catalog.models.find((one) => one.id === this.model);
+    const able = method?.needs.every((need) => model?.capabilities.includes(need)) ?? true;
+    const example = able ? undefined : method?.examples[0];
+    this.fill(stem, example?.model ?? this.model, example?.params ?? {});
+  }
+
   /** What the address asks for, else the first example: Run works from the start. */
   read(): void {
     const method = catalog.method(router.get("method") ?? "") ?? catalog.methods[0];

@@ -101,3 +101,15 @@ export interface SelfCheck {
    */
   compared: string;
 }
+export interface PictureRef {
+  width: number;
+  height: number;
+  /**
+   * Content hash of the file; the address of the artifact.
+   */
+  sha256: string;
+  /**
+   * The file in base64; null: fetch the artifact by its hash.
+   */
+  data: string | null;
+}

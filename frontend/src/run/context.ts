@@ -2,8 +2,8 @@
 
 import { get, writable, type Readable } from "svelte/store";
 import { announce } from "../announce";
-import { fetchArtifact, listEvents, listRuns, type Run } from "../api";
-import { createArraySource } from "../arrays";
+import { fetchArtifact, fetchPicture, listEvents, listRuns, type Run } from "../api";
+import { createArraySource, createPictureSource } from "../arrays";
 import { catalog } from "../catalog.svelte";
 import { draft } from "../form/draft.svelte";
 import { defaultsOf, fieldsOf } from "../form/schema";
@@ -72,6 +72,7 @@ const READING = ["chat", "special_tokens"];
 export function plainContext(detail: HTMLElement, facts: Readable<RunFacts>): ViewContext {
   return {
     arrays: createArraySource(fetchArtifact),
+    pictures: createPictureSource(fetchPicture),
     selection: createSelection(),
     theme,
     state: addressState(),

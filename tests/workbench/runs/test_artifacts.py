@@ -1,4 +1,4 @@
-"""Arrays inside events and beside them."""
+"""Arrays and pictures inside events and beside them."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from analysis.events import Array, Event, array_bytes
+from analysis.pictures import Picture, png_bytes
 from workbench.errors import EventTooLarge
 from workbench.runs.artifacts import event_dump
 
@@ -60,3 +61,26 @@ def test_an_event_too_large_without_its_arrays_is_refused() -> None:
     tiny = np.zeros(1, np.uint8)
     with pytest.raises(EventTooLarge, match="65536"):
         dump(first=tiny, second=tiny, note="x" * 70_000)
+
+
+class Shown(Event):
+    kind: str = "shown"
+    first: Picture
+    second: Picture
+
+
+@pytest.mark.parametrize("side", [8, 80, 120])
+def test_pictures_share_the_room_inside_and_are_kept_apart_beyond_it(side: int) -> None:
+    noise = np.random.default_rng(side).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    payload, saved = event_dump(Shown(first=noise[0], second=noise[1]))
+    assert len(payload) <= settings.MAX_EVENT_BYTES
+    event = json.loads(payload)
+    for name, pixels in zip(("first", "second"), noise, strict=True):
+        ref, content = event[name], png_bytes(pixels)
+        if ref["data"] is None:
+            assert saved[ref["sha256"]] == len(content)
+            with default_storage.open(f"{ref['sha256'][:2]}/{ref['sha256']}") as file:
+                assert file.read() == content
+        else:
+            assert base64.b64decode(ref["data"]) == content
+    assert len(saved) == {8: 0, 80: 1, 120: 2}[side]

@@ -1,17 +1,22 @@
 """Nobody sees or touches a run of somebody else; a stranger sees nothing at all."""
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from django.test import Client
 
+from analysis.pictures import png_bytes
 from workbench.runs.artifacts import artifact_save
 from workbench.runs.execution import Pending, event_append, run_claim
 from workbench.runs.models import Run, Status
 
 pytestmark = pytest.mark.django_db
+PICTURE = png_bytes(np.zeros((2, 3, 3), np.uint8))
+PICTURE_SHA = hashlib.sha256(PICTURE).hexdigest()
 SHA = "ef797c8118f02dfb649607dd5d3f8c7623048c9c063d532cc95c5ed7a898a64f"
 
 
@@ -20,7 +25,9 @@ def run(make_run: Callable[..., Run]) -> Run:
     claimed = run_claim(run=make_run().id, worker="w")
     assert claimed is not None
     artifact_save(sha256=SHA, content=b"12345678")
-    event_append(run=claimed.id, attempt=1, events=[Pending(2, "{}", {SHA: 8})])
+    artifact_save(sha256=PICTURE_SHA, content=PICTURE)
+    sizes = {SHA: 8, PICTURE_SHA: len(PICTURE)}
+    event_append(run=claimed.id, attempt=1, events=[Pending(2, "{}", sizes)])
     return claimed
 
 
@@ -31,6 +38,7 @@ def requests(run: Run) -> list[tuple[str, str]]:
         ("post", f"/api/runs/{run.id}/cancel"),
         ("delete", f"/api/runs/{run.id}"),
         ("get", f"/api/artifacts/{SHA}"),
+        ("get", f"/api/artifacts/{PICTURE_SHA}.png"),
         ("get", f"/api/runs?before={run.id}"),
     ]
 
@@ -84,6 +92,24 @@ def test_an_array_is_cached_by_its_owner_alone(
     headers = {"If-None-Match": first["ETag"]}
     assert anna_client.get(f"/api/artifacts/{SHA}", headers=headers).status_code == 304
     assert tom_client.get(f"/api/artifacts/{SHA}", headers=headers).status_code == 404
+
+
+def test_a_picture_is_a_png_whatever_a_browser_thinks(anna_client: Client, run: Run) -> None:
+    answer = anna_client.get(f"/api/artifacts/{PICTURE_SHA}.png")
+    assert answer.content == PICTURE
+    assert answer["Content-Type"] == "image/png"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "private" in answer["Cache-Control"]
+    headers = {"If-None-Match": answer["ETag"]}
+    assert anna_client.get(answer.wsgi_request.path, headers=headers).status_code == 304
+
+
+def test_what_is_no_picture_is_never_sent_as_one(anna_client: Client, run: Run) -> None:
+    answer = anna_client.get(f"/api/artifacts/{SHA}.png")
+    assert (answer.status_code, answer.json()["code"]) == (404, "artifact_not_found")
+    plain = anna_client.get(f"/api/artifacts/{PICTURE_SHA}")
+    assert plain["Content-Type"] == "application/octet-stream"
+    assert plain["X-Content-Type-Options"] == "nosniff"
 
 
 def test_the_id_of_a_strange_run_cannot_be_taken(

@@ -20,7 +20,7 @@ REFUSED, STOPPED = 2, 130
 
 
 class Command(BaseCommand):
-    help = "Run a method on a model and write manifest.json, events.jsonl and arrays/ to a folder."
+    help = "Run a method on a model and write manifest, events, arrays/ and pictures/ to a folder."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("method", nargs="?", help="stem of a method, for example reagent")

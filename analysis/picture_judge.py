@@ -1,0 +1,109 @@
+"""Says whether a picture shows an item: the bundled judge of coloured shapes, with its accuracy.
+
+A verdict is a badge, never hidden truth: what the judge saw is told in words beside it. Pictures of
+other models than the bundled one have no judge.
+
+Shape legend: H, W rows and columns of pixels.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.demo import judge
+from analysis.demo.captions import BORROWERS, COLOUR_WORDS, MIMICS, NAMES, SHAPE_WORDS
+
+JUDGED_MODEL = "demo-t2i"
+ACCURACY_ROW = "judge right on real renders"
+Sight = tuple[str, str]  # colour, shape
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a phrase says by itself; what it leaves open is None."""
+
+    colour: str | None
+    shape: str | None
+
+    def fits(self, sight: Sight) -> bool:
+        return self.colour in (None, sight[0]) and self.shape in (None, sight[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How often the judge was right on pictures whose content is known."""
+
+    share: float
+    pictures: int
+
+
+def wanted(phrase: str) -> Wanted:
+    """What the words of the bundled world say; both None for other words."""
+    words = f" {phrase.lower()} "
+    for names in (NAMES, BORROWERS, MIMICS):
+        for name, (colour, shape) in names.items():
+            if f" {name} " in words:
+                return Wanted(colour, shape)
+    return Wanted(_said(COLOUR_WORDS, words), _said(SHAPE_WORDS, words))
+
+
+def sights(picture: np.ndarray) -> list[Sight]:
+    """Colour and shape of everything that [H, W, 3] pixels show, from top to bottom."""
+    return list(judge.looks(picture))
+
+
+def shows(seen: Sequence[Sight], item: Wanted) -> bool | None:
+    """Whether the item is among what was seen; None where its words say nothing."""
+    if item == Wanted(None, None):
+        return None
+    return any(item.fits(sight) for sight in seen)
+
+
+def leaks(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool | None:
+    """Whether a picture of `item` alone shows another item, or its shape in another's colour."""
+    known = _looks(others)
+    if not known:
+        return None
+    foreign = {*known, *((colour, item.shape) for colour, _ in known if colour != item.colour)}
+    return any(sight in foreign for sight in seen)
+
+
+def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool | None:
+    """Whether in a picture of all items this one has another's colour, or another stands for it.
+
+    A thing drawn twice is no loan as long as the item itself is there too.
+    """
+    known = _looks(others)
+    if not known:
+        return None
+    strays = {(colour, item.shape or "") for colour, _ in known if colour != item.colour}
+    strays |= set() if shows(seen, item) else set(known)
+    return any(list(seen).count(stray) > known.count(stray) for stray in strays)
+
+
+def _looks(items: Sequence[Wanted]) -> list[Sight]:
+    """Of the items that say both colour and shape."""
+    return [(item.colour, item.shape) for item in items if item.colour and item.shape]
+
+
+def accuracy(folder: Path) -> Accuracy | None:
+    """As measured and written into the model's folder; None where it is not."""
+    file = folder / "report.json"
+    if not file.is_file():
+        return None
+    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    for row in rows:
+        if row["name"] == ACCURACY_ROW:
+            return Accuracy(float(row["share"]), int(row["items"]))
+    return None
+
+
+def _said(words: Mapping[str, tuple[str, ...]], phrase: str) -> str | None:
+    for meaning, synonyms in words.items():
+        if any(f" {word} " in phrase for word in synonyms):
+            return meaning
+    return None

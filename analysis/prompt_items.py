@@ -1,0 +1,67 @@
+"""The items that a prompt of a picture names, as stretches of its text."""
+
+import re
+from dataclasses import dataclass
+
+from analysis.errors import InvalidParams
+
+MOST_ITEMS = 6
+# What stands before the first item, and between two.
+OPENING = re.compile(
+    r"\s*(?:(?:a|the) (?:picture|drawing|photo|painting) of|there (?:is|are))\s+", re.I
+)
+JOINT = re.compile(r"\s*,\s*(?:and\s+)?|\s+(?:and|with|next to|beside)\s+", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptItem:
+    """Characters `start:end` of the prompt."""
+
+    phrase: str
+    start: int
+    end: int
+
+
+def find_items(prompt: str, named: str) -> list[PromptItem]:
+    """The items named, separated by semicolons; where none is, the parts between joining words.
+
+    Raises InvalidParams for one that does not stand in the prompt, or too many.
+    """
+    found = _named(prompt, named) if named.strip() else _split(prompt)
+    if len(found) > MOST_ITEMS:
+        raise InvalidParams(
+            f"The prompt has {len(found)} items; the limit is {MOST_ITEMS}.",
+            remedy="Name those that matter in items, separated by semicolons.",
+            field="items",
+        )
+    return found
+
+
+def _named(prompt: str, named: str) -> list[PromptItem]:
+    found, after = [], 0
+    for phrase in filter(None, (part.strip() for part in named.split(";"))):
+        start = prompt.find(phrase, after)
+        if start < 0:
+            raise InvalidParams(
+                f"The prompt has no {phrase!a} after character {after}.",
+                remedy="Copy the items from the prompt, in its order.",
+                field="items",
+            )
+        after = start + len(phrase)
+        found.append(PromptItem(phrase, start, after))
+    return found
+
+
+def _split(prompt: str) -> list[PromptItem]:
+    opening = OPENING.match(prompt)
+    start = opening.end() if opening else 0
+    found = []
+    for end, next_start in [(m.start(), m.end()) for m in JOINT.finditer(prompt, start)] + [
+        (len(prompt), len(prompt))
+    ]:
+        phrase = prompt[start:end].strip(" .")
+        if phrase:
+            begin = prompt.index(phrase, start)
+            found.append(PromptItem(phrase, begin, begin + len(phrase)))
+        start = next_start
+    return found

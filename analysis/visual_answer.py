@@ -1,0 +1,150 @@
+"""What a vision-language model answers about a picture, and the states behind it.
+
+Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
+N positions of the whole sequence, T tokens of the answer, P patches, row by row, D state width.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from analysis import text
+from analysis.errors import ModelIncompatible
+from analysis.events import Event, Progress
+from analysis.model import VisionLanguageModel
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A greedy answer. `ids` hold prompt and answer; `inputs` what the model takes for both.
+
+    `logprobs` (natural) are the answer's, one per token; `picture_ids` stand for patches.
+    """
+
+    ids: list[int]
+    prompt_length: int
+    logprobs: list[float]
+    inputs: dict[str, torch.Tensor]
+    picture_ids: frozenset[int]
+
+    @property
+    def text_positions(self) -> list[int]:
+        """Positions that hold text, special tokens included."""
+        return [n for n, token in enumerate(self.ids) if token not in self.picture_ids]
+
+
+def write(
+    model: VisionLanguageModel, picture: Image.Image, question: str, length: int
+) -> Generator[Event, None, Answer]:
+    """Let the model answer greedily, up to `length` tokens; yields progress per token."""
+    inputs = model.inputs(picture, question)
+    prompt: list[int] = inputs["input_ids"][0].tolist()
+    text.check_length(len(prompt), output=length, context=model.info.context or 2**31)
+    ids, logprobs = list(prompt), []
+    for token, logprob in _tokens(model, inputs, length):
+        ids.append(token)
+        logprobs.append(logprob)
+        yield Progress(stage="answering", done=len(logprobs), total=length, unit="tokens")
+    full = {**inputs, **_grown(inputs, ids, model.device)}
+    return Answer(ids, len(prompt), logprobs, full, frozenset([picture_token(model)]))
+
+
+def picture_token(model: VisionLanguageModel) -> int:
+    """The id that stands for the picture's patches. Raises ModelIncompatible."""
+    config: Any = model.plain.config
+    for name in ("image_token_id", "image_token_index"):
+        found = getattr(config, name, None)
+        if found is not None:
+            return int(found)
+    raise ModelIncompatible(
+        f"{model.info.architecture} does not say which token stands for a picture.",
+        remedy="Choose a LLaVA, Qwen2-VL, Gemma 3 or PaliGemma model.",
+        field="model",
+    )
+
+
+def patch_grid(model: VisionLanguageModel, answer: Answer) -> tuple[int, int]:
+    """Rows and columns of the patches that the language model sees. Raises ModelIncompatible."""
+    count = sum(token in answer.picture_ids for token in answer.ids)
+    sizes = answer.inputs.get("image_grid_thw")
+    if sizes is not None:
+        config: Any = model.plain.config
+        merge = int(config.vision_config.spatial_merge_size)
+        _, rows, columns = (int(size) for size in sizes[0])
+        return rows // merge, columns // merge
+    side = round(count**0.5)
+    if side * side != count or "image_sizes" in answer.inputs:
+        raise ModelIncompatible(
+            f"{model.info.architecture} gives a picture {count} tokens, which are no single "
+            "square of patches.",
+            remedy="Choose a model that does not cut a picture into tiles: LLaVA 1.5, Qwen2-VL, "
+            "Qwen2.5-VL, Gemma 3, PaliGemma.",
+            field="model",
+        )
+    return side, side
+
+
+@torch.inference_mode()
+def states(model: VisionLanguageModel, answer: Answer) -> torch.Tensor:
+    """The language model's residual stream, float32 [L + 1, N, D], by one forward pass."""
+    out = model.forward(**answer.inputs, output_hidden_states=True, use_cache=False)
+    hidden = getattr(out, "hidden_states", None)
+    assert hidden is not None
+    stacked: torch.Tensor = torch.stack([state[0].float() for state in hidden])
+    return stacked
+
+
+def _tokens(
+    model: VisionLanguageModel, inputs: dict[str, torch.Tensor], length: int
+) -> Iterator[tuple[int, float]]:
+    """The likeliest token each time, with its log-probability; an end of text is the last."""
+    stops = stop_ids(model)
+    ids: list[int] = inputs["input_ids"][0].tolist()
+    # Positions in time, height and width follow from the whole sequence: Qwen-VL is read whole.
+    cached = "image_grid_thw" not in inputs
+    given, cache = inputs, None
+    for _ in range(length):
+        token, logprob, cache = _step(model, given, cache, cached=cached)
+        yield token, logprob
+        if token in stops:
+            return
+        ids.append(token)
+        given = {**inputs, **_grown(inputs, ids, model.device)}
+        if cached:
+            mask_1N = given["attention_mask"]
+            given = {"input_ids": given["input_ids"][:, -1:], "attention_mask": mask_1N}
+
+
+@torch.inference_mode()
+def _step(
+    model: VisionLanguageModel, given: dict[str, torch.Tensor], cache: Any, *, cached: bool
+) -> tuple[int, float, Any]:
+    out = model.forward(**given, past_key_values=cache, use_cache=cached)
+    logprobs = out.logits[0, -1].double().log_softmax(-1)
+    token = int(logprobs.argmax())
+    return token, float(logprobs[token]), out.past_key_values if cached else None
+
+
+def stop_ids(model: VisionLanguageModel) -> set[int]:
+    """Tokens that end an answer."""
+    config: Any = model.plain.generation_config
+    named = config.eos_token_id if config else None
+    listed = named if isinstance(named, list) else [named]
+    return {token for token in (*listed, model.tokenizer.eos_token_id) if token is not None}
+
+
+def _grown(
+    inputs: dict[str, torch.Tensor], ids: list[int], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """What grows with the answer: one row of ids, and of everything that has one value per id."""
+    length = inputs["input_ids"].shape[1]
+    grown = {"input_ids": torch.tensor([ids], device=device)}
+    for name, value in inputs.items():
+        if name != "input_ids" and value.shape == (1, length):
+            fill = 1 if name == "attention_mask" else 0
+            more = value.new_full((1, len(ids) - length), fill)
+            grown[name] = torch.cat([value, more], 1)
+    return grown

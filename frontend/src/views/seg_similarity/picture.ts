@@ -1,0 +1,233 @@
+// The main picture: the map of the chosen token over the scene, beside question and answer.
+
+import type { Selection as Joined } from "d3-selection";
+import { get } from "svelte/store";
+import { sequential } from "../../pictures/colour";
+import { element, segmented } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { visible } from "../../pictures/glyphs";
+import { unitMap } from "../../pictures/heat";
+import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import type { Group } from "../../pictures/lineChart";
+import { showNumber, showPercent } from "../../pictures/numbers";
+import { createSheet } from "../../pictures/sheet";
+import { drawStrip } from "../../pictures/tokenStripSvg";
+import type { ViewContext } from "../../view";
+import { cellItem, indexOfCell, moveCell } from "./choose";
+import { createFrame, drawOverlay, sizeOf } from "./overlay";
+import { layerName, mapAt, measuresAt, READS, SCORES, type Panel, type Shown } from "./shown";
+import { createAnswer, sectionsOf } from "./strip";
+import { patchTable } from "./tables";
+
+export function createPicture(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Where it looks", "picture", context);
+  const score = segmented("Score", SCORES, (value) =>
+    context.state.set("score", value.replace("-", "_")),
+  );
+  const reads = segmented("State that", READS, (value) => context.state.set("reads", value));
+  figure.controls.append(score.node, reads.node);
+
+  const look = figure.body.appendChild(element("div", { class: "look" }));
+  const left = look.appendChild(element("div", { class: "look-picture" }));
+  const right = look.appendChild(element("div", { class: "look-text" }));
+  const frame = createFrame(left, "scene-map");
+  const cell = frame.svg.append("rect").attr("class", "cell-primary");
+  const hovered = frame.svg.append("rect").attr("class", "cell-hover");
+  const layer = slider(left, "Layer", (value) => context.state.set("layer", String(value)));
+  const opacity = slider(left, "Opacity of the map", (value) =>
+    context.state.set("opacity", String(value / 100)),
+  );
+  const readout = left.appendChild(element("p", { class: "readout", "aria-live": "polite" }));
+  const answer = createAnswer(right, context);
+  let shown: Shown | null = null;
+
+  const node = frame.svg.node() as SVGSVGElement;
+  node.setAttribute("tabindex", "0");
+  node.addEventListener("keydown", (event) => shown && moveCell(event, shown, context));
+  node.addEventListener("pointermove", (event) => {
+    const index = shown && cellUnder(event, node, shown);
+    context.selection.hover(index === null ? null : cellItem(index));
+  });
+  node.addEventListener("pointerleave", () => context.selection.hover(null));
+  node.addEventListener("click", (event) => {
+    const index = shown && cellUnder(event, node, shown);
+    if (index !== null) context.selection.choose(cellItem(index));
+  });
+
+  function render(now: Shown): void {
+    shown = now;
+    if (!now.state.scene) return;
+    score.choose(now.score);
+    reads.choose(now.reads);
+    layer.set(now.layer, now.layers - 1, layerName(now.layer, now.layers));
+    opacity.set(Math.round(100 * now.opacity), 100, `${Math.round(100 * now.opacity)} %`);
+    frame.fit(sizeOf(now), sentence(now));
+    const parts = { picture: true, opacity: now.opacity, mask: true };
+    drawOverlay(frame.group, now, now.layer, parts);
+    answer.render(now);
+    renderLegend(figure.legend, legendOf(now));
+    figure.update(sourceOf(now, context));
+    mark();
+  }
+
+  function mark(): void {
+    if (!shown) return;
+    const { hover, primary } = get(context.selection);
+    place(cell, indexOfCell(primary), shown);
+    place(hovered, indexOfCell(hover), shown);
+    const index = indexOfCell(hover) ?? indexOfCell(primary);
+    readout.textContent = index === null ? readoutHint(shown) : cellSentence(shown, index);
+    answer.mark();
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+interface Slider {
+  set(value: number, most: number, text: string): void;
+}
+
+function slider(root: HTMLElement, label: string, changed: (value: number) => void): Slider {
+  const input = document.createElement("input");
+  Object.assign(input, { type: "range", min: "0", step: "1" });
+  const value = element("output", {});
+  root.append(element("label", { class: "slider" }, element("span", {}, label), input, value));
+  input.addEventListener("input", () => changed(input.valueAsNumber));
+  return {
+    set(at, most, text) {
+      input.max = String(most);
+      input.value = String(at);
+      input.setAttribute("aria-valuetext", text);
+      value.textContent = text;
+    },
+  };
+}
+
+function cellUnder(event: MouseEvent, node: Element, { grid }: Shown): number | null {
+  const box = node.getBoundingClientRect();
+  const column = Math.floor(((event.clientX - box.left) / box.width) * grid.columns);
+  const row = Math.floor(((event.clientY - box.top) / box.height) * grid.rows);
+  const inside = column >= 0 && row >= 0 && column < grid.columns && row < grid.rows;
+  return inside ? row * grid.columns + column : null;
+}
+
+type Rectangle = Joined<SVGRectElement, unknown, null, undefined>;
+
+function place(rectangle: Rectangle, index: number | null, shown: Shown): void {
+  const { width, height } = sizeOf(shown);
+  const { rows, columns } = shown.grid;
+  rectangle.attr("visibility", index === null ? "hidden" : "visible");
+  if (index === null) return;
+  rectangle
+    .attr("x", ((index % columns) * width) / columns)
+    .attr("y", (Math.floor(index / columns) * height) / rows)
+    .attr("width", width / columns)
+    .attr("height", height / rows)
+    .attr("vector-effect", "non-scaling-stroke");
+}
+
+function readoutHint(shown: Shown): string {
+  if (!shown.state.tokens) return "Reading the picture…";
+  return "Hover a patch or use the arrow keys.";
+}
+
+export function cellSentence(shown: Shown, index: number): string {
+  const { columns } = shown.grid;
+  const map = mapAt(shown, shown.layer);
+  const where = `Patch row ${Math.floor(index / columns) + 1}, column ${(index % columns) + 1}`;
+  if (!map) return where;
+  const units = unitMap(map);
+  const rank = 1 + Array.from(map).filter((value) => value > (map[index] ?? 0)).length;
+  const share = showPercent(units[index] ?? 0);
+  return `${where}: ${showNumber(map[index] ?? 0)}, ${share} of the range, rank ${rank}`;
+}
+
+/** What the picture shows, for those who do not see it. */
+function sentence(shown: Shown): string {
+  const { scene, mask } = shown.state;
+  const map = mapAt(shown, shown.layer);
+  const parts = [scene?.description ?? ""];
+  if (map && shown.token) {
+    const top = unitMap(map).indexOf(1);
+    const what = visible(shown.token.text.trim() || shown.token.piece);
+    parts.push(`Map of ${what}, layer ${layerName(shown.layer, shown.layers)}.`);
+    if (top >= 0) parts.push(`Highest: ${cellSentence(shown, top).split(":")[0] ?? ""}.`);
+  }
+  if (mask?.iou != null) parts.push(`Mask: overlap with the truth ${showNumber(mask.iou)}.`);
+  return parts.join(" ");
+}
+
+function legendOf(shown: Shown): Legend {
+  const map = mapAt(shown, shown.layer);
+  const low = map ? Math.min(...map) : 0;
+  const high = map ? Math.max(...map) : 0;
+  const measures = measuresAt(shown, shown.layer);
+  return {
+    scale: sequential(1, shown.theme),
+    unit: `of the way from the map's least score (${showNumber(low)}) to its greatest (${showNumber(high)})`,
+    normalisation: "this map",
+    notes: [
+      ...(measures ? [`Against the truth: ${measureText(measures)}.`] : []),
+      ...(shown.truth ? ["Dashed outline: the truth."] : []),
+      maskNote(shown),
+    ],
+  };
+}
+
+export const measureText = ({ auc, iou, pointing }: NonNullable<ReturnType<typeof measuresAt>>) =>
+  `AUC ${showNumber(auc)}, IoU ${showNumber(iou)}, highest patch ${pointing ? "inside" : "outside"}`;
+
+function maskNote({ state: { mask } }: Shown): string {
+  if (!mask) return "";
+  if (mask.source === "none") return "No mask: the answer has no token that prompts the decoder.";
+  const iou = mask.iou === null ? "" : ` (IoU with the truth ${showNumber(mask.iou)})`;
+  if (mask.source === "map") {
+    return `Solid outline: the thresholded map${iou}; the model has no mask decoder.`;
+  }
+  return `Solid outline: the mask decoder's mask${iou}, which expects ${showNumber(mask.quality ?? 0)}.`;
+}
+
+const SHEET = { picture: 360, strip: 420 };
+
+function sourceOf(shown: Shown, context: ViewContext): FigureSource {
+  const map = mapAt(shown, shown.layer);
+  return {
+    table: () => patchTable(shown),
+    data: () => ({
+      question: shown.state.scene?.question,
+      answer: shown.state.tokens?.answer,
+      token: shown.token,
+      reads: shown.reads,
+      score: shown.score,
+      layer: shown.layer,
+      ...shown.grid,
+      scores: map && Array.from(map),
+      measures: measuresAt(shown, shown.layer),
+      mask: shown.state.mask && { ...shown.state.mask, mask: shown.mask && Array.from(shown.mask) },
+    }),
+    svg: () => {
+      const title = `Where “${visible(shown.token?.text.trim() ?? "")}” looks, layer ${shown.layer}`;
+      const sheet = createSheet(title, shown.theme, get(context.run));
+      const size = sizeOf(shown);
+      const body = sheet.body as Group;
+      const group = body.append("g").attr("transform", `scale(${SHEET.picture / size.width})`);
+      const parts = { picture: true, opacity: shown.opacity, mask: true };
+      drawOverlay(group as Group, shown, shown.layer, parts);
+      const texts = body.append("g").attr("transform", `translate(${SHEET.picture + 24},0)`);
+      const strip = drawStrip(texts as Group, sectionsOf(shown), SHEET.strip, shown.theme);
+      const bottom = Math.max((SHEET.picture / size.width) * size.height, strip.height) + 14;
+      const legend = legendOf(shown);
+      const key = body.append("g").attr("transform", `translate(0,${bottom})`);
+      drawRamp(key.datum(legend), legend);
+      const words = body.append("text").attr("x", 176).attr("font-size", 10.5);
+      [legendText({ ...legend, notes: [] }), legend.notes.join(" ")].forEach((line, i) =>
+        words
+          .append("tspan")
+          .attr("x", 176)
+          .attr("y", bottom + 10 + 14 * i)
+          .text(line),
+      );
+      return sheet.finish(SHEET.picture + SHEET.strip + 24, bottom + 34);
+    },
+  };
+}

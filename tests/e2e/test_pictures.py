@@ -1,0 +1,168 @@
+"""The two image models as their users meet them: from the gallery to maps and pictures."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from analysis.catalog import BUNDLED
+from tests.e2e.chromium import chromium_path
+from tests.e2e.stack import Stack
+from workbench.catalog.methods import method_get
+
+pytestmark = pytest.mark.e2e
+
+WAIT = 60_000  # milliseconds; the machine may be slow, nothing here is a timing
+LOOKS = [("light", 1440, 900), ("dark", 390, 844)]
+FIGURES = {
+    "seg_similarity": ["Where it looks", "Layer by layer"],
+    "information_flow": ["Prompt and items"],
+}
+
+
+def examples(stem: str) -> list[Any]:
+    """Those whose model ships with this copy."""
+    found = method_get(stem).examples
+    return [pytest.param(stem, n, id=e.name) for n, e in enumerate(found) if _ships(e.model)]
+
+
+def _ships(model: str) -> bool:
+    return (BUNDLED / model).is_dir()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=chromium_path(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
+    """A browser context whose pages must raise no error and break no content policy."""
+    context = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(WAIT)
+    problems: list[str] = []
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on(
+        "console",
+        lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None,
+    )
+    yield context
+    context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+def open_example(page: Page, name: str) -> None:
+    """Run an example from its card in the gallery, to its end."""
+    page.goto("/")
+    cards = page.get_by_role("main").get_by_role("listitem")
+    card = cards.filter(has=page.get_by_text(name, exact=True))
+    card.get_by_role("button").first.click()
+    page.wait_for_url(re.compile("/runs/"))
+    done = page.get_by_role("main").get_by_text(re.compile("^done(, cached)?$")).first
+    expect(done).to_be_visible(timeout=WAIT)
+
+
+def no_barrier(page: Page) -> None:
+    """No serious violation in either theme, and nothing wider than the page."""
+    for theme, width, height in LOOKS:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(300)
+        found = Axe().run(page).response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize(
+    ("stem", "number"), [*examples("seg_similarity"), *examples("information_flow")]
+)
+def test_an_example_runs_from_the_gallery(page: Page, stem: str, number: int) -> None:
+    open_example(page, method_get(stem).examples[number].name)
+    for figure in FIGURES[stem]:
+        expect(page.get_by_role("figure", name=figure)).to_be_visible()
+    images = page.locator("figure img, figure image")
+    expect(images.first).to_be_visible()
+    page.wait_for_function(
+        "[...document.querySelectorAll('figure img')].every((one) => one.naturalWidth > 0)"
+    )
+    no_barrier(page)
+
+
+@pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
+def test_the_map_follows_token_layer_and_score_without_a_new_run(page: Page) -> None:
+    open_example(page, method_get("seg_similarity").examples[0].name)
+    run = page.url.partition("?")[0]
+    heat = page.locator(".scene-map image.heat")
+    seen = {heat.get_attribute("href")}
+    steps = [
+        lambda: page.get_by_role("listbox", name="Tokens").get_by_role("option").nth(4).click(),
+        lambda: page.get_by_role("button", name=re.compile("^Layer 1,")).click(),
+        lambda: page.get_by_role("radiogroup", name="Score").get_by_text("cosine").click(),
+        lambda: page.get_by_role("radiogroup", name="State").get_by_text("at").click(),
+    ]
+    for step in steps:
+        step()
+        page.wait_for_function(
+            "(seen) => !seen.includes(document.querySelector('.scene-map image.heat')"
+            ".getAttribute('href'))",
+            arg=list(seen),
+        )
+        seen.add(heat.get_attribute("href"))
+    assert page.url.startswith(run)
+    before = heat.get_attribute("href")
+    page.reload()
+    page.wait_for_function(
+        "(href) => document.querySelector('.scene-map image.heat')?.getAttribute('href') === href",
+        arg=before,
+    )
+
+
+@pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
+def test_a_question_of_ones_own_is_asked_of_the_scene(page: Page) -> None:
+    open_example(page, method_get("seg_similarity").examples[0].name)
+    page.get_by_role("textbox", name="Question").fill("Find the largest thing.")
+    address = page.url
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(lambda url: url != address)
+    expect(page.get_by_role("main")).to_contain_text("no answer is known", timeout=WAIT)
+
+
+@pytest.mark.parametrize(
+    ("stem", "figure"),
+    [("seg_similarity", "Where it looks"), ("information_flow", "Prompt and items")],
+)
+def test_figures_leave_with_their_pictures(
+    page: Page, tmp_path: Path, stem: str, figure: str
+) -> None:
+    example = method_get(stem).examples[0]
+    if not _ships(example.model):
+        pytest.skip(f"{example.model} is not bundled")
+    open_example(page, example.name)
+    shown = page.get_by_role("figure", name=figure)
+    begins = {"CSV": b"", "JSON": b"{", "SVG": b"<svg", "PNG": b"\x89PNG"}
+    for kind, start in begins.items():
+        with page.expect_download() as download:
+            shown.get_by_role("button", name=kind).click()
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        content = file.read_bytes()
+        assert content.startswith(start), kind
+        assert kind != "SVG" or b"data:image/png;base64," in content
+    shown.get_by_role("button", name="Table").click()
+    expect(shown.get_by_role("table")).to_be_visible()
