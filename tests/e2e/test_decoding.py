@@ -191,8 +191,7 @@ def test_a_canvas_is_stepped_played_and_branched(page: Page, filled: str) -> Non
         expect(figure(page, name)).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("theme", "size"), [("light", (1440, 900)), ("dark", (390, 844))])
 def test_no_picture_has_a_serious_barrier(
     browser: Browser, stack: Stack, forked: str, filled: str, theme: Any, size: tuple[int, int]
 ) -> None:

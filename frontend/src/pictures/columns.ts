@@ -33,7 +33,7 @@ export interface ColumnPicture {
   render(chart: ColumnChart): void;
 }
 
-const PLOT = { left: 34, top: 22, height: 130, bottom: 32 };
+const PLOT = { left: 34, top: 22, height: 130, bottom: 40 };
 
 export function createColumns(root: HTMLElement, choose: (column: number) => void): ColumnPicture {
   const svg = select(root).append("svg").attr("class", "columns").attr("role", "img");

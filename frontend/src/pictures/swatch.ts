@@ -22,12 +22,15 @@ const PATTERNS = [
   "M3,0 V6 M0,3 H6",
   "M0,0 l6,6 M6,0 l-6,6",
   "M2,3 h2 M3,2 v2",
-] as const; // one more than there are colours, so that 56 places differ
+] as const; // one more than there are colours
 
 export const colourOf = (slot: number, theme: Theme) =>
   LINES[theme][slot % LINES[theme].length] ?? "";
 
-const idOf = (stem: string, slot: number) => `${stem}-pattern-${slot % PATTERNS.length}`;
+/** Places in the palette that can be told apart; colours repeat before patterns do. */
+const SLOTS = Array.from({ length: 16 }, (_, slot) => slot);
+
+const idOf = (stem: string, slot: number) => `${stem}-pattern-${slot % SLOTS.length}`;
 
 /** What `fill` of a shape in slot s stands at; needs `definePatterns` of the same stem. */
 export const fillOf = (stem: string, slot: number) => `url(#${idOf(stem, slot)})`;
@@ -35,22 +38,22 @@ export const fillOf = (stem: string, slot: number) => `url(#${idOf(stem, slot)})
 export function definePatterns(group: Group, stem: string, theme: Theme): void {
   const defs = group.selectAll<SVGDefsElement, null>("defs").data([null]).join("defs");
   const tiles = defs
-    .selectAll<SVGPatternElement, string>("pattern")
-    .data(PATTERNS)
+    .selectAll<SVGPatternElement, number>("pattern")
+    .data(SLOTS)
     .join((enter) => {
       const tile = enter.append("pattern");
       tile.append("rect").attr("width", 6).attr("height", 6);
       tile.append("path").attr("fill", "none").attr("stroke-width", 1.2);
       return tile;
     })
-    .attr("id", (_, slot) => idOf(stem, slot))
+    .attr("id", (slot) => idOf(stem, slot))
     .attr("width", 6)
     .attr("height", 6)
     .attr("patternUnits", "userSpaceOnUse");
-  tiles.select("rect").attr("fill", (_, slot) => colourOf(slot, theme));
+  tiles.select("rect").attr("fill", (slot) => colourOf(slot, theme));
   tiles
     .select("path")
-    .attr("d", (pattern) => pattern)
+    .attr("d", (slot) => PATTERNS[slot % PATTERNS.length] ?? "")
     .attr("stroke", PALETTES[theme].background);
 }
 

@@ -46,7 +46,7 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
   figure.body.append(adding.node, list, charts);
   const bars = [0, 1, 2].map(() => createBars(charts.appendChild(element("div", {}))));
   figure.legend.textContent =
-    "≠ marks the first token that differs from the reference; tinted and dotted: tokens outside " +
+    "▸ marks the first token that differs from the reference; tinted and dotted: tokens outside " +
     "the longest text they share. Wasted: computed, and not part of the output.";
   let latest: Shown | null = null;
 

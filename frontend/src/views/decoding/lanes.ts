@@ -97,7 +97,7 @@ function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
 }
 
 const fork = () =>
-  element("strong", { class: "diverges", title: "First difference" }, "≠", spoken());
+  element("strong", { class: "diverges", title: "First difference" }, "▸", spoken());
 const spoken = () => element("span", { class: "visually-hidden" }, " first difference ");
 
 function tokenNode(one: Written, shared: boolean): HTMLElement {
