@@ -113,8 +113,8 @@ def test_the_map_follows_token_layer_and_score_without_a_new_run(page: Page) -> 
     steps = [
         lambda: page.get_by_role("listbox", name="Tokens").get_by_role("option").nth(4).click(),
         lambda: page.get_by_role("button", name=re.compile("^Layer 1,")).click(),
-        lambda: page.get_by_role("radiogroup", name="Score").get_by_text("cosine").click(),
-        lambda: page.get_by_role("radiogroup", name="State").get_by_text("at").click(),
+        lambda: page.get_by_role("radio", name="cosine").press("Space"),
+        lambda: page.get_by_role("radio", name="at", exact=True).press("Space"),
     ]
     for step in steps:
         step()
