@@ -78,7 +78,7 @@ def coloured(page: Page) -> None:
 
 def test_one_click_on_an_example_gives_a_coloured_result(page: Page) -> None:
     page.goto("/")
-    cards = page.get_by_role("main").get_by_role("listitem").filter(has_text="ReAGent")
+    cards = page.get_by_role("region", name=re.compile("^ReAGent")).get_by_role("listitem")
     expect(cards.nth(3)).to_be_visible()
     cards.first.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))

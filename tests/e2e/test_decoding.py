@@ -54,7 +54,7 @@ def lanes(page: Page) -> Locator:
 
 def test_one_click_on_an_example_shows_forks_and_their_trials(page: Page) -> None:
     page.goto("/")
-    cards = page.get_by_role("main").get_by_role("listitem").filter(has_text="CNTP")
+    cards = page.get_by_role("region", name=re.compile("^CNTP")).get_by_role("listitem")
     cards.first.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))
     status(page, "done")

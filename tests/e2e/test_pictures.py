@@ -1,22 +1,19 @@
 """The two image models as their users meet them: from the gallery to maps and pictures."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from analysis.catalog import BUNDLED
-from tests.e2e.chromium import chromium_path
-from tests.e2e.stack import Stack
+from tests.e2e.conftest import WAIT
 from workbench.catalog.methods import method_get
 
 pytestmark = pytest.mark.e2e
 
-WAIT = 60_000  # milliseconds; the machine may be slow, nothing here is a timing
 LOOKS = [("light", 1440, 900), ("dark", 390, 844)]
 FIGURES = {
     "seg_similarity": ["Where it looks", "Layer by layer"],
@@ -32,38 +29,6 @@ def examples(stem: str) -> list[Any]:
 
 def _ships(model: str) -> bool:
     return (BUNDLED / model).is_dir()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=chromium_path(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
-    """A browser context whose pages must raise no error and break no content policy."""
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT)
-    problems: list[str] = []
-    context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on(
-        "console",
-        lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None,
-    )
-    yield context
-    context.close()
-    assert problems == []
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
 
 
 def open_example(page: Page, name: str) -> None:
