@@ -17,6 +17,7 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
     fi \
     && pip install --no-cache-dir -r requirements.txt
 COPY manage.py LICENSE ./
+COPY kernels kernels
 COPY analysis analysis
 COPY models models
 COPY workbench workbench

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.table import Line, table
 
-SUBJECTS = ("reagent", "page", "server")
+SUBJECTS = ("reagent", "decoding", "vocab_stats", "page", "server")
 FOLDER = Path(__file__).parents[1] / "data" / "bench"
 
 
@@ -20,10 +20,12 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended too
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("subjects", nargs="*", default=SUBJECTS, help=", ".join(SUBJECTS))
-    chosen = parser.parse_args().subjects
+    parser.add_argument("--items", type=int, help="stories per line of decoding, for a quick look")
+    given = parser.parse_args()
+    chosen = given.subjects
     if unknown := sorted(set(chosen) - set(SUBJECTS)):
         parser.error(f"no such subject: {', '.join(unknown)}; choose among {', '.join(SUBJECTS)}")
-    measured = {subject: list(_measured(subject)) for subject in chosen}
+    measured = {subject: list(_measured(subject, given.items)) for subject in chosen}
     results_write(FOLDER / "results.json", measured)
     every = [line for lines in measured.values() for line in lines]
     print(f"\n{table(every)}\n\n{machine()}")
@@ -44,8 +46,9 @@ def results_write(path: Path, measured: dict[str, list[Line]]) -> None:
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
-def _measured(subject: str) -> Iterator[Line]:
-    for line in import_module(f"bench.{subject}").lines():
+def _measured(subject: str, items: int | None) -> Iterator[Line]:
+    module = import_module(f"bench.{subject}")
+    for line in module.lines(items) if items and hasattr(module, "ITEMS") else module.lines():
         print(table([line]).splitlines()[-1], file=sys.stderr, flush=True)
         yield line
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from analysis.demo.t2i_encoder import encode
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-t2i"
-STEPS, GUIDANCE = 12, 2.0
+STEPS, GUIDANCE = 24, 1.0
 
 
 def pipeline_load(folder: Path = FOLDER) -> PixArtSigmaPipeline:

@@ -85,25 +85,48 @@ function dropReferenceNotes(text) {
 }
 
 /** What every method's events have in common, for the parts of the page that know no method. */
-async function compileCommon() {
-  const files = (await readdir(path.join(source, "methods"))).sort();
-  const methods = await Promise.all(files.map((file) => readJson(path.join("methods", file))));
+function compileCommon() {
   const { Progress, ModelLoaded, ModelInfo, SelfCheck } = methods[0].event_schema.$defs;
   const anyOf = [{ $ref: "#/$defs/Progress" }, { $ref: "#/$defs/ModelLoaded" }];
   const CommonEvent = { anyOf, $defs: { Progress, ModelLoaded, ModelInfo, SelfCheck } };
   const inPlace = {};
-  for (const { event_schema } of methods) hoist(event_schema, inPlace);
+  for (const { event_schema } of methods) hoist(event_schema, inPlace); // not all have arrays
   return compileAll({ CommonEvent: requireAll(CommonEvent) }, requireAll(inPlace));
 }
+
+/** Traces of decoders, as the page checks a file that it is given: event schemas by kind. */
+function traceSchema() {
+  const decoders = methods.filter(({ event_schema }) => "TraceStart" in event_schema.$defs);
+  const $defs = Object.assign({}, ...decoders.map(({ event_schema }) => event_schema.$defs));
+  const kinds = Object.entries($defs).flatMap(([name, { properties = {} }]) =>
+    properties.kind && !PAGE_EVENTS.has(name) ? [[properties.kind.const, name]] : [],
+  );
+  return withoutWords(requireAll({ kinds: Object.fromEntries(kinds), $defs }));
+}
+
+const PAGE_EVENTS = new Set(["Progress", "ModelLoaded"]);
+
+/** Titles and descriptions say nothing to a check. */
+function withoutWords(schema) {
+  if (Array.isArray(schema)) return schema.map(withoutWords);
+  if (schema === null || typeof schema !== "object") return schema;
+  const kept = Object.entries(schema).filter(
+    ([key, value]) => typeof value !== "string" || !/^(title|description)$/.test(key),
+  );
+  return Object.fromEntries(kept.map(([key, value]) => [key, withoutWords(value)]));
+}
+
+const files = (await readdir(path.join(source, "methods"))).sort();
+const methods = await Promise.all(files.map((file) => readJson(path.join("methods", file))));
 
 await mkdir(target, { recursive: true });
 for (const old of await readdir(target)) await rm(path.join(target, old));
 
-for (const file of (await readdir(path.join(source, "methods"))).sort()) {
-  const method = await readJson(path.join("methods", file));
+for (const method of methods) {
   const named = { Params: method.params_schema, MethodEvent: requireAll(method.event_schema) };
-  await write(path.basename(file, ".json"), await compileAll(named));
+  await write(method.stem, await compileAll(named));
 }
 await write("common", await compileCommon());
+await writeFile(path.join(target, "trace.json"), JSON.stringify(traceSchema()) + "\n");
 await write("socket", await compileAll(requireAll(await readJson("socket.json"))));
 await write("api", astToString(await openapiTS(await readJson("openapi.json"))));

@@ -75,8 +75,21 @@ export const listModels = () => unwrap(client.GET("/api/models"));
 export const getModel = (id: string) =>
   unwrap(client.GET("/api/models/{model_id}", { params: { path: { model_id: id } } }));
 export const startRun = (run: Schemas["RunIn"]) => unwrap(client.POST("/api/runs", { body: run }));
-export const listRuns = () =>
-  unwrap(client.GET("/api/runs", { params: { query: { limit: 100 } } }));
+export const listRuns = (limit = 100) =>
+  unwrap(client.GET("/api/runs", { params: { query: { limit } } }));
+
+/** All events of a run's latest attempt, in order. */
+export async function listEvents(id: string): Promise<{ kind: string }[]> {
+  const found: { kind: string }[] = [];
+  for (let after = 0, more = true; more;) {
+    const path = { params: { path: { run_id: id }, query: { after } } };
+    const page = await unwrap(client.GET("/api/runs/{run_id}/events", path));
+    found.push(...page.events.map(({ event }) => event as { kind: string }));
+    after = page.events.at(-1)?.seq ?? after;
+    ({ more } = page);
+  }
+  return found;
+}
 export const getRun = (id: string) =>
   unwrap(client.GET("/api/runs/{run_id}", { params: { path: { run_id: id } } }));
 export const cancelRun = (id: string) =>

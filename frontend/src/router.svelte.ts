@@ -1,4 +1,4 @@
-// Addresses and the query that holds the view's state. Five flat pages need no router library:
+// Addresses and the query that holds the view's state. Six flat pages need no router library:
 // what they need is the query as state, which is most of this file.
 
 import { withQuery } from "./query";
@@ -7,6 +7,7 @@ export type Page =
   | { name: "home" }
   | { name: "runs" }
   | { name: "run"; id: string }
+  | { name: "trace" }
   | { name: "models" }
   | { name: "model"; id: string }
   | { name: "unknown" };
@@ -16,6 +17,7 @@ export function match(path: string): Page {
   const id = rest.map(decodeURIComponent).join("/");
   if (first === "") return { name: "home" };
   if (first === "runs") return id ? { name: "run", id } : { name: "runs" };
+  if (first === "trace" && !id) return { name: "trace" };
   if (first === "models") return id ? { name: "model", id } : { name: "models" };
   return { name: "unknown" };
 }

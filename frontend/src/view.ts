@@ -43,6 +43,30 @@ export interface ViewState {
   subscribe(changed: () => void): () => void;
 }
 
+/** A run as lists know it. */
+export interface RunEntry {
+  id: string;
+  method: string;
+  model: string;
+  params: Record<string, unknown>;
+  status: string;
+  createdAt: string;
+}
+
+/** The user's other runs. */
+export interface RunSource {
+  /** Latest first; the newest few hundred. */
+  list(): Promise<RunEntry[]>;
+  /** All events that a run has by now. */
+  events(id: string): Promise<{ kind: string }[]>;
+}
+
+/** A text whose last token is to be explained. */
+export interface Explained {
+  /** Output tokens up to and with the one to be explained, as texts that join to the whole. */
+  output: readonly string[];
+}
+
 export interface ViewContext {
   arrays: ArraySource;
   pictures: PictureSource;
@@ -58,4 +82,8 @@ export interface ViewContext {
   frame(draw: () => void): void;
   /** Starts a new run with changed params; absent where nothing can be run. */
   rerun?: (changes: Record<string, unknown>) => void;
+  /** Absent where there is no server. */
+  runs?: RunSource;
+  /** Where the form opens that explains the last token; null where no model here can. */
+  explain?: (wanted: Explained) => { href: string; model: string } | null;
 }

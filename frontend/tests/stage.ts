@@ -5,7 +5,7 @@ import { createArraySource, createPictureSource, type FetchBytes } from "../src/
 import type { MethodEvent } from "../src/gen/reagent";
 import { createSelection } from "../src/selection";
 import type { CreateView, RunFacts, ViewContext } from "../src/view";
-import { create } from "../src/views/reagent";
+import { create as createReagent } from "../src/views/reagent";
 import centred from "./fixtures/centred.json";
 import paper from "./fixtures/paper.json";
 
@@ -61,15 +61,18 @@ export function drawn(root: HTMLElement): string {
   return copy.innerHTML;
 }
 
-interface StageOptions {
+interface Options {
   state?: Record<string, string>;
   fetchBytes?: FetchBytes;
   live?: boolean;
   facts?: Partial<RunFacts>;
+  context?: Partial<ViewContext>;
 }
 
+export const stage = (options: Options = {}) => stageOf(createReagent, options);
+
 /** Draws wait until what is played has been played; live, they happen at every event. */
-export function stageOf<Event>(create: CreateView<Event>, options: StageOptions = {}) {
+export function stageOf<Event>(create: CreateView<Event>, options: Options = {}) {
   const root = document.createElement("div");
   const detail = document.createElement("div");
   document.body.append(root, detail);
@@ -88,6 +91,7 @@ export function stageOf<Event>(create: CreateView<Event>, options: StageOptions 
     announce: (text) => said.push(text),
     frame: (draw) => (playing ? frames.push(draw) : draw()),
     rerun: (changes) => reruns.push(changes),
+    ...options.context,
   };
   const view = create(root, context);
   /** Returns how many frames it took. */
@@ -102,5 +106,3 @@ export function stageOf<Event>(create: CreateView<Event>, options: StageOptions 
   const tokens = () => [...root.querySelectorAll<HTMLElement>(".pane:first-child .token")];
   return { root, detail, context, view, play, tokens, reruns, said };
 }
-
-export const stage = (options: StageOptions = {}) => stageOf<MethodEvent>(create, options);

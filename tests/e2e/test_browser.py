@@ -3,18 +3,17 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import analysis
 from analysis.events import ArrayRef, array_from_ref
-from tests.e2e.chromium import chromium_path
+from tests.e2e.conftest import WAIT
 from tests.e2e.relay import Relay
 from tests.e2e.stack import Stack
 
@@ -23,39 +22,6 @@ pytestmark = pytest.mark.e2e
 PROMPT = "Anna has the ball. Tom has the book. Question: Who has the ball? Answer:"
 LONG = {"probes": 65_536, "stop_early": False, "faithfulness": False, "baselines": False}
 QUICK = {"probes": 64, "max_new_tokens": 2, "faithfulness": False, "baselines": False}
-WAIT = 60_000  # milliseconds; the machine may be slow, nothing here is a timing
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=chromium_path(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
-    """A browser context whose pages must raise no error and break no content policy."""
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT)
-    problems: list[str] = []
-    context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on(
-        "console",
-        lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None,
-    )
-    yield context
-    context.close()
-    assert problems == []
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
 
 
 def start(page: Page, *, model: str = "demo-lm", prompt: str = PROMPT, **params: object) -> str:
@@ -112,7 +78,7 @@ def coloured(page: Page) -> None:
 
 def test_one_click_on_an_example_gives_a_coloured_result(page: Page) -> None:
     page.goto("/")
-    cards = page.get_by_role("main").get_by_role("listitem")
+    cards = page.get_by_role("main").get_by_role("listitem").filter(has_text="ReAGent")
     expect(cards.nth(3)).to_be_visible()
     cards.first.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))
@@ -123,7 +89,7 @@ def test_one_click_on_an_example_gives_a_coloured_result(page: Page) -> None:
 
 
 def test_the_form_runs_a_prompt_by_keyboard(page: Page) -> None:
-    page.goto("/")
+    page.goto("/?method=reagent")
     expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
     page.get_by_role("textbox", name="Prompt").fill(PROMPT)
     page.get_by_role("spinbutton", name="Max new tokens").fill("3")

@@ -48,6 +48,11 @@ class Draft {
     this.fill(stem, example?.model ?? this.model, example?.params ?? {});
   }
 
+  /** A run's page may have filled the form before the catalog was read to its end. */
+  begin(): void {
+    if (!this.stem) this.read();
+  }
+
   /** What the address asks for, else the first example: Run works from the start. */
   read(): void {
     const method = catalog.method(router.get("method") ?? "") ?? catalog.methods[0];

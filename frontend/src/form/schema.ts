@@ -8,7 +8,8 @@ export interface Field {
   label: string;
   help: string;
   group: string;
-  control: "lines" | "line" | "integer" | "number" | "switch" | "choice" | "model";
+  /** hidden: set by the pictures, not by typing. */
+  control: "lines" | "line" | "integer" | "number" | "switch" | "choice" | "model" | "hidden";
   default: Value;
   required: boolean;
   choices: Value[];
@@ -80,6 +81,7 @@ function fieldOf(name: string, schema: Schema, required: boolean): Field {
 }
 
 function controlOf(schema: Schema): Field["control"] {
+  if (schema.widget === "hidden") return "hidden";
   if (choicesOf(schema).length) return "choice";
   if (schema.widget === "model") return "model";
   if (schema.type === "boolean") return "switch";
@@ -152,11 +154,15 @@ export function defaultsOf(fields: readonly Field[]): Values {
   return Object.fromEntries(fields.map((field) => [field.name, field.default]));
 }
 
+/** Lists and records are equal when what they hold is. */
+export const equal = (a: unknown, b: unknown) =>
+  a === b || (typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
+
 /** Only what differs from the default: what is sent, shown and copied. */
 export function changed(fields: readonly Field[], values: Values): Values {
   const differing = fields.filter((field) => {
     const value = values[field.name];
-    return value !== undefined && (field.required || value !== field.default);
+    return value !== undefined && (field.required || !equal(value, field.default));
   });
   return Object.fromEntries(differing.map((field) => [field.name, values[field.name]]));
 }

@@ -22,6 +22,8 @@ export interface Figure {
   body: HTMLElement;
   legend: HTMLElement;
   update(source: FigureSource): void;
+  /** Until the next update: there is nothing to draw. */
+  hide(): void;
   destroy(): void;
 }
 
@@ -73,6 +75,7 @@ export function createFigure(
 
   const unsubscribe = context.run.subscribe((now) => {
     facts = now;
+    pythonButton.attr("hidden", now.id ? null : ""); // a file may be of a prompt we cannot quote
     line.text(legible(provenance(now)));
   });
 
@@ -129,6 +132,7 @@ export function createFigure(
         drawn.attr("hidden", next.svg ? null : "");
       renderTable();
     },
+    hide: () => void figure.attr("hidden", ""),
     destroy() {
       unsubscribe();
       stopState();

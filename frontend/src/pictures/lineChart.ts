@@ -7,6 +7,7 @@ import { select, type Selection as Joined } from "d3-selection";
 import { area, line } from "d3-shape";
 import type { Theme } from "../theme";
 import { DASHES, LINES } from "./colour";
+import { layer } from "./layer";
 import { inkOf, mutedOf, ruleOf } from "./sheet";
 
 export interface Point {
@@ -114,11 +115,6 @@ function caption(group: Group, name: string, x: number, y: number, text: string,
   const label = group.selectAll<SVGTextElement, string>(`text.${name}`).data([text]).join("text");
   label.attr("class", name).attr("x", x).attr("y", y).attr("text-anchor", "middle");
   return label.attr("font-size", 11).attr("fill", mutedOf(theme)).text(text);
-}
-
-function layer(group: Group, name: string) {
-  const found = group.selectAll<SVGGElement, null>(`g.${name}`).data([null]);
-  return found.join("g").attr("class", name);
 }
 
 const colourOf = (one: Line, theme: Theme) => LINES[theme][one.slot % LINES[theme].length] ?? "";

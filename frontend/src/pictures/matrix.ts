@@ -4,6 +4,7 @@ import { rgb } from "d3-color";
 import { select, type Selection as Joined } from "d3-selection";
 import type { Theme } from "../theme";
 import type { ColourScale } from "./colour";
+import { layer } from "./layer";
 import { fit, measure, mutedOf } from "./sheet";
 
 export interface Matrix {
@@ -11,11 +12,20 @@ export interface Matrix {
   columns: string[];
   /** Row-major. */
   values: ArrayLike<number>;
-  /** 1 where there is no score. */
+  /** 1 where there is no score, 2 where there will be none any more. */
   masked: Uint8Array;
   /** One scale per row; the same one where the limits are shared. */
   scales: ColourScale[];
   theme: Theme;
+  /** Signs in cells. */
+  signs?: readonly Sign[];
+  /** Columns before which a line is drawn. */
+  rules?: readonly number[];
+}
+
+export interface Sign extends CellAt {
+  glyph: string;
+  ink: string;
 }
 
 export interface CellAt {
@@ -26,6 +36,8 @@ export interface CellAt {
 export interface MatrixMarks {
   hover: CellAt | null;
   primary: CellAt | null;
+  /** A row that is framed as a whole. */
+  row?: number | null;
 }
 
 export interface MatrixHandlers {
@@ -67,6 +79,8 @@ export function createMatrix(
   const canvas = frame.append("canvas").attr("aria-hidden", "true");
   const overlay = frame.append("svg").attr("aria-hidden", "true");
   const labels = overlay.append("g") as Labels;
+  const signs = overlay.append("g") as Labels;
+  const frameOfRow = overlay.append("rect").attr("class", "row-primary");
   const lines = overlay.append("g").attr("class", "crosshair");
   const primary = overlay.append("rect").attr("class", "cell-primary");
   const node = frame.node() as HTMLElement;
@@ -95,17 +109,24 @@ export function createMatrix(
       matrix = next;
       layout = layoutOf(next, root.clientWidth || 720);
       paint(canvas.node() as HTMLCanvasElement, next, layout);
-      overlay.attr("width", layout.left + layout.width).attr("height", layout.top + layout.height);
+      overlay.attr("width", widthOf(layout, root)).attr("height", layout.top + layout.height);
       drawLabels(labels, next, layout);
+      drawSigns(signs, next, layout);
     },
     mark(marks) {
       current = marks.primary;
       if (!layout) return;
       drawCrosshair(lines, marks.hover, layout);
       placeCell(primary, marks.primary, layout);
+      placeRow(frameOfRow, marks.row ?? null, layout);
     },
   };
 }
+
+/** Slanted labels of the last columns reach beyond it, as far as there is room. */
+const SLANT = 34;
+const widthOf = ({ left, width }: Layout, { clientWidth }: HTMLElement) =>
+  Math.max(left + width, Math.min(clientWidth, left + width + SLANT));
 
 function layoutOf({ rows, columns }: Matrix, available: number): Layout {
   const left = Math.min(LABEL.row, longest(rows) + 14);
@@ -148,9 +169,8 @@ export function pixels(matrix: Matrix): Uint32Array {
     tables.set(scale.kind, table);
     for (let column = 0; column < columns.length; column++) {
       const at = row * columns.length + column;
-      out[at] = masked[at]
-        ? (mask[(row + column) % 2] ?? 0)
-        : (table[entryOf(values[at] ?? 0, scale)] ?? 0);
+      const checked = masked[at] === 2 ? 0 : (row + column) % 2;
+      out[at] = masked[at] ? (mask[checked] ?? 0) : (table[entryOf(values[at] ?? 0, scale)] ?? 0);
     }
   });
   return out;
@@ -202,7 +222,7 @@ type Labels = Joined<SVGGElement, unknown, null, undefined>;
 
 function drawLabels(group: Labels, { rows, columns, theme }: Matrix, layout: Layout): void {
   const { left, top, cellWidth, cellHeight } = layout;
-  group
+  layer(group, "rows")
     .selectAll("text.row")
     .data(cellHeight >= LABEL.least ? rows : [])
     .join("text")
@@ -214,7 +234,7 @@ function drawLabels(group: Labels, { rows, columns, theme }: Matrix, layout: Lay
     .attr("font-size", LABEL.size)
     .attr("fill", mutedOf(theme))
     .text((name) => fit(name, left - 10, LABEL.size));
-  group
+  layer(group, "columns")
     .selectAll("text.column")
     .data(cellWidth >= LABEL.least ? columns : [])
     .join("text")
@@ -259,6 +279,42 @@ function placeCell(
   rect.attr("width", cellWidth).attr("height", cellHeight);
 }
 
+function placeRow(
+  rect: Joined<SVGRectElement, unknown, null, undefined>,
+  row: number | null,
+  { left, top, cellHeight, width }: Layout,
+): void {
+  rect.attr("visibility", row === null ? "hidden" : "visible");
+  if (row === null) return;
+  rect.attr("x", left).attr("y", top + row * cellHeight);
+  rect.attr("width", width).attr("height", cellHeight);
+}
+
+function drawSigns(group: Labels, { signs = [], rules = [], theme }: Matrix, layout: Layout): void {
+  const { left, top, cellWidth, cellHeight, height } = layout;
+  group
+    .selectAll("line")
+    .data(rules)
+    .join("line")
+    .attr("x1", (column) => left + column * cellWidth)
+    .attr("x2", (column) => left + column * cellWidth)
+    .attr("y1", top - 3)
+    .attr("y2", top + height + 3)
+    .attr("stroke", mutedOf(theme))
+    .attr("stroke-width", 1.5);
+  group
+    .selectAll("text")
+    .data(signs)
+    .join("text")
+    .attr("x", (sign) => left + (sign.column + 0.5) * cellWidth)
+    .attr("y", (sign) => top + (sign.row + 0.5) * cellHeight)
+    .attr("dy", "0.36em")
+    .attr("text-anchor", "middle")
+    .attr("font-size", Math.max(4, Math.min(12, 0.8 * Math.min(cellWidth, cellHeight))))
+    .attr("fill", (sign) => sign.ink)
+    .text((sign) => sign.glyph);
+}
+
 /** The matrix for export: cells of one colour in a row are one rectangle. */
 export function drawMatrix(group: Labels, matrix: Matrix, available: number) {
   const layout = layoutOf(matrix, available);
@@ -276,6 +332,7 @@ export function drawMatrix(group: Labels, matrix: Matrix, available: number) {
     .attr("height", layout.cellHeight)
     .attr("fill", (run) => unpacked(run.colour));
   drawLabels(group, matrix, layout);
+  drawSigns(group.append("g"), matrix, layout);
   return { width: layout.left + layout.width, height: layout.top + layout.height };
 }
 

@@ -29,8 +29,10 @@ function paramParts(facts: RunFacts): string[] {
   return Object.entries(changedParams(facts))
     .filter(([name]) => name !== "seed")
     .filter(([, value]) => typeof value !== "string" || value.length <= LONGEST)
-    .map(([name, value]) => `${name} ${String(value)}`);
+    .map(([name, value]) => `${name} ${Array.isArray(value) ? counted(value) : String(value)}`);
 }
+
+const counted = (values: unknown[]) => `(${values.length})`;
 
 function checkPart({ info }: RunFacts): string {
   const check = info?.self_check;

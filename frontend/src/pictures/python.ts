@@ -1,11 +1,12 @@
 // "Copy as Python": the call that gives the same numbers in a notebook.
 
+import { equal } from "../form/schema";
 import type { RunFacts } from "../view";
 
 /** Params that differ from their default, which is what the call needs. */
 export function changedParams(facts: RunFacts): Record<string, unknown> {
   const entries = Object.entries(facts.params);
-  return Object.fromEntries(entries.filter(([name, value]) => value !== facts.defaults[name]));
+  return Object.fromEntries(entries.filter(([name, value]) => !equal(value, facts.defaults[name])));
 }
 
 export function toPython(facts: RunFacts): string {

@@ -19,6 +19,12 @@ export interface StripToken {
   target: boolean;
   /** Read out: text, value, rank. */
   label: string;
+  /** A bar above the text: its height as a share, and its colour. */
+  ribbon?: { share: number; colour: string } | null;
+  /** A few characters above the text. */
+  badge?: string;
+  /** Written in one go with its neighbours. */
+  joined?: boolean;
 }
 
 export interface StripSection {
@@ -140,8 +146,8 @@ function enterToken(this: HTMLElement, token: StripToken): void {
 
 function tokenClass(this: HTMLElement, token: StripToken): string {
   const marked = [...this.classList].filter((name) => name.startsWith("is-"));
-  const target = token.target ? " target" : "";
-  return ["token", token.state, ...marked].join(" ") + target;
+  const kinds = [token.target && "target", token.joined && "joined", token.ribbon && "ribboned"];
+  return ["token", token.state, ...marked, ...kinds.filter(Boolean)].join(" ");
 }
 
 /** The band is drawn by the token's own background: hundreds of tokens, no further elements. */
@@ -149,6 +155,10 @@ function updateToken(this: HTMLElement, token: StripToken): void {
   this.style.backgroundColor = token.fill ?? "";
   this.style.color = token.ink ?? "";
   this.classList.toggle("banded", token.band !== null);
+  this.style.setProperty("--ribbon", percent(token.ribbon?.share ?? 0));
+  this.style.setProperty("--ribbon-colour", token.ribbon?.colour ?? "");
+  if (token.badge) this.dataset.badge = token.badge;
+  else delete this.dataset.badge;
   const { low, high, zero } = token.band ?? { low: 0, high: 0, zero: 0 };
   this.style.setProperty("--low", percent(low));
   this.style.setProperty("--high", percent(Math.max(high, low + 0.02)));

@@ -11,6 +11,7 @@ const PAD = 3;
 const BOX = 22;
 const ROW = 32;
 const LABEL = 18;
+const RIBBON = 16;
 
 interface Placed {
   token: StripToken;
@@ -25,7 +26,8 @@ export function drawStrip(group: Group, sections: StripSection[], width: number,
   defineHatch(group, theme);
   for (const section of sections) {
     caption(group, section.label, top + 11, theme);
-    const placed = place(section.tokens, width, top + LABEL);
+    const above = section.tokens.some((token) => token.ribbon) ? RIBBON : 0;
+    const placed = place(section.tokens, width, top + LABEL + above, ROW + above);
     for (const one of placed) drawToken(group, one, theme);
     top = Math.max(top + LABEL, ...placed.map((one) => one.y)) + ROW + 6;
   }
@@ -43,15 +45,15 @@ function caption(group: Group, text: string, y: number, theme: Theme): void {
   group.append("text").attr("y", y).attr("font-size", 11).attr("fill", mutedOf(theme)).text(text);
 }
 
-function place(tokens: readonly StripToken[], width: number, top: number): Placed[] {
+function place(tokens: readonly StripToken[], width: number, top: number, row: number): Placed[] {
   let x = 0;
   let y = top;
   return tokens.map((token) => {
     const size = measure(shown(token), SIZE) + 2 * PAD;
-    if (x > 0 && x + size > width) [x, y] = [0, y + ROW];
+    if (x > 0 && x + size > width) [x, y] = [0, y + row];
     const placed = { token, x, y, width: size };
     x += size + 1;
-    if (token.text.includes("\n")) [x, y] = [0, y + ROW];
+    if (token.text.includes("\n")) [x, y] = [0, y + row];
     return placed;
   });
 }
@@ -78,7 +80,22 @@ function drawToken(group: Group, { token, x, y, width }: Placed, theme: Theme): 
     .attr("fill", token.ink ?? inkOf(theme))
     .text(shown(token));
   if (token.target) line(box as Group, 0, width, BOX + 1, inkOf(theme), 2);
+  if (token.joined) line(box as Group, 0, width + 1, BOX, mutedOf(theme), 1);
   if (token.band) drawBand(box as Group, token.band, width, theme);
+  if (token.ribbon) drawRibbon(box as Group, token, width, theme);
+}
+
+function drawRibbon(box: Group, { ribbon, badge }: StripToken, width: number, theme: Theme): void {
+  const height = (ribbon?.share ?? 0) * (RIBBON - 2);
+  const bar = box
+    .append("rect")
+    .attr("y", -1 - height)
+    .attr("width", width)
+    .attr("height", height);
+  bar.attr("fill", ribbon?.colour ?? "none");
+  if (!badge) return;
+  const words = box.append("text").attr("y", -3).attr("font-size", 9.5).text(badge);
+  words.attr("fill", inkOf(theme)).attr("font-weight", 600);
 }
 
 function drawBand(

@@ -1,8 +1,8 @@
 // What the page gives to a view.
 
-import { get, writable } from "svelte/store";
+import { get, writable, type Readable } from "svelte/store";
 import { announce } from "../announce";
-import { fetchArtifact, fetchPicture, type Run } from "../api";
+import { fetchArtifact, fetchPicture, listEvents, listRuns, type Run } from "../api";
 import { createArraySource, createPictureSource } from "../arrays";
 import { catalog } from "../catalog.svelte";
 import { draft } from "../form/draft.svelte";
@@ -11,7 +11,8 @@ import type { ModelInfo } from "../gen/common";
 import { router } from "../router.svelte";
 import { createSelection } from "../selection";
 import { theme } from "../theme";
-import type { RunFacts, ViewContext, ViewState } from "../view";
+import type { RunEntry, RunFacts, RunSource, ViewContext, ViewState } from "../view";
+import { explainAddress } from "./explain";
 
 export function factsOf(run: Run, info: ModelInfo | null): RunFacts {
   const schema = catalog.method(run.method)?.params_schema ?? {};
@@ -53,9 +54,23 @@ function addressState(): ViewState {
   };
 }
 
-export function createViewContext(detail: HTMLElement, run: Run, info: ModelInfo | null) {
-  const facts = writable(factsOf(run, info));
-  const context: ViewContext = {
+const MOST_RUNS = 200;
+
+function entryOf({ id, method, model, params, status, created_at }: Run): RunEntry {
+  return { id, method, model, params, status, createdAt: created_at };
+}
+
+const runs: RunSource = {
+  list: async () => (await listRuns(MOST_RUNS)).map(entryOf),
+  events: listEvents,
+};
+
+/** Params that say how a prompt is read; methods on text share them. */
+const READING = ["chat", "special_tokens"];
+
+/** What a view has where it draws no run, but only shows what is known. */
+export function plainContext(detail: HTMLElement, facts: Readable<RunFacts>): ViewContext {
+  return {
     arrays: createArraySource(fetchArtifact),
     pictures: createPictureSource(fetchPicture),
     selection: createSelection(),
@@ -65,6 +80,20 @@ export function createViewContext(detail: HTMLElement, run: Run, info: ModelInfo
     detail,
     announce,
     frame: (draw) => requestAnimationFrame(draw),
+  };
+}
+
+export function createViewContext(detail: HTMLElement, run: Run, info: ModelInfo | null) {
+  const facts = writable(factsOf(run, info));
+  const context: ViewContext = {
+    ...plainContext(detail, facts),
+    runs,
+    explain: (wanted) => {
+      const { model, params } = get(facts);
+      const reading = Object.fromEntries(READING.map((name) => [name, params[name]]));
+      const source = { model, prompt: String(params.prompt ?? ""), reading };
+      return explainAddress(source, wanted, catalog.methods, catalog.models);
+    },
     rerun: (changes) => {
       const { method, model, params } = get(facts);
       void draft.start(method, model, { ...params, ...changes });

@@ -14,7 +14,8 @@ import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
-import { whenChanged, type Panel, type Shown } from "./shown";
+import { whenChanged } from "../../panel";
+import type { Panel, Shown } from "./shown";
 import type { State } from "./state";
 import { curveTable } from "./tables";
 

@@ -13,7 +13,8 @@ import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { indexOf, positionItem } from "./choose";
 import { positionState, rowName } from "./maps";
-import { signed, unitName, whenChanged, type Panel, type Shown } from "./shown";
+import { signed, unitName, type Panel, type Shown } from "./shown";
+import { whenChanged } from "../../panel";
 import type { Maps, State } from "./state";
 import { matrixTable } from "./tables";
 

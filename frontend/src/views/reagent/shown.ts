@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { diverging, limitOf, sequential, type ColourScale } from "../../pictures/colour";
-import type { Selected } from "../../selection";
+import type { Panel as AnyPanel } from "../../panel";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
 import { asGranularity, rowOfTarget, unitsOf, type Granularity, type Unit } from "./maps";
@@ -17,26 +17,7 @@ export interface Shown {
   scale: ColourScale;
 }
 
-/** A part of the view: renders from what is shown, and marks what is selected. */
-export interface Panel {
-  render(shown: Shown): void;
-  mark?(selected: Selected): void;
-  destroy(): void;
-}
-
-/** A drawing that is skipped while all that goes into it is the same as last time. */
-export function whenChanged(
-  ingredients: (shown: Shown) => unknown[],
-  draw: (shown: Shown) => void,
-): (shown: Shown) => void {
-  let last: unknown[] = [];
-  return (shown) => {
-    const now = ingredients(shown);
-    if (now.length === last.length && now.every((one, i) => one === last[i])) return;
-    last = now;
-    draw(shown);
-  };
-}
+export type Panel = AnyPanel<Shown>;
 
 export const POSITION = "position";
 

@@ -6,7 +6,8 @@ import { visible } from "../../pictures/glyphs";
 import { createTable, type Cell, type Table, type TablePicture } from "../../pictures/table";
 import type { RunFacts, ViewContext } from "../../view";
 import { positionState, rowName } from "./maps";
-import { unitName, whenChanged, type Panel, type Shown } from "./shown";
+import { whenChanged } from "../../panel";
+import { unitName, type Panel, type Shown } from "./shown";
 import type { State } from "./state";
 
 export function mapTable({ state, row, granularity, units }: Shown): Table {

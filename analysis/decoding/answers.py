@@ -1,0 +1,47 @@
+"""Reading an answer in an output with a regular expression that cannot run away."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import regex
+
+from analysis.errors import InvalidParams
+
+SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class AnswerPattern:
+    """A pattern whose first group, or else the whole match, is the answer; empty: none is read."""
+
+    pattern: str
+
+    @cached_property
+    def compiled(self) -> "regex.Pattern[str]":
+        """Raises InvalidParams where it is no regular expression."""
+        try:
+            return regex.compile(self.pattern)
+        except (regex.error, RecursionError, OverflowError) as error:
+            raise InvalidParams(
+                f"answer_pattern {self.pattern!a} is no regular expression: {error}.",
+                remedy=r"Write one such as has (\d+), or leave it empty.",
+                field="answer_pattern",
+            ) from None
+
+    def read(self, text: str) -> str | None:
+        """The first answer in the text. Raises InvalidParams where the search takes too long."""
+        if not self.pattern:
+            return None
+        try:
+            found = self.compiled.search(text, timeout=SECONDS)
+        except TimeoutError:
+            raise InvalidParams(
+                f"answer_pattern {self.pattern!a} takes more than {SECONDS} s on an output of "
+                f"{len(text)} characters.",
+                remedy="Avoid repetitions inside repetitions.",
+                field="answer_pattern",
+            ) from None
+        if found is None:
+            return None
+        first = found[1] if self.compiled.groups else found[0]
+        return first if first is None else str(first)

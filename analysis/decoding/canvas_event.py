@@ -1,0 +1,51 @@
+"""A step on a canvas as an event, with the tokens' texts."""
+
+from transformers import PreTrainedTokenizerBase
+
+from analysis.decoding.canvas import RowStep
+from analysis.decoding.costs import Meter
+from analysis.decoding.events import CanvasCandidate, CanvasStep
+
+
+def canvas_event(
+    tokenizer: PreTrainedTokenizerBase,
+    trace: int,
+    step: RowStep,
+    meter: Meter,
+    *,
+    cached: bool = False,
+) -> CanvasStep:
+    seen, choice = step.looked, step.choice
+
+    def said(token: int) -> str:
+        return str(tokenizer.decode([token]))
+
+    alternatives = [
+        [
+            CanvasCandidate(id=token, text=said(token), probability=probability)
+            for token, probability in zip(ids, probabilities, strict=True)
+        ]
+        for ids, probabilities in zip(
+            seen.top_ids_MK.tolist(), seen.top_probabilities_MK.tolist(), strict=True
+        )
+    ]
+    return CanvasStep(
+        trace=trace,
+        index=step.index,
+        block=step.block,
+        positions=seen.positions_M.tolist(),
+        ids=seen.ids_M.tolist(),
+        texts=[said(token) for token in seen.ids_M.tolist()],
+        confidences=seen.confidence_M.tolist(),
+        entropies=seen.entropy_M.tolist(),
+        gaps=seen.gap_M.tolist(),
+        alternatives=alternatives,
+        anchors=choice.anchors,
+        neighbourhood=choice.neighbourhood,
+        commits=[c.model_copy(update={"text": said(c.id)}) for c in step.commits],
+        near_misses=choice.near_misses,
+        cached=cached,
+        model_seconds=step.model_seconds,
+        selection_seconds=step.selection_seconds,
+        seconds=meter.seconds,
+    )

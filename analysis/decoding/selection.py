@@ -1,0 +1,163 @@
+"""Which masked positions a step commits: LocalLeap and the decoders beside it, as pure functions.
+
+Shape legend: M masked positions of the active block, in ascending order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from analysis.decoding.events import Reason
+
+
+@dataclass(frozen=True)
+class View:
+    """What a rule sees; `first` and `last` bound the block, `stable_M` counts KLASS's steps."""
+
+    positions_M: Int[np.ndarray, "M"]
+    confidence_M: Float[np.ndarray, "M"]
+    entropy_M: Float[np.ndarray, "M"]
+    stable_M: Int[np.ndarray, "M"]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One position to commit: its place among the M, and why."""
+
+    place: int
+    reason: Reason
+    anchor: int | None = None
+    distance: int | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a rule decided; positions, not places, for all but the picks."""
+
+    picks: list[Pick]
+    anchors: list[int] = field(default_factory=list)
+    neighbourhood: list[list[int]] = field(default_factory=list)
+    near_misses: list[int] = field(default_factory=list)
+
+
+Rule = Callable[[View], Choice]
+
+
+def local_leap(kappa: float, tau: float, width: int) -> Rule:
+    """Anchors c ≥ κ, and c ≥ τ within `width` of an anchor of this step."""
+
+    def choose(view: View) -> Choice:
+        is_anchor_M = view.confidence_M >= kappa
+        anchors = view.positions_M[is_anchor_M]
+        nearest_M, distance_M = nearest(view.positions_M, anchors)
+        near_M = distance_M <= width
+        leaps_M = near_M & ~is_anchor_M & (view.confidence_M >= tau)
+        picks = [
+            Pick(place, "anchor", int(view.positions_M[place]), 0, kappa)
+            if is_anchor_M[place]
+            else Pick(place, "leap", int(nearest_M[place]), int(distance_M[place]), tau)
+            for place in np.flatnonzero(is_anchor_M | leaps_M).tolist()
+        ]
+        return Choice(
+            picks=picks or [_fallback(view)],
+            anchors=anchors.tolist(),
+            neighbourhood=intervals(anchors, width, view.first, view.last),
+            near_misses=view.positions_M[near_M & ~is_anchor_M & ~leaps_M].tolist(),
+        )
+
+    return choose
+
+
+def fixed(k: int) -> Rule:
+    """The k most confident; 1: vanilla."""
+
+    def choose(view: View) -> Choice:
+        best = np.argsort(-view.confidence_M, kind="stable")[:k]
+        return Choice([Pick(place, "most_confident") for place in best.tolist()])
+
+    return choose
+
+
+def threshold(least: float) -> Rule:
+    """All with c ≥ `least`."""
+
+    def choose(view: View) -> Choice:
+        places = np.flatnonzero(view.confidence_M >= least).tolist()
+        picks = [Pick(place, "threshold", threshold=least) for place in places]
+        return Choice(picks or [_fallback(view)])
+
+    return choose
+
+
+def factor(bound: float) -> Rule:
+    """The n most confident, n the largest with (n + 1)(1 − c_n) < `bound`."""
+
+    def choose(view: View) -> Choice:
+        order = np.argsort(-view.confidence_M, kind="stable")
+        n = np.arange(1, len(order) + 1)
+        holds = (n + 1) * (1 - view.confidence_M[order]) < bound
+        count = int(n[holds].max(initial=0))
+        picks = [Pick(place, "factor") for place in order[:count].tolist()]
+        return Choice(picks or [_fallback(view)])
+
+    return choose
+
+
+def entropy_bound(nats: float) -> Rule:
+    """The longest run of positions of rising entropy with ΣH − max H ≤ `nats`; one at least."""
+
+    def choose(view: View) -> Choice:
+        order = np.argsort(view.entropy_M, kind="stable")
+        rising = view.entropy_M[order].astype(np.float64)
+        holds = np.cumsum(rising) - rising <= nats  # the newest is the largest
+        count = int(np.flatnonzero(holds).max()) + 1
+        return Choice([Pick(place, "entropy_bound") for place in order[:count].tolist()])
+
+    return choose
+
+
+def klass(confidence: float, history: int) -> Rule:
+    """c ≥ `confidence`, and stable (see `View.stable_M`) in the last `history` steps."""
+
+    def choose(view: View) -> Choice:
+        sure = (view.confidence_M >= confidence) & (view.stable_M >= history)
+        picks = [
+            Pick(place, "stable", threshold=confidence) for place in np.flatnonzero(sure).tolist()
+        ]
+        return Choice(picks or [_fallback(view)])
+
+    return choose
+
+
+def nearest(
+    positions_M: Int[np.ndarray, "M"], anchors: Int[np.ndarray, "A"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest anchor of each position and the distance to it, [M] each.
+
+    The first of two equally near ones; without anchors −1 and a distance beyond any width.
+    """
+    if not len(anchors):
+        return np.full(len(positions_M), -1), np.full(len(positions_M), np.iinfo(np.int64).max)
+    apart_MA = np.abs(positions_M[:, None] - anchors[None, :])
+    return anchors[apart_MA.argmin(1)], apart_MA.min(1)
+
+
+def intervals(anchors: np.ndarray, width: int, first: int, last: int) -> list[list[int]]:
+    """What lies within `width` of an anchor, as joined intervals [from, to] inside the block."""
+    found: list[list[int]] = []
+    for anchor in anchors.tolist():
+        start, stop = max(first, anchor - width), min(last, anchor + width)
+        if found and start <= found[-1][1] + 1:
+            found[-1][1] = max(found[-1][1], stop)
+        else:
+            found.append([start, stop])
+    return found
+
+
+def _fallback(view: View) -> Pick:
+    return Pick(int(view.confidence_M.argmax()), "fallback")

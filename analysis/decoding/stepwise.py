@@ -1,0 +1,237 @@
+"""Decoders that look at the next token, then append one token or the best of several trials.
+
+CNTP, greedy decoding and sampling differ only in how many trials a look asks for, and in what is
+appended where it asks for one.
+"""
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analysis.decoding import streams, trie
+from analysis.decoding.events import Forced, ForcedToken, ForcedTrial, TokenStep, TraceStop
+from analysis.decoding.fork import Outcome, fork_events
+from analysis.decoding.look import Look, look
+from analysis.decoding.prefix import Prefix
+from analysis.decoding.task import Task
+from analysis.decoding.trials import Drawn, Rules, draw_trials
+from analysis.errors import InvalidParams
+from analysis.events import Event, Progress
+
+Mode = Literal["entropy", "fixed", "negative"]
+Formula = Literal["code", "paper"]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """How entropy in nats becomes a number of trials."""
+
+    low: float
+    high: float
+    most: int
+    formula: Formula
+    mode: Mode
+
+    def __call__(self, entropy: float) -> int:
+        """N for one look."""
+        if self.mode == "fixed":
+            return self.most
+        u = min(1.0, max(0.0, (entropy - self.low) / (self.high - self.low)))
+        if self.formula == "code":
+            trials = math.floor(1 + (self.most - 1) * u)
+        else:
+            trials = min(self.most, max(1, math.floor(self.most * u)))
+        return self.most + 1 - trials if self.mode == "negative" else trials
+
+
+def one_trial(entropy: float) -> int:
+    """The caution of decoders that never fork."""
+    del entropy
+    return 1
+
+
+@dataclass
+class Stepwise:
+    """A decoder at work on one trace."""
+
+    task: Task
+    trace: int
+    label: str
+    prefix: Prefix
+    rules: Rules
+    caution: Callable[[float], int]
+    single: Literal["draw", "likeliest"]
+    forced: tuple[Forced, ...] = ()
+    steps: int = 0
+    starts: set[int] = field(default_factory=set)  # positions at which a step began
+
+    def run(self) -> Generator[Event, None, TraceStop]:
+        """Yield steps, forks and progress until the text ends; return why it did."""
+        while len(self.prefix.output) < self.task.length:
+            yield self._progress()
+            seen = look(self.prefix.next_logits(), self.rules.warp)
+            trials = self.caution(float(seen.warped.entropy_R[0]))
+            by_hand = self._by_hand()
+            if isinstance(by_hand, ForcedToken):
+                yield self._single(seen, trials, by_hand.token)
+            elif trials == 1 and by_hand is None:
+                yield self._single(seen, trials, None)
+            else:
+                yield from self._fork(seen, trials, by_hand)
+            self.steps += 1
+            stop = self._stop()
+            if stop is not None:
+                self._refuse_left_over()
+                return stop
+        self._refuse_left_over()
+        return "length"
+
+    @property
+    def position(self) -> int:
+        return len(self.prefix.output)
+
+    def _progress(self) -> Progress:
+        done, total = self.position, self.task.length
+        return Progress(stage=f"decoding: {self.label}", done=done, total=total, unit="tokens")
+
+    def _stop(self) -> TraceStop | None:
+        output = self.prefix.output
+        if output[-1] in self.rules.eos:
+            return "eos"
+        return "stop_string" if self.rules.text(output) else None
+
+    def _by_hand(self) -> Forced | None:
+        """The decision for this position. Raises InvalidParams where a fork was passed over."""
+        for forced in self.forced:
+            if isinstance(forced, ForcedTrial) and self._inside_last_step(forced.position):
+                raise _no_step(forced.position)
+        return next((f for f in self.forced if f.position == self.position), None)
+
+    def _inside_last_step(self, position: int) -> bool:
+        return position < self.position and position not in self.starts
+
+    def _step(self, seen: Look, trials: int, token: int | None, reason: str) -> TokenStep:
+        tokenizer = self.task.model.tokenizer
+        self.starts.add(self.position)
+        return TokenStep(
+            trace=self.trace,
+            index=self.steps,
+            position=self.position,
+            entropy=float(seen.warped.entropy_R[0]),
+            entropy_raw=float(seen.raw.entropy_R[0]),
+            varentropy=seen.varentropy,
+            candidates=seen.candidates(tokenizer),
+            trials=trials,
+            decision="fork" if token is None else "single",
+            reason=reason,
+            chosen=None if token is None else seen.candidate(tokenizer, token),
+            forwards=self.prefix.meter.forwards,
+            seconds=self.prefix.meter.seconds,
+        )
+
+    def _single(self, seen: Look, trials: int, by_hand: int | None) -> TokenStep:
+        if by_hand is not None:
+            token, reason = self._in_vocabulary(by_hand, seen), "forced"
+        elif self.single == "likeliest":
+            token, reason = int(seen.warped.argmax_R[0]), "likeliest"
+        else:
+            u = streams.uniforms(self.rules.seed, self.position, 0, 1)
+            token, reason = int(streams.pick(seen.warped_RV[:1], u.tolist())[0]), "drawn"
+        step = self._step(seen, trials, token, reason)
+        self.prefix.append([token])
+        return step
+
+    def _in_vocabulary(self, token: int, seen: Look) -> int:
+        vocabulary = seen.raw_RV.shape[1]
+        if token >= vocabulary:
+            raise InvalidParams(
+                f"Token {token} was forced; this model has {vocabulary} tokens.",
+                remedy=f"Choose a token from 0 to {vocabulary - 1}.",
+                field="forced",
+            )
+        return token
+
+    def _fork(
+        self, seen: Look, trials: int, by_hand: Forced | None
+    ) -> Generator[Event, None, None]:
+        position = self.position
+        wanted = by_hand.trial if isinstance(by_hand, ForcedTrial) else None
+        if wanted is not None and wanted >= trials:
+            raise InvalidParams(
+                f"Trial {wanted} was forced at position {position}, where {trials} are drawn.",
+                remedy=f"Choose a trial from 0 to {trials - 1}.",
+                field="forced",
+            )
+        yield self._step(seen, trials, None, "trials" if wanted is None else "forced")
+        drawing = draw_trials(
+            self.prefix, seen, trials, self.rules, room=self.task.length - position, wanted=wanted
+        )
+        drawn: Drawn = yield from self._advanced(drawing)
+        winner = drawn.best(self.rules.scoring) if wanted is None else wanted
+        kept = self._kept(position, len(drawn.paths[winner].ids))
+        yield from fork_events(
+            self.task.model.tokenizer,
+            trace=self.trace,
+            index=self.steps,
+            context=self.prefix.ids,
+            seed=self.rules.seed,
+            position=position,
+            paths=drawn.paths,
+            outcome=self._outcome(drawn, winner, kept, by_hand=wanted is not None),
+            forwards=drawn.forwards,
+        )
+        self._book(drawn, kept)
+        self.prefix.append(drawn.paths[winner].ids[:kept], drawn.tails.get(winner))
+
+    def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
+        while True:
+            try:
+                next(drawing)
+            except StopIteration as ended:
+                drawn: Drawn = ended.value
+                return drawn
+            yield self._progress()
+
+    def _kept(self, position: int, length: int) -> int:
+        """Tokens of the winner up to the next token that was forced inside it."""
+        inside = (
+            forced.position - position
+            for forced in self.forced
+            if isinstance(forced, ForcedToken) and position < forced.position < position + length
+        )
+        return min(inside, default=length)
+
+    def _outcome(self, drawn: Drawn, winner: int, kept: int, *, by_hand: bool) -> Outcome:
+        scoring = self.rules.scoring
+        by = "perplexity" if scoring == "warped" else "perplexity_raw"
+        return Outcome(
+            by="forced" if by_hand else by,
+            scores=[path.perplexity(scoring) for path in drawn.paths],
+            winner=winner,
+            kept=kept,
+            answers=[None] * len(drawn.paths),
+            votes=[],
+        )
+
+    def _book(self, drawn: Drawn, kept: int) -> None:
+        meter = self.prefix.meter
+        nodes = trie.count([path.ids for path in drawn.paths])
+        meter.nodes += nodes
+        meter.tokens_wasted += nodes - kept
+
+    def _refuse_left_over(self) -> None:
+        """Raise InvalidParams for a decision whose place was never reached."""
+        for forced in self.forced:
+            if forced.position >= self.position or (
+                isinstance(forced, ForcedTrial) and forced.position not in self.starts
+            ):
+                raise _no_step(forced.position)
+
+
+def _no_step(position: int) -> InvalidParams:
+    return InvalidParams(
+        f"A decision was forced at position {position}, where no step begins.",
+        remedy="Take the position from the trace that the decision branches off.",
+        field="forced",
+    )

@@ -1,0 +1,41 @@
+"""One stream of random numbers per (seed, place, trial), however the work is batched.
+
+Shape legend: R rows, V vocabulary, P positions.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+TRIALS, GUMBEL = 1, 2  # kinds of streams
+
+
+def uniforms(seed: int, position: int, trial: int, count: int) -> np.ndarray:
+    """`count` numbers in [0, 1), float64; a longer request begins with the same ones."""
+    return np.random.default_rng([TRIALS, seed, position, trial]).random(count)
+
+
+def gumbels(
+    seed: int, step: int, positions: Sequence[int], vocabulary: int
+) -> Float[torch.Tensor, "P V"]:
+    """Standard Gumbel noise for each position of a canvas, float64."""
+    rows = [
+        np.random.default_rng([GUMBEL, seed, step, position]).gumbel(size=vocabulary)
+        for position in positions
+    ]
+    return torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, vocabulary).double()
+
+
+def pick(logprobs_RV: Float[torch.Tensor, "R V"], u: Sequence[float]) -> Int[torch.Tensor, "R"]:
+    """The token at which the distribution function passes u: one draw per row.
+
+    Tokens stand in the order of their ids, so that no tie of probabilities can turn a draw.
+    """
+    cumulative_RV = logprobs_RV.double().exp().cumsum(-1)
+    target_R1 = torch.tensor(u, dtype=torch.float64, device=logprobs_RV.device)[:, None]
+    found_R1 = torch.searchsorted(cumulative_RV, target_R1 * cumulative_RV[:, -1:], right=True)
+    # Rounding may leave the last sum at the target: then the last token that has probability.
+    last_R1 = (cumulative_RV < cumulative_RV[:, -1:]).sum(-1, keepdim=True)
+    return torch.minimum(found_R1, last_R1)[:, 0]

@@ -1,0 +1,156 @@
+"""What all traces of a run share: the model, the prompt, the seed, and how a trace is framed."""
+
+import hashlib
+import json
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from analysis import text as texts
+from analysis.decoding.answers import AnswerPattern
+from analysis.decoding.costs import Meter
+from analysis.decoding.events import (
+    TOKENS_PER_EVENT,
+    Family,
+    Forced,
+    OutputTokens,
+    PromptTokens,
+    TraceEnd,
+    TraceStart,
+    TraceStop,
+)
+from analysis.decoding.params import PromptParams
+from analysis.events import Event, Progress
+from analysis.model import Model
+
+SECONDS_PER_PROGRESS = 0.1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and the encoded prompt."""
+
+    model: Model
+    prompt: list[int]
+    seed: int
+    eos: tuple[int, ...]
+    answer: AnswerPattern
+    length: int  # most output tokens
+
+    def prompt_events(self) -> Iterator[PromptTokens]:
+        shown = texts.display_texts(self.model.tokenizer, self.prompt)
+        for start in range(0, len(shown), TOKENS_PER_EVENT):
+            part = slice(start, start + TOKENS_PER_EVENT)
+            yield PromptTokens(
+                start=start, total=len(shown), ids=self.prompt[part], texts=shown[part]
+            )
+
+    def text(self, output: list[int]) -> str:
+        """The output as text, special tokens left out."""
+        return str(self.model.tokenizer.decode(output, skip_special_tokens=True))
+
+    def read_answer(self, output: list[int]) -> str | None:
+        return self.answer.read(self.text(output))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who decodes: the name, what a user would call it, and all that bears on it."""
+
+    decoder: str
+    label: str
+    family: Family
+    settings: dict[str, int | float | str | bool]
+    stop_rule: str
+    forced: tuple[Forced, ...] = ()
+    approximation: str = ""
+    mask_id: int | None = None
+    block: int | None = None
+
+
+def read_task(
+    model: Model, params: PromptParams, *, length: int, eos: tuple[int, ...], context: int
+) -> Task:
+    """Encode the prompt. Raises PromptEmpty, PromptTooLong, SpecialTokenInText, InvalidText."""
+    answer = AnswerPattern(params.answer_pattern)
+    answer.read("")  # refuses what is no pattern before any work is done
+    prompt = texts.encode_prompt(
+        model.tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
+    )
+    ids = _open_ended(model, prompt.ids, eos)
+    texts.check_length(len(ids), output=length, context=context)
+    return Task(model, ids, params.seed, eos, answer, length)
+
+
+def _open_ended(model: Model, ids: list[int], eos: tuple[int, ...]) -> list[int]:
+    """Without the token with which the tokenizer closes every text, as BERT's does."""
+    closes = model.tokenizer("a").input_ids[-1] in eos
+    return ids[:-1] if closes and len(ids) > 1 and ids[-1] in eos else ids
+
+
+def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:
+    info = task.model.info
+    return TraceStart(
+        trace=trace,
+        decoder=plan.decoder,
+        label=plan.label,
+        family=plan.family,
+        main=trace == 0,
+        approximation=plan.approximation,
+        model=info.id,
+        revision=info.revision,
+        dtype=info.dtype,
+        tokenizer=tokenizer_hash(task.model),
+        seed=task.seed,
+        settings=plan.settings,
+        stop_rule=plan.stop_rule,
+        eos_ids=list(task.eos),
+        mask_id=plan.mask_id,
+        length=task.length,
+        block=plan.block,
+        forced=list(plan.forced),
+    )
+
+
+def end_events(
+    task: Task, trace: int, output: list[int], *, stop: TraceStop, steps: int, meter: Meter
+) -> Iterator[OutputTokens | TraceEnd]:
+    """The output as it stands, then what it took."""
+    cost = meter.cost(kept=len(output))
+    shown = texts.display_texts(task.model.tokenizer, output) if output else []
+    for start in range(0, len(output), TOKENS_PER_EVENT):
+        part = slice(start, start + TOKENS_PER_EVENT)
+        yield OutputTokens(
+            trace=trace, start=start, total=len(output), ids=output[part], texts=shown[part]
+        )
+    yield TraceEnd(
+        trace=trace,
+        stop=stop,
+        steps=steps,
+        length=len(output),
+        answer=task.read_answer(output),
+        cost=cost,
+    )
+
+
+def tokenizer_hash(model: Model) -> str:
+    """sha256 of the tokenizer: its whole definition where it is a fast one, else its vocabulary."""
+    backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        said = backend.to_str()
+    else:
+        said = json.dumps(model.tokenizer.get_vocab(), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def paced(events: Generator[Event, None, Any]) -> Iterator[Event]:
+    """The events; of a crowd of progress events one in SECONDS_PER_PROGRESS."""
+    said = 0.0
+    for event in events:
+        now = time.perf_counter()
+        if isinstance(event, Progress):
+            if now - said < SECONDS_PER_PROGRESS:
+                continue
+            said = now
+        yield event

@@ -1,0 +1,190 @@
+"""Trials of a fork: several continuations drawn at once, one forward pass per token of the longest.
+
+Trials with equal tokens so far share a row; a row whose trials have all ended is dropped. With a
+cap of M tokens, a trial of negative log-likelihood S can at best reach exp(S / M), since later
+tokens only add: where that exceeds the best finished perplexity, it is dropped (exact).
+
+Shape legend: R rows of the batch, V vocabulary.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from analysis.decoding import cache as caches
+from analysis.decoding import streams, trie
+from analysis.decoding.cache import Tail
+from analysis.decoding.events import TrialEnd
+from analysis.decoding.look import Look, look, ranks
+from analysis.decoding.prefix import Prefix, forward
+from analysis.decoding.stops import ClauseStop, TextStop
+from analysis.decoding.warp import Warp
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How trials are drawn, scored and ended; `cap` is the longest trial in tokens."""
+
+    warp: Warp
+    seed: int
+    scoring: Literal["warped", "raw"]
+    clause: ClauseStop | None  # None: only the end of the text ends a trial
+    text: TextStop
+    eos: tuple[int, ...]
+    cap: int
+    prune: bool
+
+
+@dataclass
+class Path:
+    """A trial: its tokens, and per token the natural logs of q (warped) and p (raw)."""
+
+    number: int
+    uniforms: np.ndarray = field(repr=False)
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    logprobs_raw: list[float] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    end: TrialEnd | None = None
+
+    def nll(self, scoring: Literal["warped", "raw"]) -> float:
+        """Negative log-likelihood, nats."""
+        return -sum(self.logprobs if scoring == "warped" else self.logprobs_raw)
+
+    def perplexity(self, scoring: Literal["warped", "raw"]) -> float:
+        return float(np.exp(self.nll(scoring) / len(self.ids)))
+
+
+@dataclass
+class Drawn:
+    """All trials of a fork; `tails` holds keys and values of those that may be appended."""
+
+    paths: list[Path]
+    tails: dict[int, Tail] = field(default_factory=dict)
+    forwards: int = 0
+
+    def best(self, scoring: Literal["warped", "raw"]) -> int:
+        """The trial of lowest perplexity, the first of equals; pruned ones cannot win."""
+        ended = [path for path in self.paths if path.end not in (None, "pruned")]
+        return min(ended, key=lambda path: path.perplexity(scoring)).number
+
+
+def draw_trials(
+    prefix: Prefix, first: Look, count: int, rules: Rules, *, room: int, wanted: int | None = None
+) -> Generator[None, None, Drawn]:
+    """Draw `count` trials after the prefix; yields after each forward pass.
+
+    `first` is the look at the next token, `room` how many tokens the output may still take, and
+    `wanted` a trial that must be drawn to its end.
+    """
+    most = min(rules.cap, room)
+    position = len(prefix.output)
+    drawn = Drawn([Path(k, streams.uniforms(rules.seed, position, k, most)) for k in range(count)])
+    batch = _Batch(prefix, first, [0] * count)
+    live = drawn.paths
+    while live:
+        _extend(live, batch)
+        for path in live:
+            path.end = _ending(path, prefix.output, rules, room)
+        _keep_tails(drawn, live, batch, rules, wanted)
+        if rules.prune:
+            _prune(drawn, live, rules, most, wanted)
+        going = [place for place, path in enumerate(live) if path.end is None]
+        if going:
+            batch.advance([live[place] for place in going], going, rules.warp)
+            drawn.forwards += 1
+            yield
+        live = [live[place] for place in going]
+    return drawn
+
+
+@dataclass
+class _Batch:
+    """The rows that the live trials stand in: `rows[i]` is the row of live trial i."""
+
+    prefix: Prefix
+    look: Look
+    rows: list[int]
+    cache: DynamicCache | None = None  # None: nothing was read since the prefix
+
+    def advance(self, paths: Sequence[Path], places: Sequence[int], warp: Warp) -> None:
+        """Read the newest token of each path; equal ones in one row. `places` are among `rows`."""
+        parents = [self.rows[place] for place in places]
+        children, self.rows = trie.merge(parents, [path.ids[-1] for path in paths])
+        model, meter = self.prefix.model, self.prefix.meter
+        if self.cache is None:
+            self.cache = caches.spread(self.prefix.cache, len(children))
+        else:
+            caches.select(self.cache, [parent for parent, _ in children], model.device)
+        with meter.forward(len(children), trial=True):
+            logits = forward(model, self.cache, [[token] for _, token in children])
+        meter.hold(caches.held_bytes(self.prefix.cache) + caches.held_bytes(self.cache))
+        self.look = look(logits, warp)
+
+    def tail(self, place: int) -> Tail | None:
+        """Keys and values that a live trial added to the prefix."""
+        if self.cache is None or not caches.can_cut(self.cache):
+            return None
+        return caches.cut(self.cache, self.rows[place], self.prefix.read)
+
+
+def _extend(live: Sequence[Path], batch: _Batch) -> None:
+    """Draw one token for each live trial."""
+    look = batch.look
+    rows = torch.tensor(batch.rows, device=look.warped_RV.device)
+    u = [float(path.uniforms[len(path.ids)]) for path in live]
+    tokens = streams.pick(look.warped_RV[rows], u)
+    warped = look.warped_RV[rows, tokens].tolist()
+    raw = look.raw_RV[rows, tokens].tolist()
+    entropies = look.warped.entropy_R[rows].tolist()
+    columns = (tokens.tolist(), warped, raw, entropies, ranks(look, rows, tokens))
+    for path, (token, q, p, entropy, rank) in zip(live, zip(*columns, strict=True), strict=True):
+        path.ids.append(token)
+        path.logprobs.append(q)
+        path.logprobs_raw.append(p)
+        path.entropies.append(entropy)
+        path.ranks.append(rank)
+
+
+def _ending(path: Path, output: list[int], rules: Rules, room: int) -> TrialEnd | None:
+    """Why the trial ends with its newest token, or None."""
+    if path.ids[-1] in rules.eos:
+        return "eos"
+    if rules.text([*output, *path.ids]):
+        return "stop_string"
+    if rules.clause is not None and rules.clause(path.ids[-1]):
+        return "stop"
+    if len(path.ids) == room:
+        return "length"
+    return "cap" if len(path.ids) == rules.cap else None
+
+
+def _keep_tails(
+    drawn: Drawn, live: Sequence[Path], batch: _Batch, rules: Rules, wanted: int | None
+) -> None:
+    """Keep the keys and values of the best trial so far, and of the wanted one."""
+    ended = [place for place, path in enumerate(live) if path.end is not None]
+    if not ended:
+        return
+    keep = {drawn.best(rules.scoring), wanted}
+    for place in ended:
+        tail = batch.tail(place) if live[place].number in keep else None
+        if tail is not None:
+            drawn.tails[live[place].number] = tail
+    drawn.tails = {number: tail for number, tail in drawn.tails.items() if number in keep}
+
+
+def _prune(drawn: Drawn, live: Sequence[Path], rules: Rules, most: int, wanted: int | None) -> None:
+    ended = [path for path in drawn.paths if path.end not in (None, "pruned")]
+    if not ended:
+        return
+    bound = min(path.nll(rules.scoring) / len(path.ids) for path in ended)
+    for path in live:
+        hopeless = path.nll(rules.scoring) / most > bound
+        if path.end is None and path.number != wanted and hopeless:
+            path.end = "pruned"

@@ -1,0 +1,263 @@
+"""Decoders on held-out number stories: CNTP beside the published loop, greedy and sampling;
+LocalLeap beside one token per step and a threshold.
+
+Seconds are wall time, one prompt at a time, model loaded; both sides of a line take turns in
+one process on the same prompts. Accuracy is of the number that the answer states.
+"""
+
+import copy
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+
+import analysis
+from analysis.catalog import Catalog
+from analysis.decoding import streams
+from analysis.decoding.canvas import Canvases
+from analysis.decoding.costs import Meter
+from analysis.decoding.events import OutputTokens, TraceEnd
+from analysis.decoding.look import Look, look
+from analysis.decoding.prefix import Prefix, forward
+from analysis.decoding.stepwise import Caution
+from analysis.decoding.stops import ClauseStop, eos_ids
+from analysis.decoding.warp import Warp
+from analysis.demo.numbers import NumberItem, answer_read, number_item
+from analysis.masked_diffusion import adapter_for
+from analysis.methods import cntp, local_leap
+from analysis.model import Model, loaded
+from analysis.session import model_cache
+from bench.table import Line
+
+ITEMS = 500
+TIMED = 40  # of them, where both sides must write the same tokens
+THREADS = 1
+LENGTH, CAP = 64, 48
+QUIET = {
+    f"with_{name}": False
+    for name in ("greedy", "sampling", "min_p", "beam", "best_of_n", "self_consistency")
+}
+QUESTION = " Question:"
+
+
+@dataclass
+class Result:
+    """What one decoder did on all items: `tokens` per item, `right` per item."""
+
+    tokens: list[list[int]] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+    seconds: float = 0.0
+    forwards: int = 0
+
+    @property
+    def wrong_percent(self) -> float:
+        return 100 * (1 - float(np.mean(self.right)))
+
+    def interval(self) -> list[float]:
+        """Wilson's 95 % interval of the share of right answers, percent."""
+        n, p, z = len(self.right), float(np.mean(self.right)), 1.959964
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z * float(p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
+        return [round(100 * (middle - half), 2), round(100 * (middle + half), 2)]
+
+
+def lines(items: int = ITEMS) -> Iterator[Line]:
+    torch.set_num_threads(THREADS)
+    stories = held_out(items)
+    writer, filler = _model("demo-lm"), _model("demo-diffusion")
+    asked = [story.prompt for story in stories[:TIMED]]
+    told = [prompt[: prompt.index(QUESTION)] for prompt in asked]
+    yield from loop_lines(writer, told, "stories told on", "entropy")
+    yield from loop_lines(writer, asked, "answers", "entropy")
+    yield from loop_lines(writer, asked, "answers, trials at every step", "fixed")
+    yield from accuracy_lines(writer, stories)
+    yield from leap_lines(filler, stories)
+
+
+def held_out(items: int) -> list[NumberItem]:
+    """Stories whose course of numbers is in no training text."""
+    rng = Random("decoding")
+    return [number_item(rng) for _ in range(items)]
+
+
+def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterator[Line]:
+    """CNTP beside the published loop with the same random numbers: equal tokens, fewer passes."""
+    ours, theirs = Result(), Result()
+    for seed, prompt in enumerate(prompts):
+        _run_cntp(model, prompt, ours, seed=seed, mode=mode)
+        _run_loop(model, prompt, theirs, seed=seed, mode=mode)
+    refused = "" if ours.tokens == theirs.tokens else "the tokens differ from the loop's"
+    for unit, mine, other, goal in (
+        ("forward passes", ours.forwards, theirs.forwards, 5),
+        ("s", ours.seconds, theirs.seconds, 4),
+    ):
+        yield Line(
+            f"CNTP, N_max 10, {name}",
+            unit,
+            mine / len(prompts),
+            "published loop",
+            other / len(prompts),
+            at_least_times=goal,
+            refused=refused,
+            details={"prompts": len(prompts)},
+        )
+
+
+def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
+    """Wrong answers of CNTP beside greedy decoding and sampling; the difference is paired."""
+    found = {name: Result() for name in ("cntp", "greedy", "sampling")}
+    for seed, story in enumerate(stories):
+        for name, result in found.items():
+            _run_cntp(model, story.prompt, result, seed=seed, decoder=name)
+            result.right.append(_is_right(model, story, result.tokens[-1]))
+    ours = found["cntp"]
+    for name in ("greedy", "sampling"):
+        theirs = found[name]
+        yield Line(
+            f"CNTP, {len(stories)} stories: wrong answers",
+            "%",
+            ours.wrong_percent,
+            name,
+            theirs.wrong_percent,
+            details={
+                "right_percent_interval_ours": ours.interval(),
+                "right_percent_interval_theirs": theirs.interval(),
+                "gain_points_interval": _paired_interval(ours.right, theirs.right),
+                "forwards_ours": ours.forwards / len(stories),
+                "forwards_theirs": theirs.forwards / len(stories),
+            },
+        )
+
+
+def leap_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
+    """LocalLeap beside one token per step, with the threshold decoder beside both."""
+    found = {name: Result() for name in ("local_leap", "vanilla", "threshold")}
+    for story in stories:
+        for name, result in found.items():
+            _run_canvas(model, story.prompt, result, name)
+            result.right.append(_is_right(model, story, result.tokens[-1]))
+    vanilla = found["vanilla"]
+    for name, label in (("local_leap", "LocalLeap"), ("threshold", "threshold 0.9")):
+        ours, goal = found[name], name == "local_leap"
+        what = f"{label}, {len(stories)} stories"
+        yield Line(
+            f"{what}: steps", "steps", ours.forwards / len(stories),
+            "vanilla", vanilla.forwards / len(stories),
+            at_least_times=1 / 0.142 if goal else None,
+        )  # fmt: skip
+        yield Line(
+            f"{what}: time", "s", ours.seconds / len(stories),
+            "vanilla", vanilla.seconds / len(stories),
+            at_least_times=6.94 if goal else None,
+        )  # fmt: skip
+        yield Line(
+            f"{what}: wrong answers", "%", ours.wrong_percent, "vanilla", vanilla.wrong_percent,
+            at_most=round(vanilla.wrong_percent + 1, 3) if goal else None,
+            details={
+                "right_percent_interval_ours": ours.interval(),
+                "right_percent_interval_theirs": vanilla.interval(),
+                "gain_points_interval": _paired_interval(ours.right, vanilla.right),
+            },
+        )  # fmt: skip
+
+
+def _run_cntp(model: Model, prompt: str, result: Result, **params: Any) -> None:
+    given = {"prompt": prompt, "max_new_tokens": LENGTH, "trial_cap": CAP, **QUIET, **params}
+    checked = cntp.Params.model_validate(given)
+    started = time.perf_counter()
+    events = list(cntp.run(model, checked))
+    result.seconds += time.perf_counter() - started
+    end = next(event for event in events if isinstance(event, TraceEnd))
+    result.forwards += end.cost.main_forwards + end.cost.trial_forwards
+    ids = [token for e in events if isinstance(e, OutputTokens) for token in e.ids]
+    result.tokens.append(ids)
+
+
+@torch.inference_mode()
+def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any) -> None:
+    """The published loop: trials one after the other, each on a copy of the whole cache, each
+    beginning with the deciding forward pass once more."""
+    defaults = cntp.Params(prompt=prompt, mode=mode)
+    caution = Caution(
+        defaults.entropy_low, defaults.entropy_high, defaults.max_trials, defaults.formula, mode
+    )
+    warp = Warp(defaults.temperature, defaults.top_k, defaults.top_p)
+    clause, eos = ClauseStop(model.tokenizer, "text"), eos_ids(model)
+    before = model.forwards
+    started = time.perf_counter()
+    prefix = Prefix(model, model.tokenizer(prompt).input_ids, Meter())
+    while len(prefix.output) < LENGTH and not set(prefix.output[-1:]) & set(eos):
+        seen = look(prefix.next_logits(), warp)
+        count = caution(float(seen.warped.entropy_R[0]))
+        if count == 1:
+            u = streams.uniforms(seed, len(prefix.output), 0, 1)
+            prefix.append([int(streams.pick(seen.warped_RV, u.tolist())[0])])
+            continue
+        trials = [_trial(prefix, number, seed, warp, clause, eos) for number in range(count)]
+        prefix.append(min(trials, key=lambda trial: trial[0])[1])
+    result.seconds += time.perf_counter() - started
+    result.forwards += model.forwards - before
+    result.tokens.append(prefix.output)
+
+
+def _trial(
+    prefix: Prefix, number: int, seed: int, warp: Warp, clause: ClauseStop, eos: tuple[int, ...]
+) -> tuple[float, list[int]]:
+    """Mean −ln q and tokens of one trial."""
+    most = min(CAP, LENGTH - len(prefix.output))
+    numbers = streams.uniforms(seed, len(prefix.output), number, most)
+    cache = copy.deepcopy(prefix.cache)
+    cache.crop(-1)
+    ids, nll = [prefix.ids[-1]], 0.0
+    while len(ids) <= most:
+        seen: Look = look(forward(prefix.model, cache, [ids[-1:]]), warp)
+        token = int(streams.pick(seen.warped_RV, [float(numbers[len(ids) - 1])])[0])
+        nll -= float(seen.warped_RV[0, token])
+        ids.append(token)
+        if token in eos or clause(token):
+            break
+    return nll / (len(ids) - 1), ids[1:]
+
+
+def _run_canvas(model: Model, prompt: str, result: Result, decoder: str) -> None:
+    adapter = adapter_for(model)
+    params = local_leap.Params(prompt=prompt)
+    ids = np.array([model.tokenizer(prompt).input_ids])
+    started = time.perf_counter()
+    canvases = Canvases(
+        adapter.logits,
+        ids,
+        local_leap.frame(params, decoder, adapter),
+        local_leap.rule(params, decoder),
+        seeds=[0],
+        device=model.device,
+    )
+    for _ in canvases.run():
+        pass
+    result.seconds += time.perf_counter() - started
+    result.forwards += canvases.forwards
+    output = canvases.output_BG[0].tolist()
+    end = output.index(adapter.eos_id) if adapter.eos_id in output else len(output)
+    result.tokens.append(output[:end])
+
+
+def _is_right(model: Model, story: NumberItem, ids: list[int]) -> bool:
+    text = str(model.tokenizer.decode(ids, skip_special_tokens=True))
+    return answer_read(text) == story.answer
+
+
+def _paired_interval(ours: list[bool], theirs: list[bool]) -> list[float]:
+    """95 % bootstrap interval of the gain in right answers, percentage points, item by item."""
+    gain = np.array(ours, dtype=float) - np.array(theirs, dtype=float)
+    rng = np.random.default_rng(0)
+    means = rng.choice(gain, (4000, len(gain))).mean(1)
+    return [round(100 * float(bound), 2) for bound in np.quantile(means, (0.025, 0.975))]
+
+
+def _model(name: str) -> Model:
+    list(analysis.run("inspect", model=name, params={}))
+    return loaded(Catalog().find(name), model_cache())

@@ -1,0 +1,48 @@
+// From a token of a trace to the form that asks ReAGent what it hangs on.
+
+import type { Method, Model } from "../api";
+import type { Explained } from "../view";
+
+const METHOD = "reagent";
+/** ReAGent's own limit on output tokens; what stands before them goes into the prompt. */
+const OUTPUT_TOKENS = 128;
+
+export interface Source {
+  model: string;
+  prompt: string;
+  /** Of the run: how its prompt is read. */
+  reading: Record<string, unknown>;
+}
+
+/**
+ * The address of the filled form. A model that cannot be explained is replaced by the first that
+ * can: the text is the same, the reader is another, so the link has to name it.
+ */
+export function explainAddress(
+  { model, prompt, reading }: Source,
+  { output }: Explained,
+  methods: readonly Method[],
+  models: readonly Model[],
+): { href: string; model: string } | null {
+  const method = methods.find(({ stem }) => stem === METHOD);
+  if (!method || output.length === 0) return null;
+  const able = (one: Model) => method.needs.every((need) => one.capabilities.includes(need));
+  const known = models.find((one) => one.id === model);
+  const reader = !known || able(known) ? model : models.find(able)?.id;
+  if (!reader) return null;
+  const kept = Math.min(output.length, OUTPUT_TOKENS);
+  const before = output.slice(0, -kept).join("");
+  if (before && reading.chat) return null; // a chat's prompt ends where the answer begins
+  const params = {
+    ...reading,
+    prompt: prompt + before,
+    continuation: output.slice(-kept).join(""),
+    target_start: kept - 1,
+  };
+  const query = new URLSearchParams({
+    method: METHOD,
+    model: reader,
+    params: JSON.stringify(params),
+  });
+  return { href: `/?${query}`, model: reader };
+}

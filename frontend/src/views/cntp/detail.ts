@@ -1,0 +1,111 @@
+// The chosen token: what the decoder saw there, what it could have written, and what to run next.
+
+import { get } from "svelte/store";
+import type { Candidate, TokenStep } from "../../gen/cntp";
+import { element, facts, tokenText } from "../../pictures/dom";
+import { showNumber, showPercent } from "../../pictures/numbers";
+import type { Selected } from "../../selection";
+import type { ViewContext } from "../../view";
+import { explainLink } from "../decoding/explainLink";
+import { outputIndex, type Panel, type Shown } from "../decoding/shown";
+import { branchButton } from "../decoding/take";
+import type { Trace } from "../decoding/traces";
+import { writtenOf, type Written } from "../decoding/written";
+
+export function createDetail(root: HTMLElement, context: ViewContext): Panel {
+  let latest: Shown | null = null;
+
+  function mark({ hover }: Selected): void {
+    const position = outputIndex(hover) ?? latest?.position ?? null;
+    const trace = latest?.trace;
+    if (!trace) return root.replaceChildren();
+    const one = writtenOf(trace).find((written) => written.position === position);
+    root.replaceChildren(...(one ? parts(trace, one, context) : [hint()]));
+  }
+
+  return {
+    render(shown) {
+      latest = shown;
+      mark(get(context.selection));
+    },
+    mark,
+    destroy: () => root.replaceChildren(),
+  };
+}
+
+const hint = () =>
+  element(
+    "p",
+    { class: "muted" },
+    "Hover a token for its numbers; click it to keep them, to explain it, or to write another " +
+      "token there.",
+  );
+
+function parts(trace: Trace, one: Written, context: ViewContext): HTMLElement[] {
+  const step = trace.steps[one.step];
+  const title = element("h2", { class: "detail-title" }, tokenText(one.text || "∅"));
+  const link = explainLink(context, trace, one.position);
+  const looked = step && one.place === 0 ? lookParts(trace, one, step, context) : [];
+  return [title, numbers(trace, one, step), ...(link ? [link] : []), ...looked];
+}
+
+function numbers(trace: Trace, one: Written, step: TokenStep | undefined): HTMLElement {
+  const pairs: [string, string][] = [
+    ["Decoder", trace.start.label],
+    ["Position", `${one.position} of the output`],
+    ["Id", String(one.id)],
+  ];
+  if (one.logprob !== null) {
+    pairs.push(["Probability", `${showPercent(Math.exp(one.logprob))} (model alone)`]);
+  }
+  if (one.entropy !== null) pairs.push(["Entropy", `${showNumber(one.entropy)} nats (warped)`]);
+  if (one.span > 1) pairs.push(["Trial token", `${one.place + 1} of ${one.span}`]);
+  if (step && one.place === 0) {
+    pairs.push(["Raw entropy", `${showNumber(step.entropy_raw)} nats`]);
+    pairs.push(["Varentropy", `${showNumber(step.varentropy)} nats²`]);
+    pairs.push(["Trials", step.trials > 1 ? String(step.trials) : "none"]);
+    pairs.push(["Written", REASONS[step.reason]]);
+    pairs.push(["Forward passes so far", String(step.forwards)]);
+  }
+  return facts(pairs);
+}
+
+const REASONS: Record<TokenStep["reason"], string> = {
+  drawn: "drawn at random",
+  likeliest: "as the likeliest",
+  forced: "by hand",
+  trials: "by trials",
+};
+
+function lookParts(
+  trace: Trace,
+  one: Written,
+  step: TokenStep,
+  context: ViewContext,
+): HTMLElement[] {
+  const items = step.candidates.map((candidate) => item(trace, one, candidate, context));
+  return [
+    element("h3", {}, "What could have come"),
+    element("ol", { class: "alternatives" }, ...items),
+    element(
+      "p",
+      { class: "muted" },
+      "Bar: probability under the model alone; in brackets what " + "was left of it to draw from.",
+    ),
+  ];
+}
+
+function item(trace: Trace, one: Written, candidate: Candidate, context: ViewContext): HTMLElement {
+  const share = Math.exp(candidate.logprob_raw);
+  const bar = element("span", { class: "bar", "aria-hidden": "true" });
+  bar.style.width = `${(100 * share).toFixed(1)}%`;
+  const warped = candidate.probability > 0 ? showPercent(candidate.probability) : "cut off";
+  const decision = { position: one.position, token: candidate.id };
+  const hint = "Write this token here and go on from there: a new run";
+  const action =
+    candidate.id === one.id
+      ? element("span", { class: "muted" }, "written")
+      : branchButton("Branch", hint, trace, decision, context);
+  const number = element("span", { class: "number" }, `${showPercent(share)} (${warped})`);
+  return element("li", {}, bar, tokenText(candidate.text), number, action);
+}

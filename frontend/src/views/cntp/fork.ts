@@ -1,0 +1,306 @@
+// One fork: the prefix tree of its trials, each trial with its numbers, and the vote.
+
+import { get } from "svelte/store";
+import { select } from "d3-selection";
+import type { Fork, Trial } from "../../gen/cntp";
+import { createBars, type BarChart } from "../../pictures/bars";
+import { element, tokenText } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { visible } from "../../pictures/glyphs";
+import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import type { Group } from "../../pictures/lineChart";
+import { showNumber, showSigned } from "../../pictures/numbers";
+import { createSheet } from "../../pictures/sheet";
+import type { Table } from "../../pictures/table";
+import type { Theme } from "../../theme";
+import { whenChanged } from "../../panel";
+import type { ViewContext } from "../../view";
+import { readNumber, type Panel, type Shown } from "../decoding/shown";
+import { branchButton } from "../decoding/take";
+import { forksOf, type Fan, type Trace } from "../decoding/traces";
+import { nodesOf, trieOf } from "./trie";
+import { drawTrie, scaleOf, type TrieLook } from "./triePicture";
+
+/** A fork that is decided, of the trace that is drawn. */
+interface Opened {
+  trace: Trace;
+  fork: Fork;
+  fan: Fan;
+  position: number;
+  theme: Theme;
+  selected: number | null;
+}
+
+export function createFork(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Fork: its trials as a prefix tree", "fork", context);
+  const heading = figure.body.appendChild(element("p", { class: "explaining" }));
+  const scroller = figure.body.appendChild(
+    element("div", { class: "scroll", tabindex: "0", role: "region" }),
+  );
+  const svg = select(scroller).append("svg").attr("class", "trie").attr("role", "img");
+  const group = svg.append("g") as Group;
+  const list = figure.body.appendChild(element("div", { class: "trials-list" }));
+  const votes = figure.body.appendChild(element("div", {}));
+  const voteBars = createBars(votes);
+  let last: { trace: number; index: number } | null = null;
+
+  scroller.addEventListener("click", (event) => {
+    const cell = (event.target as Element).closest<SVGGElement>("[data-trial]");
+    if (cell) context.state.set("trial", cell.dataset.trial ?? null);
+  });
+
+  const draw = whenChanged<Shown>(
+    ({ trace, theme, position }) => [trace, theme, position, context.state.get("trial")],
+    (shown) => {
+      const opened = openedOf(shown, last, readNumber(context, "trial"));
+      if (!opened) return figure.hide();
+      last = { trace: opened.trace.start.trace, index: opened.fork.index };
+      heading.replaceChildren(...headline(opened));
+      const look = lookOf(opened);
+      const size = drawTrie(group, look);
+      svg.attr("width", size.width).attr("height", size.height);
+      svg.attr("aria-label", sentence(opened));
+      scroller.setAttribute("aria-label", "Prefix tree; scrolls sideways");
+      list.replaceChildren(trialTable(opened, context));
+      votes.hidden = opened.fork.votes.length === 0;
+      if (!votes.hidden) voteBars.render(voteChart(opened));
+      renderLegend(figure.legend, legendOf(look));
+      figure.update(sourceOf(opened, context));
+    },
+  );
+  return { render: draw, destroy: figure.destroy };
+}
+
+/** The fork that wrote the chosen token, else the one shown before, else the first. */
+function openedOf(
+  { trace, position, theme }: Shown,
+  last: { trace: number; index: number } | null,
+  trial: number | null,
+): Opened | null {
+  const forks = trace ? forksOf(trace) : [];
+  const chosen = forks.find(
+    ({ step, fork }) =>
+      position !== null && position >= step.position && position < step.position + fork.kept,
+  );
+  const before = forks.find(
+    ({ fork }) => last?.trace === trace?.start.trace && fork.index === last?.index,
+  );
+  const found = chosen ?? before ?? forks[0];
+  if (!trace || !found) return null;
+  const { step, fork, fan } = found;
+  const selected = trial !== null && trial in fork.trials ? trial : null;
+  return { trace, fork, fan, position: step.position, theme, selected };
+}
+
+const CHOSEN_BY: Record<Fork["by"], string> = {
+  perplexity: "lowest perplexity",
+  perplexity_raw: "lowest perplexity under the model alone",
+  vote: "most votes",
+  beam: "highest beam score",
+  forced: "chosen by hand",
+};
+
+function headline({ fork, position, fan }: Opened): (Node | string)[] {
+  const parts: (Node | string)[] = [
+    `Fork at output token ${position}: ${fork.trials.length} trials, `,
+  ];
+  const text = fan.paths[fork.winner]?.texts.slice(0, fork.kept).join("") ?? "";
+  parts.push(`trial ${fork.winner} appended (${CHOSEN_BY[fork.by]}): `);
+  parts.push(tokenText(text.length > 80 ? `${text.slice(0, 80)}…` : text));
+  if (fork.kept < (fork.trials[fork.winner]?.length ?? 0)) parts.push(", cut short by hand");
+  if (fork.margin !== null) parts.push(`, margin ${showNumber(fork.margin)}`);
+  if (fork.greedy_rank !== null) parts.push(`, the greedy trial ranks ${fork.greedy_rank}`);
+  return parts;
+}
+
+function sentence(opened: Opened): string {
+  const { fork } = opened;
+  return `Prefix tree of ${fork.trials.length} trials in ${fork.nodes} nodes; trial ${fork.winner} wins.`;
+}
+
+function lookOf({ fork, fan, theme, selected }: Opened): TrieLook {
+  const pruned = new Set(fork.trials.flatMap((trial, i) => (trial.end === "pruned" ? [i] : [])));
+  return {
+    roots: trieOf(fan),
+    trials: fork.trials.length,
+    noteOf: (trials) => noteOf(fork, trials),
+    pruned,
+    selected,
+    theme,
+  };
+}
+
+/** "★ ×2 · perplexity 1.21 · stop". */
+function noteOf(fork: Fork, trials: readonly number[]): string {
+  const first = fork.trials[trials[0] ?? -1];
+  if (!first) return "";
+  const won = trials.includes(fork.winner);
+  const parts = [trials.length > 1 ? `×${trials.length}` : `#${trials[0]}`];
+  parts.push(first.end === "pruned" ? "✂ pruned" : `ppl ${showNumber(scoreOf(fork, first))}`);
+  if (first.end !== "pruned" && first.end !== "stop") parts.push(ENDS[first.end]);
+  if (trials.some((trial) => fork.trials[trial]?.greedy)) parts.push("◇ greedy");
+  return `${won ? "★ " : ""}${parts.join(" · ")}`;
+}
+
+const scoreOf = (fork: Fork, trial: Trial) =>
+  fork.by === "perplexity_raw" ? trial.perplexity_raw : trial.perplexity;
+
+const ENDS: Record<Trial["end"], string> = {
+  stop: "clause ended",
+  eos: "end of text",
+  stop_string: "stop string",
+  cap: "trial cap",
+  length: "output full",
+  pruned: "could no longer win",
+};
+
+function trialTable(opened: Opened, context: ViewContext): HTMLElement {
+  const { fork } = opened;
+  const names = ["#", "Text", "Tokens", "Perplexity", "Ended by", ""];
+  const answers = fork.trials.some((trial) => trial.answer !== null);
+  if (answers) names.splice(2, 0, "Answer");
+  const head = element(
+    "tr",
+    {},
+    ...names.map((name) => element("th", { scope: "col" }, name || spokenOnly("Action"))),
+  );
+  const rows = fork.trials.map((_, number) => trialRow(opened, number, answers, context));
+  const body = element("tbody", {}, ...rows);
+  const table = element("table", { class: "trials" }, element("thead", {}, head), body);
+  return element(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Trials" },
+    table,
+  );
+}
+
+const spokenOnly = (text: string) => element("span", { class: "visually-hidden" }, text);
+
+function trialRow(
+  opened: Opened,
+  number: number,
+  answers: boolean,
+  context: ViewContext,
+): HTMLElement {
+  const { fork, fan, selected } = opened;
+  const trial = fork.trials[number] as Trial;
+  const text = fan.paths[number]?.texts.join("") ?? "";
+  const marks = marksOf(fork, number);
+  const name = element("th", { scope: "row", class: "number" }, `${number}${marks}`);
+  const words = element("td", { class: "trial-text" }, tokenText(text));
+  const cell = (content: string) => element("td", { class: "number" }, content);
+  const row = element(
+    "tr",
+    { class: rowClass(number === fork.winner, number === selected) },
+    name,
+    words,
+    answers && element("td", {}, trial.answer ?? "–"),
+    cell(String(trial.length)),
+    cell(showNumber(scoreOf(fork, trial))),
+    element("td", {}, duplicateOf(trial) || ENDS[trial.end]),
+    element("td", {}, actionOf(opened, number, context)),
+  );
+  row.addEventListener("click", () => context.state.set("trial", String(number)));
+  return row;
+}
+
+const rowClass = (won: boolean, selected: boolean) =>
+  [won && "winner", selected && "selected"].filter(Boolean).join(" ");
+
+const duplicateOf = ({ duplicate_of }: Trial) =>
+  duplicate_of === null ? "" : `same as ${duplicate_of}`;
+
+function marksOf(fork: Fork, number: number): string {
+  const greedy = fork.trials[number]?.greedy ? " ◇" : "";
+  return number === fork.winner ? ` ★${greedy}` : greedy;
+}
+
+function actionOf(opened: Opened, number: number, context: ViewContext): HTMLElement | null {
+  const { fork, trace, position } = opened;
+  if (number === fork.winner) return element("span", { class: "muted" }, "appended");
+  if (trace.start.decoder !== "cntp") return null;
+  const hint = `Append trial ${number} here and go on from there: a new run`;
+  return branchButton("Take this branch", hint, trace, { position, trial: number }, context);
+}
+
+function voteChart({ fork, theme }: Opened): BarChart {
+  return {
+    title: "Votes by answer",
+    stem: "votes",
+    theme,
+    categories: [{ key: "votes", label: "votes", slot: 0 }],
+    bars: fork.votes.map((vote, i) => ({
+      key: vote.answer,
+      label: visible(vote.answer),
+      parts: [vote.trials.length],
+      note: `${vote.trials.length} of ${fork.trials.length}`,
+      strong: i === 0,
+    })),
+  };
+}
+
+function legendOf({ roots, theme }: TrieLook): Legend {
+  return {
+    scale: scaleOf(roots, theme),
+    unit: "nats, −ln q of the token as it was drawn",
+    normalisation: "this fork",
+    notes: [
+      "Band below: as thick as trials go through. ★ and bold: appended. ×n: n trials with the same " +
+        "tokens. ✂ and dashed: could no longer win. ◇: each token the model's likeliest.",
+    ],
+  };
+}
+
+function sourceOf(opened: Opened, context: ViewContext): FigureSource {
+  const { fork, fan, trace, position, theme } = opened;
+  return {
+    table: () => tableOf(opened),
+    data: () => ({ decoder: trace.start.label, position, fork, paths: fan.paths }),
+    svg: () => {
+      const title = `${trace.start.label}: fork at output token ${position}`;
+      const sheet = createSheet(title, theme, get(context.run));
+      const look = lookOf(opened);
+      const size = drawTrie(sheet.body as Group, look);
+      const legend = legendOf(look);
+      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 8})`);
+      drawRamp(key.datum(legend), legend);
+      const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
+      text.attr("y", size.height + 18).text(legendText({ ...legend, notes: [] }));
+      return sheet.finish(Math.max(size.width, 620), size.height + 36);
+    },
+  };
+}
+
+function tableOf({ fork, fan }: Opened): Table {
+  const rows = fork.trials.map((trial, number) => [
+    number,
+    visible(fan.paths[number]?.texts.join("") ?? ""),
+    trial.length,
+    trial.perplexity,
+    trial.perplexity_raw,
+    trial.score,
+    ENDS[trial.end],
+    trial.duplicate_of,
+    trial.greedy,
+    number === fork.winner,
+    trial.answer,
+  ]);
+  const margin = fork.margin === null ? "" : `, margin ${showSigned(fork.margin)}`;
+  return {
+    caption: `Trials of the fork, ${nodesOf(trieOf(fan))} tree nodes${margin}`,
+    columns: [
+      "trial",
+      "text",
+      "tokens",
+      "perplexity",
+      "raw perplexity",
+      "score",
+      "ended by",
+      "same as",
+      "greedy",
+      "appended",
+      "answer",
+    ],
+    rows,
+  };
+}

@@ -1,0 +1,199 @@
+// The text, a bar of entropy above each token, and where trials were drawn.
+
+import { get } from "svelte/store";
+import { sequential } from "../../pictures/colour";
+import { button } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { spoken, visible } from "../../pictures/glyphs";
+import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import type { Group } from "../../pictures/lineChart";
+import { showNumber, showPercent } from "../../pictures/numbers";
+import { createSheet } from "../../pictures/sheet";
+import type { Table } from "../../pictures/table";
+import { createTokenStrip, type StripSection, type StripToken } from "../../pictures/tokenStrip";
+import { drawStrip } from "../../pictures/tokenStripSvg";
+import type { Selected } from "../../selection";
+import { whenChanged } from "../../panel";
+import type { ViewContext } from "../../view";
+import { createChooser } from "../decoding/chooser";
+import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
+import type { Trace } from "../decoding/traces";
+import { chooseFork } from "../decoding/view";
+import { writtenOf, type Written } from "../decoding/written";
+
+export function createText(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Text and entropy", "text", context);
+  const chooser = createChooser(context);
+  const go = (by: 1 | -1) => latest && chooseFork(context, latest, by);
+  figure.controls.append(
+    chooser.node,
+    button("◀ fork", () => go(-1), { class: "chip", title: "Fork before (F)" }),
+    button("fork ▶", () => go(1), { class: "chip", title: "Next fork (f)" }),
+  );
+  const line = figure.body.appendChild(document.createElement("p"));
+  line.className = "sharpness";
+  let latest: Shown | null = null;
+  const strip = createTokenStrip(figure.body, "Tokens", {
+    hover: (key) => context.selection.hover(key === null || key < 0 ? null : outputItem(key)),
+    choose: (key) => key >= 0 && choosePosition(context, key),
+    extend: (_, to) => to >= 0 && choosePosition(context, to),
+  });
+
+  const draw = whenChanged<Shown>(
+    ({ trace, traces, theme }) => [trace, traces.prompt, theme],
+    (shown) => {
+      const { trace } = shown;
+      line.textContent = trace ? summary(trace) : "";
+      strip.render(sectionsOf(shown));
+      renderLegend(figure.legend, legendOf(shown));
+      figure.update(sourceOf(shown, context));
+    },
+  );
+
+  return {
+    render(shown) {
+      latest = shown;
+      if (!shown.trace) return;
+      chooser.render(shown);
+      draw(shown);
+      mark(get(context.selection));
+    },
+    mark,
+    destroy: figure.destroy,
+  };
+
+  function mark({ hover, primary }: Selected): void {
+    const hovered = outputIndex(hover);
+    strip.mark({
+      hover: new Set(hovered === null ? [] : [hovered]),
+      primary: outputIndex(primary),
+      pinned: null,
+      set: new Set(),
+    });
+  }
+}
+
+function summary(trace: Trace): string {
+  const written = writtenOf(trace);
+  const forks = written.filter((one) => one.place === 0 && one.trials > 1);
+  const trials = forks.reduce((sum, one) => sum + one.trials, 0);
+  const parts = [`${written.length} tokens`];
+  if (forks.length) parts.push(`${forks.length} forks, ${trials} trials`);
+  if (trace.end) parts.push(`ended by ${STOPS[trace.end.stop]}`);
+  if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
+  if (trace.start.forced.length) parts.push(`${trace.start.forced.length} decided by hand`);
+  return parts.join(" · ");
+}
+
+export const STOPS = {
+  eos: "end of text",
+  stop_string: "a stop string",
+  length: "the length limit",
+  filled: "a full canvas",
+} as const;
+
+const limitFor = (trace: Trace) =>
+  Math.max(0.1, ...writtenOf(trace).map((one) => one.entropy ?? 0));
+
+export function sectionsOf({ traces, trace, theme }: Shown): StripSection[] {
+  if (!trace) return [];
+  const scale = sequential(limitFor(trace), theme);
+  const written = writtenOf(trace);
+  const words = wordsOf(written.map((one) => one.text));
+  const output = written.map((one, i): StripToken => {
+    const entropy = one.entropy ?? 0;
+    const ribbon = { share: entropy / scale.limit, colour: scale.colour(entropy) };
+    return {
+      ...plain(one.position, one.text, words[i] ?? i),
+      state: one.entropy === null ? "outside" : "scored",
+      ribbon,
+      badge: one.place === 0 && one.trials > 1 ? `×${one.trials}` : "",
+      joined: one.span > 1,
+      label: labelOf(one),
+    };
+  });
+  const promptWords = wordsOf(traces.prompt.texts);
+  const prompt = traces.prompt.texts.map((text, i) => plain(-1 - i, text, promptWords[i] ?? i));
+  const sections = [
+    { label: "Prompt", tokens: prompt },
+    { label: "Output", tokens: output },
+  ];
+  return sections.filter(({ tokens }) => tokens.length > 0);
+}
+
+function plain(key: number, text: string, word: number): StripToken {
+  const look = { fill: null, ink: null, band: null, target: false, state: "scored" as const };
+  return { key, text, piece: "∅", word, label: spoken(text), ...look };
+}
+
+/** A space or line end begins a new word. */
+export function wordsOf(texts: readonly string[]): number[] {
+  let word = 0;
+  return texts.map((text, i) => {
+    if (i > 0 && (/^\s/.test(text) || texts[i - 1]?.endsWith("\n"))) word += 1;
+    return word;
+  });
+}
+
+function labelOf(one: Written): string {
+  const parts = [spoken(one.text)];
+  if (one.entropy !== null) parts.push(`entropy ${showNumber(one.entropy)} nats`);
+  if (one.logprob !== null) parts.push(`p ${showPercent(Math.exp(one.logprob))}`);
+  if (one.place === 0 && one.trials > 1) parts.push(`fork of ${one.trials} trials`);
+  else if (one.span > 1) parts.push(`token ${one.place + 1} of ${one.span} of a trial`);
+  return parts.join(", ");
+}
+
+function legendOf({ trace, theme }: Shown): Legend {
+  return {
+    scale: sequential(trace ? limitFor(trace) : 1, theme),
+    unit: "nats",
+    normalisation: "the drawn trace",
+    notes: [
+      "Height and colour of the bar above a token: entropy of the distribution it was drawn from. " +
+        "×n: n trials were drawn there. Line below: tokens that one trial appended together.",
+    ],
+  };
+}
+
+const SHEET_WIDTH = 760;
+
+function sourceOf(shown: Shown, context: ViewContext): FigureSource {
+  return {
+    table: () => tableOf(shown),
+    data: () => ({
+      decoder: shown.trace?.start.label,
+      prompt: shown.traces.prompt,
+      output: shown.trace && writtenOf(shown.trace),
+    }),
+    svg: () => {
+      const title = `${shown.trace?.start.label ?? ""}: text and entropy`;
+      const sheet = createSheet(title, shown.theme, get(context.run));
+      const size = drawStrip(sheet.body as Group, sectionsOf(shown), SHEET_WIDTH, shown.theme);
+      const legend = legendOf(shown);
+      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height})`);
+      drawRamp(key.datum(legend), legend);
+      const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
+      text.attr("y", size.height + 10).text(legendText({ ...legend, notes: [] }));
+      return sheet.finish(SHEET_WIDTH, size.height + 28);
+    },
+  };
+}
+
+function tableOf({ trace }: Shown): Table {
+  const written = trace ? writtenOf(trace) : [];
+  return {
+    caption: `Output of ${trace?.start.label ?? "the decoder"}`,
+    columns: ["#", "token", "id", "entropy", "ln p", "trials", "place in trial", "step"],
+    rows: written.map((one) => [
+      one.position,
+      visible(one.text),
+      one.id,
+      one.entropy,
+      one.logprob,
+      one.trials,
+      one.span > 1 ? one.place + 1 : null,
+      one.step,
+    ]),
+  };
+}

@@ -1,0 +1,31 @@
+// From any token of any trace to ReAGent.
+
+import { element } from "../../pictures/dom";
+import type { ViewContext } from "../../view";
+import type { Trace } from "./traces";
+import { writtenOf } from "./written";
+
+/** A link that opens the form for this token; a sentence where it cannot. */
+export function explainLink(
+  context: ViewContext,
+  trace: Trace,
+  position: number,
+): HTMLElement | null {
+  if (!context.explain) return null;
+  const written = writtenOf(trace);
+  const target = written.find((one) => one.position === position);
+  const until = written.filter((one) => one.position <= position);
+  if (!target || until.length !== position + 1) return null; // masks stand before it
+  if (target.text === "" || trace.start.eos_ids.includes(target.id)) {
+    return element("p", { class: "muted" }, "A token without text cannot be given to ReAGent.");
+  }
+  const found = context.explain({ output: until.map((one) => one.text) });
+  if (!found) return null;
+  const other = found.model !== trace.start.model ? ` (by ${found.model})` : "";
+  const hint = "Opens the form: the text up to this token as continuation, the token as target";
+  return element(
+    "a",
+    { class: "button", href: found.href, title: hint },
+    `Explain with ReAGent${other}`,
+  );
+}

@@ -1,0 +1,111 @@
+// Traces below each other as text: what they share with the reference, and where they part.
+
+import { element } from "../../pictures/dom";
+import { legible } from "../../pictures/glyphs";
+import { align, type Alignment } from "./align";
+import type { Trace } from "./traces";
+import { textOf, writtenOf, type Written } from "./written";
+
+/** A trace in the comparison. */
+export interface Lane {
+  key: string;
+  trace: Trace;
+  /** Empty: of this run. */
+  source: string;
+  alignment: Alignment;
+}
+
+export interface LaneHandlers {
+  /** Makes the trace the one that others are compared with. */
+  refer(key: string): void;
+  choose(lane: Lane, position: number): void;
+  remove(lane: Lane): void;
+}
+
+export const keyOf = (trace: Trace, source: string) => `${source}/${trace.start.trace}`;
+
+const tokensOf = (trace: Trace) => writtenOf(trace).map((one) => one.text);
+const aligned = new WeakMap<Trace, WeakMap<Trace, Alignment>>();
+
+/** Texts are compared, not ids: another tokenizer may have written the other one. */
+export function alignTraces(reference: Trace, other: Trace): Alignment {
+  const known = aligned.get(reference) ?? new WeakMap<Trace, Alignment>();
+  aligned.set(reference, known);
+  const found = known.get(other) ?? align(tokensOf(reference), tokensOf(other));
+  known.set(other, found);
+  return found;
+}
+
+export function laneNode(lane: Lane, reference: string, handlers: LaneHandlers): HTMLElement {
+  const { trace } = lane;
+  const refers = lane.key === reference;
+  const radio = element("input", { type: "radio", name: "reference" }) as HTMLInputElement;
+  radio.checked = refers;
+  radio.addEventListener("change", () => handlers.refer(lane.key));
+  const name = element("label", { class: "lane-name" }, radio, trace.start.label);
+  if (trace.start.main) name.classList.add("strong");
+  const remove = element("button", { type: "button", class: "quiet" }, "Remove");
+  remove.addEventListener("click", () => handlers.remove(lane));
+  const head = element(
+    "div",
+    { class: "lane-head" },
+    name,
+    lane.source ? element("span", { class: "tag" }, lane.source) : null,
+    approximationTag(trace),
+    element("span", { class: "muted lane-facts" }, factsOf(lane, refers)),
+    lane.source ? remove : null,
+  );
+  return element("li", { class: "lane" }, head, textNode(lane, handlers));
+}
+
+function approximationTag({ start }: Trace): HTMLElement | null {
+  const title = `Not exact: ${start.approximation}`;
+  return start.approximation ? element("span", { class: "tag warn", title }, "approximate") : null;
+}
+
+/** "47 forwards · 30 tokens, 12 wasted · 0.12 s · answer 4 · differs from token 12 on". */
+export function factsOf({ trace, alignment }: Lane, refers: boolean): string {
+  const parts: string[] = [];
+  const cost = trace.end?.cost;
+  if (cost) {
+    parts.push(`${cost.main_forwards + cost.trial_forwards} forwards`);
+    parts.push(`${trace.end?.length ?? 0} tokens, ${cost.tokens_wasted} wasted`);
+    parts.push(`${cost.seconds.toFixed(2)} s`);
+    parts.push(trace.end?.answer == null ? "no answer" : `answer ${legible(trace.end.answer)}`);
+  } else parts.push("not finished");
+  parts.push(refers ? "reference" : divergenceText(alignment));
+  return parts.join(" · ");
+}
+
+export const divergenceText = ({ divergence }: Alignment) =>
+  divergence === null ? "same text" : `differs from token ${divergence} on`;
+
+function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
+  const written = writtenOf(lane.trace);
+  const node = element("p", { class: "lane-text", dir: "auto" });
+  if (written.length === 0) node.append(element("span", { class: "muted" }, "nothing written yet"));
+  written.forEach((one, i) => {
+    if (i === lane.alignment.divergence) node.append(fork());
+    node.append(tokenNode(one, lane.alignment.shared[i] ?? true));
+  });
+  if (lane.alignment.divergence === written.length && written.length > 0) node.append(fork());
+  node.addEventListener("click", (event) => {
+    const token = (event.target as Element).closest<HTMLElement>("[data-position]");
+    if (token) handlers.choose(lane, Number(token.dataset.position));
+  });
+  return node;
+}
+
+const fork = () =>
+  element("strong", { class: "diverges", title: "First difference" }, "≠", spoken());
+const spoken = () => element("span", { class: "visually-hidden" }, " first difference ");
+
+function tokenNode(one: Written, shared: boolean): HTMLElement {
+  const attributes = { class: shared ? "lane-token" : "lane-token differs" };
+  const node = element("span", attributes, element("bdi", {}, legible(one.text)));
+  node.dataset.position = String(one.position);
+  if (one.text.includes("\n")) node.append(element("br", {}));
+  return node;
+}
+
+export const laneText = (lane: Lane) => textOf(lane.trace);

@@ -1,0 +1,75 @@
+// A view of decoding traces: its state, its panels, and the keys that all of them share.
+
+import "../../styles/figure.css";
+import "../../styles/strip.css";
+import "../../styles/detail.css";
+import "../../styles/decoding.css";
+import { drawPanels } from "../../panel";
+import type { CreateView, ViewContext } from "../../view";
+import { choosePosition, outputItem, readNumber, readShown, type Panel, type Shown } from "./shown";
+import { EMPTY, withEvent, type RunEvent } from "./traces";
+import { writtenOf } from "./written";
+
+type CreatePanel = (root: HTMLElement, context: ViewContext) => Panel;
+
+/** `panels` are drawn one below the other; `detail` goes beside them. */
+export function decodingView(
+  panels: readonly CreatePanel[],
+  detail: CreatePanel,
+): CreateView<RunEvent> {
+  return (root, context) => {
+    let traces = EMPTY;
+    const shown = () => readShown(traces, context);
+    const position = readNumber(context, "token");
+    if (position !== null) context.selection.choose(outputItem(position));
+    const created = panels.map((create) => create(root, context));
+    const drawing = drawPanels([...created, detail(context.detail, context)], context, shown);
+    const stopKeys = listenToKeys(root.ownerDocument, context, shown);
+    return {
+      update(event) {
+        const before = traces;
+        traces = withEvent(before, event);
+        if (traces !== before) drawing.changed();
+      },
+      destroy() {
+        stopKeys();
+        drawing.destroy();
+      },
+    };
+  };
+}
+
+const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
+
+/** Esc clears, f and F go to the next and the previous token that trials or anchors decided. */
+function listenToKeys(document: Document, context: ViewContext, shown: () => Shown): () => void {
+  const actions: Record<string, () => void> = {
+    Escape: () => {
+      context.selection.clear();
+      choosePosition(context, null);
+    },
+    f: () => chooseFork(context, shown(), 1),
+    F: () => chooseFork(context, shown(), -1),
+  };
+  const press = (event: KeyboardEvent) => {
+    const elsewhere = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
+    if (elsewhere || (event.target as Element).closest?.(TYPING)) return;
+    actions[event.key]?.();
+  };
+  document.addEventListener("keydown", press);
+  return () => document.removeEventListener("keydown", press);
+}
+
+/** The fork after or before the chosen token; goes round at the ends. */
+export function chooseFork(context: ViewContext, { trace, position }: Shown, by: 1 | -1): void {
+  const forks = trace
+    ? writtenOf(trace)
+        .filter((one) => one.place === 0 && one.trials > 1)
+        .map((one) => one.position)
+    : [];
+  const at = position ?? (by > 0 ? -1 : Infinity);
+  const next = by > 0 ? forks.find((fork) => fork > at) : forks.filter((fork) => fork < at).at(-1);
+  const found = next ?? (by > 0 ? forks[0] : forks.at(-1));
+  if (found === undefined) context.announce("This trace has no forks");
+  else choosePosition(context, found);
+}

@@ -1,0 +1,297 @@
+// The canvas of tokens, step by step, with a scrubber.
+
+import { get } from "svelte/store";
+import { inkOn, sequential, type ColourScale } from "../../pictures/colour";
+import { button, element } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { spoken, visible } from "../../pictures/glyphs";
+import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { showPercent } from "../../pictures/numbers";
+import { createSheet, fit, inkOf, mutedOf } from "../../pictures/sheet";
+import type { Table } from "../../pictures/table";
+import type { Selected } from "../../selection";
+import type { Theme } from "../../theme";
+import type { ViewContext } from "../../view";
+import { createChooser } from "../decoding/chooser";
+import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
+import type { Trace } from "../decoding/traces";
+import type { Clock, Tick } from "./clock";
+import { createScrubber } from "./scrubber";
+import { momentOf, type Place } from "./moment";
+import { NEAR_MISS, REASONS, signsText } from "./reasons";
+
+interface Scene {
+  trace: Trace;
+  tick: Tick;
+  places: Place[];
+  theme: Theme;
+}
+
+export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clock): Panel {
+  const figure = createFigure(root, "Canvas", "canvas", context);
+  const chooser = createChooser(context);
+  const guesses = button("Guesses", toggleGuesses, {
+    class: "chip",
+    title: "What the model would write at masks of the active block",
+  });
+  figure.controls.append(chooser.node, guesses);
+  const scrubber = createScrubber(figure.body, clock);
+  const line = figure.body.appendChild(element("p", { class: "sharpness", "aria-live": "off" }));
+  const board = figure.body.appendChild(element("div", { class: "board" }));
+  board.setAttribute("role", "grid");
+  board.setAttribute("aria-label", "Tokens of the canvas; arrows move");
+  let shown: Shown | null = null;
+  let cells: HTMLElement[] = [];
+  let built = "";
+
+  const showsGuesses = () => context.state.get("guesses") !== "0";
+  function toggleGuesses(): void {
+    context.state.set("guesses", showsGuesses() ? "0" : null);
+  }
+
+  function draw(): void {
+    const trace = shown?.trace;
+    if (!shown || !trace || trace.start.family !== "diffusion") return figure.hide();
+    const tick = get(clock);
+    const scene = { trace, tick, places: momentOf(trace, tick.step), theme: shown.theme };
+    build(trace);
+    const scale = scaleOf(shown.theme);
+    scene.places.forEach((place, i) => {
+      const cell = cells[i];
+      if (cell) drawCell(cell, place, scale, showsGuesses());
+    });
+    line.textContent = summary(scene);
+    guesses.setAttribute("aria-pressed", String(showsGuesses()));
+    renderLegend(figure.legend, legendOf(scene));
+    figure.update(sourceOf(scene, context));
+    mark(get(context.selection));
+  }
+
+  /** Cells are made once per canvas; playing only changes them. */
+  function build({ start }: Trace): void {
+    const key = `${start.trace}/${start.length}/${start.block}`;
+    if (key === built) return;
+    built = key;
+    cells = Array.from({ length: start.length }, (_, position) => makeCell(position));
+    const size = start.block ?? start.length;
+    const blocks = Array.from({ length: Math.ceil(start.length / size) }, (_, block) => {
+      const name = element(
+        "span",
+        { class: "block-name", "aria-hidden": "true" },
+        `block ${block}`,
+      );
+      const tokens = cells.slice(block * size, (block + 1) * size);
+      const row = element("div", { class: "block-cells", role: "row" }, ...tokens);
+      return element("div", { class: "block", role: "presentation" }, name, row);
+    });
+    board.replaceChildren(...blocks);
+  }
+
+  board.addEventListener("click", (event) => {
+    const position = positionOf(event);
+    if (position !== null) choosePosition(context, position);
+  });
+  board.addEventListener("pointerover", (event) => {
+    const position = positionOf(event);
+    context.selection.hover(position === null ? null : outputItem(position));
+  });
+  board.addEventListener("pointerleave", () => context.selection.hover(null));
+  board.addEventListener("keydown", (event) => {
+    const next = moved(event.key, positionOf(event), cells);
+    if (next === null) return;
+    event.preventDefault();
+    choosePosition(context, next);
+    cells[next]?.focus();
+  });
+  const stop = clock.subscribe(draw);
+
+  function mark({ hover, primary }: Selected): void {
+    const [over, chosen] = [outputIndex(hover), outputIndex(primary)];
+    cells.forEach((cell, i) => {
+      cell.classList.toggle("is-hover", i === over);
+      cell.classList.toggle("is-primary", i === chosen);
+      cell.setAttribute("aria-selected", String(i === chosen));
+      cell.tabIndex = i === (chosen ?? 0) ? 0 : -1;
+    });
+  }
+
+  return {
+    render(now) {
+      shown = now;
+      if (now.trace?.start.family === "diffusion") clock.resize(now.trace.canvas.length);
+      chooser.render(now);
+      draw();
+    },
+    mark,
+    destroy() {
+      stop();
+      scrubber.destroy();
+      figure.destroy();
+    },
+  };
+}
+
+function positionOf(event: Event): number | null {
+  const cell = (event.target as Element).closest<HTMLElement>("[data-position]");
+  return cell ? Number(cell.dataset.position) : null;
+}
+
+function moved(key: string, from: number | null, cells: readonly HTMLElement[]): number | null {
+  if (from === null) return null;
+  const column = cells.filter((cell) => cell.offsetTop === cells[0]?.offsetTop).length || 1;
+  const steps: Record<string, number> = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -column,
+    ArrowDown: column,
+    Home: -from,
+    End: cells.length - 1 - from,
+    Enter: 0,
+  };
+  const by = steps[key];
+  return by === undefined ? null : Math.max(0, Math.min(cells.length - 1, from + by));
+}
+
+function makeCell(position: number): HTMLElement {
+  const sign = element("span", { class: "cell-sign", "aria-hidden": "true" });
+  const text = element("bdi", { class: "cell-text" });
+  const cell = element("span", { class: "cell", role: "gridcell", tabindex: "-1" }, sign, text);
+  cell.dataset.position = String(position);
+  return cell;
+}
+
+const scaleOf = (theme: Theme): ColourScale => sequential(1, theme);
+const isWritten = ({ state }: Place) => state === "written" || state === "fresh";
+
+function drawCell(cell: HTMLElement, place: Place, scale: ColourScale, guesses: boolean): void {
+  const [sign, text] = cell.children as unknown as [HTMLElement, HTMLElement];
+  const readable = isWritten(place) || (guesses && place.state === "waiting");
+  const fill = place.confidence !== null && readable ? scale.colour(place.confidence) : "";
+  for (const state of ["written", "fresh", "waiting", "closed"]) {
+    cell.classList.toggle(state, place.state === state);
+  }
+  cell.classList.toggle("near", place.near);
+  cell.style.backgroundColor = fill;
+  cell.style.color = fill && inkOn(fill);
+  cell.setAttribute("aria-label", labelOf(place));
+  cell.title = labelOf(place);
+  text.textContent = readable ? visible(place.text) || "∅" : "▒";
+  sign.textContent = signOf(place);
+}
+
+function signOf({ state, commit, nearMiss }: Place): string {
+  if (state === "fresh" && commit) return REASONS[commit.reason].glyph;
+  return nearMiss && state === "waiting" ? NEAR_MISS.glyph : "";
+}
+
+function labelOf(place: Place): string {
+  const { position, state, commit, confidence } = place;
+  if (state === "closed") return `${position}: mask, block not yet begun`;
+  const sure = confidence === null ? "" : `, ${showPercent(confidence)}`;
+  const said = `${position}: ${spoken(place.text)}${sure}`;
+  if (commit) return `${said}, ${REASONS[commit.reason].label}`;
+  return `${said}, still a mask${place.nearMiss ? ", near miss" : ""}`;
+}
+
+function summary({ trace, tick, places }: Scene): string {
+  const step = trace.canvas[tick.step];
+  if (!step) return "Waiting for the first step";
+  const written = places.filter(isWritten).length;
+  const parts = [
+    `Step ${tick.step + 1} of ${tick.count}${trace.end ? "" : " so far"}`,
+    `block ${step.block}`,
+    `${step.commits.length} committed`,
+    `${written} of ${trace.start.length} written`,
+  ];
+  if (step.near_misses.length) parts.push(`${step.near_misses.length} near misses`);
+  if (step.cached) parts.push("from the cache: approximate");
+  if (trace.start.approximation) parts.push(trace.start.approximation);
+  if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
+  return parts.join(" · ");
+}
+
+export const reasonsOf = ({ canvas }: Trace) =>
+  canvas.flatMap(({ commits }) => commits.map(({ reason }) => reason));
+
+function legendOf({ trace, theme }: Scene): Legend {
+  return {
+    scale: scaleOf(theme),
+    unit: "confidence, the probability of the token",
+    normalisation: "0 to 1",
+    notes: [
+      `Framed: committed in this step; ${signsText(reasonsOf(trace))}; ` +
+        `${NEAR_MISS.glyph} near miss: beside an anchor, and not sure enough. ` +
+        "Slanted: a guess at a mask. ▒: a mask.",
+    ],
+  };
+}
+
+function sourceOf(scene: Scene, context: ViewContext): FigureSource {
+  return {
+    table: () => tableOf(scene),
+    data: () => ({ decoder: scene.trace.start.label, step: scene.tick.step, places: scene.places }),
+    svg: () => drawBoard(scene, context),
+  };
+}
+
+function tableOf({ trace, tick, places }: Scene): Table {
+  return {
+    caption: `Canvas of ${trace.start.label} after step ${tick.step}`,
+    columns: ["position", "block", "token", "state", "confidence", "reason", "near miss"],
+    rows: places.map((place) => [
+      place.position,
+      place.block,
+      visible(place.text),
+      place.state,
+      place.confidence,
+      place.commit ? REASONS[place.commit.reason].label : null,
+      place.nearMiss,
+    ]),
+  };
+}
+
+const TILE = { width: 74, height: 30, columns: 10 };
+
+function drawBoard(scene: Scene, context: ViewContext): SVGSVGElement {
+  const { trace, tick, places, theme } = scene;
+  const scale = scaleOf(theme);
+  const sheet = createSheet(
+    `${trace.start.label}: canvas after step ${tick.step}`,
+    theme,
+    get(context.run),
+  );
+  const tiles = sheet.body
+    .selectAll("g.tile")
+    .data(places)
+    .join("g")
+    .attr("transform", (_, i) => {
+      const [column, row] = [i % TILE.columns, Math.floor(i / TILE.columns)];
+      return `translate(${column * TILE.width},${row * TILE.height})`;
+    });
+  const fillFor = (place: Place) =>
+    place.confidence === null ? "none" : scale.colour(place.confidence);
+  tiles
+    .append("rect")
+    .attr("width", TILE.width - 3)
+    .attr("height", TILE.height - 4)
+    .attr("rx", 3)
+    .attr("fill", fillFor)
+    .attr("stroke", (place) => (place.state === "fresh" ? inkOf(theme) : mutedOf(theme)))
+    .attr("stroke-width", (place) => (place.state === "fresh" ? 2 : 0.6))
+    .attr("stroke-dasharray", (place) => (isWritten(place) ? null : "3 2"));
+  tiles
+    .append("text")
+    .attr("x", 4)
+    .attr("y", 17)
+    .attr("font-size", 12)
+    .attr("fill", (place) => (place.confidence === null ? mutedOf(theme) : inkOn(fillFor(place))))
+    .attr("font-style", (place) => (isWritten(place) ? null : "italic"))
+    .text((place) => fit(`${signOf(place)} ${visible(place.text)}`.trim(), TILE.width - 10, 12));
+  const height = Math.ceil(places.length / TILE.columns) * TILE.height;
+  const legend = legendOf(scene);
+  const key = sheet.body.append("g").attr("transform", `translate(0,${height + 6})`);
+  drawRamp(key.datum(legend) as unknown as Parameters<typeof drawRamp>[0], legend);
+  const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
+  text.attr("y", height + 16).text(legendText({ ...legend, notes: [] }));
+  return sheet.finish(TILE.columns * TILE.width, height + 34);
+}

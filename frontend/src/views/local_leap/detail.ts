@@ -1,0 +1,125 @@
+// A position of the canvas: what was seen there in the shown step, why it was written, and what
+// else could stand there.
+
+import { get } from "svelte/store";
+import type { CanvasCandidate, CanvasStep } from "../../gen/local_leap";
+import { element, facts, tokenText } from "../../pictures/dom";
+import { showNumber, showPercent } from "../../pictures/numbers";
+import type { Selected } from "../../selection";
+import type { ViewContext } from "../../view";
+import { explainLink } from "../decoding/explainLink";
+import { outputIndex, type Panel, type Shown } from "../decoding/shown";
+import { branchButton } from "../decoding/take";
+import type { Trace } from "../decoding/traces";
+import type { Clock } from "./clock";
+import { commitSteps } from "./moment";
+import { REASONS } from "./reasons";
+
+export function createDetail(root: HTMLElement, context: ViewContext, clock: Clock): Panel {
+  let latest: Shown | null = null;
+
+  function mark({ hover }: Selected): void {
+    const position = outputIndex(hover) ?? latest?.position ?? null;
+    const trace = latest?.trace;
+    if (!trace) return root.replaceChildren();
+    if (position === null || position >= trace.start.length) return root.replaceChildren(hint());
+    root.replaceChildren(...parts(trace, position, get(clock).step, context));
+  }
+
+  const stop = clock.subscribe(() => mark(get(context.selection)));
+  return {
+    render(shown) {
+      latest = shown;
+      mark(get(context.selection));
+    },
+    mark,
+    destroy() {
+      stop();
+      root.replaceChildren();
+    },
+  };
+}
+
+const hint = () =>
+  element(
+    "p",
+    { class: "muted" },
+    "Hover a position for its numbers; click it to keep them, to explain its token, or to write " +
+      "another one there. ← → step, space plays.",
+  );
+
+function parts(trace: Trace, position: number, at: number, context: ViewContext): HTMLElement[] {
+  const step = trace.canvas[at];
+  const done = commitSteps(trace).get(position);
+  const text = trace.output?.texts[position] ?? done?.commit.text ?? "▒";
+  const title = element("h2", { class: "detail-title" }, tokenText(text || "∅"));
+  const link = explainLink(context, trace, position);
+  const looked = step ? lookParts(trace, step, position, context) : [];
+  return [title, writtenFacts(trace, position), ...(link ? [link] : []), ...looked];
+}
+
+function writtenFacts(trace: Trace, position: number): HTMLElement {
+  const done = commitSteps(trace).get(position);
+  const pairs: [string, string][] = [
+    ["Decoder", trace.start.label],
+    ["Position", `${position} of ${trace.start.length}`],
+  ];
+  if (!done) return facts([...pairs, ["Written", "not yet"]]);
+  const { commit, step } = done;
+  pairs.push(["Id", String(commit.id)], ["Written", `in step ${step}`]);
+  pairs.push(["Reason", REASONS[commit.reason].label]);
+  if (commit.confidence !== null) pairs.push(["Confidence", showPercent(commit.confidence)]);
+  if (commit.threshold !== null) pairs.push(["Asked for", showPercent(commit.threshold)]);
+  if (commit.anchor !== null)
+    pairs.push(["Nearest anchor", `${commit.anchor}, ${commit.distance ?? 0} away`]);
+  return facts(pairs);
+}
+
+function lookParts(
+  trace: Trace,
+  step: CanvasStep,
+  position: number,
+  context: ViewContext,
+): HTMLElement[] {
+  const at = step.positions.indexOf(position);
+  const heading = element("h3", {}, `Seen in step ${step.index}`);
+  if (at < 0) return [heading, element("p", { class: "muted" }, "Not looked at in this step.")];
+  const numbers = facts([
+    ["Would write", tokenText(step.texts[at] ?? "")],
+    ["Confidence", showPercent(step.confidences[at] ?? 0)],
+    ["Entropy", `${showNumber(step.entropies[at] ?? 0)} nats`],
+    ["Ahead of the second by", showPercent(step.gaps[at] ?? 0)],
+    ["State", stateOf(step, position)],
+  ]);
+  const written = step.commits.find((commit) => commit.position === position)?.id ?? null;
+  const items = (step.alternatives[at] ?? []).map((candidate) =>
+    item(trace, step, position, candidate, candidate.id === written, context),
+  );
+  return [heading, numbers, element("ol", { class: "alternatives" }, ...items)];
+}
+
+function stateOf(step: CanvasStep, position: number): string {
+  if (step.anchors.includes(position)) return "anchor";
+  if (step.near_misses.includes(position)) return "near miss: beside an anchor, not sure enough";
+  const near = step.neighbourhood.some(([from = 0, to = -1]) => from <= position && position <= to);
+  return near ? "beside an anchor" : "away from anchors";
+}
+
+function item(
+  trace: Trace,
+  step: CanvasStep,
+  position: number,
+  candidate: CanvasCandidate,
+  written: boolean,
+  context: ViewContext,
+): HTMLElement {
+  const bar = element("span", { class: "bar", "aria-hidden": "true" });
+  bar.style.width = `${(100 * candidate.probability).toFixed(1)}%`;
+  const decision = { step: step.index, position, token: candidate.id };
+  const hint = `Write this token here in step ${step.index} and go on from there: a new run`;
+  const action = written
+    ? element("span", { class: "muted" }, "written")
+    : branchButton("Branch", hint, trace, decision, context);
+  const number = element("span", { class: "number" }, showPercent(candidate.probability));
+  return element("li", {}, bar, tokenText(candidate.text), number, action);
+}

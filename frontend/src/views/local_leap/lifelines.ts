@@ -1,0 +1,248 @@
+// Delayed decoding: from when on a position's answer was ready, and when it was written at last.
+
+import { get } from "svelte/store";
+import { axisLeft } from "d3-axis";
+import { scaleLinear } from "d3-scale";
+import { select } from "d3-selection";
+import type { Consistency, DelayedPosition, Delays } from "../../gen/local_leap";
+import { LINES, sequential } from "../../pictures/colour";
+import { button, element } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { layer, words } from "../../pictures/layer";
+import type { Group } from "../../pictures/lineChart";
+import { createMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
+import { showPercent } from "../../pictures/numbers";
+import { createSheet, mutedOf, ruleOf } from "../../pictures/sheet";
+import type { Cell } from "../../pictures/table";
+import { whenChanged } from "../../panel";
+import type { Theme } from "../../theme";
+import type { ViewContext } from "../../view";
+import { choosePosition, type Panel, type Shown } from "../decoding/shown";
+import type { Trace } from "../decoding/traces";
+
+interface Drawn {
+  label: string;
+  positions: DelayedPosition[];
+  /** Columns before which a line is drawn. */
+  rules: number[];
+  length: number;
+  theme: Theme;
+}
+
+export function createLifelines(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Delayed decoding", "delays", context);
+  const without = button("Without end-of-text", toggle, { class: "chip" });
+  figure.controls.append(without);
+  const line = figure.body.appendChild(element("p", { class: "sharpness" }));
+  const holder = figure.body.appendChild(
+    element("div", { class: "scroll", tabindex: "0", role: "region" }),
+  );
+  holder.setAttribute("aria-label", "Lifelines; scrolls sideways");
+  const svg = select(holder).append("svg").attr("role", "img");
+  const group = svg.append("g") as Group;
+  const heading = figure.body.appendChild(element("h3", {}));
+  const bins = createMatrix(figure.body, "Looks by confidence and distance; arrows move", {
+    hover: (cell) => sayBin(cell),
+    choose: (cell) => sayBin(cell),
+  });
+  const readout = figure.body.appendChild(element("p", { class: "readout", role: "status" }));
+  figure.legend.textContent =
+    "Per position a line from ○, the step from which its likeliest token stays what it finally " +
+    "is, to ●, the step that wrote it (steps of its block, from 1). Dashed: end-of-text. Below: " +
+    "share of looks at masks that saw the final token already, by confidence and by distance to " +
+    "the nearest sure position, fill 0 to 1; grey: no looks. This table is what τ and W stand on.";
+  let table: Consistency[] = [];
+
+  const dropsEos = () => context.state.get("eos") === "0";
+  function toggle(): void {
+    context.state.set("eos", dropsEos() ? null : "0");
+  }
+
+  function sayBin(cell: CellAt | null): void {
+    const { rows, columns } = axesOf(table);
+    const bin = cell && binAt(table, rows[cell.row], columns[cell.column]);
+    readout.textContent = bin ? binText(bin) : "Hover a cell for its numbers.";
+    bins.mark({ hover: cell, primary: null });
+  }
+
+  const draw = whenChanged<Shown>(
+    ({ traces, theme }) => [delayedOf(traces.traces)?.delays, theme, context.state.get("eos")],
+    ({ traces, theme }) => {
+      const trace = delayedOf(traces.traces);
+      if (!trace?.delays) return figure.hide();
+      const { delays } = trace;
+      without.setAttribute("aria-pressed", String(dropsEos()));
+      table = dropsEos() ? delays.table_without_eos : delays.table;
+      const drawn = drawnOf(trace, delays, dropsEos(), theme);
+      figure.update(sourceOf(trace, delays, drawn, context));
+      const size = drawLines(group, drawn, holder.clientWidth || 620);
+      svg.attr("width", size.width).attr("height", size.height);
+      line.textContent = summary(trace, delays);
+      svg.attr("aria-label", line.textContent);
+      group
+        .selectAll<SVGGElement, DelayedPosition>("g.life")
+        .on("click", (_, { position }) => choosePosition(context, position));
+      heading.textContent = "What looks at masks had right already";
+      bins.render(matrixOf(table, theme));
+      sayBin(null);
+    },
+  );
+  return { render: draw, destroy: figure.destroy };
+}
+
+const delayedOf = (traces: readonly Trace[]) => traces.find(({ delays }) => delays !== null);
+
+function summary({ start }: Trace, { redundancy, redundancy_without_eos }: Delays): string {
+  const parts = [
+    `${start.label}: ${showPercent(redundancy.share)} of looks came after the answer was ready`,
+    `${redundancy.positions} positions`,
+    `without end-of-text ${showPercent(redundancy_without_eos.share)} of ` +
+      `${redundancy_without_eos.positions}`,
+  ];
+  return parts.join(" · ");
+}
+
+function drawnOf(trace: Trace, delays: Delays, dropsEos: boolean, theme: Theme): Drawn {
+  const { label, length, block } = trace.start;
+  const size = block ?? length;
+  const rules = Array.from({ length: Math.ceil(length / size) - 1 }, (_, i) => (i + 1) * size);
+  const positions = delays.positions.filter(({ eos }) => !(dropsEos && eos));
+  return { label, positions, rules, length, theme };
+}
+
+const PLOT = { left: 34, top: 10, height: 170, bottom: 30 };
+
+function drawLines(group: Group, { positions, rules, length, theme }: Drawn, available: number) {
+  const pitch = Math.min(16, Math.max(5, (available - PLOT.left - 8) / length));
+  const most = Math.max(1, ...positions.map(({ committed }) => committed));
+  const y = scaleLinear([0.5, most + 0.5], [PLOT.top, PLOT.top + PLOT.height]);
+  const x = (position: number) => PLOT.left + (position + 0.5) * pitch;
+  const axis = layer(group, "y-axis").attr("transform", `translate(${PLOT.left},0)`);
+  axis.call(axisLeft(y).ticks(Math.min(most, 8), "d").tickSizeOuter(0)).attr("font-family", null);
+  axis.selectAll("line, path").attr("stroke", ruleOf(theme));
+  axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
+  layer(group, "rules")
+    .selectAll("line")
+    .data(rules)
+    .join("line")
+    .attr("x1", (at) => PLOT.left + at * pitch)
+    .attr("x2", (at) => PLOT.left + at * pitch)
+    .attr("y1", PLOT.top)
+    .attr("y2", PLOT.top + PLOT.height)
+    .attr("stroke", ruleOf(theme));
+  const lives = layer(group, "lives")
+    .selectAll<SVGGElement, DelayedPosition>("g.life")
+    .data(positions, ({ position }) => position)
+    .join((enter) => {
+      const life = enter.append("g").attr("class", "life");
+      life.append("title");
+      life.append("line");
+      life.append("circle").attr("class", "stable").attr("r", 2.6).attr("fill", "none");
+      life.append("circle").attr("class", "committed").attr("r", 3);
+      return life;
+    })
+    .attr("transform", ({ position }) => `translate(${x(position)},0)`);
+  const ink = ({ eos }: DelayedPosition) => (eos ? mutedOf(theme) : (LINES[theme][1] ?? ""));
+  lives.select("title").text(({ position, stable, committed }) => {
+    const delay = committed - stable;
+    return `position ${position}: ready in step ${stable}, written in step ${committed}, delay ${delay}`;
+  });
+  lives
+    .select("line")
+    .attr("y1", ({ stable }) => y(stable))
+    .attr("y2", ({ committed }) => y(committed))
+    .attr("stroke", ink)
+    .attr("stroke-width", 1.6)
+    .attr("stroke-dasharray", ({ eos }) => (eos ? "2 2" : null));
+  lives
+    .select(".stable")
+    .attr("cy", ({ stable }) => y(stable))
+    .attr("stroke", ink);
+  lives
+    .select(".committed")
+    .attr("cy", ({ committed }) => y(committed))
+    .attr("fill", ink);
+  const below = {
+    x: PLOT.left,
+    y: PLOT.top + PLOT.height + 22,
+    size: 11,
+    ink: mutedOf(theme),
+  };
+  words(group, "x-label", "position →   step of its block ↓", below);
+  const width = Math.max(240, PLOT.left + length * pitch + 8);
+  return { width, height: PLOT.top + PLOT.height + PLOT.bottom };
+}
+
+const binName = ([low = 0, high = 0]: readonly number[]) => `${low}–${high}`;
+const distanceName = (distance: number | null) => (distance === null ? "none" : String(distance));
+
+function axesOf(table: readonly Consistency[]) {
+  const rows = new Map(table.map(({ confidence }) => [binName(confidence), confidence]));
+  const distances = new Set(table.map(({ distance }) => distance));
+  const columns = [...distances].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+  return { rows: [...rows.keys()], columns };
+}
+
+const binAt = (
+  table: readonly Consistency[],
+  row: string | undefined,
+  column: number | null | undefined,
+) =>
+  table.find(({ confidence, distance }) => binName(confidence) === row && distance === column) ??
+  null;
+
+function binText({ confidence, distance, looks, consistent }: Consistency): string {
+  const where = distance === null ? "no sure position" : `distance ${distance}`;
+  const share = looks ? ` (${showPercent(consistent / looks)})` : "";
+  return `Confidence ${binName(confidence)}, ${where}: ${consistent} of ${looks} looks right${share}.`;
+}
+
+function matrixOf(table: readonly Consistency[], theme: Theme): Matrix {
+  const { rows, columns } = axesOf(table);
+  const bins = rows.flatMap((row) => columns.map((column) => binAt(table, row, column)));
+  const scale = sequential(1, theme);
+  return {
+    rows: rows.map((row) => `conf. ${row}`),
+    columns: columns.map((distance) => `dist. ${distanceName(distance)}`),
+    values: bins.map((bin) => (bin?.looks ? bin.consistent / bin.looks : 0)),
+    masked: Uint8Array.from(bins, (bin) => (bin?.looks ? 0 : 1)),
+    scales: rows.map(() => scale),
+    theme,
+  };
+}
+
+function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewContext): FigureSource {
+  const lives = drawn.positions.map(({ position, stable, committed, eos }): Cell[] => [
+    "position",
+    String(position),
+    stable,
+    committed,
+    committed - stable,
+    eos,
+  ]);
+  const looks = delays.table.map(({ confidence, distance, looks, consistent }): Cell[] => [
+    "looks",
+    `confidence ${binName(confidence)}, distance ${distanceName(distance)}`,
+    looks,
+    consistent,
+    looks ? consistent / looks : null,
+    null,
+  ]);
+  return {
+    table: () => ({
+      caption: summary(trace, delays),
+      columns: ["row", "which", "ready or looks", "written or right", "delay or share", "eos"],
+      rows: [...lives, ...looks],
+    }),
+    data: () => delays,
+    svg: () => {
+      const sheet = createSheet(
+        `Delayed decoding: ${trace.start.label}`,
+        drawn.theme,
+        get(context.run),
+      );
+      const size = drawLines(sheet.body as Group, drawn, 760);
+      return sheet.finish(Math.max(620, size.width), size.height);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+// Back, play, forward and a slider over the steps.
+
+import { button, element } from "../../pictures/dom";
+import type { Clock } from "./clock";
+
+const ELSEWHERE =
+  "input, textarea, select, button, a, [contenteditable], [role=dialog], [role=menu], [role=grid], " +
+  "[role=listbox], [role=application]";
+
+export function createScrubber(root: HTMLElement, clock: Clock): { destroy(): void } {
+  const back = button("◀", () => clock.by(-1), {
+    "aria-label": "Step back",
+    title: "Step back (←)",
+  });
+  const play = button("▶ Play", () => clock.toggle(), {
+    class: "play",
+    title: "Play, pause (space)",
+  });
+  const forth = button("▶", () => clock.by(1), {
+    "aria-label": "Step forward",
+    title: "Step forward (→)",
+  });
+  const slider = element("input", { type: "range", min: "0", "aria-label": "Step" });
+  const range = slider as HTMLInputElement;
+  const count = element("output", { class: "muted" });
+  root.append(element("div", { class: "scrubber" }, back, play, forth, slider, count));
+  range.addEventListener("input", () => clock.go(range.valueAsNumber));
+  const stop = clock.subscribe(({ step, count: steps, playing }) => {
+    range.max = String(Math.max(0, steps - 1));
+    range.value = String(step);
+    range.setAttribute("aria-valuetext", `step ${step + 1} of ${steps}`);
+    count.textContent = steps ? `${step + 1} / ${steps}` : "";
+    play.textContent = playing ? "❚❚ Pause" : "▶ Play";
+    play.setAttribute("aria-pressed", String(playing));
+  });
+
+  /** Arrows and space act wherever nothing else wants them. */
+  const press = (event: KeyboardEvent) => {
+    const taken = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
+    if (taken || (event.target as Element).closest?.(ELSEWHERE)) return;
+    const actions: Record<string, () => void> = {
+      ArrowLeft: () => clock.by(-1),
+      ArrowRight: () => clock.by(1),
+      " ": () => clock.toggle(),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  };
+  const { ownerDocument } = root;
+  ownerDocument.addEventListener("keydown", press);
+  return {
+    destroy() {
+      stop();
+      ownerDocument.removeEventListener("keydown", press);
+    },
+  };
+}

@@ -1,0 +1,407 @@
+import { get } from "svelte/store";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { RunEntry } from "../src/view";
+import { create as createCntp } from "../src/views/cntp";
+import { create as createLeap } from "../src/views/local_leap";
+import { writeTraces } from "../src/views/decoding/file";
+import type { RunEvent } from "../src/views/decoding/traces";
+import cntp from "./fixtures/cntp.json";
+import leap from "./fixtures/local_leap.json";
+import { drawn, stageOf } from "./stage";
+
+const CNTP = cntp as unknown as RunEvent[];
+const LEAP = leap as unknown as RunEvent[];
+
+afterEach(() => {
+  document.body.replaceChildren();
+  vi.useRealTimers();
+});
+
+type Options = Parameters<typeof stageOf>[1];
+const cntpStage = (options: Options = {}) => stageOf(createCntp, options);
+const leapStage = (options: Options = {}) => stageOf(createLeap, options);
+
+const press = (target: EventTarget, key: string) =>
+  target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+const buttons = (root: ParentNode, text: string) =>
+  [...root.querySelectorAll("button")].filter((one) => one.textContent === text);
+const figure = (root: ParentNode, stem: string) =>
+  root.querySelector(`[data-figure=${stem}]`) as HTMLElement;
+
+describe("live and replayed", () => {
+  it.each([
+    ["cntp", cntpStage, CNTP],
+    ["local_leap", leapStage, LEAP],
+  ])("%s ends in the same picture", (_, make, events) => {
+    const live = make({ live: true });
+    live.play(events);
+    const replayed = make();
+    expect(replayed.play(events)).toBe(1);
+    expect(drawn(replayed.root)).toBe(drawn(live.root));
+    expect(drawn(replayed.root)).not.toContain("NaN");
+  });
+
+  it.each([
+    ["cntp", cntpStage, CNTP],
+    ["local_leap", leapStage, LEAP],
+  ])("%s shows whatever there is when a run stops anywhere", (_, make, events) => {
+    for (let length = 0; length <= events.length; length += 7) {
+      const { play, root } = make();
+      play(events.slice(0, length));
+      expect(drawn(root)).not.toMatch(/NaN|undefined/);
+      document.body.replaceChildren();
+    }
+  });
+});
+
+describe("the text with entropy", () => {
+  const tokens = (root: HTMLElement) => [
+    ...figure(root, "text").querySelectorAll<HTMLElement>(".strip-section:last-child .token"),
+  ];
+
+  it("raises a bar over each token and counts trials where a fork begins", () => {
+    const { play, root } = cntpStage();
+    play(CNTP);
+    const output = tokens(root);
+    const badges = output.map((token) => token.dataset.badge ?? "");
+    expect(badges.filter(Boolean).length).toBe(4);
+    expect(badges[0]).toBe("×6");
+    expect(output[0]?.style.getPropertyValue("--ribbon")).toMatch(/%$/);
+    expect(output[0]?.getAttribute("aria-label")).toContain("fork of 6 trials");
+    expect(output[0]?.classList.contains("joined")).toBe(true);
+  });
+
+  it("opens the fork of the token that is clicked", () => {
+    const { play, root, context } = cntpStage();
+    play(CNTP);
+    tokens(root)[9]?.click();
+    expect(context.state.get("token")).toBe("9");
+    expect(figure(root, "fork").textContent).toContain("Fork at output token 8");
+    press(document, "f");
+    expect(context.state.get("token")).toBe("11");
+    press(document, "F");
+    expect(context.state.get("token")).toBe("8");
+    press(document, "Escape");
+    expect(context.state.get("token")).toBeNull();
+    expect(get(context.selection).primary).toBeNull();
+  });
+
+  it("draws another decoder of the run when it is chosen", () => {
+    const { play, root, context } = cntpStage();
+    play(CNTP);
+    const select = root.querySelector<HTMLSelectElement>(".chooser select");
+    if (!select) throw new Error("no chooser");
+    select.value = "1";
+    select.dispatchEvent(new Event("change"));
+    expect(context.state.get("trace")).toBe("1");
+    expect(
+      tokens(root)
+        .map((token) => token.dataset.badge ?? "")
+        .join(""),
+    ).toBe("");
+    expect(figure(root, "fork").hidden).toBe(true);
+  });
+});
+
+describe("taking a branch", () => {
+  it("of a trial starts a run with one more decision", () => {
+    const { play, root, reruns } = cntpStage();
+    play(CNTP);
+    const rows = [...figure(root, "fork").querySelectorAll("tbody tr")] as HTMLElement[];
+    expect(rows.map((row) => buttons(row, "Take this branch").length)).toEqual([1, 1, 1, 1, 1, 0]);
+    buttons(rows[2] as HTMLElement, "Take this branch")[0]?.click();
+    expect(reruns).toEqual([{ decoder: "cntp", forced: [{ position: 0, trial: 2 }] }]);
+  });
+
+  it("of a token of a baseline makes the run about that baseline", () => {
+    const { play, detail, reruns } = cntpStage({ state: { trace: "1", token: "3" } });
+    play(CNTP);
+    buttons(detail, "Branch")[0]?.click();
+    expect(reruns).toEqual([
+      { decoder: "greedy", forced: [{ position: 3, token: expect.any(Number) as number }] },
+    ]);
+  });
+
+  it("is not offered where whole outputs are drawn", () => {
+    const { play, root } = cntpStage({ state: { trace: "2" } });
+    play(CNTP);
+    expect(figure(root, "fork").hidden).toBe(false);
+    expect(buttons(figure(root, "fork"), "Take this branch")).toEqual([]);
+  });
+
+  it("of a position of the canvas names the step", () => {
+    const { play, detail, reruns } = leapStage({ state: { token: "1", step: "1" } });
+    play(LEAP);
+    buttons(detail, "Branch")[0]?.click();
+    expect(reruns).toEqual([
+      {
+        decoder: "local_leap",
+        forced: [{ step: 1, position: 1, token: expect.any(Number) as number }],
+      },
+    ]);
+  });
+
+  it("shows the tree of branches with the run itself in it", async () => {
+    const entry = (id: string, forced: unknown[]): RunEntry => ({
+      id,
+      method: "cntp",
+      model: "demo-lm",
+      params: { prompt: "p", forced },
+      status: "done",
+      createdAt: id,
+    });
+    const runs = {
+      list: () => Promise.resolve([entry("b", [{ position: 1, token: 1037 }]), entry("a", [])]),
+      events: () => Promise.resolve([]),
+    };
+    const facts = {
+      id: "a",
+      method: "cntp",
+      model: "demo-lm",
+      params: { prompt: "p", forced: [] },
+    };
+    const { play, root } = cntpStage({ facts, context: { runs } });
+    play(CNTP);
+    await vi.waitFor(() => expect(figure(root, "branches").hidden).toBe(false));
+    const links = [...figure(root, "branches").querySelectorAll("a")];
+    expect(links.map((link) => link.getAttribute("href"))).toEqual(["/runs/a", "/runs/b"]);
+    expect(links[0]?.getAttribute("aria-current")).toBe("page");
+    expect(links[1]?.textContent).toContain("Anna");
+  });
+});
+
+describe("thresholds", () => {
+  const set = (root: HTMLElement, at: number, value: string) => {
+    const input = figure(root, "thresholds").querySelectorAll("input")[at] as HTMLInputElement;
+    input.value = value;
+    input.dispatchEvent(new Event("input"));
+  };
+
+  it("say what the trial counts would be, and start a run with them", () => {
+    const { play, root, reruns, context } = cntpStage();
+    play(CNTP);
+    const said = () => figure(root, "thresholds").querySelector("[role=status]")?.textContent;
+    expect(said()).toMatch(/forks 4 → 4, trials 21 → 21/);
+    set(root, 2, "2");
+    expect(said()).toMatch(/forks 4 → \d+, trials 21 → \d+, most at once 6 → 2/);
+    expect(context.state.get("remap")).toContain(",2,");
+    buttons(root, "Run with these")[0]?.click();
+    expect(reruns[0]).toMatchObject({ max_trials: 2, formula: "code" });
+  });
+
+  it("out of order are refused, and nothing runs", () => {
+    const { play, root, reruns } = cntpStage();
+    play(CNTP);
+    set(root, 1, "0");
+    expect(figure(root, "thresholds").textContent).toContain("H_hi must be above H_lo");
+    buttons(root, "Run with these")[0]?.click();
+    expect(reruns).toEqual([]);
+  });
+});
+
+describe("the comparison", () => {
+  const lanes = (root: HTMLElement) => [...root.querySelectorAll<HTMLElement>(".lane")];
+
+  it("marks the first difference from the reference, and changes the reference", () => {
+    const { play, root, context } = cntpStage();
+    play(CNTP);
+    expect(lanes(root).length).toBe(4);
+    expect(lanes(root)[0]?.textContent).toContain("reference");
+    expect(lanes(root)[0]?.querySelector(".diverges")).toBeNull();
+    expect(lanes(root)[1]?.textContent).toMatch(/differs from token \d+ on/);
+    expect(lanes(root)[1]?.querySelectorAll(".diverges").length).toBe(1);
+    lanes(root)[1]?.querySelector("input")?.dispatchEvent(new Event("change"));
+    expect(context.state.get("reference")).toBe("/1");
+    expect(lanes(root)[1]?.textContent).toContain("reference");
+  });
+
+  it("says which texts are the same", () => {
+    const { play, root } = leapStage();
+    play(LEAP);
+    const same = lanes(root).filter((lane) => lane.textContent?.includes("same text"));
+    expect(same.length).toBe(1); // the threshold decoder wrote what LocalLeap wrote
+    expect(same[0]?.textContent).toContain("threshold");
+  });
+
+  const addFile = async (root: HTMLElement, text: string) => {
+    const input = root.querySelector<HTMLInputElement>("input[type=file]");
+    if (!input) throw new Error("no file input");
+    const file = { name: "other.json", size: text.length, text: () => Promise.resolve(text) };
+    Object.defineProperty(input, "files", { value: [file], configurable: true });
+    input.dispatchEvent(new Event("change"));
+    await Promise.resolve();
+  };
+
+  it("takes in the traces of a file, and lets go of them", async () => {
+    const { play, root } = cntpStage();
+    play(CNTP);
+    await addFile(root, writeTraces(CNTP));
+    await vi.waitFor(() => expect(lanes(root).length).toBe(8));
+    expect(lanes(root)[4]?.textContent).toContain("other.json");
+    expect(lanes(root)[4]?.textContent).toContain("same text");
+    buttons(lanes(root)[4] as HTMLElement, "Remove")[0]?.click();
+    expect(lanes(root).length).toBe(4);
+  });
+
+  it("refuses a file of another prompt, and one that is none", async () => {
+    const { play, root } = cntpStage();
+    play(CNTP);
+    const error = () => root.querySelector(".error")?.textContent ?? "";
+    await addFile(root, writeTraces(LEAP));
+    await vi.waitFor(() => expect(error()).toContain("prompt is another"));
+    await addFile(root, "<html>");
+    await vi.waitFor(() => expect(error()).toContain("no JSON"));
+    expect(lanes(root).length).toBe(4);
+  });
+
+  it("takes in another run of the prompt, which the address then names", async () => {
+    const other: RunEntry = {
+      id: "other",
+      method: "cntp",
+      model: "demo-lm",
+      params: { prompt: "Anna has the ball.", seed: 5, forced: [] },
+      status: "done",
+      createdAt: "2026-01-02T03:04:05Z",
+    };
+    const runs = {
+      list: () => Promise.resolve([other, { ...other, id: "x", params: { prompt: "no" } }]),
+      events: () => Promise.resolve(CNTP),
+    };
+    const { play, root, context } = cntpStage({ context: { runs } });
+    play(CNTP);
+    buttons(root, "Add a run")[0]?.click();
+    const select = root.querySelector<HTMLSelectElement>(".adding select");
+    await vi.waitFor(() => expect(select?.options.length).toBe(2));
+    if (select) select.value = "other";
+    select?.dispatchEvent(new Event("change"));
+    await vi.waitFor(() => expect(lanes(root).length).toBe(8));
+    expect(context.state.get("with")).toBe("other");
+    const opened = cntpStage({ state: { with: "other" }, context: { runs } });
+    opened.play(CNTP);
+    await vi.waitFor(() => expect(lanes(opened.root).length).toBe(8));
+  });
+});
+
+describe("the canvas", () => {
+  const cells = (root: HTMLElement) => [...root.querySelectorAll<HTMLElement>(".cell")];
+  const slider = (root: HTMLElement) =>
+    root.querySelector<HTMLInputElement>("input[type=range]") as HTMLInputElement;
+
+  it("follows the latest step while a run goes on", () => {
+    const { play, root } = leapStage();
+    const first = LEAP.findIndex((event) => event.kind === "canvas");
+    play(LEAP.slice(0, first + 1));
+    expect(slider(root).value).toBe("0");
+    play(LEAP.slice(first + 1, first + 3));
+    expect(slider(root).value).toBe("2");
+  });
+
+  it("goes back and forth with the arrows, and leaves the address with the step", () => {
+    const { play, root, context } = leapStage();
+    play(LEAP);
+    expect(slider(root).value).toBe("5");
+    press(document, "ArrowLeft");
+    expect(slider(root).value).toBe("4");
+    expect(context.state.get("step")).toBe("4");
+    expect(cells(root).filter((cell) => cell.classList.contains("fresh")).length).toBe(7);
+    expect(cells(root)[12]?.getAttribute("aria-label")).toContain("near miss");
+    press(document, "ArrowRight");
+    expect(cells(root).every((cell) => !cell.classList.contains("waiting"))).toBe(true);
+  });
+
+  it("plays from the beginning with space, and stops at the end", () => {
+    vi.useFakeTimers();
+    const { play, root } = leapStage();
+    play(LEAP);
+    press(document, " ");
+    expect(slider(root).value).toBe("0");
+    vi.advanceTimersByTime(320 * 2);
+    expect(slider(root).value).toBe("2");
+    vi.advanceTimersByTime(320 * 20);
+    expect(slider(root).value).toBe("5");
+    expect(buttons(root, "▶ Play").length).toBe(1);
+  });
+
+  it("leaves the arrows to a field that is typed in", () => {
+    const { play, root } = leapStage();
+    play(LEAP);
+    const input = document.body.appendChild(document.createElement("input"));
+    press(input, "ArrowLeft");
+    expect(slider(root).value).toBe("5");
+  });
+
+  it("keeps the elements of its cells", () => {
+    const { play, root } = leapStage();
+    play(LEAP);
+    const before = cells(root);
+    press(document, "ArrowLeft");
+    expect(cells(root)).toEqual(before);
+    expect(before.length).toBe(16);
+  });
+
+  it("draws how long answers waited, and drops what is end of text on request", () => {
+    const { play, root } = leapStage();
+    play(LEAP);
+    const delays = figure(root, "delays");
+    expect(delays.querySelectorAll(".life").length).toBe(16);
+    expect(delays.textContent).toContain("of looks came after the answer was ready");
+    buttons(delays, "Without end-of-text")[0]?.click();
+    expect(buttons(delays, "Without end-of-text")[0]?.getAttribute("aria-pressed")).toBe("true");
+  });
+});
+
+describe("exports", () => {
+  it.each([
+    ["cntp", cntpStage, CNTP],
+    ["local_leap", leapStage, LEAP],
+  ])("of %s are well-formed, whatever the tokens hold", async (_, make, events) => {
+    const hostile = JSON.parse(
+      JSON.stringify(events).replaceAll('" Tom"', '"<script>\\u202e&=1"'),
+    ) as RunEvent[];
+    const saved: Blob[] = [];
+    vi.stubGlobal("URL", {
+      createObjectURL: (blob: Blob) => `blob:${saved.push(blob)}`,
+      revokeObjectURL: () => undefined,
+    });
+    const { play, root } = make();
+    play(hostile);
+    expect(root.querySelector("script")).toBeNull();
+    const stop = (event: Event) => event.preventDefault();
+    document.addEventListener("click", stop);
+    for (const kind of ["CSV", "JSON", "SVG", "Save traces"])
+      for (const button of buttons(root, kind)) if (!button.hidden) button.click();
+    document.removeEventListener("click", stop);
+    vi.unstubAllGlobals();
+    const texts = await Promise.all(saved.map(readText));
+    const pictures = texts.filter((text) => text.startsWith("<svg"));
+    expect(pictures.length).toBe(5);
+    for (const text of pictures) {
+      expect(text).not.toContain("<script");
+      expect(text).not.toContain("NaN");
+      const read = new DOMParser().parseFromString(text, "image/svg+xml");
+      expect(read.querySelector("parsererror")).toBeNull();
+    }
+    expect(texts.filter((text) => text.includes("glassbench.trace")).length).toBe(1);
+  });
+});
+
+function readText(blob: Blob): Promise<string> {
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result));
+    reader.readAsText(blob);
+  });
+}
+
+it("leaves nothing behind when it is destroyed", () => {
+  for (const [make, events] of [
+    [cntpStage, CNTP],
+    [leapStage, LEAP],
+  ] as const) {
+    const { play, view, root, detail } = make({ state: { token: "2" } });
+    play(events);
+    view.destroy();
+    expect(root.childNodes).toHaveLength(0);
+    expect(detail.childNodes).toHaveLength(0);
+  }
+});

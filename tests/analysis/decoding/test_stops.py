@@ -1,0 +1,54 @@
+"""Where trials and texts end."""
+
+from typing import Any, Literal
+
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from analysis.decoding.stops import ClauseStop, TextStop, eos_ids, stop_strings
+from analysis.model import Model
+
+
+class Spelled(PreTrainedTokenizerBase):
+    """A tokenizer whose tokens are these texts."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def decode(self, token_ids: Any, **_: Any) -> str:
+        return "".join(self.texts[token] for token in token_ids)
+
+
+CLAUSES = [
+    (".", True, True), (",", True, True), ("\n", True, True), ("?", True, True), ("!", True, True),
+    (":", True, True), (";", True, True), (")", True, True), ("]", True, True), ("}", True, True),
+    ('."', True, False), (".\n", True, False), (" .", True, False), ("?!", True, False),
+    ("\n\n", True, False), (".)", True, False), (",” ", True, False), (" end.", True, False),
+    ("a", False, False), ("(", False, False), (" ", False, False), ('"', False, False),
+    (".5", False, False), ("", False, False), ("-", False, False), ("e.g", False, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "by_text", "by_ids"), CLAUSES)
+def test_a_clause_ends(said: str, by_text: bool, by_ids: bool) -> None:  # noqa: FBT001
+    rules: list[tuple[Literal["text", "ids"], bool]] = [("text", by_text), ("ids", by_ids)]
+    for rule, expected in rules:
+        stop = ClauseStop(Spelled(said), rule)
+        assert stop(0) is expected
+        assert stop(0) is expected  # from memory
+
+
+def test_a_stop_string_may_be_spread_over_tokens() -> None:
+    stop = TextStop(Spelled("EN", "D", "x"), ("END",))
+    assert [stop([2, 0][:n]) for n in (1, 2)] == [False, False]
+    assert stop([2, 0, 1])
+    assert not stop([2, 0, 1, 2])  # it was complete a token before
+
+
+def test_stop_strings_are_lines_with_escaped_new_lines() -> None:
+    assert stop_strings("Q:\n\n\\n\\n\nEND") == ("Q:", "\n\n", "END")
+    assert stop_strings("") == ()
+
+
+def test_the_end_of_text_is_known(model: Model) -> None:
+    assert eos_ids(model) == (1,)
