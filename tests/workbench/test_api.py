@@ -262,8 +262,9 @@ def test_too_many_waiting_runs_are_refused(
 
 
 def test_methods_come_with_everything_a_form_needs(anna_client: Client) -> None:
-    method = anna_client.get("/api/methods").json()[0]
-    assert method["stem"] == "reagent"
+    methods = {method["stem"]: method for method in anna_client.get("/api/methods").json()}
+    assert list(methods) == sorted(methods)
+    method = methods["reagent"]
     assert method["params_schema"]["properties"]["probes"]["maximum"] > 0
     assert method["examples"]
     assert "event_schema" not in method
