@@ -42,6 +42,12 @@ WIDTH = 128  # of the tower and of the language model
 SAM_WIDTH = 64
 SAM_PATCH = 4
 PLACE_SCALE = 0.2  # of the waves that the tower's places start as; content is about as large
+# A question follows its picture at once, as in training: without it a space would come between.
+CHAT = (
+    "{% for message in messages %}{% for part in message['content'] %}"
+    "{{ '<image>' if part['type'] == 'image' else part['text'] }}"
+    "{% endfor %}{% endfor %}"
+)
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3}
 
 
@@ -196,6 +202,7 @@ def processor_make(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         image_token=IMAGE,
+        chat_template=CHAT,
     )
 
 
