@@ -13,13 +13,14 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from analysis.demo.gates_lm import held_out_numbers
+from analysis.demo.gates_lm import held_out_items, held_out_numbers
 from analysis.demo.numbers import NumberItem, answer_read
 from analysis.demo.report import MODELS, Measured
 
 FOLDER = MODELS / "demo-diffusion"
 
 ITEMS = 500
+QUESTIONS = 200
 CANVAS = 64
 BLOCK = 32
 
@@ -29,8 +30,15 @@ def diffusion_rows() -> list[Measured]:
     model = AutoModelForMaskedLM.from_pretrained(FOLDER, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     filled = numbers_filled(model, tokenizer, held_out_numbers(ITEMS))
-    name = "number stories, one token per step"
-    return [Measured(name, fmean(filled), ITEMS, required=0.9)]
+    asked = held_out_items(QUESTIONS, hops=1)
+    said = canvases_fill(
+        model, tokenizer, [item.prompt for item in asked], canvas=BLOCK, block=BLOCK
+    )
+    right = [text.startswith(f" {item.answer}.") for text, item in zip(said, asked, strict=True)]
+    return [
+        Measured("number stories, one token per step", fmean(filled), ITEMS, required=0.9),
+        Measured("answered right, 1 hop", fmean(right), QUESTIONS),
+    ]
 
 
 def numbers_filled(
