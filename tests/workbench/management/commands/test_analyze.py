@@ -28,11 +28,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(*arguments: object, data: Path) -> subprocess.Popen[bytes]:
+    """The command as in a shell's foreground: Ctrl+C reaches it, however the tests were started."""
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "manage.py", "analyze", *map(str, arguments)],
         env={**os.environ, "DATA_DIR": str(data)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
