@@ -31,25 +31,25 @@ export function drawPanels<Shown>(
   shown: () => Shown,
 ): { changed(): void; destroy(): void } {
   let alive = true;
-  const once = (draw: () => void) => {
-    let waiting = false;
-    return () => {
-      if (waiting) return;
-      waiting = true;
-      context.frame(() => {
-        waiting = false;
-        if (alive) draw();
-      });
-    };
-  };
-  const changed = once(() => {
-    const now = shown();
-    for (const panel of panels) panel.render(now);
-  });
-  /** The pointer moves more often than the screen is drawn. */
-  const marked = once(() => {
-    for (const panel of panels) panel.mark?.(get(context.selection));
-  });
+  /** What the next frame has to do; the pointer moves more often than the screen is drawn. */
+  let due = { render: false, mark: false };
+  function ask(what: Partial<typeof due>): void {
+    const waiting = due.render || due.mark;
+    due = { ...due, ...what };
+    if (!waiting) context.frame(draw);
+  }
+  function draw(): void {
+    const { render, mark } = due;
+    due = { render: false, mark: false };
+    if (!alive) return;
+    if (render) {
+      const now = shown();
+      for (const panel of panels) panel.render(now);
+    }
+    if (mark) for (const panel of panels) panel.mark?.(get(context.selection));
+  }
+  const changed = () => ask({ render: true });
+  const marked = () => ask({ mark: true });
   const stops = [
     context.theme.subscribe(changed),
     context.state.subscribe(changed),

@@ -1,10 +1,10 @@
 // The prompt's tokens with those kept set apart: on the page and in exports alike.
 
-import type { Row } from "../../gen/information_flow";
-import { element, tokenText } from "../../pictures/dom";
-import { inkOn, sequential } from "../../pictures/colour";
-import { spoken } from "../../pictures/glyphs";
-import type { StripSection, StripToken } from "../../pictures/tokenStrip";
+import type { Row } from "../../../gen/information_flow";
+import { element, tokenText } from "../../../pictures/dom";
+import { inkOn, sequential } from "../../../pictures/colour";
+import { spoken } from "../../../pictures/glyphs";
+import type { StripSection, StripToken } from "../../../pictures/tokenStrip";
 import { howOf, type Shown } from "./shown";
 
 /** Redrawn only when the row's tokens are not there yet: they do not change. */

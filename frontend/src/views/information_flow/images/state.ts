@@ -1,6 +1,6 @@
 // What the events of a run add up to.
 
-import type { Drawn, Findings, MethodEvent, Prompt, Row } from "../../gen/information_flow";
+import type { Drawn, Findings, MethodEvent, Prompt, Row } from "../../../gen/information_flow";
 
 export interface State {
   prompt: Prompt | null;

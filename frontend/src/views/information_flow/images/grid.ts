@@ -2,10 +2,10 @@
 
 import { select, type Selection as Joined } from "d3-selection";
 import { get } from "svelte/store";
-import type { Drawn, Row } from "../../gen/information_flow";
-import { createFigure } from "../../pictures/figure";
-import { element } from "../../pictures/dom";
-import type { ViewContext } from "../../view";
+import type { Drawn, Row } from "../../../gen/information_flow";
+import { createFigure } from "../../../pictures/figure";
+import { element } from "../../../pictures/dom";
+import type { ViewContext } from "../../../view";
 import { gridSource } from "./export";
 import { keptTokens } from "./kept";
 import {

@@ -1,12 +1,13 @@
 // What all panels are drawn from, and the words for it.
 
 import { get } from "svelte/store";
-import type { Drawn, Row, Verdict } from "../../gen/information_flow";
-import { legible } from "../../pictures/glyphs";
-import type { Item } from "../../selection";
-import type { Shelf } from "../../shelf";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Drawn, Row, Verdict } from "../../../gen/information_flow";
+import { legible } from "../../../pictures/glyphs";
+import type { Panel as AnyPanel } from "../../../panel";
+import type { Item } from "../../../selection";
+import type { Shelf } from "../../../shelf";
+import type { Theme } from "../../../theme";
+import type { ViewContext } from "../../../view";
 import { pictureKey, type State } from "./state";
 
 export const PICTURE = "picture";
@@ -21,12 +22,7 @@ export interface Shown {
   address(picture: Drawn): string | null;
 }
 
-/** A part of the view: renders from what is shown, and marks what is selected. */
-export interface Panel {
-  render(shown: Shown): void;
-  mark?(): void;
-  destroy(): void;
-}
+export type Panel = AnyPanel<Shown>;
 
 export function readShown(state: State, context: ViewContext, shelf: Shelf): Shown {
   const { params, defaults } = get(context.run);

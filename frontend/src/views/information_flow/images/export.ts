@@ -1,13 +1,13 @@
 // A grid leaving the page: a sheet with the PNGs in it, a table of verdicts, the data.
 
 import { get } from "svelte/store";
-import type { Row } from "../../gen/information_flow";
-import type { FigureSource } from "../../pictures/figure";
-import type { Group } from "../../pictures/lineChart";
-import { createSheet, mutedOf, ruleOf } from "../../pictures/sheet";
-import type { Cell, Table } from "../../pictures/table";
-import { drawStrip } from "../../pictures/tokenStripSvg";
-import type { ViewContext } from "../../view";
+import type { Row } from "../../../gen/information_flow";
+import type { FigureSource } from "../../../pictures/figure";
+import type { Group } from "../../../pictures/lineChart";
+import { createSheet, mutedOf, ruleOf } from "../../../pictures/sheet";
+import type { Cell, Table } from "../../../pictures/table";
+import { drawStrip } from "../../../pictures/tokenStripSvg";
+import type { ViewContext } from "../../../view";
 import { keptSection } from "./kept";
 import { badgesOf, howOf, phraseOf, pictureAt, tally, type Shown } from "./shown";
 

@@ -1,11 +1,11 @@
 // What the rows add up to, as sentences and as a table.
 
-import type { Finding, Row } from "../../gen/information_flow";
-import { element } from "../../pictures/dom";
-import { createFigure } from "../../pictures/figure";
-import { legible } from "../../pictures/glyphs";
-import { createTable, type Cell, type Table } from "../../pictures/table";
-import type { ViewContext } from "../../view";
+import type { Finding, Row } from "../../../gen/information_flow";
+import { element } from "../../../pictures/dom";
+import { createFigure } from "../../../pictures/figure";
+import { legible } from "../../../pictures/glyphs";
+import { createTable, type Cell, type Table } from "../../../pictures/table";
+import type { ViewContext } from "../../../view";
 import { howOf, phraseOf, type Panel, type Shown } from "./shown";
 
 export function createFindings(root: HTMLElement, context: ViewContext): Panel {

@@ -1,0 +1,86 @@
+// What each part of a prompt carries into the picture, as rows of pictures with verdicts.
+
+import type { MethodEvent, Row } from "../../../gen/information_flow";
+import { drawPanels } from "../../../panel";
+import { createShelf } from "../../../shelf";
+import type { CreateView } from "../../../view";
+import { createDetail } from "./detail";
+import { createFindings } from "./findings";
+import { createGrid, type GridWords } from "./grid";
+import { phraseOf, readShown, type Panel, type Shown } from "./shown";
+import { applied, EMPTY, type State } from "./state";
+
+const ofKind =
+  (...kinds: Row["shows"][]) =>
+  ({ state }: Shown) =>
+    state.rows.filter((row) => kinds.includes(row.shows));
+
+/** The chosen item with and without the rest, then the whole prompt before and after the fix. */
+function leakRows(shown: Shown): Row[] {
+  const rows = ofKind("item", "alone", "whole", "fixed")(shown);
+  if (!rows.some((row) => row.shows === "alone")) return [];
+  const chosen = shown.state.prompt?.chosen;
+  const order: Row["shows"][] = ["item", "alone", "whole", "fixed"];
+  return rows
+    .filter((row) => row.shows !== "item" || row.item === chosen)
+    .sort((a, b) => order.indexOf(a.shows) - order.indexOf(b.shows));
+}
+
+const GRIDS: GridWords[] = [
+  {
+    title: "Prompt and items",
+    stem: "items",
+    rows: ofKind("whole", "item"),
+    note: () => "Tokens in frames are kept; all other positions are those of the empty prompt.",
+  },
+  {
+    title: "Leak and fix",
+    stem: "leak",
+    rows: leakRows,
+    note: (shown) =>
+      `A leak: “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” brings another item, or its ` +
+      "colour, along. The fix puts its states, encoded by itself, into the whole prompt.",
+  },
+  {
+    title: "Token by token",
+    stem: "tokens",
+    rows: ofKind("token"),
+    note: (shown) =>
+      `Each token of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” kept alone: one that ` +
+      "shows the item represents it.",
+  },
+];
+
+export const createImages: CreateView<MethodEvent> = (root, context) => {
+  let state: State = EMPTY;
+  const shelf = createShelf(
+    () => drawing.changed(),
+    (error) => context.announce(error.message),
+  );
+  const panels: Panel[] = [
+    ...GRIDS.map((words) => createGrid(root, context, words)),
+    createFindings(root, context),
+    createDetail(context.detail, context),
+  ];
+  const drawing = drawPanels(panels, context, () => readShown(state, context, shelf));
+  const press = (event: KeyboardEvent) => {
+    if (event.key === "Escape" && !event.defaultPrevented) context.selection.clear();
+  };
+  root.ownerDocument.addEventListener("keydown", press);
+  const stops = [
+    context.run.subscribe(() => drawing.changed()),
+    () => root.ownerDocument.removeEventListener("keydown", press),
+  ];
+
+  return {
+    update(event) {
+      const before = state;
+      state = applied(state, event);
+      if (state !== before) drawing.changed();
+    },
+    destroy() {
+      for (const stop of stops) stop();
+      drawing.destroy();
+    },
+  };
+};
