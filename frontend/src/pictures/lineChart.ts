@@ -32,6 +32,10 @@ export interface LineChart {
   yLabel: string;
   lines: Line[];
   theme: Theme;
+  /** Ends of the x axis in whole steps, each point a dot; without it shares from 0 to 1. */
+  steps?: readonly [number, number];
+  /** What y = 0 means; drawn as a line. */
+  zero?: string;
 }
 
 export type Group = Joined<SVGGElement, unknown, null, undefined>;
@@ -64,12 +68,13 @@ function sentence(chart: LineChart): string {
 
 /** Draws into the group, again and again alike; returns the size taken. */
 export function drawLineChart(group: Group, chart: LineChart, width: number) {
-  const x = scaleLinear([0, 1], [MARGIN.left, width - MARGIN.right]);
+  const x = scaleLinear(chart.steps ?? [0, 1], [MARGIN.left, width - MARGIN.right]);
   const y = scaleLinear(rangeOf(chart.lines), [MARGIN.top + PLOT_HEIGHT, MARGIN.top]).nice();
   drawTitle(group, chart);
   drawAxes(group, chart, x, y);
   drawBands(group, chart, x, y);
   drawLines(group, chart, x, y);
+  drawDots(group, chart, x, y);
   const top = MARGIN.top + PLOT_HEIGHT + MARGIN.bottom;
   drawKeys(group, chart, top);
   return { width, height: top + chart.lines.length * LEGEND_LINE + 6 };
@@ -97,7 +102,9 @@ function drawTitle(group: Group, { title, theme }: LineChart): void {
 function drawAxes(group: Group, chart: LineChart, x: Scale, y: Scale): void {
   const { theme } = chart;
   const bottom = layer(group, "x-axis").attr("transform", `translate(0,${y.range()[0] ?? 0})`);
-  bottom.call(axisBottom(x).ticks(5, "%").tickSizeOuter(0));
+  const [from, to] = x.domain() as [number, number];
+  const ticks = chart.steps ? axisBottom(x).ticks(Math.min(8, Math.max(1, to - from)), "d") : null;
+  bottom.call((ticks ?? axisBottom(x).ticks(5, "%")).tickSizeOuter(0));
   const left = layer(group, "y-axis").attr("transform", `translate(${MARGIN.left},0)`);
   left.call(axisLeft(y).ticks(5).tickSizeOuter(0));
   for (const axis of [bottom, left]) {
@@ -105,10 +112,30 @@ function drawAxes(group: Group, chart: LineChart, x: Scale, y: Scale): void {
     axis.selectAll("line, path").attr("stroke", ruleOf(theme));
     axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
   }
+  drawZero(group, chart, x, y);
   const [x0 = 0, x1 = 0] = x.range();
   caption(group, "x-label", (x0 + x1) / 2, (y.range()[0] ?? 0) + 31, chart.xLabel, theme);
   const anchor = caption(group, "y-label", x1, 12, chart.yLabel, theme);
   anchor.attr("text-anchor", "end");
+}
+
+function drawZero(group: Group, { zero, theme }: LineChart, x: Scale, y: Scale): void {
+  const [x0 = 0, x1 = 0] = x.range();
+  const kept = layer(group, "zero").selectAll<SVGGElement, string>("g");
+  const line = kept.data(zero === undefined ? [] : [zero]).join((enter) => {
+    const made = enter.append("g");
+    made.append("line");
+    made.append("text").attr("font-size", 10.5).attr("text-anchor", "end");
+    return made;
+  });
+  line.attr("transform", `translate(0,${y(0)})`);
+  line.select("line").attr("x1", x0).attr("x2", x1).attr("stroke", mutedOf(theme));
+  line
+    .select("text")
+    .attr("x", x1)
+    .attr("y", -4)
+    .attr("fill", mutedOf(theme))
+    .text((text) => text);
 }
 
 function caption(group: Group, name: string, x: number, y: number, text: string, theme: Theme) {
@@ -148,6 +175,23 @@ function drawLines(group: Group, { lines, theme }: LineChart, x: Scale, y: Scale
     .attr("stroke-width", (one) => (one.slot === 0 ? 2.5 : 1.6))
     .attr("stroke-dasharray", dashOf)
     .attr("d", (one) => path(one.points));
+}
+
+interface Dot {
+  line: Line;
+  point: Point;
+}
+
+function drawDots(group: Group, { lines, steps, theme }: LineChart, x: Scale, y: Scale): void {
+  const dots = lines.flatMap((one) => one.points.map((point): Dot => ({ line: one, point })));
+  layer(group, "dots")
+    .selectAll<SVGCircleElement, Dot>("circle")
+    .data(steps ? dots : [])
+    .join("circle")
+    .attr("cx", ({ point }) => x(point.x))
+    .attr("cy", ({ point }) => y(point.y))
+    .attr("r", 2.5)
+    .attr("fill", ({ line }) => colourOf(line, theme));
 }
 
 function drawKeys(group: Group, { lines, theme }: LineChart, top: number): void {

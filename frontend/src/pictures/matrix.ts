@@ -38,11 +38,20 @@ export interface MatrixMarks {
   primary: CellAt | null;
   /** A row that is framed as a whole. */
   row?: number | null;
+  /** Cells that are lit; all others are dimmed. */
+  lit?: Region | null;
+}
+
+export interface Region extends CellAt {
+  rows: number;
+  columns: number;
 }
 
 export interface MatrixHandlers {
   hover(cell: CellAt | null): void;
   choose(cell: CellAt): void;
+  /** Clicked, or Enter, space or x pressed on the primary cell; without it a click chooses. */
+  press?(cell: CellAt): void;
 }
 
 export interface MatrixPicture {
@@ -80,6 +89,7 @@ export function createMatrix(
   const overlay = frame.append("svg").attr("aria-hidden", "true");
   const labels = overlay.append("g") as Labels;
   const signs = overlay.append("g") as Labels;
+  const dim = overlay.append("path").attr("class", "dimmed").attr("fill-rule", "evenodd");
   const frameOfRow = overlay.append("rect").attr("class", "row-primary");
   const lines = overlay.append("g").attr("class", "crosshair");
   const primary = overlay.append("rect").attr("class", "cell-primary");
@@ -95,12 +105,18 @@ export function createMatrix(
     hovered = null;
     handlers.hover(null);
   });
-  node.addEventListener("click", () => hovered && handlers.choose(hovered));
+  node.addEventListener("click", (event) => {
+    const cell = matrix && layout && cellUnder(event, node, matrix, layout);
+    if (cell) (handlers.press ?? handlers.choose)(cell);
+  });
   node.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const pressed = handlers.press && current && PRESSES.includes(event.key);
     const next = matrix && step(event.key, current, matrix);
-    if (!next) return;
+    if (!pressed && !next) return;
     event.preventDefault();
-    handlers.choose(next);
+    if (pressed) handlers.press?.(current as CellAt);
+    else handlers.choose(next as CellAt);
   });
   let current: CellAt | null = null;
 
@@ -119,6 +135,7 @@ export function createMatrix(
       drawCrosshair(lines, marks.hover, layout);
       placeCell(primary, marks.primary, layout);
       placeRow(frameOfRow, marks.row ?? null, layout);
+      dim.attr("d", marks.lit ? outsideOf(marks.lit, layout) : null);
     },
   };
 }
@@ -190,7 +207,7 @@ function packed(colour: string): number {
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
-function cellUnder(event: PointerEvent, node: HTMLElement, matrix: Matrix, layout: Layout) {
+function cellUnder(event: MouseEvent, node: HTMLElement, matrix: Matrix, layout: Layout) {
   const box = node.getBoundingClientRect();
   const x = event.clientX - box.left + node.scrollLeft - layout.left;
   const y = event.clientY - box.top - layout.top;
@@ -199,6 +216,8 @@ function cellUnder(event: PointerEvent, node: HTMLElement, matrix: Matrix, layou
     x >= 0 && y >= 0 && cell.row < matrix.rows.length && cell.column < matrix.columns.length;
   return inside ? cell : null;
 }
+
+const PRESSES = ["Enter", " ", "x"];
 
 const MOVES: Record<string, readonly [number, number]> = {
   ArrowLeft: [0, -1],
@@ -288,6 +307,14 @@ function placeRow(
   if (row === null) return;
   rect.attr("x", left).attr("y", top + row * cellHeight);
   rect.attr("width", width).attr("height", cellHeight);
+}
+
+/** The matrix with a hole where cells are lit. */
+function outsideOf(lit: Region, { left, top, cellWidth, cellHeight, width, height }: Layout) {
+  const x = left + lit.column * cellWidth;
+  const y = top + lit.row * cellHeight;
+  const box = (x: number, y: number, w: number, h: number) => `M${x} ${y}h${w}v${h}h${-w}z`;
+  return box(left, top, width, height) + box(x, y, lit.columns * cellWidth, lit.rows * cellHeight);
 }
 
 function drawSigns(group: Labels, { signs = [], rules = [], theme }: Matrix, layout: Layout): void {
