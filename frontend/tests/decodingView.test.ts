@@ -223,6 +223,19 @@ describe("the comparison", () => {
     expect(same[0]?.textContent).toContain("threshold");
   });
 
+  it("writes a long run of one token once, with its length", () => {
+    const { play, root } = leapStage();
+    play(LEAP);
+    const text = lanes(root)[0]?.querySelector(".lane-text");
+    const shown = [...(text?.querySelectorAll(".lane-token") ?? [])].map((one) => one.textContent);
+    const counts = [...(text?.textContent ?? "").matchAll(/×(\d+)/g)].map(
+      (found) => +(found[1] ?? 0),
+    );
+    expect(counts.length).toBeGreaterThan(0);
+    expect(Math.min(...counts)).toBeGreaterThan(3);
+    expect(shown.length + counts.reduce((sum, n) => sum + n - 1, 0)).toBe(16);
+  });
+
   const addFile = async (root: HTMLElement, text: string) => {
     const input = root.querySelector<HTMLInputElement>("input[type=file]");
     if (!input) throw new Error("no file input");

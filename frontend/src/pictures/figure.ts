@@ -30,6 +30,7 @@ export interface Figure {
 type Context = Pick<ViewContext, "run" | "state" | "announce">;
 
 const TABLES = "tables";
+const CORNERS = "M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8";
 
 /** `stem` names the figure in files and in the address. */
 export function createFigure(
@@ -71,7 +72,14 @@ export function createFigure(
   });
   const pngButton = button("PNG", "Download the picture as PNG", () => void savePng());
   const pythonButton = button("Python", "Copy as Python: the call that gives these numbers", copy);
-  button("⛶", "Full screen", toggleFullScreen).attr("aria-label", "Full screen");
+  button("", "Full screen", toggleFullScreen)
+    .attr("aria-label", "Full screen")
+    .append("svg")
+    .attr("viewBox", "0 0 12 12")
+    .attr("class", "icon")
+    .attr("aria-hidden", "true")
+    .append("path")
+    .attr("d", CORNERS);
 
   const unsubscribe = context.run.subscribe((now) => {
     facts = now;

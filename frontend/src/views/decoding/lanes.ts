@@ -84,16 +84,33 @@ function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
   const written = writtenOf(lane.trace);
   const node = element("p", { class: "lane-text", dir: "auto" });
   if (written.length === 0) node.append(element("span", { class: "muted" }, "nothing written yet"));
-  written.forEach((one, i) => {
-    if (i === lane.alignment.divergence) node.append(fork());
-    node.append(tokenNode(one, lane.alignment.shared[i] ?? true));
-  });
+  for (const { start, length } of runsOf(written, lane.alignment)) {
+    if (start === lane.alignment.divergence) node.append(fork());
+    const shared = lane.alignment.shared[start] ?? true;
+    const shown = length < LONG_RUN ? written.slice(start, start + length) : [written[start]];
+    node.append(...shown.flatMap((one) => (one ? [tokenNode(one, shared)] : [])));
+    if (length >= LONG_RUN) node.append(element("span", { class: "muted" }, ` ×${length} `));
+  }
   if (lane.alignment.divergence === written.length && written.length > 0) node.append(fork());
   node.addEventListener("click", (event) => {
     const token = (event.target as Element).closest<HTMLElement>("[data-position]");
     if (token) handlers.choose(lane, Number(token.dataset.position));
   });
   return node;
+}
+
+const LONG_RUN = 4; // a canvas ends in dozens of equal end-of-text tokens
+
+/** Stretches of equal tokens that are all shared, or all not, and that the divergence begins. */
+function runsOf(written: readonly Written[], { shared, divergence }: Alignment) {
+  const runs: { start: number; length: number }[] = [];
+  written.forEach((one, i) => {
+    const last = runs.at(-1);
+    const same = one.text === written[i - 1]?.text && shared[i] === shared[i - 1];
+    if (last && same && i !== divergence) last.length += 1;
+    else runs.push({ start: i, length: 1 });
+  });
+  return runs;
 }
 
 const fork = () =>
