@@ -1,7 +1,10 @@
 """What a model can be used for, by its architecture, and why it cannot be used for the rest."""
 
 import re
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from analysis.errors import InvalidParams
 
 Kind = Literal[
     "causal_lm", "masked_lm", "masked_diffusion_lm", "vision_language", "text_to_image",
@@ -62,6 +65,30 @@ def capabilities(architecture: str, *, has_mask_token: bool = False) -> list[str
     if kind == "masked_lm" and has_mask_token:
         return ["masked_lm", "masked_diffusion_lm"]
     return [kind] if kind in CANNOT else []
+
+
+def serving(needs: Sequence[str], present: Sequence[str]) -> str | None:
+    """The capability for which a method takes a model: the first it needs that is there."""
+    return next((name for name in needs if name in present), None)
+
+
+def refuse_foreign(
+    schema: dict[str, Any], params: dict[str, Any], *, needs: Sequence[str], present: Sequence[str]
+) -> None:
+    """Raise InvalidParams where a param is set that only models of another capability have.
+
+    A field of the params' JSON schema says so by `capability`; at its default it may stand.
+    """
+    served = serving(needs, present)
+    for name, value in params.items():
+        field = schema["properties"][name]
+        wanted = field.get("capability", served)
+        if served and wanted != served and value != field.get("default"):
+            raise InvalidParams(
+                f"{name} is for a {wanted} model; this one is run as a {served}.",
+                remedy=f"Leave {name} out, or choose a {wanted} model.",
+                field=name,
+            )
 
 
 def reasons(architecture: str, present: list[str]) -> dict[str, str]:

@@ -40,7 +40,8 @@ class Example:
 class Method:
     """A method module, read.
 
-    `needs` holds capabilities of which the model must have all; `presets` are partial params.
+    `needs` holds capabilities of which the model must have one; the first that it has decides what
+    the method does. `presets` are partial params.
     """
 
     stem: str

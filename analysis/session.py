@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis import method as methods
 from analysis import model as models
+from analysis.capabilities import refuse_foreign
 from analysis.catalog import Catalog, Entry
 from analysis.errors import InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded
@@ -37,9 +38,15 @@ def _run(
 ) -> Iterator[Event]:
     for event in _load(model, catalog, method.needs):
         if isinstance(event, Model):
+            _refuse_foreign(method, params, event)
             yield from method.run(event, params)
         else:
             yield event
+
+
+def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: Model) -> None:
+    schema, given = method.params.model_json_schema(), params.model_dump(mode="json")
+    refuse_foreign(schema, given, needs=method.needs, present=model.info.capabilities)
 
 
 def _load(model: str | Entry, catalog: Catalog, needs: tuple[str, ...]) -> Iterator[Any]:

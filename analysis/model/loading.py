@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from analysis.capabilities import serving
 from analysis.catalog import Catalog, Entry
 from analysis.errors import ModelIncompatible, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
@@ -75,12 +76,12 @@ def _require(
     reasons: dict[str, str],
     needs: tuple[str, ...],
 ) -> None:
-    lacking = [name for name in needs if name not in present]
-    if not lacking and any(name in present for name in READERS):
+    wanted = needs or tuple(READERS)
+    if serving(wanted, present):
         return
-    why = next((reasons[name] for name in lacking or READERS if name in reasons), "")
+    why = next((reasons[name] for name in wanted if name in reasons), "")
     raise ModelIncompatible(
-        f"{model_id} is a {architecture}; needed: {', '.join(lacking or READERS)}. {why}".strip(),
+        f"{model_id} is a {architecture}; needed: {' or '.join(wanted)}. {why}".strip(),
         remedy="Choose a model with that capability (see the list of models).",
         field="model",
     )

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { serves, servingOf } from "../src/capability";
 import {
   changed,
   check,
   defaultsOf,
+  fieldsFor,
   fieldsOf,
   groupsOf,
   presetOf,
@@ -36,6 +38,7 @@ const SCHEMA = {
     },
     chat: { type: "boolean", default: false, description: "Wrap it.", group: "Text" },
     other: { type: "string", default: "", widget: "model" },
+    steps: { type: "integer", default: 12, group: "Output", capability: "text_to_image" },
   },
   required: ["prompt"],
 };
@@ -54,6 +57,7 @@ describe("fields", () => {
       limit: "integer",
       chat: "switch",
       other: "model",
+      steps: "integer",
     });
   });
 
@@ -70,6 +74,16 @@ describe("fields", () => {
       "Parameters",
     ]);
     expect(groupsOf(FIELDS)[0]?.fields.map((one) => one.name)).toEqual(["prompt", "chat"]);
+  });
+
+  it("of another kind of model are not shown, and no group moves for it", () => {
+    const names = (serving?: string) => fieldsFor(FIELDS, serving).map((one) => one.name);
+    expect(names("text_to_image")).toEqual(FIELDS.map((one) => one.name));
+    expect(names("causal_lm")).toEqual(FIELDS.map((one) => one.name).filter((n) => n !== "steps"));
+    expect(names()).toContain("steps");
+    const some = FIELDS.filter((one) => ["mode", "steps", "chat"].includes(one.name));
+    const groups = groupsOf([...some].reverse(), FIELDS);
+    expect(groups.map((group) => group.name)).toEqual(["Text", "Output", "Probes"]);
   });
 
   it("say their range", () => {
@@ -114,5 +128,15 @@ describe("values", () => {
     const quick = withPreset(FIELDS, paper, presets, "quick");
     expect(quick).toEqual({ ...start, length: 1 });
     expect(presetOf(start, presets)).toBeNull();
+  });
+});
+
+describe("a method and a model", () => {
+  const method = { needs: ["causal_lm", "text_to_image"] };
+
+  it("fit where the model has one of the capabilities", () => {
+    expect(servingOf(method, { capabilities: ["text_to_image"] })).toBe("text_to_image");
+    expect(serves(method, { capabilities: ["masked_lm"] })).toBe(false);
+    expect(serves({ needs: [] }, { capabilities: [] })).toBe(true);
   });
 });

@@ -1,6 +1,17 @@
+from typing import Any
+
 import pytest
 
-from analysis.capabilities import CANNOT, Kind, capabilities, kind_of, reasons
+from analysis.capabilities import (
+    CANNOT,
+    Kind,
+    capabilities,
+    kind_of,
+    reasons,
+    refuse_foreign,
+    serving,
+)
+from analysis.errors import InvalidParams
 
 KINDS: dict[str, Kind] = {
     "LlamaForCausalLM": "causal_lm",
@@ -86,3 +97,42 @@ def test_a_masked_model_is_decoded_by_diffusion_where_it_has_a_mask_token() -> N
 )
 def test_reasons_are_sentences(architecture: str, capability: str, sentence: str) -> None:
     assert reasons(architecture, [])[capability] == sentence
+
+
+BOTH = ("causal_lm", "text_to_image")
+SCHEMA = {
+    "properties": {
+        "prompt": {"type": "string"},
+        "steps": {"type": "integer", "default": 12, "capability": "text_to_image"},
+        "layers": {"type": "array", "default": [], "capability": "causal_lm"},
+    }
+}
+
+
+def test_the_first_need_that_a_model_has_is_what_it_serves_for() -> None:
+    assert serving(BOTH, ["masked_lm", "text_to_image"]) == "text_to_image"
+    assert serving(BOTH, ["text_to_image", "causal_lm"]) == "causal_lm"
+    assert serving(BOTH, ["masked_lm"]) is None
+
+
+@pytest.mark.parametrize(
+    ("params", "present"),
+    [
+        ({"prompt": "a", "layers": [1]}, ["causal_lm"]),
+        ({"prompt": "a", "steps": 12}, ["causal_lm"]),
+        ({"prompt": "a", "steps": 3}, ["text_to_image"]),
+        ({"prompt": "a", "steps": 3, "layers": [1]}, []),  # nobody knows yet what the model is
+    ],
+)
+def test_params_of_the_models_own_kind_or_at_their_default_stand(
+    params: dict[str, Any], present: list[str]
+) -> None:
+    refuse_foreign(SCHEMA, params, needs=BOTH, present=present)
+
+
+def test_a_param_for_another_kind_of_model_is_refused() -> None:
+    params = {"prompt": "a", "steps": 3}
+    with pytest.raises(InvalidParams, match="steps is for a text_to_image model") as caught:
+        refuse_foreign(SCHEMA, params, needs=BOTH, present=["causal_lm"])
+    assert caught.value.field == "steps"
+    assert caught.value.remedy == "Leave steps out, or choose a text_to_image model."

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 
 import analysis
 from analysis import method as registry
@@ -51,6 +52,21 @@ def run_own(catalog: Catalog, **params: Any) -> Iterator[Event]:
     return analysis.run(
         "own", model="tiny-llama", params={"prompt": "Anna", **params}, catalog=catalog
     )
+
+
+class TwoKinds(TextParams):
+    steps: int = Field(default=3, ge=1, le=9, json_schema_extra={"capability": "text_to_image"})
+
+
+def test_a_param_for_another_kind_of_model_is_refused_once_the_model_is_known(
+    catalog: Catalog, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = ("causal_lm", "text_to_image")
+    own = Method("own", "Own.", "", "1", needs, TwoKinds, (), (), lambda *_: iter([step()]))
+    monkeypatch.setattr(registry, "get", lambda _: own)
+    assert list(run_own(catalog, steps=3))[-1] == step()
+    with pytest.raises(InvalidParams, match="steps is for a text_to_image model"):
+        list(run_own(catalog, steps=4))
 
 
 def step() -> Progress:

@@ -4,13 +4,14 @@ Importing a method imports torch, which the web process never does.
 """
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from analysis.capabilities import CANNOT
+from analysis.capabilities import CANNOT, serving
 from analysis.errors import UnknownMethod
 
 FOLDER = Path(__file__).resolve().parents[1] / "gen" / "methods"
@@ -40,9 +41,9 @@ class MethodOut(BaseModel):
     presets: dict[str, dict[str, Any]]
     examples: list[ExampleOut]
 
-    @property
-    def queue(self) -> str:
-        return self.needs[0] if self.needs else "default"
+    def queue(self, capabilities: Sequence[str] = ()) -> str:
+        """Where a run waits, by what the model is taken for."""
+        return serving(self.needs, capabilities) or next(iter(self.needs), "default")
 
 
 INSPECT_METHOD = MethodOut(
@@ -63,7 +64,7 @@ def method_list() -> tuple[MethodOut, ...]:
     files = sorted(FOLDER.glob("*.json"))
     found = [MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
     order = [*CANNOT, "default"]
-    return tuple(sorted(found, key=lambda method: order.index(method.queue)))
+    return tuple(sorted(found, key=lambda method: order.index(method.queue())))
 
 
 def method_get(stem: str) -> MethodOut:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from analysis.capabilities import refuse_foreign, serving
 from analysis.errors import ModelIncompatible
 from workbench.body import check_value
 from workbench.catalog.methods import MethodOut, method_get
@@ -33,7 +34,8 @@ def run_create(
     described = method_get(method)
     check_value(params, where="")
     filled = params_check(method=described, params=params)
-    _model_check(method=described, model=model)
+    capabilities = _model_check(method=described, model=model)
+    refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
     revision = catalog().revision(model) or ""
     made = Run(
         id=run,
@@ -43,7 +45,7 @@ def run_create(
         model=model,
         revision=revision,
         params=filled,
-        queue=described.queue,
+        queue=described.queue(capabilities),
         cache_key=cache_key(method=described, model=model, revision=revision, params=filled),
     )
     earlier = run_find(run=run)
@@ -76,18 +78,18 @@ def run_delete(*, run: Run) -> None:
     broadcast_queue()
 
 
-def _model_check(*, method: MethodOut, model: str) -> None:
-    """Refuse early what the model's files show to be impossible."""
+def _model_check(*, method: MethodOut, model: str) -> list[str]:
+    """The model's capabilities; refuses early what its files show to be impossible."""
     facts = catalog().describe(model)
     known: list[str] = facts["capabilities"]
-    lacking = [need for need in method.needs if need not in known]
-    if facts["architecture"] and lacking:
+    if facts["architecture"] and method.needs and not serving(method.needs, known):
         raise ModelIncompatible(
-            f"{method.stem} needs a model with {', '.join(lacking)}; {model} has "
+            f"{method.stem} needs a model with {' or '.join(method.needs)}; {model} has "
             f"{', '.join(known) or 'none of the known capabilities'}.",
             remedy="Choose another model: the list names what each can do.",
             field="model",
         )
+    return known
 
 
 def _same(earlier: Run, made: Run) -> Run:

@@ -1,6 +1,7 @@
 // The run being prepared: shared by all pages, mirrored in the address of the first one.
 
 import { problemOf, startRun, type Method, type Problem } from "../api";
+import { serves, servingOf } from "../capability";
 import { catalog } from "../catalog.svelte";
 import { router } from "../router.svelte";
 import { uuid } from "../uuid";
@@ -8,6 +9,7 @@ import {
   check,
   changed,
   defaultsOf,
+  fieldsFor,
   fieldsOf,
   withPreset,
   type Field,
@@ -24,7 +26,9 @@ class Draft {
   starting = $state(false);
   problem = $state.raw<Problem | null>(null);
   method = $derived<Method | undefined>(catalog.method(this.stem));
-  fields = $derived<Field[]>(this.method ? fieldsOf(this.method.params_schema) : []);
+  /** Of all models; the form shows `fields`, which are the chosen model's. */
+  all = $derived<Field[]>(this.method ? fieldsOf(this.method.params_schema) : []);
+  fields = $derived(fieldsFor(this.all, this.#serving()));
   params = $derived(changed(this.fields, this.values));
   errors = $derived.by(() => {
     const found = this.fields.map((field) => [field.name, check(field, this.values[field.name])]);
@@ -35,8 +39,14 @@ class Draft {
   fill(stem: string, model: string, params: Values): void {
     this.stem = stem;
     this.model = model;
-    this.values = { ...defaultsOf(this.fields), ...params };
+    this.values = { ...defaultsOf(this.all), ...params };
     this.problem = null;
+  }
+
+  /** What the method takes the model for; of a model of the hub nobody knows yet. */
+  #serving(): string | undefined {
+    const model = catalog.model(this.model);
+    return this.method && model && servingOf(this.method, model);
   }
 
   /** A run's page may have filled the form before the catalog was read to its end. */
@@ -48,16 +58,17 @@ class Draft {
   choose(stem: string): void {
     const method = catalog.method(stem);
     const model = catalog.models.find((one) => one.id === this.model);
-    const able = method?.needs.every((need) => model?.capabilities.includes(need)) ?? true;
-    const example = able ? undefined : method?.examples[0];
+    const able = !method || (model !== undefined && serves(method, model));
+    const example = able ? undefined : method.examples[0];
     this.fill(stem, example?.model ?? this.model, example?.params ?? {});
   }
 
   /** What the address asks for, else the first example: Run works from the start. */
   read(): void {
     const method = catalog.method(router.get("method") ?? "") ?? catalog.methods[0];
-    const example = method?.examples[0];
-    const model = router.get("model") ?? example?.model ?? catalog.models[0]?.id ?? "";
+    const named = router.get("model");
+    const example = method?.examples.find(({ model }) => model === named) ?? method?.examples[0];
+    const model = named ?? example?.model ?? catalog.models[0]?.id ?? "";
     const asked = router.get("params");
     this.fill(
       method?.stem ?? "",
@@ -80,9 +91,9 @@ class Draft {
   }
 
   reset(): void {
-    const kept = this.fields.filter((field) => field.required);
+    const kept = this.all.filter((field) => field.required);
     const values = Object.fromEntries(kept.map((field) => [field.name, this.values[field.name]]));
-    this.values = { ...defaultsOf(this.fields), ...values };
+    this.values = { ...defaultsOf(this.all), ...values };
     this.problem = null;
   }
 

@@ -14,6 +14,8 @@ export interface Field {
   required: boolean;
   choices: Value[];
   bounds: Bounds;
+  /** The only capability of a model for which it has a meaning; null: for any. */
+  capability: string | null;
 }
 
 /** Limits of a number, or of the length of a text. */
@@ -40,10 +42,18 @@ export function fieldsOf(schema: Schema): Field[] {
   );
 }
 
-/** Groups in the order in which the schema first names them. */
-export function groupsOf(fields: readonly Field[]): Group[] {
-  const names = [...new Set(fields.map((field) => field.group))];
-  return names.map((name) => ({ name, fields: fields.filter((field) => field.group === name) }));
+/** Fields with a meaning for a model that is taken for `serving`; unknown: all. */
+export const fieldsFor = (fields: readonly Field[], serving: string | undefined): Field[] =>
+  fields.filter(({ capability }) => !serving || !capability || capability === serving);
+
+/** Groups of `fields`, in the order in which `all` of the schema first name them. */
+export function groupsOf(fields: readonly Field[], all: readonly Field[] = fields): Group[] {
+  const names = [...new Set(all.map((field) => field.group))];
+  const groups = names.map((name) => ({
+    name,
+    fields: fields.filter((field) => field.group === name),
+  }));
+  return groups.filter((group) => group.fields.length > 0);
 }
 
 /** Follows a reference and merges a union into one schema: choices join, "or null" falls away. */
@@ -77,6 +87,7 @@ function fieldOf(name: string, schema: Schema, required: boolean): Field {
     required,
     choices: choicesOf(schema),
     bounds: boundsOf(schema),
+    capability: typeof schema.capability === "string" ? schema.capability : null,
   };
 }
 

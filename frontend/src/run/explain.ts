@@ -1,6 +1,7 @@
 // From a token of a trace to the form that asks ReAGent what it hangs on.
 
 import type { Method, Model } from "../api";
+import { serves } from "../capability";
 import type { Explained } from "../view";
 
 const METHOD = "reagent";
@@ -26,7 +27,7 @@ export function explainAddress(
 ): { href: string; model: string } | null {
   const method = methods.find(({ stem }) => stem === METHOD);
   if (!method || output.length === 0) return null;
-  const able = (one: Model) => method.needs.every((need) => one.capabilities.includes(need));
+  const able = (one: Model) => serves(method, one);
   const known = models.find((one) => one.id === model);
   const reader = !known || able(known) ? model : models.find(able)?.id;
   if (!reader) return null;

@@ -20,9 +20,16 @@ def test_a_missing_capability_is_named(catalog: Catalog, needed: str) -> None:
     assert caught.value.field == "model"
 
 
+def test_one_of_the_capabilities_is_enough(catalog: Catalog) -> None:
+    cache = ModelCache(2**30)
+    list(load("tiny-bert", catalog=catalog, cache=cache, needs=("text_to_image", "masked_lm")))
+    with pytest.raises(ModelIncompatible, match="needed: causal_lm or text_to_image"):
+        list(load("tiny-bert", catalog=catalog, cache=cache, needs=("causal_lm", "text_to_image")))
+
+
 def test_a_model_of_no_known_kind_is_incompatible(folder: Path) -> None:
     edit_config(folder, architectures=["LlamaForSequenceClassification"])
-    with pytest.raises(ModelIncompatible, match="causal_lm, masked_lm"):
+    with pytest.raises(ModelIncompatible, match="causal_lm or masked_lm"):
         load_folder(folder)
 
 

@@ -1,5 +1,6 @@
 """Creating, caching, cancelling, deleting."""
 
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 
+from analysis.errors import InvalidParams
+from workbench.catalog.methods import method_get
 from workbench.errors import RunActive, TooManyRuns
 from workbench.runs import flags
 from workbench.runs.artifacts import artifact_save, artifacts_prune
@@ -45,6 +48,19 @@ def test_a_queued_run_has_been_sent(make_run: Make) -> None:
     run = make_run()
     assert (run.status, run.queue, run.attempt) == (Status.QUEUED, "causal_lm", 0)
     assert flags.sent_marked(run=run.id)
+
+
+def test_a_method_for_two_kinds_of_models_waits_where_the_chosen_one_is_run(
+    make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = method_get("reagent").model_copy(update={"needs": ["text_to_image", "causal_lm"]})
+    schema = json.loads(json.dumps(two.params_schema))
+    schema["properties"]["probes"]["capability"] = "text_to_image"
+    two = two.model_copy(update={"params_schema": schema})
+    monkeypatch.setattr("workbench.runs.services.method_get", lambda _: two)
+    assert make_run().queue == "causal_lm"
+    with pytest.raises(InvalidParams, match="probes is for a text_to_image model"):
+        make_run(params={**PARAMS, "probes": 20})
 
 
 def test_positions_count_from_one_and_leave_out_the_running(make_run: Make) -> None:

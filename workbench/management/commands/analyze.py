@@ -44,7 +44,8 @@ class Command(BaseCommand):
     def _list(self) -> None:
         for stem in methods.stems():
             found = methods.get(stem)
-            self.stdout.write(f"method  {stem:20} {found.title} (needs {', '.join(found.needs)})")
+            needs = " or ".join(found.needs)
+            self.stdout.write(f"method  {stem:20} {found.title} (needs {needs})")
         for entry in catalog().entries():
             facts = catalog().describe(entry.id)
             said = facts["problem"] or ", ".join(facts["capabilities"])
