@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.catalog import Catalog, Entry
     from analysis.events import Event
+    from analysis.picture_files import PictureReader
 
 
 def run(
@@ -14,12 +15,17 @@ def run(
     model: "str | Entry",
     params: dict[str, Any],
     catalog: "Catalog | None" = None,
+    pictures: "PictureReader | None" = None,
 ) -> Iterator["Event"]:
     """Run a method on a model and yield its events; close the generator to stop.
 
     `model` is an id of the catalog, or the entry of a folder; "inspect" as `method` only
-    loads the model and checks its hooks. Raises a GlassbenchError with code and remedy.
+    loads the model and checks its hooks; `pictures` reads those that params name by their hash,
+    see `analysis.picture_files`. Raises a GlassbenchError with code and remedy.
     """
+    from analysis.picture_files import no_pictures
     from analysis.session import run as run_in_session
 
-    return run_in_session(method, model=model, params=params, catalog=catalog)
+    return run_in_session(
+        method, model=model, params=params, catalog=catalog, pictures=pictures or no_pictures
+    )

@@ -83,3 +83,27 @@ class CutOutOfRange(GlassbenchError):
 
 class OutOfMemory(GlassbenchError):
     code = "out_of_memory"
+
+
+class PictureRefused(GlassbenchError):
+    """A file that is no still picture of a kind that is taken."""
+
+    code = "picture_refused"
+
+
+class PictureTooLarge(GlassbenchError):
+    """A picture of too many bytes or pixels."""
+
+    code = "picture_too_large"
+
+
+class PictureUnreadable(GlassbenchError):
+    """A file that is cut short or contradicts itself."""
+
+    code = "picture_unreadable"
+
+
+class UnknownPicture(GlassbenchError):
+    """There is no such picture, or it is somebody else's: the answer is the same."""
+
+    code = "unknown_picture"

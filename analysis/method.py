@@ -68,6 +68,12 @@ class Method:
         return TypeAdapter(union).json_schema(mode="serialization")
 
 
+def picture_fields(method: Method) -> list[str]:
+    """The params that name a picture by its hash; empty: none."""
+    fields = method.params.model_json_schema()["properties"]
+    return [name for name, field in fields.items() if field.get("widget") == "picture"]
+
+
 @cache
 def stems() -> tuple[str, ...]:
     """The stems of all methods, sorted."""

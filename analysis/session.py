@@ -11,12 +11,18 @@ from analysis.catalog import Catalog, Entry
 from analysis.errors import InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded
 from analysis.model import Model, ModelCache
+from analysis.picture_files import PictureReader, no_pictures
 
 INSPECT = "inspect"
 
 
 def run(
-    method: str, *, model: str | Entry, params: dict[str, Any], catalog: Catalog | None = None
+    method: str,
+    *,
+    model: str | Entry,
+    params: dict[str, Any],
+    catalog: Catalog | None = None,
+    pictures: PictureReader = no_pictures,
 ) -> Iterator[Event]:
     """See `analysis.run`. Wrong params are refused before anything is loaded."""
     if method == INSPECT:
@@ -24,7 +30,7 @@ def run(
         return _guarded(_load(model, catalog or Catalog(), ()))
     found = methods.get(method)
     checked = found.check(params)
-    return _guarded(_run(found, model, checked, catalog or Catalog()))
+    return _guarded(_run(found, model, checked, catalog or Catalog(), pictures))
 
 
 @cache
@@ -34,11 +40,16 @@ def model_cache() -> ModelCache:
 
 
 def _run(
-    method: methods.Method, model: str | Entry, params: methods.BaseParams, catalog: Catalog
+    method: methods.Method,
+    model: str | Entry,
+    params: methods.BaseParams,
+    catalog: Catalog,
+    pictures: PictureReader,
 ) -> Iterator[Event]:
     for event in _load(model, catalog, method.needs):
         if isinstance(event, Model):
             _refuse_foreign(method, params, event)
+            event.pictures = pictures
             yield from method.run(event, params)
         else:
             yield event

@@ -13,7 +13,13 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import SessionAuth
 
-from analysis.errors import GlassbenchError, UnknownMethod, UnknownModel
+from analysis.errors import (
+    GlassbenchError,
+    PictureTooLarge,
+    UnknownMethod,
+    UnknownModel,
+    UnknownPicture,
+)
 from workbench.accounts.api import router as accounts_router
 from workbench.body import BodyParser
 from workbench.catalog.api import router as catalog_router
@@ -30,6 +36,7 @@ from workbench.errors import (
     Unavailable,
 )
 from workbench.runs.api import router as runs_router
+from workbench.uploads.api import router as uploads_router
 
 PREFIX = "/api/"
 
@@ -43,7 +50,7 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url=None,
 )
-for router in (accounts_router, catalog_router, runs_router):
+for router in (accounts_router, catalog_router, runs_router, uploads_router):
     api.add_router("", router)
 
 
@@ -54,8 +61,11 @@ def error_response(request: HttpRequest, error: GlassbenchError) -> JsonResponse
 def _status(request: HttpRequest, error: GlassbenchError) -> int:
     if isinstance(error, EdgeError):
         return error.status
+    if isinstance(error, PictureTooLarge):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     # What the address names is not there; what the body names cannot be processed.
-    missing = isinstance(error, UnknownMethod | UnknownModel) and request.method == "GET"
+    unknown = isinstance(error, UnknownMethod | UnknownModel | UnknownPicture)
+    missing = unknown and request.method in ("GET", "HEAD", "DELETE")
     return HTTPStatus.NOT_FOUND if missing else HTTPStatus.UNPROCESSABLE_ENTITY
 
 

@@ -13,12 +13,13 @@ http = get_asgi_application()
 
 # Both read models, so they come after Django is set up.
 from workbench.accounts.local import LocalUserSocket  # noqa: E402
+from workbench.body_limit import BodyLimit  # noqa: E402
 from workbench.runs.consumers import RunConsumer  # noqa: E402
 
 socket = URLRouter([path("ws", RunConsumer.as_asgi())])  # type: ignore[list-item, arg-type]
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": BodyLimit(http),  # type: ignore[arg-type]
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(LocalUserSocket(socket))),
     }
 )

@@ -58,6 +58,11 @@ class TooManyRuns(EdgeError):
     status = 429
 
 
+class TooManyUploads(EdgeError):
+    code = "too_many_uploads"
+    status = 429
+
+
 class LoginRequired(EdgeError):
     code = "login_required"
     status = 401

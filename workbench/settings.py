@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "workbench.accounts",
     "workbench.catalog",
     "workbench.runs",
+    "workbench.uploads",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -256,6 +257,7 @@ MAX_INLINE_BYTES = 36 * 2**10
 MAX_SOCKET_MESSAGE_BYTES = 4 * 2**10
 MAX_WATCHES = 50
 MAX_QUEUED_RUNS = env.int("MAX_QUEUED_RUNS", default=20)
+MAX_UPLOADS = env.int("MAX_UPLOADS", default=100)
 
 # --- log ------------------------------------------------------------------------------------
 LOGGING = {

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from analysis.events import ModelInfo
 from analysis.model.bridge import boot_bridge
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
+from analysis.picture_files import PictureReader, no_pictures
 
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
@@ -32,6 +33,7 @@ class Model:
     forwards: int = field(default=0)
     # Loads a second model by id: a generator of events that ends with the Model.
     another: Callable[..., Iterator[Any]] = field(default=lambda *_, **__: iter(()))
+    pictures: PictureReader = field(default=no_pictures)  # that params name
 
     @property
     def device(self) -> torch.device:

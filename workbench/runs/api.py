@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.cache import get_conditional_response
 from ninja import Router, Status
 from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.accounts.local import visitor
+from workbench.answers import unchanging
 from workbench.messages import ErrorOut, RunOut
 from workbench.runs import flags
 from workbench.runs.selectors import (
@@ -135,7 +135,7 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
 def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     """The PNG file of a picture; it never changes."""
     content = picture_read(owner=visitor(request), sha256=sha256)
-    return _unchanging(request, sha256, content, "image/png")
+    return unchanging(request, sha256, content, "image/png")
 
 
 @router.get(
@@ -144,22 +144,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
 def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
     """The bytes of an array, little-endian and row-major; they never change."""
     content = artifact_read(owner=visitor(request), sha256=sha256)
-    return _unchanging(request, sha256, content, "application/octet-stream")
-
-
-def _unchanging(
-    request: HttpRequest, sha256: str, content: bytes, content_type: str
-) -> HttpResponse:
-    """Content under its hash, of a type that its address says and no browser may guess."""
-    headers = {
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
-    }
-    response = HttpResponse(content, content_type=content_type, headers=headers)
-    response["ETag"] = etag = f'"{sha256}"'
-    answer = get_conditional_response(request, etag=etag, response=response)
-    assert isinstance(answer, HttpResponse)
-    return answer
+    return unchanging(request, sha256, content, "application/octet-stream")
 
 
 @router.get("/worker", response=WorkersOut, operation_id="workers")

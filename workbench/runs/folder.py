@@ -16,6 +16,7 @@ from analysis.catalog import Entry
 from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import ArrayRef, Event, ModelLoaded, content_ref
 from analysis.method import Method
+from analysis.picture_files import PictureReader, no_pictures
 from analysis.pictures import PictureRef, picture_ref, png_bytes
 from workbench.catalog.selectors import catalog
 
@@ -43,7 +44,13 @@ class RunFolder:
             (path / name).mkdir(parents=True, exist_ok=True)
         return cls(path)
 
-    def record(self, method: Method, model: Entry, params: dict[str, Any]) -> Iterator[Event]:
+    def record(
+        self,
+        method: Method,
+        model: Entry,
+        params: dict[str, Any],
+        pictures: PictureReader = no_pictures,
+    ) -> Iterator[Event]:
         """Run a method, write what it yields, and yield it on.
 
         The manifest says how it ended; what was written by then stays.
@@ -53,7 +60,11 @@ class RunFolder:
         try:
             with (self.path / "events.jsonl").open("w", encoding="utf-8") as lines:
                 for event in analysis.run(
-                    method.stem, model=model, params=params, catalog=catalog()
+                    method.stem,
+                    model=model,
+                    params=params,
+                    catalog=catalog(),
+                    pictures=pictures,
                 ):
                     payload = event.model_dump(mode="json", context=self._stores)
                     lines.write(json.dumps(payload, ensure_ascii=False) + "\n")

@@ -22,6 +22,7 @@ from workbench.runs.execution import run_end
 from workbench.runs.models import Artifact, Run, RunEvent, Status
 from workbench.runs.params import cache_key, params_check
 from workbench.runs.selectors import run_cached, run_find
+from workbench.uploads.selectors import uploads_check
 
 
 def run_create(
@@ -29,13 +30,15 @@ def run_create(
 ) -> tuple[Run, bool]:
     """The run, and whether it is new: a request that is repeated gives the run that it made.
 
-    Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, RunIdTaken, TooManyRuns.
+    Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, UnknownPicture,
+    RunIdTaken, TooManyRuns.
     """
     described = method_get(method)
     check_value(params, where="")
     filled = params_check(method=described, params=params)
     capabilities = _model_check(method=described, model=model)
     refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
+    uploads_check(owner=owner.pk, method=described, params=filled)
     revision = catalog().revision(model) or ""
     made = Run(
         id=run,

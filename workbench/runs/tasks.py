@@ -21,6 +21,7 @@ from workbench.runs.execution import run_claim, run_end, run_model_seen, run_rel
 from workbench.runs.models import Run, Status
 from workbench.runs.worker import state
 from workbench.runs.writer import EventWriter
+from workbench.uploads.selectors import upload_pixels
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,13 @@ def analysis_events(run: Run) -> Generator[Event]:
     """The method's events. Imported late: this module is read before torch is needed."""
     import analysis
 
-    yield from analysis.run(run.method, model=run.model, params=run.params, catalog=catalog())
+    yield from analysis.run(
+        run.method,
+        model=run.model,
+        params=run.params,
+        catalog=catalog(),
+        pictures=lambda sha256: upload_pixels(owner=run.owner_id, sha256=sha256),
+    )
 
 
 def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:

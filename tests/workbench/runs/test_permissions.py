@@ -75,6 +75,10 @@ def test_a_stranger_is_asked_to_log_in(stranger_client: Client, run: Run) -> Non
         ("get", "/api/worker"),
         ("get", "/api/runs"),
         ("post", "/api/runs"),
+        ("get", "/api/pictures"),
+        ("post", "/api/pictures"),
+        ("get", f"/api/pictures/{PICTURE_SHA}.png"),
+        ("delete", f"/api/pictures/{PICTURE_SHA}"),
     ]
     for verb, path in everything:
         response = getattr(stranger_client, verb)(path)

@@ -13,6 +13,8 @@ from analysis import method as methods
 from analysis.catalog import Entry, folder_entry
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
+from analysis.method import picture_fields
+from analysis.picture_files import PictureReader, picture_hash, pictures_by_hash, read_picture
 from workbench.catalog.selectors import catalog
 from workbench.runs.folder import RunFolder
 
@@ -54,11 +56,12 @@ class Command(BaseCommand):
     def _analyze(self, options: dict[str, Any]) -> None:
         method = methods.get(_required(options, "method"))
         model = _model(_required(options, "model"))
-        params = method.check(_params(method, options)).model_dump(mode="json")
+        given, pictures = _read_pictures(method, _params(method, options))
+        params = method.check(given).model_dump(mode="json")
         folder = RunFolder.create(_required(options, "out"))
         with tqdm(file=self.stderr, disable=None) as bar:
             try:
-                for event in folder.record(method, model, params):
+                for event in folder.record(method, model, params, pictures):
                     if isinstance(event, Progress):
                         _show(bar, event)
             except KeyboardInterrupt:
@@ -98,6 +101,27 @@ def _params(method: methods.Method, options: dict[str, Any]) -> dict[str, Any]:
         **_file(options["params"]),
         **dict(_setting(method, text) for text in options["set"]),
     }
+
+
+def _read_pictures(
+    method: methods.Method, params: dict[str, Any]
+) -> tuple[dict[str, Any], PictureReader]:
+    """The params with the hash of each picture in the place of its file, and what reads them."""
+    files = {name: Path(params[name]) for name in picture_fields(method) if params.get(name)}
+    found = {name: read_picture(_content(name, file)) for name, file in files.items()}
+    hashes = {name: picture_hash(picture) for name, picture in found.items()}
+    return {**params, **hashes}, pictures_by_hash(*found.values())
+
+
+def _content(name: str, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InvalidParams(
+            f"{name}: {str(file)!a} cannot be read: {error}.",
+            remedy="Name a PNG, JPEG or WebP file.",
+            field=name,
+        ) from None
 
 
 def _preset(method: methods.Method, name: str | None) -> dict[str, Any]:
