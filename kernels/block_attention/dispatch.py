@@ -1,10 +1,19 @@
-"""Which code runs; the result says it."""
+"""Which code runs, and the result says it; what that cannot do is raised, never done slower.
 
+On a GPU the kernel. On a CPU segments; under parts, or where tokens are few and pieces many, what
+one call of torch costs decides: see docs/decisions/0040-attention-by-segments.md.
+"""
+
+from importlib import import_module
+
+import torch
 from torch import Tensor
 
-from kernels.block_attention import reference
-from kernels.block_attention.reference import BlockAttention
+from kernels.block_attention.reference import BlockAttention, Route, RouteUnfit
 from kernels.block_attention.structure import BlockStructure
+
+MOST_DENSE = 1024  # tokens: a bias of 4 MiB
+CALL = 1_000_000  # products of a dense score and a width that cost as much as a call, on one core
 
 
 def block_attention(
@@ -15,8 +24,38 @@ def block_attention(
     *,
     scale: float | None = None,
     parts: bool = False,
+    route: Route | None = None,
 ) -> BlockAttention:
-    """See `reference.block_attention`."""
-    return reference.block_attention(
-        query_BHND, key_BGND, value_BGND, structure, scale=scale, parts=parts
-    )
+    """See `reference.block_attention`; `route` names the code, instead of leaving the choice.
+
+    Raise RouteUnfit where that cannot do it; only the reference gives gradients.
+    """
+    tensors = query_BHND, key_BGND, value_BGND
+    chosen = route or _chosen(query_BHND, structure, parts=parts)
+    if chosen != "reference" and torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        raise RouteUnfit(
+            f"gradients are asked of {chosen}, which gives none; call it under torch.no_grad(), "
+            "or name the reference"
+        )
+    code = import_module(f"kernels.block_attention.{chosen}")  # Triton is not on every machine
+    found: BlockAttention = code.block_attention(*tensors, structure, scale=scale, parts=parts)
+    return found
+
+
+def _chosen(query_BHND: Tensor, structure: BlockStructure, *, parts: bool) -> Route:
+    device = query_BHND.device.type
+    if device == "cuda":
+        return "fused"
+    if device != "cpu":
+        raise RouteUnfit(f"there is no fast code for {device}; name the reference")
+    return "dense" if not parts and _few(query_BHND, structure) else "segments"
+
+
+def _few(query_BHND: Tensor, structure: BlockStructure) -> bool:
+    """Whether the scores that nobody reads cost less than the further calls without them."""
+    if structure.tokens > MOST_DENSE:
+        return False
+    batch, heads, tokens, width = query_BHND.shape
+    unread = (tokens**2 - structure.area) * batch * heads * width
+    calls = sum(bool(piece.runs) + piece.inside for piece in structure.rows)
+    return (calls - 1) * CALL * torch.get_num_threads() > unread

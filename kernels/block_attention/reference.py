@@ -12,7 +12,11 @@ from torch import Tensor
 
 from kernels.block_attention.structure import BlockStructure
 
-Route = Literal["reference", "segments", "flex", "fused"]
+Route = Literal["reference", "dense", "segments", "flex", "fused"]
+
+
+class RouteUnfit(ValueError):
+    """The code asked for cannot do this on this device, and no other is taken in its place."""
 
 
 class BlockAttention(NamedTuple):

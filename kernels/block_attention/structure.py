@@ -6,6 +6,7 @@ Shape legend: S segments, E edges, P parts, N tokens.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 
 class StructureInvalid(ValueError):
@@ -35,8 +37,8 @@ class Parts(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Tokens `start` to `stop` read the same runs of tokens, (start, stop) each, ascending, none
-    adjoining the next; where `inside`, also causally their own."""
+    """Tokens `start` to `stop` read the same runs of tokens, (start, stop) each, ascending; where
+    `inside`, also causally their own."""
 
     start: int
     stop: int
@@ -60,7 +62,7 @@ class BlockStructure:
     bounds: Integers
     starts: Integers
     reads: Integers
-    inside: NDArray[np.bool_]
+    inside: Booleans
 
     @classmethod
     def of(
@@ -129,12 +131,19 @@ class BlockStructure:
     def lengths(self) -> Integers:
         return np.diff(self.bounds)
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Pairs of a token and one that it reads; N (N + 1) / 2 for causal attention."""
         lengths, query = self.lengths, np.repeat(np.arange(self.segments), np.diff(self.starts))
         own = (lengths * (lengths + 1) // 2)[self.inside]
         return int(own.sum() + (lengths[query] * lengths[self.reads]).sum())
+
+    @cached_property
+    def adjacency(self) -> Booleans:
+        """Bool [S, S]: row s reads column t in full."""
+        edges_SS = np.zeros((self.segments, self.segments), np.bool_)
+        edges_SS[np.repeat(np.arange(self.segments), np.diff(self.starts)), self.reads] = True
+        return edges_SS
 
     def read_by(self, segment: int) -> Integers:
         """The segments that `segment` reads in full, ascending."""
@@ -151,7 +160,7 @@ class BlockStructure:
 
     @cached_property
     def rows(self) -> tuple[Rows, ...]:
-        """The tokens in as few pieces as read alike, every run of keys as long as can be."""
+        """The tokens in as few pieces as read alike, and no run that adjoins the next."""
         found: list[Rows] = []
         first = 0
         for segment in range(1, self.segments + 1):
@@ -159,6 +168,15 @@ class BlockStructure:
                 found.append(self._piece(first, segment))
                 first = segment
         return tuple(found)
+
+    @cached_property
+    def segment_rows(self) -> tuple[Rows, ...]:
+        """One piece for each segment, and one run for each segment that it reads."""
+        spans = [(int(a), int(b)) for a, b in pairwise(self.bounds)]
+        return tuple(
+            Rows(start, stop, bool(inside), tuple(spans[key] for key in self.read_by(segment)))
+            for segment, ((start, stop), inside) in enumerate(zip(spans, self.inside, strict=True))
+        )
 
     def mask(self, device: torch.device | str = "cpu") -> Tensor:
         """Bool [N, N]: row i reads column j. For the reference, and for looking at."""

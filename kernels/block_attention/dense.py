@@ -1,0 +1,50 @@
+"""Few tokens, on a CPU: torch's flash attention under an N × N bias, in one call.
+
+Shape legend: as in reference.py.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from kernels.block_attention.reference import BlockAttention, RouteUnfit, default_scale
+from kernels.block_attention.structure import BlockStructure
+
+
+def block_attention(
+    query_BHND: Tensor,
+    key_BGND: Tensor,
+    value_BGND: Tensor,
+    structure: BlockStructure,
+    *,
+    scale: float | None = None,
+    parts: bool = False,
+) -> BlockAttention:
+    """See `reference.block_attention`; without parts."""
+    structure.check(query_BHND, key_BGND, value_BGND)
+    if parts:
+        raise RouteUnfit("dense attention gives no parts; take segments")
+    group = query_BHND.shape[1] // key_BGND.shape[1]
+    key_BHND, value_BHND = (
+        x if group == 1 else x.repeat_interleave(group, 1) for x in (key_BGND, value_BGND)
+    )
+    output_BHND, whole_BHN = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query_BHND, key_BHND, value_BHND,
+        attn_mask=_bias(structure, query_BHND.dtype), scale=default_scale(query_BHND, scale),
+    )  # fmt: skip
+    whole_BHN = whole_BHN.masked_fill(_blind(structure), -torch.inf)  # torch says 0 there
+    return BlockAttention(output_BHND, whole_BHN, None, "dense")
+
+
+@lru_cache(maxsize=8)
+def _bias(structure: BlockStructure, dtype: torch.dtype) -> Tensor:
+    """[N, N] in the type of the query: 0 where a token is read, −∞ elsewhere."""
+    zeros_NN = torch.zeros(structure.tokens, structure.tokens, dtype=dtype)
+    return zeros_NN.masked_fill(~structure.mask(), -torch.inf)
+
+
+@lru_cache(maxsize=8)
+def _blind(structure: BlockStructure) -> Tensor:
+    """Bool [N]: the token reads nothing."""
+    return ~structure.mask().any(-1)

@@ -1,0 +1,109 @@
+"""One piece of the tokens after the other, on a CPU: torch's flash attention to what it reads.
+
+What a piece reads in full and what it reads causally, or with `parts` each part, are attended to
+apart, and joined by their log-sum-exp: a whole of parts p is Σ e^(LSE_p − LSE) output_p.
+Keys are gathered only where the runs of a piece do not adjoin. Grouped heads multiply the rows of
+a query where it is read in full, so that keys and values are not repeated.
+
+Shape legend: as in reference.py; L tokens of a piece, K keys.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from kernels.block_attention.reference import BlockAttention, default_scale
+from kernels.block_attention.structure import BlockStructure, Rows
+
+
+class _Inputs(NamedTuple):
+    query_BHND: Tensor
+    key_BGND: Tensor
+    value_BGND: Tensor
+    scale: float
+
+
+class _Attended(NamedTuple):
+    output_BHLD: Tensor
+    logsumexp_BHL: Tensor
+
+
+def block_attention(
+    query_BHND: Tensor,
+    key_BGND: Tensor,
+    value_BGND: Tensor,
+    structure: BlockStructure,
+    *,
+    scale: float | None = None,
+    parts: bool = False,
+) -> BlockAttention:
+    """See `reference.block_attention`; without gradients."""
+    structure.check(query_BHND, key_BGND, value_BGND)
+    inputs = _Inputs(query_BHND, key_BGND, value_BGND, default_scale(query_BHND, scale))
+    wide = torch.float64 if query_BHND.dtype == torch.float64 else torch.float32
+    output_BHND = torch.zeros_like(query_BHND, memory_format=torch.contiguous_format)
+    whole_BHN = torch.full(query_BHND.shape[:3], -torch.inf, dtype=wide)
+    apart: list[Tensor] = []
+    for rows in structure.segment_rows if parts else structure.rows:
+        found = list(_attend(inputs, rows, apart=parts))
+        apart.extend(part.logsumexp_BHL for part in found)
+        if found:
+            here = slice(rows.start, rows.stop)
+            output_BHND[:, :, here], whole_BHN[:, :, here] = _joined(found)
+    part_BHR = torch.cat(apart, -1) if apart else whole_BHN[..., :0]
+    return BlockAttention(output_BHND, whole_BHN, part_BHR if parts else None, "segments")
+
+
+def _attend(inputs: _Inputs, rows: Rows, *, apart: bool) -> Iterator[_Attended]:
+    """To the runs (together, or each apart) and then to the piece itself."""
+    query_BHLD = inputs.query_BHND[:, :, rows.start : rows.stop]
+    for runs in [(run,) for run in rows.runs] if apart else [rows.runs] * bool(rows.runs):
+        key_BGKD = _gathered(inputs.key_BGND, runs)
+        value_BGKD = _gathered(inputs.value_BGND, runs)
+        yield _in_full(query_BHLD, key_BGKD, value_BGKD, inputs.scale)
+    if rows.inside:
+        own = slice(rows.start, rows.stop)
+        group = query_BHLD.shape[1] // inputs.key_BGND.shape[1]
+        key_BHLD, value_BHLD = (
+            x[:, :, own] if group == 1 else x[:, :, own].repeat_interleave(group, 1)
+            for x in (inputs.key_BGND, inputs.value_BGND)
+        )
+        yield _flash(query_BHLD, key_BHLD, value_BHLD, inputs.scale, causal=True)
+
+
+def _in_full(query_BHLD: Tensor, key_BGKD: Tensor, value_BGKD: Tensor, scale: float) -> _Attended:
+    batch, heads, length, width = query_BHLD.shape
+    grouped = (batch, key_BGKD.shape[1], -1, width)
+    found = _flash(query_BHLD.reshape(grouped), key_BGKD, value_BGKD, scale, causal=False)
+    return _Attended(
+        found.output_BHLD.reshape(batch, heads, length, width),
+        found.logsumexp_BHL.reshape(batch, heads, length),
+    )
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, scale: float, *, causal: bool) -> _Attended:
+    """torch's own CPU kernel, called by name because the public function keeps its log-sum-exp."""
+    return _Attended(
+        *torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            query, key, value, is_causal=causal, scale=scale
+        )
+    )
+
+
+def _gathered(x_BGND: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
+    found = [x_BGND[:, :, start:stop] for start, stop in runs]
+    return found[0] if len(found) == 1 else torch.cat(found, 2)
+
+
+def _joined(found: list[_Attended]) -> _Attended:
+    if len(found) == 1:
+        return found[0]
+    part_PBHL = torch.stack([part.logsumexp_BHL for part in found])
+    whole_BHL = part_PBHL.logsumexp(0)
+    share_PBHL1 = (part_PBHL - whole_BHL).exp()[..., None]
+    output_BHLD = found[0].output_BHLD * share_PBHL1[0]
+    for part, share_BHL1 in zip(found[1:], share_PBHL1[1:], strict=True):
+        output_BHLD = output_BHLD.addcmul_(part.output_BHLD.to(output_BHLD.dtype), share_BHL1)
+    return _Attended(output_BHLD, whole_BHL)
