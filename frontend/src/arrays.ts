@@ -21,6 +21,15 @@ export function createArraySource(fetchBytes: FetchBytes): ArraySource {
   };
 }
 
+/** Uses arrays at once where all are there, else when the last has arrived. */
+export function whenRead<Result>(
+  arrays: (Numbers | Promise<Numbers>)[],
+  use: (read: Numbers[]) => Result,
+): Result | Promise<Result> {
+  const waiting = arrays.some((one) => one instanceof Promise);
+  return waiting ? Promise.all(arrays).then(use) : use(arrays as Numbers[]);
+}
+
 /** The address of a picture for an <img> or an <image>, with the file in it. */
 export type PictureSource = (ref: PictureRef) => string | Promise<string>;
 

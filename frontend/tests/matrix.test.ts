@@ -60,7 +60,7 @@ describe("a cell that can be pressed", () => {
 it("dims all but the lit cells", () => {
   const { picture, root } = onPage();
   const dimmed = () => root.querySelector(".dimmed")?.getAttribute("d");
-  picture.mark({ hover: null, primary: null, lit: { row: 0, column: 1, rows: 2, columns: 2 } });
+  picture.mark({ hover: null, primary: null, lit: [{ row: 0, column: 1, rows: 2, columns: 2 }] });
   expect(dimmed()).toMatch(/h90v72h-90z.*h60v48h-60z$/);
   picture.mark({ hover: null, primary: null });
   expect(dimmed()).toBeNull();

@@ -2,7 +2,9 @@
 
 import { select, type Selection as Joined } from "d3-selection";
 import type { ColourScale } from "./colour";
+import type { Group } from "./lineChart";
 import { showNumber } from "./numbers";
+import { wrap } from "./sheet";
 
 export interface Legend {
   scale: ColourScale;
@@ -35,6 +37,22 @@ export function legendText(legend: Legend): string {
   const limits = `Fill: ${low} to ${showNumber(limit)} ${legend.unit}`;
   const scaled = `limits from ${legend.normalisation}, nothing clipped`;
   return [`${limits}; ${scaled}.`, ...legend.notes].join(" ");
+}
+
+/** Ramp and words below a picture that leaves the page; returns the height they take. */
+export function drawKey(body: Group, legend: Legend, top: number, width = 760): number {
+  const key = body.append("g").attr("transform", `translate(0,${top + 10})`);
+  drawRamp(key.datum(legend), legend);
+  const lines = wrap(legendText(legend), Math.floor((width - RAMP.width - 16) / 5.4));
+  lines.forEach((line, i) =>
+    body
+      .append("text")
+      .attr("x", RAMP.width + 16)
+      .attr("y", top + 20 + 14 * i)
+      .attr("font-size", 10.5)
+      .text(line),
+  );
+  return Math.max(42, 24 + 14 * lines.length);
 }
 
 /** The ramp with its ends and zero, on the page and in exports alike. */

@@ -38,8 +38,8 @@ export interface MatrixMarks {
   primary: CellAt | null;
   /** A row that is framed as a whole. */
   row?: number | null;
-  /** Cells that are lit; all others are dimmed. */
-  lit?: Region | null;
+  /** Cells that are lit, in parts that do not overlap; all others are dimmed. */
+  lit?: readonly Region[];
 }
 
 export interface Region extends CellAt {
@@ -135,7 +135,7 @@ export function createMatrix(
       drawCrosshair(lines, marks.hover, layout);
       placeCell(primary, marks.primary, layout);
       placeRow(frameOfRow, marks.row ?? null, layout);
-      dim.attr("d", marks.lit ? outsideOf(marks.lit, layout) : null);
+      dim.attr("d", marks.lit?.length ? outsideOf(marks.lit, layout) : null);
     },
   };
 }
@@ -310,11 +310,14 @@ function placeRow(
 }
 
 /** The matrix with a hole where cells are lit. */
-function outsideOf(lit: Region, { left, top, cellWidth, cellHeight, width, height }: Layout) {
-  const x = left + lit.column * cellWidth;
-  const y = top + lit.row * cellHeight;
+function outsideOf(lit: readonly Region[], layout: Layout): string {
+  const { left, top, cellWidth, cellHeight, width, height } = layout;
   const box = (x: number, y: number, w: number, h: number) => `M${x} ${y}h${w}v${h}h${-w}z`;
-  return box(left, top, width, height) + box(x, y, lit.columns * cellWidth, lit.rows * cellHeight);
+  const holes = lit.map(({ row, column, rows, columns }) => {
+    const [x, y] = [left + column * cellWidth, top + row * cellHeight];
+    return box(x, y, columns * cellWidth, rows * cellHeight);
+  });
+  return box(left, top, width, height) + holes.join("");
 }
 
 function drawSigns(group: Labels, { signs = [], rules = [], theme }: Matrix, layout: Layout): void {

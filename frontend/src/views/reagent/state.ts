@@ -1,6 +1,6 @@
 // What the events of a run add up to. Order does not matter beyond "later scores replace earlier".
 
-import type { ArraySource, Numbers } from "../../arrays";
+import { whenRead, type ArraySource, type Numbers } from "../../arrays";
 import type {
   Baseline,
   Convergence,
@@ -138,12 +138,4 @@ function withBaseline(event: Baseline, arrays: ArraySource): Change | Promise<Ch
     ...state,
     baselines: put(state.baselines, event.name, { event, scores }),
   }));
-}
-
-function whenRead<Result>(
-  arrays: (Numbers | Promise<Numbers>)[],
-  use: (read: Numbers[]) => Result,
-): Result | Promise<Result> {
-  const waiting = arrays.some((one) => one instanceof Promise);
-  return waiting ? Promise.all(arrays).then(use) : use(arrays as Numbers[]);
 }

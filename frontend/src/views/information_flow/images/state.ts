@@ -31,9 +31,8 @@ export function applied(state: State, event: MethodEvent): State {
       return withPicture(state, event);
     case "findings":
       return { ...state, findings: event };
-    case "progress":
-    case "model":
-      return state; // shown by the page, not by the view
+    default:
+      return state; // of texts, or shown by the page
   }
 }
 
