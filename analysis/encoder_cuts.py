@@ -2,8 +2,7 @@
 
 T5EncoderModel, CLIPTextModel (with and without projection) and Gemma2Model cannot be booted as a
 TransformerBridge. They are run here with plain forward hooks: eager attention, the architecture's
-own additive mask widened to [B, H, N, N], −inf where an edge is cut, so that the rest
-renormalises (attention knockout, Geva et al., EMNLP 2023).
+own additive mask widened to [B, H, N, N], −inf where an edge is cut.
 
 Shapes: B rows, N tokens, H heads, D width, L layers; Q queries and K keys are the same N tokens.
 """
@@ -18,23 +17,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from analysis.errors import CutOutOfRange, ModelIncompatible
-
-BLOCKED = torch.finfo(torch.float16).min / 2  # an additive mask below this lets nothing through
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Every edge from a key to a query, in some layers, heads and rows; None stands for all.
-
-    All are counted from 0. `rows` lets each row of a batch have cuts of its own.
-    """
-
-    queries: tuple[int, ...]
-    keys: tuple[int, ...]
-    layers: tuple[int, ...] | None = None
-    heads: tuple[int, ...] | None = None
-    rows: tuple[int, ...] | None = None
+from analysis.cuts import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
+from analysis.errors import ModelIncompatible
 
 
 @dataclass(frozen=True)
@@ -93,13 +77,14 @@ def cut_edges(
     token would be left with nothing to attend to; ModelIncompatible for another architecture.
     """
     parts = encoder_parts(encoder)
-    _refuse_out_of_range(parts, cuts, shape_BN)
+    size = Size(*shape_BN, layers=len(parts.blocks), heads=parts.heads)
+    refuse_out_of_range(cuts, size)
     with ExitStack() as stack:
         stack.enter_context(eager_attention(encoder))
         for layer, attention in enumerate(parts.attentions):
             here = [cut for cut in cuts if cut.layers is None or layer in cut.layers]
             if here:
-                cut_BHQK = _cut_mask(here, shape_BN, parts.heads)
+                cut_BHQK = cut_mask(here, size)
                 hook = partial(_cut_hook, cut_BHQK, layer, parts.mask)
                 handle = attention.register_forward_pre_hook(hook, with_kwargs=True)
                 stack.callback(handle.remove)
@@ -166,25 +151,6 @@ PARTS: dict[str, Callable[[Any], EncoderParts]] = {
 }
 
 
-def _cut_mask(cuts: Sequence[Cut], shape_BN: tuple[int, int], heads: int) -> torch.Tensor:
-    """True where an edge is cut, [B, H, N, N]."""
-    rows, tokens = shape_BN
-    cut_BHQK = torch.zeros(rows, heads, tokens, tokens, dtype=torch.bool)
-    for cut in cuts:
-        at_B, at_H = _places(_all_or(cut.rows, rows)), _places(_all_or(cut.heads, heads))
-        at_Q, at_K = _places(cut.queries), _places(cut.keys)
-        cut_BHQK[at_B[:, None, None, None], at_H[:, None, None], at_Q[:, None], at_K] = True
-    return cut_BHQK
-
-
-def _places(chosen: tuple[int, ...]) -> torch.Tensor:
-    return torch.tensor(chosen, dtype=torch.long)
-
-
-def _all_or(chosen: tuple[int, ...] | None, size: int) -> tuple[int, ...]:
-    return tuple(range(size)) if chosen is None else chosen
-
-
 def _cut_hook(
     cut_BHQK: torch.Tensor,
     layer: int,
@@ -200,44 +166,10 @@ def _cut_hook(
     mask_BHQK = torch.zeros(cut.shape, dtype=states.dtype, device=states.device)
     if own is not None:
         mask_BHQK = mask_BHQK + own
-    _refuse_blind(mask_BHQK, cut, layer)
-    return args, {**kwargs, keyword: mask_BHQK.masked_fill(cut, -torch.inf)}
-
-
-def _refuse_blind(mask_BHQK: torch.Tensor, cut_BHQK: torch.Tensor, layer: int) -> None:
     open_BHQK = mask_BHQK > BLOCKED
-    blind_BHQ = (open_BHQK & cut_BHQK).any(-1) & ~(open_BHQK & ~cut_BHQK).any(-1)
-    if not bool(blind_BHQ.any()):
-        return
-    row, head, query = blind_BHQ.nonzero()[0].tolist()
-    raise CutOutOfRange(
-        f"Row {row}: the cuts leave token {query} nothing to attend to in layer {layer}, "
-        f"head {head}.",
-        remedy="Leave each token at least one key, such as itself.",
-        field="cuts",
-    )
-
-
-def _refuse_out_of_range(
-    parts: EncoderParts, cuts: Sequence[Cut], shape_BN: tuple[int, int]
-) -> None:
-    rows, tokens = shape_BN
-    for cut in cuts:
-        named = (
-            ("query", cut.queries, tokens),
-            ("key", cut.keys, tokens),
-            ("layer", cut.layers or (), len(parts.blocks)),
-            ("head", cut.heads or (), parts.heads),
-            ("row", cut.rows or (), rows),
-        )
-        for what, values, size in named:
-            wrong = [value for value in values if not 0 <= value < size]
-            if wrong:
-                raise CutOutOfRange(
-                    f"A cut names {what} {wrong[0]}; there are {size}, counted from 0.",
-                    remedy=f"Choose a {what} from 0 to {size - 1}.",
-                    field="cuts",
-                )
+    blind_BHQ1 = ~open_BHQK.any(-1, keepdim=True)  # padding that reads nothing anyhow
+    refuse_blind(open_BHQK & ~cut | blind_BHQ1, layer)
+    return args, {**kwargs, keyword: mask_BHQK.masked_fill(cut, -torch.inf)}
 
 
 def _keep_input(
