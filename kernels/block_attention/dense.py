@@ -29,11 +29,12 @@ def block_attention(
     key_BHND, value_BHND = (
         x if group == 1 else x.repeat_interleave(group, 1) for x in (key_BGND, value_BGND)
     )
-    output_BHND, whole_BHN = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+    output_BHND, whole_BHN = torch._scaled_dot_product_flash_attention_for_cpu(
         query_BHND, key_BHND, value_BHND,
         attn_mask=_bias(structure, query_BHND.dtype), scale=default_scale(query_BHND, scale),
     )  # fmt: skip
-    whole_BHN = whole_BHN.masked_fill(_blind(structure), -torch.inf)  # torch says 0 there
+    if (blind_N := _blind(structure)) is not None:
+        whole_BHN = whole_BHN.masked_fill(blind_N, -torch.inf)  # torch says 0 there
     return BlockAttention(output_BHND, whole_BHN, None, "dense")
 
 
@@ -45,6 +46,7 @@ def _bias(structure: BlockStructure, dtype: torch.dtype) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _blind(structure: BlockStructure) -> Tensor:
-    """Bool [N]: the token reads nothing."""
-    return ~structure.mask().any(-1)
+def _blind(structure: BlockStructure) -> Tensor | None:
+    """Bool [N], the token reads nothing; None where all read something."""
+    blind_N = ~structure.mask().any(-1)
+    return blind_N if blind_N.any() else None

@@ -1,7 +1,7 @@
 """Which code runs, and the result says it; what that cannot do is raised, never done slower.
 
-On a GPU the kernel. On a CPU segments; under parts, or where tokens are few and pieces many, what
-one call of torch costs decides: see docs/decisions/0040-attention-by-segments.md.
+On a GPU the kernel. On a CPU segments, or one call under a bias where tokens are few and pieces
+many: see docs/decisions/0050-attention-by-segments.md.
 """
 
 from importlib import import_module
@@ -13,7 +13,9 @@ from kernels.block_attention.reference import BlockAttention, Route, RouteUnfit
 from kernels.block_attention.structure import BlockStructure
 
 MOST_DENSE = 1024  # tokens: a bias of 4 MiB
-CALL = 1_000_000  # products of a dense score and a width that cost as much as a call, on one core
+# What a further call costs, in products of a score and a width that dense attention makes for
+# nothing, on one core; a piece that reads both others and itself costs JOINED calls.
+CALL, JOINED = 700_000, 4
 
 
 def block_attention(
@@ -37,6 +39,8 @@ def block_attention(
             f"gradients are asked of {chosen}, which gives none; call it under torch.no_grad(), "
             "or name the reference"
         )
+    if chosen in ("dense", "segments") and query_BHND.device.type != "cpu":
+        raise RouteUnfit(f"{chosen} runs on a CPU; tensors are on {query_BHND.device}")
     code = import_module(f"kernels.block_attention.{chosen}")  # Triton is not on every machine
     found: BlockAttention = code.block_attention(*tensors, structure, scale=scale, parts=parts)
     return found
@@ -57,5 +61,6 @@ def _few(query_BHND: Tensor, structure: BlockStructure) -> bool:
         return False
     batch, heads, tokens, width = query_BHND.shape
     unread = (tokens**2 - structure.area) * batch * heads * width
-    calls = sum(bool(piece.runs) + piece.inside for piece in structure.rows)
+    pieces = structure.rows
+    calls = len(pieces) + (JOINED - 1) * sum(bool(one.runs) and one.inside for one in pieces)
     return (calls - 1) * CALL * torch.get_num_threads() > unread

@@ -42,17 +42,14 @@ def block_attention(
     """See `reference.block_attention`; without gradients."""
     structure.check(query_BHND, key_BGND, value_BGND)
     inputs = _Inputs(query_BHND, key_BGND, value_BGND, default_scale(query_BHND, scale))
-    wide = torch.float64 if query_BHND.dtype == torch.float64 else torch.float32
-    output_BHND = torch.zeros_like(query_BHND, memory_format=torch.contiguous_format)
-    whole_BHN = torch.full(query_BHND.shape[:3], -torch.inf, dtype=wide)
     apart: list[Tensor] = []
+    pieces: list[_Attended] = []
     for rows in structure.segment_rows if parts else structure.rows:
         found = list(_attend(inputs, rows, apart=parts))
         apart.extend(part.logsumexp_BHL for part in found)
-        if found:
-            here = slice(rows.start, rows.stop)
-            output_BHND[:, :, here], whole_BHN[:, :, here] = _joined(found)
-    part_BHR = torch.cat(apart, -1) if apart else whole_BHN[..., :0]
+        pieces.append(_joined(found) if found else _nothing(inputs, rows))
+    output_BHND, whole_BHN = (_joint(list(each)) for each in zip(*pieces, strict=True))
+    part_BHR = torch.cat(apart, 2) if apart else whole_BHN[..., :0]
     return BlockAttention(output_BHND, whole_BHN, part_BHR if parts else None, "segments")
 
 
@@ -86,15 +83,28 @@ def _in_full(query_BHLD: Tensor, key_BGKD: Tensor, value_BGKD: Tensor, scale: fl
 def _flash(query: Tensor, key: Tensor, value: Tensor, scale: float, *, causal: bool) -> _Attended:
     """torch's own CPU kernel, called by name because the public function keeps its log-sum-exp."""
     return _Attended(
-        *torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        *torch._scaled_dot_product_flash_attention_for_cpu(
             query, key, value, is_causal=causal, scale=scale
         )
     )
 
 
 def _gathered(x_BGND: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
-    found = [x_BGND[:, :, start:stop] for start, stop in runs]
-    return found[0] if len(found) == 1 else torch.cat(found, 2)
+    return _joint([x_BGND[:, :, start:stop] for start, stop in runs])
+
+
+def _joint(pieces: list[Tensor]) -> Tensor:
+    """Along the tokens; a single piece is not copied."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2)
+
+
+def _nothing(inputs: _Inputs, rows: Rows) -> _Attended:
+    zeros_BHLD = torch.zeros_like(inputs.query_BHND[:, :, rows.start : rows.stop])
+    wide = torch.float64 if zeros_BHLD.dtype == torch.float64 else torch.float32
+    shape = zeros_BHLD.shape[:3]
+    return _Attended(
+        zeros_BHLD, torch.full(shape, -torch.inf, dtype=wide, device=zeros_BHLD.device)
+    )
 
 
 def _joined(found: list[_Attended]) -> _Attended:
@@ -103,7 +113,7 @@ def _joined(found: list[_Attended]) -> _Attended:
     part_PBHL = torch.stack([part.logsumexp_BHL for part in found])
     whole_BHL = part_PBHL.logsumexp(0)
     share_PBHL1 = (part_PBHL - whole_BHL).exp()[..., None]
-    output_BHLD = found[0].output_BHLD * share_PBHL1[0]
-    for part, share_BHL1 in zip(found[1:], share_PBHL1[1:], strict=True):
-        output_BHLD = output_BHLD.addcmul_(part.output_BHLD.to(output_BHLD.dtype), share_BHL1)
-    return _Attended(output_BHLD, whole_BHL)
+    output_BHLD = torch.zeros_like(found[0].output_BHLD, dtype=whole_BHL.dtype)
+    for part, share_BHL1 in zip(found, share_PBHL1, strict=True):
+        output_BHLD += part.output_BHLD * share_BHL1
+    return _Attended(output_BHLD.to(found[0].output_BHLD.dtype), whole_BHL)

@@ -342,6 +342,8 @@ def test_what_a_route_cannot_do_is_refused() -> None:
             block_attention(*given, structure, parts=parts, route=route)
     with pytest.raises(RouteUnfit, match="there is no fast code for meta"):
         block_attention(*(x.to("meta") for x in given), structure)
+    with pytest.raises(RouteUnfit, match="segments runs on a CPU; tensors are on meta"):
+        block_attention(*(x.to("meta") for x in given), structure, route="segments")
     with pytest.raises(RouteUnfit, match="gradients are asked of segments"):
         block_attention(given[0].requires_grad_(), *given[1:], structure)
 
