@@ -75,9 +75,30 @@ def masks(
     points_BKT2: Float[Tensor, "B K T 2"] | None = None,
     labels_BKT: Int[Tensor, "B K T"] | None = None,
 ) -> Masks:
-    """One mask per prompt: of states, of points (x, y in pixels; 1 in, 0 out), or of both.
+    """The masks of pictures as the decoder's image processor makes them; see `masks_of_seen`."""
+    seen_BChw = see(decoder, pixels_B3SS)
+    return masks_of_seen(
+        decoder, seen_BChw, states_BKD, points_BKT2=points_BKT2, labels_BKT=labels_BKT
+    )
 
-    `pixels_B3SS` is what the decoder's image processor makes of the pictures.
+
+def see(decoder: MaskDecoder, pixels_B3SS: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B C h w"]:
+    """What the decoder sees of pictures, whatever it is asked: the costly part."""
+    seen: Tensor = decoder.sam.vision_encoder(pixels_B3SS).last_hidden_state
+    return seen
+
+
+def masks_of_seen(
+    decoder: MaskDecoder,
+    seen_BChw: Float[Tensor, "B C h w"],
+    states_BKD: Float[Tensor, "B K D"] | None,
+    *,
+    points_BKT2: Float[Tensor, "B K T 2"] | None = None,
+    labels_BKT: Int[Tensor, "B K T"] | None = None,
+) -> Masks:
+    """One mask per prompt: of states, of points, or of both.
+
+    Points are x, y in the processor's pixels; labels 1 in, 0 out, −1 undecided.
     """
     sam = decoder.sam
     sparse_BKTC, dense_1Chw = sam.prompt_encoder(points_BKT2, labels_BKT, None, None)
@@ -88,13 +109,12 @@ def masks(
     def keep(_module: nn.Module, _inputs: Any, output: tuple[Tensor, Tensor]) -> None:
         left["queries"], left["cells"] = output
 
-    image_BChw = sam.vision_encoder(pixels_B3SS).last_hidden_state
     hook = sam.mask_decoder.transformer.register_forward_hook(keep)
     try:
         logits_BK1HW, quality_BK1 = sam.mask_decoder(
-            image_embeddings=image_BChw,
+            image_embeddings=seen_BChw,
             image_positional_embeddings=sam.get_image_wide_positional_embeddings().repeat(
-                len(image_BChw), 1, 1, 1
+                len(seen_BChw), 1, 1, 1
             ),
             sparse_prompt_embeddings=torch.cat(prompts, dim=2),
             dense_prompt_embeddings=dense_1Chw,
@@ -105,6 +125,6 @@ def masks(
     return Masks(
         logits_BK1HW[:, :, 0],
         quality_BK1[:, :, 0],
-        left["cells"].unflatten(0, (len(image_BChw), -1)).squeeze(2),
+        left["cells"].unflatten(0, (len(seen_BChw), -1)).squeeze(2),
         left["queries"],
     )

@@ -87,14 +87,34 @@ def patch_grid(model: VisionLanguageModel, answer: Answer) -> tuple[int, int]:
     return side, side
 
 
+@dataclass(frozen=True)
+class Read:
+    """One forward pass over an answer: `states_LND` float32, and `logprobs` (natural) of its
+    tokens."""
+
+    states_LND: torch.Tensor
+    logprobs: list[float]
+
+
 @torch.inference_mode()
-def states(model: VisionLanguageModel, answer: Answer) -> torch.Tensor:
-    """The language model's residual stream, float32 [L + 1, N, D], by one forward pass."""
-    out = model.forward(**answer.inputs, output_hidden_states=True, use_cache=False)
+def read(model: VisionLanguageModel, answer: Answer, inputs: dict[str, torch.Tensor]) -> Read:
+    """The residual stream [L + 1, N, D] and the answer's log-probabilities under `inputs`."""
+    out = model.forward(**inputs, output_hidden_states=True, use_cache=False)
     hidden = getattr(out, "hidden_states", None)
     assert hidden is not None
-    stacked: torch.Tensor = torch.stack([state[0].float() for state in hidden])
-    return stacked
+    stacked_LND: torch.Tensor = torch.stack([state[0].float() for state in hidden])
+    written = torch.tensor(answer.ids[answer.prompt_length :], device=out.logits.device)
+    before_TV = out.logits[0, answer.prompt_length - 1 : -1].double().log_softmax(-1)
+    return Read(stacked_LND.cpu(), before_TV.gather(1, written[:, None])[:, 0].tolist())
+
+
+def inputs_with(
+    model: VisionLanguageModel, answer: Answer, picture: Image.Image, question: str
+) -> dict[str, torch.Tensor]:
+    """The answer's inputs with another picture of the same size."""
+    other = model.inputs(picture, question)
+    of_text = (1, answer.prompt_length)
+    return {**answer.inputs, **{n: v for n, v in other.items() if v.shape != of_text}}
 
 
 def _tokens(

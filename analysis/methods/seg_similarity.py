@@ -6,161 +6,53 @@ the token `<SEG>` prompts a mask decoder; its map arises without being trained f
 
 Source: "Reasoning to Attend: Try to Understand How <SEG> Token Works" (READ, arXiv 2412.17741),
 S_j = ⟨h_j, h_q⟩. The state that predicts the token (one position before it) is read by default,
-as READ and LISA do; or the state at the token itself.
+as READ and LISA do; or the state at the token itself. The map's points prompt the mask decoder
+too. What the answer hangs on is seen by blanking the region and as many other patches.
 
-Bundled scenes are square: nothing is cropped or padded, so that a map lies over the whole picture.
+Where a model crops or pads its pictures, maps lie over the part that it sees.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
-P patches row by row, S scores, M measures, H, W pixel rows and columns.
+P patches row by row, S scores, M measures, Q queries of the mask decoder, T points, H, W pixel
+rows and columns.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
 
-from analysis import segmentation, similarity, text, visual_answer
-from analysis.demo.scene_questions import SEG, Item, item
+from analysis import similarity, text, visual_answer
+from analysis.demo.scene_questions import Item, Kind, item
 from analysis.errors import InvalidParams
-from analysis.events import Array, Event
-from analysis.method import BaseParams, Example
+from analysis.events import Event
+from analysis.method import Example
 from analysis.model import VisionLanguageModel
-from analysis.pictures import Picture
+from analysis.picture_frame import Frame, frame_of
+from analysis.seg.causal import causal_check
+from analysis.seg.events import (
+    AnswerToken,
+    Blanked,
+    DecoderMap,
+    Map,
+    MapPoints,
+    Mask,
+    Scene,
+    Tokens,
+)
+from analysis.seg.look import Asked, Looked, find_query, measures_of
+from analysis.seg.params import Params
+from analysis.seg.regions import corners, pointed
 from analysis.visual_answer import Answer
 
-VERSION = "1"
+VERSION = "2"
 NEEDS = ("vision_language",)
 
-Kind = Literal["attribute", "superlative", "relation", "none"]
-Score = Literal["dot", "cosine", "centred", "z_scored"]
-Reads = Literal["predicts", "at"]
+QUERIES_PER_EVENT = 8  # maps that are made at once
 
 
-class Params(BaseParams):
-    scene: int = Field(
-        default=0,
-        ge=0,
-        le=2**31 - 1,
-        description="Number of a bundled scene; each kind of question has scenes of its own.",
-        json_schema_extra={"group": "Picture and question"},
-    )
-    kind: Kind = Field(
-        default="attribute",
-        description="What the scene's question tells a thing by; none: a question about a thing "
-        "that is not there.",
-        json_schema_extra={"group": "Picture and question"},
-    )
-    question: str = Field(
-        default="",
-        max_length=300,
-        description="Your own question about the scene. Empty: the scene's, whose answer is known.",
-        json_schema_extra={"widget": "text", "group": "Picture and question"},
-    )
-    max_new_tokens: int = Field(
-        default=24,
-        ge=1,
-        le=128,
-        description="Longest answer in tokens.",
-        json_schema_extra={"group": "Picture and question"},
-    )
-    query: str = Field(
-        default=SEG,
-        min_length=1,
-        max_length=50,
-        description="Token whose map is shown first, as it stands in the answer or the question; "
-        "every other token's map is one click away.",
-        json_schema_extra={"group": "Map"},
-    )
-    reads: Reads = Field(
-        default="predicts",
-        description="predicts: the state one position before the token, which predicts it; at: "
-        "the state at the token.",
-        json_schema_extra={"group": "Map"},
-    )
-    score: Score = Field(
-        default="dot",
-        description="dot: the raw product. cosine: of directions. centred: the mean over patches "
-        "taken away. z_scored: likewise, every dimension in standard deviations.",
-        json_schema_extra={"group": "Map"},
-    )
-    layer: int = Field(
-        default=-1,
-        ge=-1,
-        le=1000,
-        description="Layer shown first; 0: the embeddings, -1: after the last one's final norm.",
-        json_schema_extra={"group": "Map"},
-    )
-
-
-class Scene(Event):
-    """The picture, what is asked of it, and the truth where it is known."""
-
-    kind: Literal["scene"] = "scene"
-    picture: Picture
-    description: str = Field(description="What is in the picture, in words.")
-    question: str
-    expected: str | None = Field(description="The right answer; null for a question of your own.")
-    form: Kind | None = Field(description="What the question tells the thing by.")
-    truth: Array | None = Field(description="[H, W] uint8: 1 where what is meant is seen.")
-
-
-class AnswerToken(BaseModel):
-    """A token of question or answer; those of the picture are left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    position: int
-    text: str
-    piece: str = Field(description="Its entry in the vocabulary.")
-    answer: bool
-    special: bool
-    logprob: float | None = Field(description="Natural log; null in the question.")
-
-
-class Tokens(Event):
-    """Question and answer, and how the maps are laid out."""
-
-    kind: Literal["tokens"] = "tokens"
-    tokens: list[AnswerToken]
-    answer: str
-    right: bool | None = Field(description="Word for word; null where no answer is known.")
-    rows: int = Field(description="Of patches.")
-    columns: int
-    layers: int = Field(description="L + 1.")
-    query: int = Field(description="Position of the token whose map is shown first.")
-    found: bool = Field(description="False: the query does not occur, another token stands in.")
-
-
-class Map(Event):
-    """The state at a position against all patches."""
-
-    kind: Literal["map"] = "map"
-    position: int
-    scores: Array = Field(description="[S, L + 1, P]: dot, cosine, centred, z_scored.")
-    measures: Array | None = Field(
-        description="[M, S, L + 1] against the truth: auc, iou, pointing; null without a truth."
-    )
-
-
-class Mask(Event):
-    """The region that the model points at."""
-
-    kind: Literal["mask"] = "mask"
-    source: Literal["mask_decoder", "map", "none"] = Field(
-        description="map: the thresholded map stands in, for the model has no mask decoder; none: "
-        "the answer has no token that prompts the decoder."
-    )
-    mask: Array | None = Field(description="[H, W] uint8.")
-    iou: float | None = Field(description="With the truth, where there is one.")
-    quality: float | None = Field(description="The IoU that the decoder itself expects.")
-
-
-EVENTS = (Scene, Tokens, Map, Mask)
+EVENTS = (Scene, Tokens, Map, MapPoints, DecoderMap, Mask, Blanked)
 
 
 def _example(kind: Kind, scene: int, look_for: str) -> Example:
@@ -196,54 +88,81 @@ EXAMPLES = [
 ]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A scene and the question about it; `truth_HW` where the answer is known."""
-
-    item: Item
-    question: str
-    truth_HW: torch.Tensor | None
-
-
 def run(model: VisionLanguageModel, params: Params) -> Iterator[Event]:
-    asked = _ask(params)
+    asked = _ask(model, params)
     yield _scene_event(params, asked)
-    picture = Image.fromarray(asked.item.picture)
+    picture = Image.fromarray(asked.picture)
     answer = yield from visual_answer.write(model, picture, asked.question, params.max_new_tokens)
     grid = visual_answer.patch_grid(model, answer)
-    tokens = _tokens(model, params, asked, answer, grid)
+    frame = frame_of(model.processor.image_processor, asked.size)
+    tokens = _tokens(model, params, asked, answer, grid, frame)
     yield tokens
-    states_LND = visual_answer.states(model, answer)
-    _refuse_layer(params, tokens.layers)
-    maps = _maps(params, asked, answer, states_LND, tokens)
-    first = next(maps)
-    yield first
-    yield _mask(model, params, asked, answer, states_LND, first, grid, found=tokens.found)
+    _refuse_outside(params, tokens)
+    first = visual_answer.read(model, answer, answer.inputs)
+    looked = Looked(model, params, asked, answer, grid, frame, tokens, first)
+    maps = _maps(looked)
+    yield next(maps)
+    region = yield from pointed(looked)
     yield from maps
+    if params.causal:
+        yield from causal_check(looked, params.region or region, _other(model, params))
 
 
-def _ask(params: Params) -> Asked:
-    found = item(Random(f"{params.kind} {params.scene}"), kind=params.kind, split="held out")
-    if params.question.strip():
-        return Asked(found, params.question.strip(), None)
-    return Asked(found, found.question, torch.from_numpy(found.mask.copy()))
+def _ask(model: VisionLanguageModel, params: Params) -> Asked:
+    question = params.question.strip()
+    if params.image:
+        if not question:
+            raise InvalidParams(
+                "question is empty; a picture of your own has none.",
+                remedy="Type a question about the picture.",
+                field="question",
+            )
+        picture = model.pictures(params.image)
+        return Asked(picture, question, "A picture of your own.", None, _truth(model, params))
+    if params.truth:
+        raise InvalidParams(
+            "truth is given without image; the bundled scene's truth is known.",
+            remedy="Leave truth empty, or choose a picture.",
+            field="truth",
+        )
+    found = _scene(params.kind, params.scene)
+    told = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
+    description = f"On a {found.scene.ground} ground: {told}."
+    if question:
+        return Asked(found.picture, question, description)
+    truth_HW = torch.from_numpy(found.mask.copy())
+    return Asked(found.picture, found.question, description, found.answer, truth_HW)
+
+
+def _scene(kind: Kind, number: int) -> Item:
+    return item(Random(f"{kind} {number}"), kind=kind, split="held out")
+
+
+def _truth(model: VisionLanguageModel, params: Params) -> torch.Tensor | None:
+    """The mask that was brought along with a picture."""
+    if not params.truth:
+        return None
+    picture, mask = model.pictures(params.image), model.pictures(params.truth)
+    if mask.shape != picture.shape:
+        raise InvalidParams(
+            f"truth is {mask.shape[1]} × {mask.shape[0]}, the picture {picture.shape[1]} × "
+            f"{picture.shape[0]}.",
+            remedy="Bring a mask of the picture's own size.",
+            field="truth",
+        )
+    return torch.from_numpy(mask.mean(-1) >= 128)
 
 
 def _scene_event(params: Params, asked: Asked) -> Scene:
-    known = asked.truth_HW is not None
+    truth_HW = asked.truth_HW
     return Scene(
-        picture=asked.item.picture,
-        description=_describe(asked.item),
+        picture=asked.picture,
+        description=asked.description,
         question=asked.question,
-        expected=asked.item.answer if known else None,
-        form=params.kind if known else None,
-        truth=asked.truth_HW.numpy().astype(np.uint8) if asked.truth_HW is not None else None,
+        expected=asked.expected,
+        form=params.kind if asked.expected is not None else None,
+        truth=None if truth_HW is None else truth_HW.numpy().astype(np.uint8),
     )
-
-
-def _describe(found: Item) -> str:
-    things = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
-    return f"On a {found.scene.ground} ground: {things}."
 
 
 def _tokens(
@@ -252,17 +171,18 @@ def _tokens(
     asked: Asked,
     answer: Answer,
     grid: tuple[int, int],
+    frame: Frame,
 ) -> Tokens:
     listed = _token_list(model, answer)
-    query, found = _query(listed, params.query)
+    query, found = find_query(listed, params.query)
     said = "".join(token.text for token in listed if token.answer and not token.special).strip()
-    known = asked.truth_HW is not None
     return Tokens(
         tokens=listed,
         answer=said,
-        right=said == asked.item.answer if known else None,
+        right=None if asked.expected is None else said == asked.expected,
         rows=grid[0],
         columns=grid[1],
+        frame=corners(frame),
         layers=model.info.layers + 1,
         query=query,
         found=found,
@@ -289,90 +209,45 @@ def _token_list(model: VisionLanguageModel, answer: Answer) -> list[AnswerToken]
     ]
 
 
-def _query(tokens: list[AnswerToken], query: str) -> tuple[int, bool]:
-    """Position of the query, first in the answer; else of the answer's last word."""
-    ordered = sorted(tokens, key=lambda token: not token.answer)
-    for token in ordered:
-        if query.strip() in (token.text.strip(), token.piece):
-            return token.position, True
-    words = [token for token in tokens if token.answer and not token.special]
-    return (words or tokens)[-1].position, False
-
-
-def _refuse_layer(params: Params, layers: int) -> None:
-    if params.layer >= layers:
+def _refuse_outside(params: Params, tokens: Tokens) -> None:
+    """Raises InvalidParams for a layer or a patch that is not there."""
+    if params.layer >= tokens.layers:
         raise InvalidParams(
-            f"layer is {params.layer}; the model has {layers}, counted from 0.",
-            remedy=f"Choose a layer from 0 to {layers - 1}, or -1 for the last.",
+            f"layer is {params.layer}; the model has {tokens.layers}, counted from 0.",
+            remedy=f"Choose a layer from 0 to {tokens.layers - 1}, or -1 for the last.",
             field="layer",
         )
-
-
-def _maps(
-    params: Params, asked: Asked, answer: Answer, states_LND: torch.Tensor, tokens: Tokens
-) -> Iterator[Map]:
-    """A map of every state that a token of the text can be read from, the query's first."""
-    text_positions = [token.position for token in tokens.tokens]
-    read = sorted({n for at in text_positions for n in (at - 1, at) if n >= 0})
-    first = max(0, tokens.query - (params.reads == "predicts"))
-    is_patch_N = torch.tensor([token in answer.picture_ids for token in answer.ids])
-    patches_LPD = states_LND[:, is_patch_N]
-    grid = (tokens.rows, tokens.columns)
-    for position in sorted(read, key=lambda n: n != first):
-        scores_SLP = similarity.similarity(patches_LPD, states_LND[:, position])
-        yield Map(
-            position=position,
-            scores=scores_SLP.numpy(),
-            measures=_measures(scores_SLP, asked, grid),
+    patches = tokens.rows * tokens.columns
+    wrong = [cell for cell in params.region if not 0 <= cell < patches]
+    if wrong:
+        raise InvalidParams(
+            f"region names patch {wrong[0]}; there are {patches}, counted from 0.",
+            remedy="Draw the region on the picture.",
+            field="region",
         )
 
 
-def _measures(scores_SLP: torch.Tensor, asked: Asked, grid: tuple[int, int]) -> np.ndarray | None:
-    if asked.truth_HW is None or not asked.truth_HW.any():
-        return None
-    found: np.ndarray = similarity.measures(scores_SLP, asked.truth_HW, grid).numpy()
-    return found
+def _maps(looked: Looked) -> Iterator[Map]:
+    """A map of every state that a token of the text can be read from, the query's first."""
+    states_LND = looked.first.states_LND
+    patches, neutral_LD = looked.patches(states_LND), states_LND[:, looked.neutral]
+    text_positions = [token.position for token in looked.tokens.tokens]
+    others = sorted({n for at in text_positions for n in (at - 1, at) if n >= 0})
+    others.remove(looked.position)
+    groups = [[looked.position]]
+    groups += [others[n : n + QUERIES_PER_EVENT] for n in range(0, len(others), QUERIES_PER_EVENT)]
+    for group in groups:
+        scores_QSLP = similarity.similarity(patches, states_LND[:, group], neutral_LD)
+        for position, scores_SLP in zip(group, scores_QSLP, strict=True):
+            yield Map(
+                position=position,
+                scores=scores_SLP.numpy(),
+                measures=measures_of(scores_SLP, looked.asked, looked.grid, looked.frame),
+            )
 
 
-def _mask(
-    model: VisionLanguageModel,
-    params: Params,
-    asked: Asked,
-    answer: Answer,
-    states_LND: torch.Tensor,
-    shown: Map,
-    grid: tuple[int, int],
-    *,
-    found: bool,
-) -> Mask:
-    """The decoder's mask where there is a decoder and a token for it; else the map's."""
-    picture = asked.item.picture
-    decoder = segmentation.decoder_of(model)
-    if decoder is None:
-        layer, score = params.layer, similarity.SCORES.index(params.score)
-        map_P = torch.from_numpy(shown.scores[score, layer])
-        mask_HW = similarity.threshold_mask(map_P, grid, picture.shape[:2])
-        return _mask_event("map", mask_HW, asked, None)
-    at = segmentation.seg_position(model, answer)
-    if at is None:
-        return Mask(source="none", mask=None, iou=None, quality=None)
-    mask_HW, quality = segmentation.mask(decoder, picture, states_LND[-1, at - 1])
-    return _mask_event("mask_decoder", mask_HW, asked, quality)
-
-
-def _mask_event(
-    source: Literal["mask_decoder", "map"],
-    mask_HW: torch.Tensor,
-    asked: Asked,
-    quality: float | None,
-) -> Mask:
-    truth_HW = asked.truth_HW
-    known = truth_HW is not None and bool(truth_HW.any())
-    return Mask(
-        source=source,
-        mask=mask_HW.numpy().astype(np.uint8),
-        iou=float(similarity.overlap(mask_HW, truth_HW))
-        if known and truth_HW is not None
-        else None,
-        quality=quality,
-    )
+def _other(model: VisionLanguageModel, params: Params) -> np.ndarray:
+    """What blanked patches show where they are to show another picture."""
+    if params.other:
+        return model.pictures(params.other)
+    return _scene(params.kind, (params.scene + 1) % 2**31).picture

@@ -8,6 +8,7 @@ export type Example = Schemas["ExampleOut"];
 export type Model = Schemas["ModelOut"];
 export type ModelFacts = Schemas["ModelFacts"];
 export type Problem = Schemas["ErrorOut"];
+export type Upload = Schemas["UploadOut"];
 
 /** A refusal by the server, or the lack of an answer, with what to do about it. */
 export class ApiError extends Error {
@@ -99,6 +100,28 @@ export const deleteRun = (id: string) =>
 
 export const getMe = () => unwrap(client.GET("/api/me"));
 export const listWorkers = () => unwrap(client.GET("/api/worker"));
+
+export const listPictures = () => unwrap(client.GET("/api/pictures"));
+export const deletePicture = (sha256: string) =>
+  unwrap(client.DELETE("/api/pictures/{sha256}", { params: { path: { sha256 } } }));
+export const pictureAddress = (sha256: string) => `/api/pictures/${encodeURIComponent(sha256)}.png`;
+const LARGEST = 20_000_000;
+
+/** The file itself is the request's body; a larger one would be cut off before it is answered. */
+export async function uploadPicture(file: Blob): Promise<Upload> {
+  if (file.size > LARGEST) throw new ApiError(tooLarge(file.size));
+  const body = file as unknown as never;
+  return unwrap(
+    client.POST("/api/pictures", { body, bodySerializer: (given: unknown) => given as BodyInit }),
+  );
+}
+
+const tooLarge = (size: number): Problem => ({
+  code: "picture_too_large",
+  message: `The file has ${size} bytes; the limit is ${LARGEST}.`,
+  remedy: "Save the picture smaller, or as JPEG.",
+  field: null,
+});
 
 export const fetchArtifact = (sha256: string) => fetchBytes(`/api/artifacts/${sha256}`);
 export const fetchPicture = (sha256: string) => fetchBytes(`/api/artifacts/${sha256}.png`);

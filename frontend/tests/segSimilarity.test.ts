@@ -68,9 +68,9 @@ describe("live and replayed", () => {
     const fetched = onStage({ fetchBytes });
     fetched.play(away);
     await vi.waitFor(() => expect(drawn(fetched.root)).toBe(drawn(inline.root)));
-    expect(new Set(asked).size).toBe(5); // picture, truth, mask, one map, its measures
+    expect(new Set(asked).size).toBe(9); // picture, truth, mask, 2 of points, one map, its measures, 2 blanked
     fetched.root.querySelectorAll<HTMLElement>(".token")[3]?.click();
-    await vi.waitFor(() => expect(new Set(asked).size).toBe(7));
+    await vi.waitFor(() => expect(new Set(asked).size).toBe(11));
   });
 });
 
@@ -111,7 +111,7 @@ describe("the map", () => {
     expect(context.state.get("score")).toBe("cosine");
     press(document, "{");
     press(document, "{");
-    expect(context.state.get("score")).toBe("z_scored");
+    expect(context.state.get("score")).toBe("minus_neutral");
   });
 
   it("moves the chosen patch with the arrows and says what it is", () => {
@@ -139,11 +139,129 @@ describe("the map", () => {
     ]);
     multiples[0]?.click();
     expect(multiples[0]?.getAttribute("aria-pressed")).toBe("true");
-    expect(multiples[0]?.getAttribute("aria-label")).toMatch(/embeddings, AUC 0\.\d+, IoU/);
+    expect(multiples[0]?.getAttribute("aria-label")).toMatch(/embeddings, AUC [01]\.\d+, IoU/);
   });
 });
 
+describe("points and masks", () => {
+  it("are drawn over the map that they are of, and over no other", () => {
+    const { play, root, context } = onStage();
+    play(EVENTS);
+    const points = () => root.querySelectorAll(".scene-map .point").length;
+    const all = EVENTS.find((event) => event.kind === "points")?.labels.shape[0];
+    expect(points()).toBe(all);
+    context.state.set("layer", "1");
+    expect(points()).toBe(0);
+    expect(root.querySelector("[data-figure=picture] .legend")?.textContent).toContain(
+      "Points are shown with the run's own",
+    );
+    context.state.set("layer", null);
+    context.state.set("points", "off");
+    expect(points()).toBe(0);
+  });
+
+  it("come from the token, the points, or both where there is a decoder", () => {
+    const { play, root, context } = onStage();
+    const mask = EVENTS.find((event) => event.kind === "mask");
+    const sources = ["mask_decoder", "points", "both"] as const;
+    play(EVENTS.filter((event) => event.kind !== "mask"));
+    const more = sources.map((source, i) => ({ ...mask, source, iou: 0.1 * i, quality: 0.5 }));
+    play(more as MethodEvent[]);
+    const legend = () => root.querySelector("[data-figure=picture] .legend")?.textContent;
+    expect(legend()).toContain("prompted by the token (IoU");
+    context.state.set("mask", "both");
+    expect(legend()).toContain("prompted by the token and the points (IoU with the truth 0.200)");
+  });
+});
+
+describe("the decoder's own map", () => {
+  it("is shown where there is one, with how it compares", () => {
+    const { play, root } = onStage({ state: { tables: "decoder" } });
+    play(EVENTS);
+    const figure = root.querySelector("[data-figure=decoder]");
+    expect(figure?.hasAttribute("hidden")).toBe(true);
+    const scores = mapAt(tokens.query - 1)?.scores;
+    const second = {
+      kind: "decoder_map",
+      scores: { ...EVENTS.find((event) => event.kind === "points")?.centres },
+      rows: 1,
+      columns: 1,
+      frame: [0, 0, 64, 64],
+      measures: null,
+      iou: 0.25,
+      rank_correlation: -0.5,
+    };
+    expect(scores).toBeDefined();
+    play([second as unknown as MethodEvent]);
+    expect(figure?.hasAttribute("hidden")).toBe(false);
+    expect(figure?.querySelector(".legend")?.textContent).toContain("rank correlation −0.500");
+  });
+});
+
+describe("a region drawn by hand", () => {
+  it("takes patches with Space and is blanked by a new run", () => {
+    const rerun = vi.fn();
+    const { play, root, context } = onStage({ context: { rerun } });
+    play(EVENTS);
+    const picture = root.querySelector(".scene-map") as SVGElement;
+    press(picture, "ArrowDown");
+    press(picture, " ");
+    press(picture, "ArrowRight");
+    press(picture, " ");
+    expect(context.state.get("region")).toBe("0,1");
+    expect(root.querySelectorAll(".region-cells rect")).toHaveLength(2);
+    press(picture, " ");
+    expect(context.state.get("region")).toBe("0");
+    buttonOf(root, "Blank it, read again").click();
+    expect(rerun).toHaveBeenCalledWith({ region: [0], causal: true });
+    buttonOf(root, "Clear").click();
+    expect(root.querySelectorAll(".region-cells rect")).toHaveLength(0);
+    expect((buttonOf(root, "Blank it, read again") as HTMLButtonElement).disabled).toBe(true);
+  });
+
+  it("is painted by dragging, and a drag from a patch of it takes away", () => {
+    const { play, root, context } = onStage({ context: { rerun: vi.fn() } });
+    play(EVENTS);
+    const picture = root.querySelector(".scene-map") as SVGElement;
+    picture.getBoundingClientRect = () => new DOMRect(0, 0, 400, 400);
+    const at = (kind: string, column: number, row: number) =>
+      picture.dispatchEvent(
+        new MouseEvent(kind, { clientX: 100 * column + 50, clientY: 100 * row + 50 }),
+      );
+    at("pointerdown", 0, 0);
+    expect(context.state.get("region")).toBeNull();
+    buttonOf(root, "Draw a region").click();
+    at("pointerdown", 1, 0);
+    at("pointermove", 1, 1);
+    at("pointermove", 2, 1);
+    at("pointerup", 2, 1);
+    at("pointermove", 3, 3);
+    expect(context.state.get("region")).toBe("1,5,6");
+    at("pointerdown", 1, 1);
+    at("pointermove", 2, 1);
+    at("pointerup", 2, 1);
+    expect(context.state.get("region")).toBe("1");
+  });
+});
+
+const buttonOf = (root: HTMLElement, text: string): HTMLElement =>
+  [...root.querySelectorAll<HTMLElement>("button")].find(
+    (one) => one.textContent === text,
+  ) as HTMLElement;
+
+it("compares the blanked region with as many other patches", () => {
+  const { play, root } = onStage({ state: { tables: "causal" } });
+  play(EVENTS);
+  const blanked = EVENTS.filter((event) => event.kind === "blanked");
+  const figure = root.querySelector("[data-figure=causal]") as HTMLElement;
+  expect(figure.querySelectorAll("img")).toHaveLength(blanked.length);
+  expect(figure.querySelector(".legend")?.textContent).toContain("2 random draws");
+  const rows = [...figure.querySelectorAll("tbody tr")].map((row) => row.children[0]?.textContent);
+  expect(rows).toEqual(["region of the mask", "control 1", "control 2"]);
+});
+
 describe("what is said", () => {
+  const scene = EVENTS.find((event) => event.kind === "scene");
   const withMask = (more: object) =>
     EVENTS.map((event) => (event.kind === "mask" ? { ...event, ...more } : event));
   const withTokens = (more: object) =>
@@ -169,7 +287,7 @@ describe("what is said", () => {
       return root.querySelector(".answer-verdict")?.textContent ?? "";
     };
     expect(said(true)).toContain("✓ right");
-    expect(said(false)).toContain("Right would be: “The medium red square");
+    expect(said(false)).toContain(`Right would be: “${scene?.expected ?? "?"}`);
     expect(said(null)).toContain("no answer is known");
   });
 
@@ -210,7 +328,7 @@ it("exports a sheet that is well-formed and holds the picture", async () => {
   }
   document.removeEventListener("click", stop);
   vi.unstubAllGlobals();
-  expect(saved).toHaveLength(2);
+  expect(saved).toHaveLength(3);
   const reader = new FileReader();
   const text = await new Promise<string>((resolve) => {
     reader.onload = () => resolve(String(reader.result));

@@ -8,7 +8,7 @@ from analysis import similarity
 from analysis.similarity import MEASURES, SCORES
 
 
-def by_hand(patches: np.ndarray, query: np.ndarray) -> dict[str, np.ndarray]:
+def by_hand(patches: np.ndarray, query: np.ndarray, neutral: np.ndarray) -> dict[str, np.ndarray]:
     """The definitions patch by patch in float64, one layer: patches [P, D], query [D]."""
     mean, spread = patches.mean(0), patches.std(0)
     scaled = [np.divide(h - mean, spread, where=spread > 0, out=np.zeros_like(h)) for h in patches]
@@ -20,6 +20,7 @@ def by_hand(patches: np.ndarray, query: np.ndarray) -> dict[str, np.ndarray]:
         ),
         "centred": np.array([(h - mean) @ (query - mean) for h in patches]),
         "z_scored": np.array([h @ asked for h in scaled]),
+        "minus_neutral": np.array([h @ query - h @ neutral for h in patches]),
     }
 
 
@@ -28,13 +29,14 @@ def test_scores_are_their_definitions(patches: int) -> None:
     rng = np.random.default_rng(patches)
     states = rng.normal(size=(3, patches, 8))
     states[..., 5] = 0.5  # the same in every patch: tells none from another
-    query = rng.normal(size=(3, 8))
-    found = similarity.similarity(torch.from_numpy(states), torch.from_numpy(query))
-    for layer in range(3):
-        expected = by_hand(states[layer], query[layer])
+    queries, neutral = rng.normal(size=(3, 2, 8)), rng.normal(size=(3, 8))
+    prepared = similarity.Patches.prepare(torch.from_numpy(states))
+    found = similarity.similarity(prepared, torch.from_numpy(queries), torch.from_numpy(neutral))
+    for layer, query in np.ndindex(3, 2):
+        expected = by_hand(states[layer], queries[layer, query], neutral[layer])
         for number, name in enumerate(SCORES):
             np.testing.assert_allclose(
-                found[number, layer], expected[name], atol=1e-9, err_msg=name
+                found[query, number, layer], expected[name], atol=1e-9, err_msg=name
             )
 
 
@@ -71,13 +73,50 @@ def test_a_map_of_the_truth_itself_is_perfect() -> None:
     found = measured(cells, mask)
     assert (found["auc"], found["pointing"]) == (1.0, 1.0)
     assert found["iou"] > 0.8  # bilinear corners are round
-    assert measured(-cells, mask) == {"auc": 0.0, "iou": pytest.approx(0, abs=0.1), "pointing": 0.0}
+    turned = measured(-cells, mask)
+    assert (turned["auc"], turned["pointing"]) == (0.0, 0.0)
+    assert max(turned["iou"], turned["iou_sigma"], turned["iou_area"]) < 0.1
 
 
 def test_a_flat_map_tells_nothing() -> None:
     mask = torch.zeros(64, 64, dtype=torch.bool)
     mask[:8, 8:16] = True
-    assert measured(torch.ones(8, 8), mask) == {"auc": 0.5, "iou": 0.0, "pointing": 0.0}
+    flat = measured(torch.ones(8, 8), mask)
+    assert flat == {
+        "auc": 0.5, "iou": 0.0, "iou_sigma": 0.0, "iou_area": pytest.approx(1 / 64), "pointing": 0.0
+    }  # fmt: skip
+
+
+def test_overlaps_at_each_threshold_are_their_definitions() -> None:
+    rng = np.random.default_rng(4)
+    cells = torch.from_numpy(rng.normal(size=(5, 7))).float()
+    mask = torch.zeros(40, 56, dtype=torch.bool)
+    mask[7:23, 18:40] = True
+    found = measured(cells, mask)
+    unit = ((cells - cells.min()) / (cells.max() - cells.min()))[None, None]
+    over = torch.nn.functional.interpolate(unit, (40, 56), mode="bilinear")[0, 0]
+    sigma = unit.mean() + 0.5 * unit.std(correction=0)
+    highest = over.flatten().sort(descending=True).values[int(mask.sum()) - 1]
+    for name, shown in [
+        ("iou", over > 0.5), ("iou_sigma", over > sigma), ("iou_area", over >= highest)
+    ]:  # fmt: skip
+        expected = (shown & mask).sum() / (shown | mask).sum()
+        assert found[name] == pytest.approx(float(expected), abs=2e-3), name
+
+
+def test_a_large_picture_is_measured_scaled_down() -> None:
+    cells = torch.from_numpy(np.random.default_rng(5).normal(size=(6, 6))).float()
+    mask = torch.zeros(1024, 1024, dtype=torch.bool)
+    mask[256:512, 512:768] = True
+    large, small = measured(cells, mask), measured(cells, mask[::4, ::4])
+    assert large == pytest.approx(small)
+
+
+def test_rank_correlation_is_that_of_ranks() -> None:
+    one, other = torch.tensor([3.0, 1.0, 2.0, 9.0]), torch.tensor([8.0, 2.0, 7.0, 9.0])
+    assert similarity.rank_correlation(one, other) == pytest.approx(1.0)
+    assert similarity.rank_correlation(one, -other) == pytest.approx(-1.0)
+    assert similarity.rank_correlation(torch.ones(4), other) == 0.0
 
 
 def test_a_patch_is_inside_from_a_quarter_on() -> None:

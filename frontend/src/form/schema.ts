@@ -9,7 +9,8 @@ export interface Field {
   help: string;
   group: string;
   /** hidden: set by the pictures, not by typing. */
-  control: "lines" | "line" | "integer" | "number" | "switch" | "choice" | "model" | "hidden";
+  control:
+    "lines" | "line" | "integer" | "number" | "switch" | "choice" | "model" | "picture" | "hidden";
   default: Value;
   required: boolean;
   choices: Value[];
@@ -93,6 +94,7 @@ function fieldOf(name: string, schema: Schema, required: boolean): Field {
 
 function controlOf(schema: Schema): Field["control"] {
   if (schema.widget === "hidden") return "hidden";
+  if (schema.widget === "picture") return "picture";
   if (choicesOf(schema).length) return "choice";
   if (schema.widget === "model") return "model";
   if (schema.type === "boolean") return "switch";

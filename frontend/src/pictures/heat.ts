@@ -16,14 +16,34 @@ export function unitMap(values: ArrayLike<number>): Float64Array {
   return all.map((value) => (high > low ? (value - low) / (high - low) : 0));
 }
 
+/** Left, top, width and height; of a part of a map, in shares of the whole. */
+export type Box = readonly [number, number, number, number];
+const WHOLE: Box = [0, 0, 1, 1];
+
+/** Where a map that covers `frame` lies within a picture, and which part of it that is. */
+export function visiblePart(
+  [left, top, width, height]: Box,
+  picture: { width: number; height: number },
+): { at: Box; part: Box } {
+  const x = Math.max(0, left);
+  const y = Math.max(0, top);
+  const across = Math.min(picture.width, left + width) - x;
+  const down = Math.min(picture.height, top + height) - y;
+  return {
+    at: [x, y, across, down],
+    part: [(x - left) / width, (y - top) / height, across / width, down / height],
+  };
+}
+
 /** Bilinear, cell centres in the middle of their cells, the borders repeated. */
 export function upscale(
   values: ArrayLike<number>,
   { rows, columns }: Grid,
   size: { width: number; height: number },
+  part: Box = WHOLE,
 ): Float64Array {
-  const across = places(columns, size.width);
-  const down = places(rows, size.height);
+  const across = places(columns, size.width, part[0], part[2]);
+  const down = places(rows, size.height, part[1], part[3]);
   const out = new Float64Array(size.width * size.height);
   down.forEach(([top, bottom, y], row) => {
     across.forEach(([left, right, x], column) => {
@@ -37,9 +57,15 @@ export function upscale(
 }
 
 /** Per pixel the two cells that it lies between, and how far towards the second. */
-function places(cells: number, pixels: number): [number, number, number][] {
+function places(
+  cells: number,
+  pixels: number,
+  start: number,
+  length: number,
+): [number, number, number][] {
   return Array.from({ length: pixels }, (_, pixel) => {
-    const place = Math.min(cells - 1, Math.max(0, ((pixel + 0.5) * cells) / pixels - 0.5));
+    const middle = cells * (start + (length * (pixel + 0.5)) / pixels) - 0.5;
+    const place = Math.min(cells - 1, Math.max(0, middle));
     const first = Math.floor(place);
     return [first, Math.min(cells - 1, first + 1), place - first];
   });
@@ -54,15 +80,16 @@ export function heatAddress(
   values: ArrayLike<number>,
   grid: Grid,
   scale: ColourScale,
+  part: Box = WHOLE,
 ): string | null {
   const canvas = document.createElement("canvas");
   const pixelsPerCell = Math.max(2, Math.min(16, Math.round(PIXELS / grid.columns)));
-  canvas.width = grid.columns * pixelsPerCell;
-  canvas.height = grid.rows * pixelsPerCell;
+  canvas.width = Math.max(1, Math.round(part[2] * grid.columns * pixelsPerCell));
+  canvas.height = Math.max(1, Math.round(part[3] * grid.rows * pixelsPerCell));
   const context = canvas.getContext("2d");
   if (!context) return null;
   const image = context.createImageData(canvas.width, canvas.height);
-  image.data.set(heatPixels(upscale(unitMap(values), grid, canvas), scale));
+  image.data.set(heatPixels(upscale(unitMap(values), grid, canvas, part), scale));
   context.putImageData(image, 0, 0);
   return canvas.toDataURL("image/png");
 }

@@ -7,7 +7,9 @@ import "../styles/pictures.css";
 import type { MethodEvent } from "../gen/seg_similarity";
 import { createShelf } from "../shelf";
 import type { CreateView } from "../view";
+import { createCausal } from "./seg_similarity/causal";
 import { listenToKeys } from "./seg_similarity/choose";
+import { createDecoderMap } from "./seg_similarity/decoderMap";
 import { createDetail } from "./seg_similarity/detail";
 import { createLayers } from "./seg_similarity/layers";
 import { createPicture } from "./seg_similarity/picture";
@@ -23,6 +25,8 @@ export const create: CreateView<MethodEvent> = (root, context) => {
   const panels: Panel[] = [
     createPicture(root, context),
     createLayers(root, context),
+    createDecoderMap(root, context, shelf),
+    createCausal(root, context, shelf),
     createDetail(context.detail, context),
   ];
   const shown = (): Shown => readShown(state, context, shelf);

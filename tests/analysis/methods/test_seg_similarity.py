@@ -17,10 +17,11 @@ from analysis.catalog import Catalog
 from analysis.demo.gates_vlm import area_under_curve
 from analysis.demo.scene_batches import patch_shares
 from analysis.demo.scene_questions import SEG, item
-from analysis.errors import InvalidParams, ModelIncompatible
+from analysis.errors import InvalidParams, ModelIncompatible, UnknownPicture
 from analysis.events import Event
 from analysis.method import get
 from analysis.model import VisionLanguageModel, load, loaded
+from analysis.picture_files import picture_hash, pictures_by_hash
 from analysis.session import model_cache
 from analysis.similarity import SCORES
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
@@ -135,6 +136,24 @@ def test_a_query_that_does_not_occur_is_said_and_replaced(run: Run) -> None:
     assert tokens.query in {token.position for token in tokens.tokens if token.answer}
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_the_neutral_tokens_map_is_taken_away(run: Run, catalog: Catalog, name: str) -> None:
+    events = run(name)
+    ids, states = plain_run(catalog, name)
+    token = visual_answer.picture_token(load_model(catalog, name))
+    patches = states[:, np.array(ids) == token]
+    neutral = states[:, next(n for n, one in enumerate(ids) if one != token)]
+    for found in of_kind(events, "map"):
+        expected = np.einsum("lpd,ld->lp", patches, states[:, found.position] - neutral)
+        scale = np.abs(found.scores[0]).max()
+        np.testing.assert_allclose(found.scores[4] / scale, expected / scale, atol=1e-5)
+
+
+def test_a_neutral_token_that_does_not_occur_is_refused(run: Run) -> None:
+    with pytest.raises(InvalidParams, match="neutral is 'nowhere'"):
+        run(neutral="nowhere")
+
+
 def test_measures_are_those_of_the_gates(run: Run) -> None:
     scene = item(Random("superlative 4"), kind="superlative", split="held out")
     inside = patch_shares(scene.mask[None])[0] >= 0.25
@@ -143,7 +162,7 @@ def test_measures_are_those_of_the_gates(run: Run) -> None:
             expected = area_under_curve(found.scores[number], inside)
             np.testing.assert_allclose(found.measures[0, number], expected, atol=1e-6)
             hits = inside[found.scores[number].argmax(1)]
-            np.testing.assert_array_equal(found.measures[2, number], hits)
+            np.testing.assert_array_equal(found.measures[4, number], hits)
 
 
 def test_the_scene_is_told_with_its_truth(run: Run) -> None:
@@ -182,6 +201,7 @@ def test_the_mask_is_what_the_decoder_makes_of_the_state_before_seg(
     answering(monkeypatch, f" {scene.answer}")
     events = run(scene=3, max_new_tokens=30)
     tokens, mask = of_kind(events, "tokens")[0], of_kind(events, "mask")[0]
+    assert [each.source for each in of_kind(events, "mask")] == ["mask_decoder", "points", "both"]
     assert tokens.right is True
     assert mask.source == "mask_decoder"
     assert mask.mask.shape == scene.mask.shape
@@ -227,6 +247,139 @@ def test_tiles_are_refused_naming_what_works(catalog: Catalog) -> None:
     tiled = visual_answer.Answer([token] * 15, 15, [], {}, frozenset([token]))
     with pytest.raises(ModelIncompatible, match="15 tokens"):
         visual_answer.patch_grid(model, tiled)
+
+
+def seg_answer(monkeypatch: pytest.MonkeyPatch, scene: int = 3) -> Any:
+    found = item(Random(f"attribute {scene}"), kind="attribute", split="held out")
+    answering(monkeypatch, f" {found.answer}")
+    return found
+
+
+def test_points_are_those_of_the_first_map(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seg_answer(monkeypatch)
+    events = run(scene=3, max_new_tokens=30, layer=2, score="cosine", points="paper", point_count=9)
+    points, first = of_kind(events, "points")[0], of_kind(events, "map")[0]
+    values = first.scores[1, 2].astype(float)
+    order = np.argsort(-values, kind="stable")
+    above = [n for n in order if values[n] >= values.mean() + 0.5 * values.std()][:9]
+    np.testing.assert_array_equal(points.labels[: len(above)], 1)
+    expected = [[8 * (n % 8) + 4, 8 * (n // 8) + 4] for n in above]
+    np.testing.assert_array_equal(points.centres[: len(above)], expected)
+    assert len(points.labels) == 9
+
+
+def test_the_second_map_is_the_decoders_cells_against_its_queries(
+    run: Run, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seg_answer(monkeypatch)
+    events = run(scene=3, max_new_tokens=30)
+    second = of_kind(events, "decoder_map")[0]
+    assert second.scores.shape == (2, second.rows * second.columns)
+    assert second.measures.shape == (5, 2, 1)
+    assert 0 <= second.iou <= 1
+    assert -1 <= second.rank_correlation <= 1
+
+
+def test_the_region_is_blanked_and_as_many_others(
+    run: Run, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer's log-probability again by plain transformers, on the blanked picture."""
+    scene = seg_answer(monkeypatch)
+    events = run(scene=3, max_new_tokens=30, region=[0, 1, 9], controls=2)
+    blanked = of_kind(events, "blanked")
+    assert [each.control for each in blanked] == [False, True, True]
+    assert blanked[0].cells.tolist() == [0, 1, 9]
+    assert all(each.drawn and len(each.cells) == 3 for each in blanked)
+    assert not any({0, 1, 9} & set(each.cells.tolist()) for each in blanked[1:])
+    model = load_model(catalog, "untrained")
+    plain = AutoModelForImageTextToText.from_pretrained(
+        catalog.find("untrained").path, dtype=torch.float32, attn_implementation="eager"
+    )
+    answer_ids = model.tokenizer(f" {scene.answer}", add_special_tokens=False).input_ids
+    answer_ids = [*answer_ids, model.tokenizer.eos_token_id]
+    before = logprobs(
+        plain, model.inputs(Image.fromarray(scene.picture), scene.question), answer_ids
+    )
+    for each in blanked:
+        changed = (each.picture != scene.picture).any(-1).reshape(8, 8, 8, 8).any((1, 3)).flatten()
+        assert set(changed.nonzero()[0]) <= set(each.cells.tolist())
+        inputs = model.inputs(Image.fromarray(each.picture), scene.question)
+        after = logprobs(plain, inputs, answer_ids)
+        assert each.answer_change == pytest.approx((after - before).sum(), abs=1e-3)
+        seg = answer_ids.index(model.tokenizer.convert_tokens_to_ids(SEG))
+        assert each.token_change == pytest.approx((after - before)[seg], abs=1e-3)
+
+
+def logprobs(plain: Any, inputs: dict[str, torch.Tensor], answer: list[int]) -> np.ndarray:
+    ids = torch.cat([inputs["input_ids"], torch.tensor([answer])], 1)
+    with torch.inference_mode():
+        out = plain(input_ids=ids, pixel_values=inputs["pixel_values"])
+    found = out.logits[0, -len(answer) - 1 : -1].double().log_softmax(-1)
+    return found[torch.arange(len(answer)), answer].numpy()
+
+
+def test_without_a_region_nothing_is_blanked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, " There is none.")
+    assert of_kind(run(kind="none", max_new_tokens=30), "blanked") == []
+    seg_answer(monkeypatch)
+    assert of_kind(run(scene=3, max_new_tokens=30, causal=False), "blanked") == []
+
+
+def test_a_patch_that_is_not_there_is_refused(run: Run) -> None:
+    with pytest.raises(InvalidParams, match="patch 64; there are 64"):
+        run(region=[3, 64])
+
+
+PHOTO = np.random.default_rng(3).integers(0, 256, (48, 80, 3), dtype=np.uint8)
+TRUTH = np.zeros((48, 80, 3), np.uint8)
+TRUTH[10:30, 20:60] = 255
+
+
+@pytest.fixture
+def run_own(catalog: Catalog) -> Run:
+    def go(model: str, **params: object) -> list[Event]:
+        given = {"max_new_tokens": 4, "image": picture_hash(PHOTO), "question": "Where?", **params}
+        pictures = pictures_by_hash(PHOTO, TRUTH, TRUTH[:40])
+        return list(
+            analysis.run(
+                "seg_similarity", model=model, params=given, catalog=catalog, pictures=pictures
+            )
+        )
+
+    return go
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_picture_of_ones_own_is_asked_about(run_own: Run, name: str) -> None:
+    events = run_own(name, truth=picture_hash(TRUTH))
+    told, tokens = of_kind(events, "scene")[0], of_kind(events, "tokens")[0]
+    np.testing.assert_array_equal(told.picture, PHOTO)
+    np.testing.assert_array_equal(told.truth, TRUTH[..., 0] > 0)
+    assert (told.question, told.expected, tokens.right) == ("Where?", None, None)
+    assert tokens.frame == [0, 0, 80, 48]
+    for found in of_kind(events, "map"):
+        assert found.measures.shape == (5, 5, tokens.layers)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"question": " "}, "question is empty"),
+        ({"truth": picture_hash(TRUTH[:40])}, "truth is 80 × 40, the picture 80 × 48"),
+        ({"image": "", "truth": picture_hash(TRUTH)}, "truth is given without image"),
+        ({"image": "../etc"}, "image"),
+    ],
+)
+def test_pictures_that_do_not_fit_are_refused(
+    run_own: Run, changes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(InvalidParams, match=said):
+        run_own("untrained", **changes)
+
+
+def test_a_picture_that_is_not_there_is_refused(run_own: Run) -> None:
+    with pytest.raises(UnknownPicture, match="aaaa"):
+        run_own("untrained", image="a" * 64)
 
 
 def test_events_are_small_and_finite(run: Run) -> None:

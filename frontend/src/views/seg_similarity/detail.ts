@@ -58,15 +58,17 @@ function measureParts(shown: Shown): HTMLElement[] {
     facts([
       ["AUC, patch in the thing", showNumber(here.auc)],
       ["IoU at half the range", showNumber(here.iou)],
+      ["IoU at μ + σ/2", showNumber(here.iouSigma)],
+      ["IoU at the truth's area", showNumber(here.iouArea)],
       ["Highest patch", here.pointing ? "inside" : "outside"],
       ["Best AUC", `${showNumber(measuresAt(shown, best)?.auc ?? 0)}, layer ${best}`],
     ]),
   ];
 }
 
-function maskParts({ state: { mask } }: Shown): HTMLElement[] {
+function maskParts({ masked: mask }: Shown): HTMLElement[] {
   if (!mask || mask.source === "none") return [];
-  const name = mask.source === "map" ? "Thresholded map" : "Mask of the decoder";
+  const name = mask.source === "map" ? "Thresholded map" : `Mask of the decoder: ${mask.source}`;
   const pairs: [string, string][] = [];
   if (mask.iou !== null) pairs.push(["IoU with the truth", showNumber(mask.iou)]);
   if (mask.quality !== null) pairs.push(["IoU it expects", showNumber(mask.quality)]);

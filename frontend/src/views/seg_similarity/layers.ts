@@ -14,7 +14,7 @@ import { measureText } from "./picture";
 import { bestLayer, layerName, measuresAt, type Panel, type Shown } from "./shown";
 import { measureTable } from "./tables";
 
-const PARTS = { picture: false, opacity: 1, mask: false };
+const PARTS = { picture: false, opacity: 1, mask: false, points: false };
 
 export function createLayers(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Layer by layer", "layers", context);

@@ -3,7 +3,7 @@
 import type { Selection as Joined } from "d3-selection";
 import { get } from "svelte/store";
 import { sequential } from "../../pictures/colour";
-import { element, segmented } from "../../pictures/dom";
+import { button, element, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { unitMap } from "../../pictures/heat";
@@ -14,7 +14,8 @@ import { createSheet } from "../../pictures/sheet";
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import type { ViewContext } from "../../view";
 import { cellItem, indexOfCell, moveCell } from "./choose";
-import { createFrame, drawOverlay, sizeOf } from "./overlay";
+import { cellBox, cellUnder, createFrame, drawOverlay, sizeOf } from "./overlay";
+import { createRegion } from "./region";
 import { layerName, mapAt, measuresAt, READS, SCORES, type Panel, type Shown } from "./shown";
 import { createAnswer, sectionsOf } from "./strip";
 import { patchTable } from "./tables";
@@ -25,7 +26,13 @@ export function createPicture(root: HTMLElement, context: ViewContext): Panel {
     context.state.set("score", value.replace("-", "_")),
   );
   const reads = segmented("State that", READS, (value) => context.state.set("reads", value));
-  figure.controls.append(score.node, reads.node);
+  const masks = segmented("Mask by", MASKS, (value) =>
+    context.state.set("mask", MASK_SOURCES[MASKS.indexOf(value)] ?? null),
+  );
+  const points = button("Points", () => {
+    context.state.set("points", context.state.get("points") === "off" ? null : "off");
+  });
+  figure.controls.append(score.node, reads.node, masks.node, points);
 
   const look = figure.body.appendChild(element("div", { class: "look" }));
   const left = look.appendChild(element("div", { class: "look-picture" }));
@@ -38,12 +45,17 @@ export function createPicture(root: HTMLElement, context: ViewContext): Panel {
     context.state.set("opacity", String(value / 100)),
   );
   const readout = left.appendChild(element("p", { class: "readout", "aria-live": "polite" }));
+  const region = createRegion(left, frame, context);
   const answer = createAnswer(right, context);
   let shown: Shown | null = null;
 
   const node = frame.svg.node() as SVGSVGElement;
   node.setAttribute("tabindex", "0");
-  node.addEventListener("keydown", (event) => shown && moveCell(event, shown, context));
+  node.addEventListener("keydown", (event) => {
+    if (!shown) return;
+    moveCell(event, shown, context);
+    region.keydown(event);
+  });
   node.addEventListener("pointermove", (event) => {
     const index = shown && cellUnder(event, node, shown);
     context.selection.hover(index === null ? null : cellItem(index));
@@ -51,7 +63,7 @@ export function createPicture(root: HTMLElement, context: ViewContext): Panel {
   node.addEventListener("pointerleave", () => context.selection.hover(null));
   node.addEventListener("click", (event) => {
     const index = shown && cellUnder(event, node, shown);
-    if (index !== null) context.selection.choose(cellItem(index));
+    if (index !== null && !region.drawing()) context.selection.choose(cellItem(index));
   });
 
   function render(now: Shown): void {
@@ -62,8 +74,13 @@ export function createPicture(root: HTMLElement, context: ViewContext): Panel {
     layer.set(now.layer, now.layers - 1, layerName(now.layer, now.layers));
     opacity.set(Math.round(100 * now.opacity), 100, `${Math.round(100 * now.opacity)} %`);
     frame.fit(sizeOf(now), sentence(now));
-    const parts = { picture: true, opacity: now.opacity, mask: true };
-    drawOverlay(frame.group, now, now.layer, parts);
+    drawOverlay(frame.group, now, now.layer, partsOf(now));
+    region.render(now);
+    const decoded = now.state.masks.length > 1;
+    masks.node.hidden = !decoded;
+    masks.choose(MASKS[MASK_SOURCES.indexOf(now.masked?.source ?? "")] ?? "token");
+    points.hidden = !now.state.points;
+    points.setAttribute("aria-pressed", String(now.points.length > 0));
     answer.render(now);
     renderLegend(figure.legend, legendOf(now));
     figure.update(sourceOf(now, context));
@@ -103,26 +120,28 @@ function slider(root: HTMLElement, label: string, changed: (value: number) => vo
   };
 }
 
-function cellUnder(event: MouseEvent, node: Element, { grid }: Shown): number | null {
-  const box = node.getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) / box.width) * grid.columns);
-  const row = Math.floor(((event.clientY - box.top) / box.height) * grid.rows);
-  const inside = column >= 0 && row >= 0 && column < grid.columns && row < grid.rows;
-  return inside ? row * grid.columns + column : null;
-}
+/** Points are drawn over the map that they are of, and over no other. */
+const partsOf = (shown: Shown) => ({
+  picture: true,
+  opacity: shown.opacity,
+  mask: true,
+  points: shown.ofPoints,
+});
+
+const MASKS = ["token", "points", "both"] as const;
+const MASK_SOURCES: readonly string[] = ["mask_decoder", "points", "both"];
 
 type Rectangle = Joined<SVGRectElement, unknown, null, undefined>;
 
 function place(rectangle: Rectangle, index: number | null, shown: Shown): void {
-  const { width, height } = sizeOf(shown);
-  const { rows, columns } = shown.grid;
   rectangle.attr("visibility", index === null ? "hidden" : "visible");
   if (index === null) return;
+  const [x, y, width, height] = cellBox(shown, index);
   rectangle
-    .attr("x", ((index % columns) * width) / columns)
-    .attr("y", (Math.floor(index / columns) * height) / rows)
-    .attr("width", width / columns)
-    .attr("height", height / rows)
+    .attr("x", x)
+    .attr("y", y)
+    .attr("width", width)
+    .attr("height", height)
     .attr("vector-effect", "non-scaling-stroke");
 }
 
@@ -144,7 +163,8 @@ export function cellSentence(shown: Shown, index: number): string {
 
 /** What the picture shows, for those who do not see it. */
 function sentence(shown: Shown): string {
-  const { scene, mask } = shown.state;
+  const { scene } = shown.state;
+  const mask = shown.masked;
   const map = mapAt(shown, shown.layer);
   const parts = [scene?.description ?? ""];
   if (map && shown.token) {
@@ -170,6 +190,7 @@ function legendOf(shown: Shown): Legend {
       ...(measures ? [`Against the truth: ${measureText(measures)}.`] : []),
       ...(shown.truth ? ["Dashed outline: the truth."] : []),
       maskNote(shown),
+      pointNote(shown),
     ],
   };
 }
@@ -177,14 +198,28 @@ function legendOf(shown: Shown): Legend {
 export const measureText = ({ auc, iou, pointing }: NonNullable<ReturnType<typeof measuresAt>>) =>
   `AUC ${showNumber(auc)}, IoU ${showNumber(iou)}, highest patch ${pointing ? "inside" : "outside"}`;
 
-function maskNote({ state: { mask } }: Shown): string {
+function pointNote({ points, ofPoints, state }: Shown): string {
+  if (!state.points || !points.length) return "";
+  if (!ofPoints) return "Points are shown with the run's own token, state, score and layer.";
+  const count = (wanted: number) => points.filter(({ label }) => label === wanted).length;
+  return `Points: ${count(1)} within (filled), ${count(0)} outside (crossed), ${count(-1)} undecided (small).`;
+}
+
+const PROMPTS: Record<string, string> = {
+  mask_decoder: "prompted by the token",
+  points: "prompted by the points",
+  both: "prompted by the token and the points",
+};
+
+function maskNote({ masked: mask }: Shown): string {
   if (!mask) return "";
   if (mask.source === "none") return "No mask: the answer has no token that prompts the decoder.";
   const iou = mask.iou === null ? "" : ` (IoU with the truth ${showNumber(mask.iou)})`;
   if (mask.source === "map") {
     return `Solid outline: the thresholded map${iou}; the model has no mask decoder.`;
   }
-  return `Solid outline: the mask decoder's mask${iou}, which expects ${showNumber(mask.quality ?? 0)}.`;
+  const prompted = PROMPTS[mask.source] ?? "";
+  return `Solid outline: the mask decoder's mask, ${prompted}${iou}, which expects ${showNumber(mask.quality ?? 0)}.`;
 }
 
 const SHEET = { picture: 360, strip: 420 };
@@ -203,7 +238,8 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
       ...shown.grid,
       scores: map && Array.from(map),
       measures: measuresAt(shown, shown.layer),
-      mask: shown.state.mask && { ...shown.state.mask, mask: shown.mask && Array.from(shown.mask) },
+      mask: shown.masked && { ...shown.masked, mask: shown.mask && Array.from(shown.mask) },
+      points: shown.points,
     }),
     svg: () => {
       const title = `Where “${visible(shown.token?.text.trim() ?? "")}” looks, layer ${shown.layer}`;
@@ -211,8 +247,7 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
       const size = sizeOf(shown);
       const body = sheet.body as Group;
       const group = body.append("g").attr("transform", `scale(${SHEET.picture / size.width})`);
-      const parts = { picture: true, opacity: shown.opacity, mask: true };
-      drawOverlay(group as Group, shown, shown.layer, parts);
+      drawOverlay(group as Group, shown, shown.layer, partsOf(shown));
       const texts = body.append("g").attr("transform", `translate(${SHEET.picture + 24},0)`);
       const strip = drawStrip(texts as Group, sectionsOf(shown), SHEET.strip, shown.theme);
       const bottom = Math.max((SHEET.picture / size.width) * size.height, strip.height) + 14;

@@ -1,16 +1,37 @@
 // What the events of a run add up to.
 
-import type { Map as MapEvent, Mask, MethodEvent, Scene, Tokens } from "../../gen/seg_similarity";
+import type {
+  Blanked,
+  DecoderMap,
+  Map as MapEvent,
+  MapPoints,
+  Mask,
+  MethodEvent,
+  Scene,
+  Tokens,
+} from "../../gen/seg_similarity";
 
 export interface State {
   scene: Scene | null;
   tokens: Tokens | null;
   /** By the position whose state is read. */
   maps: ReadonlyMap<number, MapEvent>;
-  mask: Mask | null;
+  /** In the order in which they came; the first is the answer's. */
+  masks: readonly Mask[];
+  points: MapPoints | null;
+  decoderMap: DecoderMap | null;
+  blanked: readonly Blanked[];
 }
 
-export const EMPTY: State = { scene: null, tokens: null, maps: new Map(), mask: null };
+export const EMPTY: State = {
+  scene: null,
+  tokens: null,
+  maps: new Map(),
+  masks: [],
+  points: null,
+  decoderMap: null,
+  blanked: [],
+};
 
 export function applied(state: State, event: MethodEvent): State {
   switch (event.kind) {
@@ -21,7 +42,13 @@ export function applied(state: State, event: MethodEvent): State {
     case "map":
       return { ...state, maps: new Map(state.maps).set(event.position, event) };
     case "mask":
-      return { ...state, mask: event };
+      return { ...state, masks: [...state.masks, event] };
+    case "points":
+      return { ...state, points: event };
+    case "decoder_map":
+      return { ...state, decoderMap: event };
+    case "blanked":
+      return { ...state, blanked: [...state.blanked, event] };
     case "progress":
     case "model":
       return state; // shown by the page, not by the view

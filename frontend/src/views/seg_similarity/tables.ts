@@ -29,13 +29,24 @@ export function measureTable(shown: Shown): Table {
   const rows = Array.from({ length: shown.layers }, (_, layer) =>
     SCORES.map((score): Cell[] => {
       const found = measuresAt(shown, layer, score);
-      const numbers = found ? [found.auc, found.iou, found.pointing === 1] : [null, null, null];
+      const numbers = found
+        ? [found.auc, found.iou, found.iouSigma, found.iouArea, found.pointing === 1]
+        : [null, null, null, null, null];
       return [layer, layerName(layer, shown.layers), score, ...numbers];
     }),
   );
   return {
     caption: `Maps of ${nameOf(shown)} against the truth, by layer and score`,
-    columns: ["layer", "name", "score", "AUC", "IoU", "highest patch inside"],
+    columns: [
+      "layer",
+      "name",
+      "score",
+      "AUC",
+      "IoU at half the range",
+      "IoU at μ + σ/2",
+      "IoU at the truth's area",
+      "highest patch inside",
+    ],
     rows: rows.flat(),
   };
 }
