@@ -27,6 +27,7 @@ from analysis.decoding.stepwise import Caution
 from analysis.decoding.stops import ClauseStop, eos_ids
 from analysis.decoding.warp import Warp
 from analysis.demo.numbers import NumberItem, answer_read, number_item
+from analysis.demo.tales import tale
 from analysis.masked_diffusion import adapter_for
 from analysis.methods import cntp, local_leap
 from analysis.model import Model, loaded
@@ -71,7 +72,8 @@ def lines(items: int = ITEMS) -> Iterator[Line]:
     writer, filler = _model("demo-lm"), _model("demo-diffusion")
     asked = [story.prompt for story in stories[:TIMED]]
     told = [prompt[: prompt.index(QUESTION)] for prompt in asked]
-    yield from loop_lines(writer, told, "stories told on", "entropy")
+    yield from loop_lines(writer, free_stories(TIMED), "free stories", "entropy")
+    yield from loop_lines(writer, told, "number stories told on", "entropy")
     yield from loop_lines(writer, asked, "answers", "entropy")
     yield from loop_lines(writer, asked, "answers, trials at every step", "fixed")
     yield from accuracy_lines(writer, stories)
@@ -82,6 +84,12 @@ def held_out(items: int) -> list[NumberItem]:
     """Stories whose course of numbers is in no training text."""
     rng = Random("decoding")
     return [number_item(rng) for _ in range(items)]
+
+
+def free_stories(count: int) -> list[str]:
+    """Beginnings of stories that may go on in many ways."""
+    rng = Random("free stories")
+    return [tale(rng).partition(".")[0] + "." for _ in range(count)]
 
 
 def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterator[Line]:
