@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from transformers import AutoImageProcessor
 
 from analysis import mask_decoder
-from analysis.demo.scene_questions import SEG
 from analysis.mask_decoder import MaskDecoder
 from analysis.model import VisionLanguageModel
 from analysis.model_files import MASK_DECODER
+from analysis.seg.look import SEG_TOKENS
 from analysis.similarity_points import Points
 from analysis.visual_answer import Answer
 
@@ -43,10 +43,11 @@ def decoder_of(model: VisionLanguageModel) -> Decoder | None:
 
 
 def seg_position(model: VisionLanguageModel, answer: Answer) -> int | None:
-    """Position of the answer's first `<SEG>`; None without one."""
-    token = model.tokenizer.convert_tokens_to_ids(SEG)
-    written = answer.ids[answer.prompt_length :]
-    return answer.prompt_length + written.index(token) if token in written else None
+    """Position of the answer's first `<SEG>`, or `[SEG]` of READ's models; None without one."""
+    entries = model.tokenizer.get_vocab()
+    known = {entries[token] for token in SEG_TOKENS if token in entries}
+    written = range(answer.prompt_length, len(answer.ids))
+    return next((n for n in written if answer.ids[n] in known), None)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from analysis import similarity
+from analysis.demo.scene_questions import SEG
 from analysis.errors import InvalidParams
 from analysis.model import VisionLanguageModel
 from analysis.picture_frame import Frame
@@ -19,6 +20,8 @@ from analysis.seg.events import AnswerToken, Tokens
 from analysis.seg.params import Params
 from analysis.similarity import Patches
 from analysis.visual_answer import Answer, Read
+
+SEG_TOKENS = (SEG, "[SEG]")  # the bundled model's, and that of READ, SESAME and LISA
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ class Looked:
 def find_query(tokens: Sequence[AnswerToken], query: str) -> tuple[int, bool]:
     """Position of the query, first in the answer; else of the answer's last word."""
     ordered = sorted(tokens, key=lambda token: not token.answer)
+    meant = SEG_TOKENS if query.strip() in SEG_TOKENS else (query.strip(),)
     for token in ordered:
-        if query.strip() in (token.text.strip(), token.piece):
+        if token.text.strip() in meant or token.piece in meant:
             return token.position, True
     words = [token for token in tokens if token.answer and not token.special]
     return (words or tokens)[-1].position, False
