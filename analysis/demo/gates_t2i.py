@@ -24,6 +24,7 @@ from diffusers.pipelines.pixart_alpha.pipeline_pixart_sigma import PixArtSigmaPi
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from analysis import picture_judge
 from analysis.demo import judge
 from analysis.demo.captions import (
     GROUND,
@@ -41,6 +42,7 @@ from analysis.demo.report import Measured
 from analysis.demo.shapes import picture
 from analysis.demo.t2i_encoder import Prompts, encode
 from analysis.demo.t2i_pipeline import draw, pipeline_load
+from analysis.picture_judge import Wanted
 
 CAPTIONS = {1: 100, 2: 200, 3: 100}  # by number of items
 LEAKING_CAPTIONS = 30  # per kind
@@ -134,12 +136,6 @@ def all_shown(studio: Studio, captions: Sequence[Caption]) -> list[bool]:
     return [not Counter(each.looks) - Counter(s) for s, each in zip(seen, captions, strict=True)]
 
 
-def leaked(drawn: UInt8[np.ndarray, "H W 3"], item: Item, other: Item) -> bool:
-    """Whether a picture shows the other item, or this one's shape in the other's colour."""
-    seen = judge.looks(drawn)
-    return other.look in seen or (other.colour, item.own_shape) in seen
-
-
 @dataclass(frozen=True, slots=True)
 class Leaks:
     """Per caption, whether its leaking item leaked: kept alone, and in the picture of all.
@@ -171,27 +167,21 @@ def leaks(studio: Studio, captions: Sequence[Caption], items: Sequence[Item]) ->
             alone_BND,
         )
     ]
-    pairs = list(zip(items, others, strict=True))
-    with_rest, without_rest = (
-        [leaked(each, *pair) for each, pair in zip(pictures, pairs, strict=True)]
-        for pictures in drawn[:2]
+    pairs = [
+        (Wanted(item.own_colour, item.own_shape), [Wanted(*other.look)])
+        for item, other in zip(items, others, strict=True)
+    ]
+    tests = (picture_judge.leaks, picture_judge.leaks, picture_judge.borrows, picture_judge.borrows)
+    with_rest, without_rest, full, fixed = (
+        [bool(test(judge.looks(each), *pair)) for each, pair in zip(pictures, pairs, strict=True)]
+        for test, pictures in zip(tests, drawn, strict=True)
     )
     strict = [other.look in judge.looks(each) for each, other in zip(drawn[0], others, strict=True)]
-    full, fixed = (
-        [_borrowed(each, *pair) for each, pair in zip(pictures, pairs, strict=True)]
-        for pictures in drawn[2:]
-    )
     return Leaks(with_rest, without_rest, strict, full, fixed)
 
 
 def _other(each: Caption, item: Item) -> Item:
     return next(other for other in each.items if other != item)
-
-
-def _borrowed(drawn: UInt8[np.ndarray, "H W 3"], item: Item, other: Item) -> bool:
-    """Whether a picture of both has the item's shape in the other's colour, or the other twice."""
-    seen = judge.looks(drawn)
-    return (other.colour, item.own_shape) in seen or seen.count(other.look) > 1
 
 
 def token_shows(studio: Studio, captions: Sequence[Caption]) -> list[list[bool]]:
