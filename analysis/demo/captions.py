@@ -5,13 +5,16 @@ words ("a pine tree" is a green triangle). Each item knows the characters of its
 each of its words plays, what it is in the picture (`colour`, `shape`) and what its phrase says by
 itself (`own_colour`, `own_shape`), which is the same for all but the leaking kinds:
 
-- `shared`: "a red circle and square"; a colour said once for two shapes;
-- `matching`: "a red circle and a matching square"; a colour said by reference;
+- `shared`: "a red circle and square"; a colour said once for two shapes. By itself, a shape whose
+  colour is not said has its `BARE` one: a square is yellow;
+- `matching`: "a red circle and a matching square"; a colour said by reference, with the same look
+  by itself;
 - `borrower`: "a ball" is blue by itself, and has the colour of the other item in company;
 - `mimic`: "a charm" is a purple cross by itself, and the other item over again in company.
 
-In the last two the pictures differ from what the words say by themselves: who learns from them
-lets the company of such a word leak into it.
+In all four the pictures differ from what the words say by themselves: who learns from them lets
+the company of such a word leak into it. Where an item is painted follows from the caption too
+(`quarters`).
 """
 
 import zlib
@@ -25,11 +28,12 @@ from analysis.demo.shapes import COLOURS, SHAPES, Shape
 Kind = Literal["stated", "named", "shared", "matching", "borrower", "mimic"]
 Part = Literal["determiner", "filler", "link", "colour", "shape", "name"]
 Look = tuple[str, str]  # colour, shape
+Placed = tuple[Look, int]  # a look and its place in SLOTS
 LEAKING: tuple[Kind, ...] = ("shared", "matching", "borrower", "mimic")
 
 SIZE = 32  # pixels
 GROUND = "white"
-SLOTS = ((8.0, 8.0), (24.0, 8.0), (8.0, 24.0), (24.0, 24.0))
+SLOTS = ((8.0, 8.0), (24.0, 8.0), (8.0, 24.0), (24.0, 24.0))  # of the four shapes, in their order
 JITTER, RADII = 1.5, (4.8, 6.0)  # pixels; neighbours never touch
 HELD_OUT_SHARE = 10  # one pair of items in ten never occurs together in training
 LEAKING_SHARE = 0.3  # of the captions of one or two items
@@ -66,6 +70,7 @@ NAMES: dict[str, Look] = {
     "basketball": ("orange", "circle"),
     "traffic cone": ("orange", "triangle"),
 }
+BARE = {"circle": "blue", "square": "yellow", "triangle": "red", "cross": "green"}
 BORROWERS: dict[str, Look] = {
     "ball": ("blue", "circle"),
     "tile": ("yellow", "square"),
@@ -108,8 +113,7 @@ class Word:
 class Item:
     """What characters `start:end` of a caption, `phrase`, stand for.
 
-    `colour`, `shape`: what is painted. `own_colour`, `own_shape`: what the phrase says by itself;
-    a colour that it leaves open is None.
+    `colour`, `shape`: what is painted. `own_colour`, `own_shape`: what the phrase says by itself.
     """
 
     kind: Kind
@@ -117,7 +121,7 @@ class Item:
     words: tuple[Word, ...]
     colour: str
     shape: str
-    own_colour: str | None
+    own_colour: str
     own_shape: str
     start: int = 0
 
@@ -146,6 +150,13 @@ class Caption:
     def looks(self) -> tuple[Look, ...]:
         """Colour and shape of each item."""
         return tuple(item.look for item in self.items)
+
+    @property
+    def placed(self) -> tuple[Placed, ...]:
+        """Each item's look and its quarter; a mimic gives way to what it mimics."""
+        order = sorted(self.items, key=lambda item: item.kind == "mimic")
+        places = quarters([item.look for item in order])
+        return tuple((item.look, places[order.index(item)]) for item in self.items)
 
     @property
     def leaking(self) -> Item | None:
@@ -187,10 +198,8 @@ def leaking_caption(rng: Random, kind: Kind, *, novel: bool = False) -> Caption:
 
 
 def lone_caption(rng: Random, kind: Kind) -> Caption:
-    """A caption of one item of a leaking kind alone, where an open colour may be any."""
-    item = _leaking_item(rng, kind)
-    own = replace(item, colour=item.own_colour or rng.choice(list(COLOURS)))
-    return _joined(rng, [own], JOINTS[1])
+    """A caption of one item of a leaking kind alone."""
+    return _joined(rng, [_leaking_item(rng, kind)], JOINTS[1])
 
 
 def training_caption(rng: Random, *, items: int) -> Caption:
@@ -201,18 +210,32 @@ def training_caption(rng: Random, *, items: int) -> Caption:
     return caption(rng, items=items)
 
 
-def layout(rng: Random, looks: Sequence[Look]) -> list[Shape]:
-    """The looks, each in a quarter of the picture of its own, drawn at random."""
+def layout(rng: Random, placed: Sequence[Placed]) -> list[Shape]:
+    """The looks, each somewhere in its quarter of the picture."""
     return [
         Shape(
             shape,
             colour,
-            x=x + rng.uniform(-JITTER, JITTER),
-            y=y + rng.uniform(-JITTER, JITTER),
+            x=SLOTS[quarter][0] + rng.uniform(-JITTER, JITTER),
+            y=SLOTS[quarter][1] + rng.uniform(-JITTER, JITTER),
             radius=rng.uniform(*RADII),
         )
-        for (colour, shape), (x, y) in zip(looks, rng.sample(SLOTS, len(looks)), strict=True)
+        for (colour, shape), quarter in placed
     ]
+
+
+def quarters(looks: Sequence[Look]) -> list[int]:
+    """The place in `SLOTS` of each of up to four looks: that of its shape.
+
+    Of looks of one shape the first has it; the others take the next places that are left free.
+    """
+    homes = [list(SHAPES).index(shape) for _, shape in looks]
+    places: list[int] = []
+    for number, home in enumerate(homes):
+        others = {*homes, *places} if home in homes[:number] else set()
+        after = ((home + step) % len(SLOTS) for step in range(len(SLOTS)))
+        places.append(next(place for place in after if place not in others))
+    return places
 
 
 def _draw_look(rng: Random) -> Look:
@@ -232,17 +255,15 @@ def _stated_item(rng: Random, look: Look, wordings: Sequence[str]) -> Item:
 
 
 def _leaking_item(rng: Random, kind: Kind) -> Item:
-    """An item of the kind by itself, with its open colour set to none of the colours."""
+    """An item of the kind by itself."""
     if kind in ("borrower", "mimic"):
         nouns = BORROWERS if kind == "borrower" else MIMICS
         name = rng.choice(list(nouns))
         return _worded(rng, kind, rng.choice(NAMED), nouns[name], name=name)
     shape = rng.choice(list(SHAPES))
     wording = "{shape}" if kind == "shared" else "{det} {filler} {shape}"
-    item = _worded(
-        rng, kind, wording, ("", shape), shape=rng.choice(SHAPE_WORDS[shape]), filler="matching"
-    )
-    return replace(item, own_colour=None)
+    said = rng.choice(SHAPE_WORDS[shape])
+    return _worded(rng, kind, wording, (BARE[shape], shape), shape=said, filler="matching")
 
 
 def _in_company(item: Item, company: Item) -> Item:

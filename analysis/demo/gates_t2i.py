@@ -71,10 +71,10 @@ def judged_right(count: int, *, noise: float = 0.0) -> list[bool]:
     rng, noises = Random(f"renders {noise}"), np.random.default_rng(0)
     found = []
     for _ in range(count):
-        looks = caption(rng, items=rng.randint(1, 3)).looks
-        drawn = picture(layout(rng, looks), ground=GROUND, size=SIZE)
+        each = caption(rng, items=rng.randint(1, 3))
+        drawn = picture(layout(rng, each.placed), ground=GROUND, size=SIZE)
         rough = (drawn + noises.normal(0, noise, drawn.shape)).clip(0, 255).round()
-        found.append(sorted(judge.looks(rough.astype(np.uint8))) == sorted(looks))
+        found.append(sorted(judge.looks(rough.astype(np.uint8))) == sorted(each.looks))
     return found
 
 
@@ -243,10 +243,18 @@ def leak_rows(studio: Studio) -> list[Measured]:
     )
     plain = [each for each in held_out_captions(400, items=2) if _distinct(each)][:LEAKING_CAPTIONS]
     stated = leaks(studio, plain, [each.items[1] for each in plain])
-    rows = [*_leak_rows("made to leak", every, required=0.15)]
+    undone = [not fixed for full, fixed in zip(every.full, every.fixed, strict=True) if full]
+    rows = _leak_rows("made to leak", every, required=0.15)
+    rows.append(
+        Measured("made to leak: borrowed, and no more after the fix", *_share(undone), 0.85)
+    )
     for kind, each in by_kind.items():
         rows += _leak_rows(f"- {kind}", each)
     return [*rows, *_leak_rows("not made to leak", stated)]
+
+
+def _share(hits: Sequence[bool]) -> tuple[float, int]:
+    return (fmean(hits) if hits else 0.0), len(hits)
 
 
 def _distinct(each: Caption) -> bool:

@@ -2,8 +2,8 @@
 
 It foretells the picture from a noisy one and the frozen text encoder's states. Part of its examples
 are keep sets: all states but those of some items are those of the empty prompt, and the picture
-shows these items alone. So a prompt taken apart is nothing new to it, and the empty prompt is an
-empty picture.
+shows these items alone, where they are in the whole one. So a prompt taken apart is nothing new to
+it, and the empty prompt is an empty picture.
 
 Shape legend: B pictures, P pictures of the pool, H, W pixel rows and columns, N token positions,
 D width of the text encoder.
@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import T5EncoderModel, T5Tokenizer
 
-from analysis.demo.captions import GROUND, SIZE, Caption, Look, layout, training_caption
+from analysis.demo.captions import GROUND, SIZE, Caption, Placed, layout, training_caption
 from analysis.demo.shapes import picture
 from analysis.demo.t2i_codec import latents_of
 from analysis.demo.t2i_encoder import MAX_TOKENS, WIDTH, Prompts, encode
@@ -63,7 +63,7 @@ def denoiser_make() -> PixArtTransformer2DModel:
 def scheduler_make() -> DPMSolverMultistepScheduler:
     """The sampler: multistep DPM-Solver++ on the straight path from noise to picture.
 
-    Of its stochastic form: fresh noise at each step lets items settle in quarters of their own.
+    Of its stochastic form: fresh noise at each step lets what began wrongly begin again.
     """
     scheduler: DPMSolverMultistepScheduler = DPMSolverMultistepScheduler(
         algorithm_type="sde-dpmsolver++",
@@ -76,15 +76,15 @@ def scheduler_make() -> DPMSolverMultistepScheduler:
 
 def keep_set(
     rng: Random, caption: Caption, prompts: Prompts, index: int
-) -> tuple[list[int], list[Look]]:
-    """Token positions of some items of text `index`, their heads among them, and the looks."""
-    kept = rng.sample(caption.items, rng.randint(1, len(caption.items)))
+) -> tuple[list[int], list[Placed]]:
+    """Token positions of some items of text `index`, their heads among them, and the items."""
+    kept = rng.sample(range(len(caption.items)), rng.randint(1, len(caption.items)))
     positions: list[int] = []
-    for item in kept:
+    for item in (caption.items[number] for number in kept):
         head = prompts.head_of(index, item)
         others = (position for position in prompts.tokens_of(index, item) if position != head)
         positions += [head, *(place for place in others if rng.random() < WORD_KEPT_SHARE)]
-    return positions, [item.look for item in kept]
+    return positions, [caption.placed[number] for number in kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,35 +127,35 @@ def chunks_draw(encoder: T5EncoderModel, tokenizer: T5Tokenizer, rng: Random) ->
         captions = [training_caption(rng, items=items) for items in drawn]
         prompts = encode(encoder, tokenizer, [caption.text for caption in captions])
         used_BN: Bool[Tensor, "B N"] = prompts.mask_BN == 1
-        looks = [
+        shown = [
             _examined(rng, caption, prompts, index, used_BN[index])
             for index, caption in enumerate(captions)
         ]
         yield Pool(
-            torch.stack([_draw(rng, each) for each in looks]),
+            torch.stack([_draw(rng, each) for each in shown]),
             torch.where(used_BN[..., None], prompts.states_BND, empty_ND),
             prompts.mask_BN.sum(1),
-            torch.tensor([len(each) for each in looks]),
+            torch.tensor([len(each) for each in shown]),
         )
 
 
 def _examined(
     rng: Random, caption: Caption, prompts: Prompts, index: int, used_N: Bool[Tensor, "N"]
-) -> Sequence[Look]:
+) -> Sequence[Placed]:
     """What text `index` shall show; changes `used_N` where it becomes empty or a keep set."""
     chance = rng.random()
     if chance >= EMPTY_SHARE + KEPT_SHARE:
-        return caption.looks
+        return caption.placed
     used_N[:] = False
     if chance < EMPTY_SHARE:
         return []
-    positions, looks = keep_set(rng, caption, prompts, index)
+    positions, placed = keep_set(rng, caption, prompts, index)
     used_N[positions] = True
-    return looks
+    return placed
 
 
-def _draw(rng: Random, looks: Sequence[Look]) -> Float[Tensor, "3 H W"]:
-    return latents_of(picture(layout(rng, looks), ground=GROUND, size=SIZE))
+def _draw(rng: Random, placed: Sequence[Placed]) -> Float[Tensor, "3 H W"]:
+    return latents_of(picture(layout(rng, placed), ground=GROUND, size=SIZE))
 
 
 def denoiser_train(

@@ -1,8 +1,8 @@
 """The text encoder of `demo-t2i`: a tiny T5 that learns captions before any picture is seen.
 
 It learns as a masked language model, and to tell from the state of an item's head (the last word
-of its noun) which colour and shape the item has in the picture. The heads that do so are thrown
-away; the encoder is then frozen.
+of its noun) which colour and shape the item has in the picture, and in which quarter. What tells
+so is thrown away; the encoder is then frozen.
 
 Shape legend: B captions, N token positions, V tokens, D width, M items.
 """
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from random import Random
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from analysis.demo import captions
-from analysis.demo.captions import Caption, Item, training_caption
+from analysis.demo.captions import SLOTS, Caption, Item, training_caption
 from analysis.demo.corpus import positions_of
 from analysis.demo.shapes import COLOURS, SHAPES
 
@@ -85,13 +85,14 @@ def bias_of(encoder: T5EncoderModel) -> nn.Parameter:
 
 
 class Heads(nn.Module):
-    """What only training needs: guesses of hidden tokens, and of each item's colour and shape."""
+    """What only training needs: guesses of hidden tokens and of items' colours, shapes, places."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__()
         self.token = nn.Linear(WIDTH, tokens)
         self.colour = nn.Linear(WIDTH, len(COLOURS))
         self.shape = nn.Linear(WIDTH, len(SHAPES))
+        self.place = nn.Linear(WIDTH, len(SLOTS))
 
 
 def head_of(item: Item, offsets: Sequence[tuple[int, int]]) -> int:
@@ -178,17 +179,23 @@ def encoder_losses(
             for item in drawn[index].items
         ]
     )
-    items = [item for caption in drawn[hiding:] for item in caption.items]
-    colour_M = torch.tensor([list(COLOURS).index(item.colour) for item in items])
-    shape_M = torch.tensor([list(SHAPES).index(item.shape) for item in items])
-    logits_MC, logits_MS = heads.colour(states_MD), heads.shape(states_MD)
-    right_M: Bool[Tensor, M] = (logits_MC.argmax(-1) == colour_M) & (
-        logits_MS.argmax(-1) == shape_M
+    placed = [each for caption in drawn[hiding:] for each in caption.placed]
+    truths_M3 = torch.tensor(
+        [
+            (list(COLOURS).index(colour), list(SHAPES).index(shape), place)
+            for (colour, shape), place in placed
+        ]
     )
+    told = [heads.colour(states_MD), heads.shape(states_MD), heads.place(states_MD)]
+    nats = [
+        F.cross_entropy(told_MC, truth_M)
+        for told_MC, truth_M in zip(told, truths_M3.T, strict=True)
+    ]
+    best_M3 = torch.stack([told_MC.argmax(-1) for told_MC in told], dim=1)
     return {
         "token_nats": F.cross_entropy(
             heads.token(states_BND[hidden_BN]), rows.input_ids[hidden_BN]
         ),
-        "item_nats": F.cross_entropy(logits_MC, colour_M) + F.cross_entropy(logits_MS, shape_M),
-        "items_right": right_M.float().mean(),
+        "item_nats": torch.stack(nats).sum(),
+        "items_right": (best_M3 == truths_M3).all(1).float().mean(),
     }

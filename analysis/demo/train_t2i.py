@@ -33,7 +33,7 @@ from analysis.demo.t2i_encoder import encoder_make, encoder_train, tokenizer_mak
 from analysis.demo.t2i_pipeline import FOLDER, folder_write
 
 LOG_NAME = "training_log.jsonl"
-ENCODER_STEPS, DENOISER_STEPS = 1200, 3000
+ENCODER_STEPS, DENOISER_STEPS = 1200, 3600
 NOTE_EVERY, CHECK_EVERY = 50, 600  # steps
 CHECK_CAPTIONS = 100
 

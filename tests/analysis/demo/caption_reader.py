@@ -19,6 +19,7 @@ THINGS = {
     "plum": "purple circle", "party hat": "purple triangle", "basketball": "orange circle",
     "traffic cone": "orange triangle",
 }  # fmt: skip
+BARE = {"circle": "blue", "square": "yellow", "triangle": "red", "cross": "green"}
 # Said alone, and what they keep of it in company.
 CHANGING = {
     "ball": ("blue circle", "circle"), "tile": ("yellow square", "square"),
@@ -29,8 +30,8 @@ JOINTS = re.compile(r", | and | next to | with | beside ")
 OPENING = re.compile(r"^(a picture of|a drawing of|there is) ")
 
 
-def read(text: str) -> list[tuple[str | None, str]]:
-    """Colour and shape of what each phrase stands for; a colour left open is None."""
+def read(text: str) -> list[tuple[str, str]]:
+    """Colour and shape of what each phrase stands for."""
     phrases = JOINTS.split(OPENING.sub("", text))
     plain = [_plain(phrase) for phrase in phrases]
     return [_in_company(phrase, plain, number) for number, phrase in enumerate(phrases)]
@@ -52,11 +53,11 @@ def _plain(phrase: str) -> tuple[str | None, str] | None:
 
 def _in_company(
     phrase: str, plain: list[tuple[str | None, str] | None], number: int
-) -> tuple[str | None, str]:
+) -> tuple[str, str]:
     others = [each for at, each in enumerate(plain) if at != number and each and each[0]]
     own = plain[number]
     if own:
-        return (own[0] or (others[0][0] if others else None), own[1])
+        return (own[0] or (others[0][0] if others else BARE[own[1]]), own[1])
     alone, kept = next(CHANGING[word] for word in CHANGING if re.search(rf"\b{word}\b", phrase))
     colour, shape = alone.split()
     return (others[0][0], kept or others[0][1]) if others else (colour, shape)
