@@ -7,7 +7,7 @@ step. All end in the same statement, from which the answer is read.
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
@@ -105,12 +105,30 @@ def number_document(rng: Random) -> Document:
     return Document(text, (), item.carriers, kept=((len(item.prompt) + 1, len(text)),))
 
 
+def numbers_asked(rng: Random) -> Document:
+    """A drill: one number story with its answer, of which only the numbers are asked."""
+    item = number_item(rng, held_out=False)
+    wording = rng.choices(list(WORDINGS), list(WORDINGS.values()))[0]
+    text = f"{item.prompt} {item.wordings[wording]}"
+    numbers = re.compile(r"\d+").finditer(text, len(item.prompt))
+    return Document(text, tuple(number.span() for number in numbers), ())
+
+
 def sums(rng: Random) -> Document:
     """A drill: single steps of courses, "5 + 3 = 8.", the answers being the results."""
+    return _steps_alone(rng, _equation)
+
+
+def sums_in_words(rng: Random) -> Document:
+    """The same drill in words, "7 without 1 leaves 6."."""
+    return _steps_alone(rng, _in_words)
+
+
+def _steps_alone(rng: Random, say: Callable[[int, int], str]) -> Document:
     text, answers = "", list[Span]()
     for _ in range(rng.randint(6, 12)):
         course = _course_draw(rng)
-        text += f" {_equation(course.start, course.changes[0])}"
+        text += f" {say(course.start, course.changes[0]).removesuffix('.')}"
         result = len(str(course.totals[0]))
         answers.append((len(text) - result, len(text)))
         text += "."

@@ -39,7 +39,13 @@ from analysis.demo.drills import (
     word_rounds,
 )
 from analysis.demo.gates_diffusion import FOLDER, numbers_filled
-from analysis.demo.numbers import number_document, number_item, sums
+from analysis.demo.numbers import (
+    number_document,
+    number_item,
+    numbers_asked,
+    sums,
+    sums_in_words,
+)
 from analysis.demo.stories import chains, document
 from analysis.demo.train_lm import FOLDER as LM_FOLDER
 from analysis.demo.train_lm import LOG_NAME, MASTERY_STEPS, WARMUP_STEPS
@@ -48,6 +54,16 @@ PEAK_RATE = 1e-3
 CHECK_EVERY = 500
 CHECK_ITEMS = 60
 SHORT_STORIES = partial(document, max_questions=None, facts=(2, 4))
+_EVERYTHING_RECKONED = mixed(
+    (0.05, chains),
+    (0.05, SHORT_STORIES),
+    (0.08, document),
+    (0.37, number_document),
+    (0.2, numbers_asked),
+    (0.1, sums),
+    (0.1, sums_in_words),
+    (0.05, tales),
+)
 # What a lesson teaches stays in the next one for a while: it is forgotten at once otherwise.
 LESSONS = (
     MaskedLesson("words again", 900, 32, word_rounds, masked=(0.1, 0.5), mastered=0.9),
@@ -93,6 +109,16 @@ LESSONS = (
         ),
         rate=(1.0, 0.02),
     ),
+    # By now texts are whole, and six in seven wrong answers have a wrong sum, mostly one in words.
+    MaskedLesson(
+        "all sums",
+        1200,
+        32,
+        mixed((0.3, sums), (0.4, sums_in_words), (0.3, numbers_asked)),
+        rate=(1.0, 0.5),
+    ),
+    MaskedLesson("reckoning on", 2800, 32, _EVERYTHING_RECKONED, rate=(0.8, 0.36)),
+    MaskedLesson("settling", 1300, 32, _EVERYTHING_RECKONED, rate=(0.36, 0.01)),
 )
 
 

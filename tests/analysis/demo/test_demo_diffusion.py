@@ -49,10 +49,10 @@ def test_forward_gives_the_stored_logits(model: ModernBertForMaskedLM) -> None:
 def test_level_on_a_slice(model: ModernBertForMaskedLM) -> None:
     """On the shortest canvas, which takes half of the steps.
 
-    The gate, 0.9, is not reached: 0.768 on 500 stories, so at least 0.68 on a slice of these.
+    The gate, 0.9, is not reached: 0.852 on 500 stories, so at least 0.77 on a slice of these.
     """
     filled = numbers_filled(model, TOKENIZER, held_out_numbers(SLICE), canvas=BLOCK)
-    assert fmean(filled) >= 0.68
+    assert fmean(filled) >= 0.77
 
 
 def test_report_is_of_the_gate() -> None:

@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.demo.corpus import Draw
 from analysis.demo.numbers import (
     TOTAL,
     WORDINGS,
     answer_read,
     number_document,
     number_item,
+    numbers_asked,
     sums,
+    sums_in_words,
 )
 from tests.analysis.demo.number_solver import solve
 
@@ -90,11 +93,25 @@ def test_wordings_fork_as_their_shares_say() -> None:
     assert heads["First"] / 2000 == pytest.approx(WORDINGS["steps"], abs=0.04)
 
 
-def test_sums_are_right() -> None:
-    document = sums(Random(4))
+@pytest.mark.parametrize(("drill", "sign"), [(sums, "="), (sums_in_words, "leaves")])
+def test_sums_are_right(drill: Draw, sign: str) -> None:
+    document = drill(Random(4))
+    assert sign in document.text
     found = STEP.findall(document.text)
     assert [document.text[a:b] for a, b in document.answers] == [total for *_, total in found]
     assert_true(found)
+    assert len(found) >= 6
+
+
+def test_all_numbers_of_an_answer_are_asked_and_nothing_else() -> None:
+    for seed in range(50):
+        document = numbers_asked(Random(seed))
+        prompt, answer = document.text.split("Answer: ")
+        asked = [document.text[a:b] for a, b in document.answers]
+        assert asked == re.findall(r"\d+", answer)
+        assert asked.count(str(solve(f"{prompt}Answer:"))) >= 2
+        assert min(a for a, _ in document.answers) > len(prompt)
+        assert document.carriers == document.kept == ()
 
 
 @pytest.mark.parametrize("text", ["", "He has many apples.", " has twelve ", "First 3 + 4 = 7."])
