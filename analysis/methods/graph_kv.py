@@ -14,33 +14,51 @@ copies of a segment visible, the answer hangs on their order): it is the mode `f
 analysis/segments/events.py describes the events and their order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 
-from analysis.events import Event
+import numpy as np
+import torch
+
+from analysis import text as texts
+from analysis.context import Alternative
+from analysis.errors import InvalidParams, ModelIncompatible
+from analysis.events import Event, Progress
 from analysis.method import Example
 from analysis.model import Model
+from analysis.segments import attention
+from analysis.segments.edges import Edge
 from analysis.segments.events import (
+    TOKENS_PER_EVENT,
     Answer,
     Arrangement,
+    Block,
     EdgeMass,
+    EdgeRow,
     KnockOut,
-    Layout,
+    Mode,
     Permutation,
+    Role,
     Routes,
+    SegmentRow,
     Segments,
+    SegmentToken,
     SegmentTokens,
     Sinks,
     Spread,
     TokenMass,
 )
+from analysis.segments.events import Layout as LayoutEvent
+from analysis.segments.layout import Layout
 from analysis.segments.params import SegmentParams as Params
+from analysis.segments.reading import Reading, read
 
 VERSION = "1"
 NEEDS = ("causal_lm",)
 EVENTS = (
-    Segments, SegmentTokens, Layout, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
+    Segments, SegmentTokens, LayoutEvent, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
     KnockOut, Permutation, Spread,
 )  # fmt: skip
+ALTERNATIVES = 5
 
 EXAMPLES = (
     Example(
@@ -68,5 +86,239 @@ EXAMPLES = (
 
 def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield what the segments and their edges make of the answer."""
-    del model, params
-    yield from ()
+    reading = read(model, params)
+    layouts = {mode: reading.layout(mode) for mode in reading.modes}
+    _refuse_unfit(model, reading, list(layouts.values()))
+    yield _segments_event(reading)
+    yield from _token_events(model, reading)
+    yield from (_layout_event(reading, layout) for layout in layouts.values())
+    answer = yield from _answer(model, reading, layouts[params.mode])
+    ready = {mode: layout.with_answer(answer) for mode, layout in layouts.items()}
+    found = yield from _arrangements(model, reading, layouts, answer)
+    yield from _attention(model, reading, ready[params.mode], len(answer))
+    if params.knock_outs:
+        yield from _knock_outs(model, reading, ready[params.mode], answer, found[params.mode])
+    for mode in ready:
+        yield from _permutations(model, reading, mode, answer, found[mode])
+
+
+def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> None:
+    longest = max(len(reading.answer), reading.params.max_new_tokens)
+    tokens = max(len(layout.ids_N) for layout in layouts) + longest
+    attention.refuse_unfit(model, tokens)
+    if reading.params.patterns and len(layouts[0].ids_N) + longest > attention.DENSE_TOKENS:
+        raise InvalidParams(
+            f"{layouts[0].mode} has {len(layouts[0].ids_N) + longest} tokens; patterns are read of "
+            f"{attention.DENSE_TOKENS} at most.",
+            remedy="Set patterns to false: edge mass then comes from the block-sparse route.",
+            field="patterns",
+        )
+    if not reading.params.patterns and not attention.runs_blockwise(model):
+        raise ModelIncompatible(
+            f"{model.info.architecture} does more in attention than the block-sparse route.",
+            remedy="Set patterns to true, or choose another model.",
+            field="model",
+        )
+
+
+def _segments_event(reading: Reading) -> Segments:
+    parts = reading.parts
+    return Segments(
+        segments=[
+            SegmentRow(id=segment.id, score=segment.score, tokens=len(ids))
+            for segment, ids in zip(reading.params.segments, parts.segments, strict=True)
+        ],
+        edges=_edge_rows(reading.edges),
+        prefix=len(parts.prefix),
+        question=len(parts.question),
+        longest=parts.longest,
+    )
+
+
+def _edge_rows(edges: Sequence[Edge]) -> list[EdgeRow]:
+    return [EdgeRow(source=source, target=target) for source, target in edges]
+
+
+def _token_events(model: Model, reading: Reading) -> Iterator[SegmentTokens]:
+    parts = reading.parts
+    yield from _stretches(model, "prefix", None, parts.prefix)
+    for number, ids in enumerate(parts.segments):
+        yield from _stretches(model, "segment", number, ids)
+    yield from _stretches(model, "question", None, parts.question)
+
+
+def _stretches(
+    model: Model, part: Role, segment: int | None, ids: list[int]
+) -> Iterator[SegmentTokens]:
+    shown = texts.display_texts(model.tokenizer, ids)
+    tokens = [SegmentToken(id=i, text=t) for i, t in zip(ids, shown, strict=True)]
+    for start in range(0, len(tokens), TOKENS_PER_EVENT):
+        stretch = tokens[start : start + TOKENS_PER_EVENT]
+        yield SegmentTokens(part=part, segment=segment, start=start, tokens=stretch)
+
+
+def _layout_event(reading: Reading, layout: Layout) -> LayoutEvent:
+    row_start, run_start, run_stop = layout.mask_runs()
+    together = sum(len(ids) for ids in reading.parts.segments)
+    answer = max(len(reading.answer), reading.params.max_new_tokens)
+    bounds = layout.structure.bounds
+    return LayoutEvent(
+        mode=layout.mode,
+        edges=_edge_rows(layout.edges),
+        blocks=[
+            Block(
+                role=block.role,
+                segment=block.segment,
+                round=block.round,
+                start=int(bounds[number]),
+                tokens=len(block.ids),
+                position=block.position,
+                reads=sorted(block.reads),
+            )
+            for number, block in enumerate(layout.blocks)
+        ],
+        tokens=len(layout.ids_N),
+        span=layout.positions_N[-1] + 1 + answer,
+        area=layout.structure.area,
+        relative_area=layout.segment_area / (together * (together + 1) / 2),
+        row_start=row_start,
+        run_start=run_start,
+        run_stop=run_stop,
+    )
+
+
+def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
+    """The answer given, or what the chosen mode writes."""
+    ids = reading.answer or (yield from _written(model, reading, layout))
+    yield from _stretches(model, "answer", None, ids)
+    yield Answer(
+        text=model.tokenizer.decode(ids),
+        tokens=len(ids),
+        written_by=None if reading.answer else layout.mode,
+    )
+    return ids
+
+
+def _written(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
+    ids: list[int] = []
+    longest = reading.params.max_new_tokens
+    for token in attention.write(model, layout, longest):
+        ids.append(token)
+        yield Progress(
+            stage=f"writing ({layout.mode})", done=len(ids), total=longest, unit="tokens"
+        )
+    return ids
+
+
+def _arrangements(
+    model: Model, reading: Reading, layouts: dict[Mode, Layout], answer: list[int]
+) -> Generator[Event, None, dict[Mode, float]]:
+    """What each mode makes of the answer; its log-probability by mode."""
+    found: dict[Mode, float] = {}
+    for mode, layout in layouts.items():
+        given = [layout.with_answer(answer)]
+        logits_TV = next(attention.answer_logits(model, given, len(answer), 1))
+        logprobs_TV = logits_TV.double().log_softmax(-1).cpu()
+        written = yield from _written(model, reading, layout)
+        event = _arrangement(model, reading, mode, answer, logprobs_TV, written)
+        found[mode] = event.logprob
+        yield event
+    return found
+
+
+def _arrangement(
+    model: Model,
+    reading: Reading,
+    mode: Mode,
+    answer: list[int],
+    logprobs_TV: torch.Tensor,
+    written: list[int],
+) -> Arrangement:
+    each_T = logprobs_TV[range(len(answer)), answer]
+    text, told = (str(model.tokenizer.decode(ids)) for ids in (written, reading.answer))
+    top = logprobs_TV[0].topk(min(ALTERNATIVES, logprobs_TV.shape[1]))
+    return Arrangement(
+        mode=mode,
+        logprob=float(each_T.sum()),
+        token_logprobs=each_T.tolist(),
+        alternatives=[
+            Alternative(id=int(token), text=model.tokenizer.decode([token]), logprob=float(value))
+            for token, value in zip(top.indices, top.values, strict=True)
+        ],
+        text=text,
+        right=text.startswith(told) if reading.answer else None,
+    )
+
+
+def _attention(model: Model, reading: Reading, layout: Layout, kept: int) -> Iterator[Event]:
+    """Edge mass, by patterns or block by block; with both, how far they differ."""
+    yield Progress(stage="reading attention", done=0, total=1, unit="passes")
+    found = attention.patterned(model, layout, kept) if reading.params.patterns else None
+    blocks = attention.blockwise(model, layout, kept) if attention.runs_blockwise(model) else None
+    chosen = found or blocks
+    assert chosen is not None
+    readers, sources, _ = layout.structure.parts
+    yield EdgeMass(
+        mode=layout.mode,
+        readers=readers.tolist(),
+        sources=sources.tolist(),
+        mass=_array(chosen.mass_PLH),
+    )
+    if found:
+        several = [n for n, block in enumerate(layout.blocks) if len(block.ids) > 1]
+        yield TokenMass(mode=layout.mode, mass=_array(found.tokens_LCN))
+        yield Sinks(mode=layout.mode, blocks=several, mass=_array(found.sinks_CLH[several]))
+    if found and blocks:
+        yield Routes(
+            mode=layout.mode,
+            logit_difference=_largest(found.logits_TV - blocks.logits_TV),
+            mass_difference=_largest(found.mass_PLH - blocks.mass_PLH),
+        )
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    array: np.ndarray = values.float().cpu().numpy()
+    return array
+
+
+def _largest(values: torch.Tensor) -> float:
+    return float(values.abs().max())
+
+
+def _logprobs(
+    model: Model, reading: Reading, layouts: Sequence[Layout], answer: list[int]
+) -> Iterator[float]:
+    """Log-probability of the answer in each layout that holds it."""
+    limit = reading.params.rows_per_forward
+    for logits_TV in attention.answer_logits(model, layouts, len(answer), limit):
+        yield float(logits_TV.double().log_softmax(-1)[range(len(answer)), answer].sum())
+
+
+def _knock_outs(
+    model: Model, reading: Reading, layout: Layout, answer: list[int], whole: float
+) -> Iterator[KnockOut]:
+    cut = [layout.without(edge) for edge in layout.edges]
+    for number, logprob in enumerate(_logprobs(model, reading, cut, answer)):
+        yield KnockOut(edge=number, logprob=logprob, delta=logprob - whole)
+
+
+def _permutations(
+    model: Model, reading: Reading, mode: Mode, answer: list[int], whole: float
+) -> Iterator[Event]:
+    """Other orders of the segments, if there are any."""
+    first, *others = reading.orders() or [()]
+    if not others:
+        return
+    layouts = [reading.layout(mode, order).with_answer(answer) for order in others]
+    yield Permutation(mode=mode, number=0, order=list(first), logprob=whole)
+    found = [whole]
+    for number, logprob in enumerate(_logprobs(model, reading, layouts, answer), 1):
+        found.append(logprob)
+        order = list(others[number - 1])
+        yield Permutation(mode=mode, number=number, order=order, logprob=logprob)
+    yield Spread(
+        mode=mode,
+        orders=len(found),
+        std=float(np.std(found)),
+        range=max(found) - min(found),
+    )

@@ -1,0 +1,262 @@
+"""Running layouts: in batches under a dense mask, block by block, or eagerly with hooks.
+
+Every route gives each token its own position and says in full who reads whom. Positions that
+restart without a mask would be taken for packed sequences by transformers, and a mask over tokens
+alone would let everything be read.
+
+Shape legend: B rows, N tokens, T tokens of the answer, V vocabulary, L layers, H heads, P pairs of
+blocks, C blocks.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from analysis.decoding.stops import eos_ids
+from analysis.errors import ModelIncompatible
+from analysis.model import Model
+from analysis.segments.layout import Layout
+from kernels.block_attention import BlockAttention, BlockStructure, block_attention, part_mass
+
+NAME = "segments"
+DENSE_TOKENS = 2048  # above, N × N masks are not made
+
+
+@dataclass(frozen=True)
+class Blockwise:
+    """`logits_TV` at the last tokens, and edge mass `mass_PLH` over the structure's parts."""
+
+    logits_TV: torch.Tensor
+    mass_PLH: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Patterned:
+    """The same by eager attention, with the share of attention that each block pays to each token,
+    `tokens_LCN` (mean over its tokens and the heads), and on its first token, `sinks_CLH` (mean
+    over its tokens after the first; 0 for a block of one token)."""
+
+    logits_TV: torch.Tensor
+    mass_PLH: torch.Tensor
+    tokens_LCN: torch.Tensor
+    sinks_CLH: torch.Tensor
+
+
+def refuse_unfit(model: Model, tokens: int) -> None:
+    """Raise ModelIncompatible for a model whose attention is not this form's."""
+    config = model.plain.config.get_text_config()
+    name = model.info.architecture
+    if "position_ids" not in inspect.signature(model.plain.forward).parameters:
+        raise _unfit(f"{name} cannot be given positions")
+    kinds = set(getattr(config, "layer_types", None) or ()) - {
+        "full_attention",
+        "sliding_attention",
+    }
+    if kinds:
+        raise _unfit(f"{name} has layers of {', '.join(sorted(kinds))}")
+    window = getattr(config, "sliding_window", None)
+    if window and tokens > window:
+        raise ModelIncompatible(
+            f"{name} reads {window} tokens back in some layers; there are {tokens}.",
+            remedy="Shorten the segments, or choose a model without a sliding window.",
+            field="model",
+        )
+
+
+def _unfit(why: str) -> ModelIncompatible:
+    return ModelIncompatible(
+        f"{why}: what a segment reads cannot be chosen.",
+        remedy="Choose a causal language model with ordinary attention.",
+        field="model",
+    )
+
+
+def runs_blockwise(model: Model) -> bool:
+    """Whether attention is a softmax of scores alone, called through transformers' interface."""
+    config = model.plain.config.get_text_config()
+    capped = getattr(config, "attn_logit_softcapping", None)
+    sinks = config.model_type == "gpt_oss"
+    return bool(getattr(model.plain, "_supports_attention_backend", False)) and not (
+        capped or sinks
+    )
+
+
+def answer_logits(
+    model: Model, layouts: Sequence[Layout], kept: int, limit: int
+) -> Iterator[torch.Tensor]:
+    """Logits at the last `kept` tokens of each layout, [T, V], in their order.
+
+    Neighbours of one length share a forward pass of at most `limit` rows.
+    """
+    for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
+        same = list(group)
+        if tokens > DENSE_TOKENS and runs_blockwise(model):
+            for layout in same:
+                yield blockwise(model, layout, kept, with_mass=False).logits_TV
+            continue
+        size = model.rows_per_pass(tokens, kept, limit)
+        for at in range(0, len(same), size):
+            yield from _dense(model, same[at : at + size], kept)
+
+
+@torch.inference_mode()
+def _dense(model: Model, layouts: Sequence[Layout], kept: int) -> torch.Tensor:
+    """[B, T, V]."""
+    out = model.forward(**_inputs(model, layouts), logits_to_keep=kept, use_cache=False)
+    logits_BTV: torch.Tensor = out.logits[:, -kept:]
+    return logits_BTV
+
+
+def _inputs(model: Model, layouts: Sequence[Layout]) -> dict[str, torch.Tensor]:
+    mask_BNN = torch.stack([layout.structure.mask(model.device) for layout in layouts])
+    mask_B1NN = additive(mask_BNN[:, None], model.plain.dtype)
+    return {**_tokens(model, layouts), "attention_mask": mask_B1NN}
+
+
+def _tokens(model: Model, layouts: Sequence[Layout]) -> dict[str, torch.Tensor]:
+    return {
+        "input_ids": torch.tensor([one.ids_N for one in layouts], device=model.device),
+        "position_ids": torch.tensor([one.positions_N for one in layouts], device=model.device),
+    }
+
+
+def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """0 where the mask is true, the type's lowest number elsewhere: what every route can add."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+@torch.inference_mode()
+def blockwise(model: Model, layout: Layout, kept: int, *, with_mass: bool = True) -> Blockwise:
+    """One pass in which scores that nobody reads are never computed."""
+    seen: list[torch.Tensor] = []
+    keep = (lambda found: seen.append(part_mass(found, layout.structure)[0])) if with_mass else None
+    with block_sparse(model, layout.structure, keep):
+        out = model.forward(**_tokens(model, [layout]), logits_to_keep=kept, use_cache=False)
+    mass = torch.stack(seen).permute(2, 0, 1) if with_mass else torch.empty(0)
+    return Blockwise(out.logits[0, -kept:], mass)
+
+
+@contextmanager
+def block_sparse(
+    model: Model, structure: BlockStructure, keep: Callable[[BlockAttention], None] | None
+) -> Iterator[None]:
+    """Context in which `model.plain` attends by blocks; `keep` gets each layer's attention."""
+    own = model.plain.config._attn_implementation
+    ALL_ATTENTION_FUNCTIONS[NAME] = partial(_attend, structure, keep)
+    try:
+        model.plain.set_attn_implementation(NAME)
+        yield
+    finally:
+        model.plain.set_attn_implementation(own)
+        del ALL_ATTENTION_FUNCTIONS[NAME]
+
+
+def _attend(
+    structure: BlockStructure,
+    keep: Callable[[BlockAttention], None] | None,
+    module: torch.nn.Module,
+    query_BHND: torch.Tensor,
+    key_BGND: torch.Tensor,
+    value_BGND: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """As transformers calls attention; the output is [B, N, H, D]."""
+    del module, attention_mask
+    found = block_attention(
+        query_BHND, key_BGND, value_BGND, structure, scale=scaling, parts=keep is not None
+    )
+    if keep is not None:
+        keep(found)
+    return found.output_BHND.transpose(1, 2).contiguous(), None
+
+
+@torch.inference_mode()
+def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
+    """One eager pass with hooks, each layer's pattern reduced as it comes."""
+    sums = _Sums(layout.structure, model.device)
+    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
+    inputs = _inputs(model, [layout])
+    with model.hooks([(name, sums.add) for name in names]):
+        logits_BNV = model.bridge(inputs.pop("input_ids"), **inputs)
+    model.rows, model.forwards = model.rows + 1, model.forwards + 1
+    return Patterned(
+        logits_BNV[0, -kept:],
+        torch.stack(sums.mass_HP).permute(2, 0, 1),
+        torch.stack(sums.tokens_CN),
+        torch.stack(sums.sinks_HC).permute(2, 0, 1),
+    )
+
+
+class _Sums:
+    """Patterns as means over the tokens of each block, layer by layer."""
+
+    def __init__(self, structure: BlockStructure, device: torch.device) -> None:
+        lengths_C = torch.tensor(structure.lengths, device=device)
+        self.member_CN = torch.nn.functional.one_hot(torch.repeat_interleave(lengths_C)).T
+        self.lengths_C1 = lengths_C[:, None]
+        self.first_C = torch.tensor(structure.bounds[:-1], device=device)
+        self.reader_P, self.source_P, _ = map(torch.tensor, structure.parts)
+        self.mass_HP: list[torch.Tensor] = []
+        self.tokens_CN: list[torch.Tensor] = []
+        self.sinks_HC: list[torch.Tensor] = []
+
+    def add(self, pattern_1HNN: torch.Tensor, hook: object) -> None:
+        del hook
+        pattern_HNN = pattern_1HNN[0]
+        member_CN = self.member_CN.to(pattern_HNN.dtype)
+        total_HCN = member_CN @ pattern_HNN
+        mean_HCN = total_HCN / self.lengths_C1
+        self.mass_HP.append((mean_HCN @ member_CN.T)[:, self.reader_P, self.source_P])
+        self.tokens_CN.append(mean_HCN.mean(0))
+        self.sinks_HC.append(self._sinks(pattern_HNN, total_HCN))
+
+    def _sinks(self, pattern_HNN: torch.Tensor, total_HCN: torch.Tensor) -> torch.Tensor:
+        """What the first token pays to itself is left out."""
+        every_C = torch.arange(len(self.first_C))
+        own_HC = pattern_HNN[:, self.first_C, self.first_C]
+        return (total_HCN[:, every_C, self.first_C] - own_HC) / (self.lengths_C1[:, 0] - 1).clamp(1)
+
+
+@torch.inference_mode()
+def write(model: Model, layout: Layout, length: int) -> Iterator[int]:
+    """Yield up to `length` ids, the likeliest each time; an end-of-text token is the last one.
+
+    The layout is read once; what is written goes on from its last position and reads everything.
+    """
+    stops, cache, start = eos_ids(model), DynamicCache(), layout.positions_N[-1] + 1
+    out = _prefill(model, layout, cache)
+    for position in range(start, start + length):
+        token = int(out.logits[0, -1].argmax())
+        yield token
+        if token in stops or position == start + length - 1:
+            return
+        out = _step(model, cache, token, position)
+
+
+def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
+    rest = {"past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+    if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model):
+        with block_sparse(model, layout.structure, None):
+            return model.forward(**_tokens(model, [layout]), **rest)
+    return model.forward(**_inputs(model, [layout]), **rest)
+
+
+def _step(model: Model, cache: DynamicCache, token: int, position: int) -> Any:
+    mask = torch.ones(1, 1, 1, cache.get_seq_length() + 1, dtype=torch.bool, device=model.device)
+    return model.forward(
+        input_ids=torch.tensor([[token]], device=model.device),
+        position_ids=torch.tensor([[position]], device=model.device),
+        attention_mask=additive(mask, model.plain.dtype),
+        past_key_values=cache,
+        use_cache=True,
+    )
