@@ -52,14 +52,14 @@ class SegmentParams(BaseParams):
         description="Edges as given, or made from the scores (without scores, from the order): "
         "top_m: every other segment reads the m best; chains: the best is read by the next three, "
         "these by the rest; star: the best reads all others.",
-        json_schema_extra={"group": "Segments"},
+        json_schema_extra={"widget": "structure", "group": "Segments"},
     )
     top_m: int = Field(
         default=2,
         ge=1,
         le=MOST_SEGMENTS,
         description="m of the preset top_m.",
-        json_schema_extra={"group": "Segments"},
+        json_schema_extra={"widget": "structure", "group": "Segments"},
     )
     question: str = Field(
         min_length=1,
