@@ -9,24 +9,21 @@ blocks, C blocks.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from typing import Any
 
 import torch
 from transformers import DynamicCache
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from analysis.block_sparse import block_sparse
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
 from analysis.segments.layout import Layout
-from kernels.block_attention import BlockAttention, BlockStructure, block_attention, part_mass
+from kernels.block_attention import BlockAttention, BlockStructure, part_mass
 
-NAME = "segments"
 DENSE_TOKENS = 2048  # above, N × N masks are not made
 
 
@@ -137,47 +134,14 @@ def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 def blockwise(model: Model, layout: Layout, kept: int, *, with_mass: bool = True) -> Blockwise:
     """One pass in which scores that nobody reads are never computed."""
     seen: list[torch.Tensor] = []
-    keep = (lambda found: seen.append(part_mass(found, layout.structure)[0])) if with_mass else None
-    with block_sparse(model, layout.structure, keep):
+
+    def keep(found: BlockAttention) -> None:
+        seen.append(part_mass(found, layout.structure)[0])
+
+    with block_sparse(model.plain, layout.structure, keep if with_mass else None):
         out = model.forward(**_tokens(model, [layout]), logits_to_keep=kept, use_cache=False)
     mass = torch.stack(seen).permute(2, 0, 1) if with_mass else torch.empty(0)
     return Blockwise(out.logits[0, -kept:], mass)
-
-
-@contextmanager
-def block_sparse(
-    model: Model, structure: BlockStructure, keep: Callable[[BlockAttention], None] | None
-) -> Iterator[None]:
-    """Context in which `model.plain` attends by blocks; `keep` gets each layer's attention."""
-    own = model.plain.config._attn_implementation
-    ALL_ATTENTION_FUNCTIONS[NAME] = partial(_attend, structure, keep)
-    try:
-        model.plain.set_attn_implementation(NAME)
-        yield
-    finally:
-        model.plain.set_attn_implementation(own)
-        del ALL_ATTENTION_FUNCTIONS[NAME]
-
-
-def _attend(
-    structure: BlockStructure,
-    keep: Callable[[BlockAttention], None] | None,
-    module: torch.nn.Module,
-    query_BHND: torch.Tensor,
-    key_BGND: torch.Tensor,
-    value_BGND: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **_: Any,
-) -> tuple[torch.Tensor, None]:
-    """As transformers calls attention; the output is [B, N, H, D]."""
-    del module, attention_mask
-    found = block_attention(
-        query_BHND, key_BGND, value_BGND, structure, scale=scaling, parts=keep is not None
-    )
-    if keep is not None:
-        keep(found)
-    return found.output_BHND.transpose(1, 2).contiguous(), None
 
 
 @torch.inference_mode()
@@ -246,7 +210,7 @@ def write(model: Model, layout: Layout, length: int) -> Iterator[int]:
 def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
     rest = {"past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
     if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model):
-        with block_sparse(model, layout.structure, None):
+        with block_sparse(model.plain, layout.structure):
             return model.forward(**_tokens(model, [layout]), **rest)
     return model.forward(**_inputs(model, [layout]), **rest)
 
