@@ -65,8 +65,8 @@ def logits(
 ) -> torch.Tensor:
     """Logits at the kept positions, [B, T, V], by the SDPA route.
 
-    `positions_N` are position ids, by default 0 to N − 1. Raises CutOutOfRange where a token is
-    left nothing to attend to, ModelIncompatible, OutOfMemory.
+    `positions_N` are position ids, by default 0 to N − 1; [B, N] where rows differ. Raises
+    CutOutOfRange where a token is left nothing to attend to, ModelIncompatible, OutOfMemory.
     """
     given = _inputs(model, ids_BN, masks, positions_N)
     with masked(model.plain, masks):
@@ -129,7 +129,7 @@ def _inputs(
     if positions_N is not None:
         # Positions that start again are else read as texts packed into one row.
         given[MASK] = torch.ones_like(given["input_ids"])
-        given["position_ids"] = positions_N.to(model.device).expand(1, -1)
+        given["position_ids"] = torch.atleast_2d(positions_N).to(model.device)
     return given
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from analysis import attention_masks
 from analysis.block_sparse import block_sparse
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
@@ -104,30 +105,28 @@ def answer_logits(
             yield from _dense(model, same[at : at + size], kept)
 
 
-@torch.inference_mode()
 def _dense(model: Model, layouts: Sequence[Layout], kept: int) -> torch.Tensor:
     """[B, T, V]."""
-    out = model.forward(**_inputs(model, layouts), logits_to_keep=kept, use_cache=False)
-    logits_BTV: torch.Tensor = out.logits[:, -kept:]
-    return logits_BTV
+    ids_BN, positions_BN = _tokens(model, layouts)
+    last_T = torch.arange(ids_BN.shape[1] - kept, ids_BN.shape[1])
+    return attention_masks.logits(
+        model, ids_BN, _masks(model, layouts), keep_T=last_T, positions_N=positions_BN
+    )
 
 
-def _inputs(model: Model, layouts: Sequence[Layout]) -> dict[str, torch.Tensor]:
+def _tokens(model: Model, layouts: Sequence[Layout]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and positions, [B, N] each."""
+    ids_BN, positions_BN = (
+        torch.tensor([getattr(layout, name) for layout in layouts], device=model.device)
+        for name in ("ids_N", "positions_N")
+    )
+    return ids_BN, positions_BN
+
+
+def _masks(model: Model, layouts: Sequence[Layout]) -> list[torch.Tensor]:
+    """The same in every layer and head."""
     mask_BNN = torch.stack([layout.structure.mask(model.device) for layout in layouts])
-    mask_B1NN = additive(mask_BNN[:, None], model.plain.dtype)
-    return {**_tokens(model, layouts), "attention_mask": mask_B1NN}
-
-
-def _tokens(model: Model, layouts: Sequence[Layout]) -> dict[str, torch.Tensor]:
-    return {
-        "input_ids": torch.tensor([one.ids_N for one in layouts], device=model.device),
-        "position_ids": torch.tensor([one.positions_N for one in layouts], device=model.device),
-    }
-
-
-def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """0 where the mask is true, the type's lowest number elsewhere: what every route can add."""
-    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+    return [mask_BNN[:, None]] * model.info.layers
 
 
 @torch.inference_mode()
@@ -138,8 +137,11 @@ def blockwise(model: Model, layout: Layout, kept: int, *, with_mass: bool = True
     def keep(found: BlockAttention) -> None:
         seen.append(part_mass(found, layout.structure)[0])
 
+    ids, positions = _tokens(model, [layout])
     with block_sparse(model.plain, layout.structure, keep if with_mass else None):
-        out = model.forward(**_tokens(model, [layout]), logits_to_keep=kept, use_cache=False)
+        out = model.forward(
+            input_ids=ids, position_ids=positions, logits_to_keep=kept, use_cache=False
+        )
     mass = torch.stack(seen).permute(2, 0, 1) if with_mass else torch.empty(0)
     return Blockwise(out.logits[0, -kept:], mass)
 
@@ -149,10 +151,11 @@ def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
     """One eager pass with hooks, each layer's pattern reduced as it comes."""
     sums = _Sums(layout.structure, model.device)
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
-    inputs = _inputs(model, [layout])
+    ids, positions = _tokens(model, [layout])
     with model.hooks([(name, sums.add) for name in names]):
-        logits_BNV = model.bridge(inputs.pop("input_ids"), **inputs)
-    model.rows, model.forwards = model.rows + 1, model.forwards + 1
+        logits_BNV = attention_masks.hooked(
+            model, ids, _masks(model, [layout]), positions_N=positions
+        ).logits_BNV
     return Patterned(
         logits_BNV[0, -kept:],
         torch.stack(sums.mass_HP).permute(2, 0, 1),
@@ -208,19 +211,22 @@ def write(model: Model, layout: Layout, length: int) -> Iterator[int]:
 
 
 def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
-    rest = {"past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+    ids, positions = _tokens(model, [layout])
+    given = {"input_ids": ids, "position_ids": positions, "past_key_values": cache}
     if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model):
         with block_sparse(model.plain, layout.structure):
-            return model.forward(**_tokens(model, [layout]), **rest)
-    return model.forward(**_inputs(model, [layout]), **rest)
+            return model.forward(**given, use_cache=True, logits_to_keep=1)
+    with attention_masks.masked(model.plain, _masks(model, [layout])):
+        mask = torch.ones_like(ids)
+        return model.forward(**given, attention_mask=mask, use_cache=True, logits_to_keep=1)
 
 
 def _step(model: Model, cache: DynamicCache, token: int, position: int) -> Any:
-    mask = torch.ones(1, 1, 1, cache.get_seq_length() + 1, dtype=torch.bool, device=model.device)
+    """A token that reads all before it: what transformers does of itself."""
     return model.forward(
         input_ids=torch.tensor([[token]], device=model.device),
         position_ids=torch.tensor([[position]], device=model.device),
-        attention_mask=additive(mask, model.plain.dtype),
+        attention_mask=torch.ones(1, cache.get_seq_length() + 1, device=model.device),
         past_key_values=cache,
         use_cache=True,
     )

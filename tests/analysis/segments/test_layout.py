@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from analysis.segments import edges as drawing
 from analysis.segments.edges import Edge
+from analysis.segments.events import Role
 from analysis.segments.layout import Layout, Parts, Plan, arrange, random_orders
 
 often = settings(deadline=None, max_examples=60)
-Token = tuple[str, int, int, int]  # role, segment, round, number in its block
+Token = tuple[Role, int, int, int]  # role, segment, round, number in its block
 
 
 def parts_of(lengths: list[int], prefix: int = 1, question: int = 2) -> Parts:
@@ -24,12 +25,13 @@ def tokens_of(layout: Layout) -> list[Token]:
     """Every token with the copy that it belongs to; the answer's place counts as question."""
     ending = [b for b in layout.blocks if b.role in ("question", "answer")]
     copies = [b for b in layout.blocks if b not in ending]
-    held = [
+    held: list[Token] = [
         (b.role, -1 if b.segment is None else b.segment, b.round or 0, at)
         for b in copies
         for at in range(len(b.ids))
     ]
-    return held + [("question", -1, 0, at) for at in range(sum(len(b.ids) for b in ending))]
+    held += [("question", -1, 0, at) for at in range(sum(len(b.ids) for b in ending))]
+    return held
 
 
 def mask_by_definition(layout: Layout, plan: Plan) -> np.ndarray:
