@@ -59,26 +59,106 @@ EVENTS = (
     KnockOut, Permutation, Spread,
 )  # fmt: skip
 ALTERNATIVES = 5
+LETTER = [
+    {"id": "hanna", "text": "Hanna ran to the park.", "score": 0.4},
+    {"id": "letter", "text": "Ella took the letter.", "score": 0.9},
+    {"id": "later", "text": "After that, Hanna went to the kitchen.", "score": 0.3},
+    {"id": "ella", "text": "Ella went to the castle.", "score": 0.6},
+    {"id": "cup", "text": "The cup is with Hanna.", "score": 0.2},
+]
 
 EXAMPLES = (
     Example(
-        name="Where is it? Two hops",
-        look_for="Nobody says where the ring is: the segment that says where Emma is must read the "
-        "one that says that she has it.",
+        name="Five pears in a drawer",
+        look_for="The answer stands in one segment and needs another: cut drawer → simon and it is "
+        "lost, cut sam → carl and nothing happens. Without edges the model says seven.",
         model="demo-lm",
         params={
             "segments": [
-                {"id": "nora", "text": "Nora walked to the cave.", "score": 0.3},
-                {"id": "ring", "text": "Emma took the ring.", "score": 0.9},
-                {"id": "coat", "text": "Liam has the coat.", "score": 0.2},
-                {"id": "emma", "text": "Emma is waiting in the hall.", "score": 0.7},
+                {"id": "carl", "text": "Carl picked up seven pears."},
+                {"id": "drawer", "text": "Someone put five pears into the drawer."},
+                {"id": "sam", "text": "Sam got three pears."},
+                {"id": "simon", "text": "Simon picked up the drawer."},
             ],
             "edges": [
-                {"source": "ring", "target": "emma"},
-                {"source": "coat", "target": "nora"},
+                {"source": "drawer", "target": "simon"},
+                {"source": "sam", "target": "carl"},
             ],
-            "question": "Question: Where is the ring? Answer:",
-            "answer": " hall",
+            "question": "Question: How many pears does Simon have? Answer:",
+            "answer": " five",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="In any order",
+        look_for="Where the segments share their positions, every order gives the same answer; as "
+        "one text, the answer hangs on the order, and the one given is wrong.",
+        model="demo-lm",
+        params={
+            "segments": LETTER,
+            "edges": [
+                {"source": "letter", "target": "ella"},
+                {"source": "cup", "target": "hanna"},
+            ],
+            "question": "Question: Where is the letter now? Answer:",
+            "answer": " castle",
+            "max_new_tokens": 2,
+            "permutations": 16,
+        },
+    ),
+    Example(
+        name="Draw the missing edge",
+        look_for="The only edge is of no use, and the model says six. Draw leo → ella, run again, "
+        "and it says eight.",
+        model="demo-lm",
+        params={
+            "segments": [
+                {"id": "ella", "text": "Ella has as many shells as Leo."},
+                {"id": "theater", "text": "Someone left seven shells in the theater."},
+                {"id": "leo", "text": "Leo has eight shells."},
+                {"id": "maria", "text": "Maria picked up six shells."},
+            ],
+            "edges": [{"source": "theater", "target": "maria"}],
+            "question": "Question: How many shells does Ella have? Answer:",
+            "answer": " eight",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="By score alone",
+        look_for="Every segment reads the one with the best score. Not every edge helps: without "
+        "letter → hanna the answer comes back.",
+        model="demo-lm",
+        params={
+            "segments": LETTER,
+            "preset": "top_m",
+            "top_m": 1,
+            "question": "Question: Where is the letter now? Answer:",
+            "answer": " castle",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="In a circle, twice",
+        look_for="Two segments read each other: each is encoded alone, and then in two rounds with "
+        "what the other was a round before. Read as one text, the answer is wrong.",
+        model="demo-lm",
+        params={
+            "segments": [
+                {"id": "julia", "text": "Julia ran to the yard."},
+                {"id": "pillow", "text": "The pillow was taken by Julia."},
+                {"id": "tom", "text": "Tom walked to the church."},
+                {"id": "spoon", "text": "Tom found the spoon."},
+                {"id": "later", "text": "Later, Tom walked to the forest."},
+            ],
+            "edges": [
+                {"source": "pillow", "target": "julia"},
+                {"source": "julia", "target": "pillow"},
+            ],
+            "rounds": 2,
+            "question": "Question: Where is the pillow now? Answer:",
+            "answer": " yard",
+            "max_new_tokens": 2,
         },
     ),
 )
