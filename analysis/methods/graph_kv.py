@@ -11,6 +11,11 @@ One forward pass with a block mask and these positions equals encoding segment b
 code that the authors released for retrieval is another algorithm (consecutive positions, both
 copies of a segment visible, the answer hangs on their order): it is the mode `full` here.
 
+What an arrangement is worth to a model is measured, not promised: that of the paper was tuned for
+it. demo-lm was not; on 400 held-out questions where two segments must be joined, cutting the edge
+between them costs the answer 0.24 ± 0.02 nats in `graph` (right 80 % → 68 %) and 0.14 ± 0.02 in
+`graph_ordered`, cutting an edge between two others −0.04 ± 0.01 and −0.05 ± 0.01.
+
 analysis/segments/events.py describes the events and their order.
 """
 
