@@ -18,7 +18,7 @@ import torch
 from transformers import DynamicCache
 
 from analysis import attention_masks
-from analysis.block_sparse import block_sparse
+from analysis.block_sparse import Keep, block_sparse
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
@@ -97,8 +97,7 @@ def answer_logits(
     for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
         same = list(group)
         if tokens > DENSE_TOKENS and runs_blockwise(model):
-            for layout in same:
-                yield blockwise(model, layout, kept, with_mass=False).logits_TV
+            yield from (_block_logits(model, layout, kept) for layout in same)
             continue
         size = model.rows_per_pass(tokens, kept, limit)
         for at in range(0, len(same), size):
@@ -129,26 +128,36 @@ def _masks(model: Model, layouts: Sequence[Layout]) -> list[torch.Tensor]:
     return [mask_BNN[:, None]] * model.info.layers
 
 
-@torch.inference_mode()
-def blockwise(model: Model, layout: Layout, kept: int, *, with_mass: bool = True) -> Blockwise:
+def blockwise(model: Model, layout: Layout, kept: int) -> Blockwise:
     """One pass in which scores that nobody reads are never computed."""
     seen: list[torch.Tensor] = []
 
     def keep(found: BlockAttention) -> None:
         seen.append(part_mass(found, layout.structure)[0])
 
+    logits_TV = _block_logits(model, layout, kept, keep)
+    return Blockwise(logits_TV, torch.stack(seen).permute(2, 0, 1))
+
+
+@torch.inference_mode()
+def _block_logits(
+    model: Model, layout: Layout, kept: int, keep: Keep | None = None
+) -> torch.Tensor:
+    """[T, V]."""
     ids, positions = _tokens(model, [layout])
-    with block_sparse(model.plain, layout.structure, keep if with_mass else None):
+    with block_sparse(model.plain, layout.structure, keep):
         out = model.forward(
             input_ids=ids, position_ids=positions, logits_to_keep=kept, use_cache=False
         )
-    mass = torch.stack(seen).permute(2, 0, 1) if with_mass else torch.empty(0)
-    return Blockwise(out.logits[0, -kept:], mass)
+    logits_TV: torch.Tensor = out.logits[0, -kept:]
+    return logits_TV
 
 
 @torch.inference_mode()
 def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
-    """One eager pass with hooks, each layer's pattern reduced as it comes."""
+    """One eager pass with hooks, each layer's pattern reduced as it comes. Raises OutOfMemory."""
+    tokens = len(layout.ids_N)
+    model.rows_per_pass(tokens, tokens, 1)  # refuses a row that does not fit
     sums = _Sums(layout.structure, model.device)
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
     ids, positions = _tokens(model, [layout])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from random import Random
+from typing import get_args
 
 from transformers import PreTrainedTokenizerBase
 
@@ -28,11 +29,8 @@ class Reading:
     @property
     def modes(self) -> list[Mode]:
         """The chosen one, then those beside it."""
-        every: list[Mode] = [
-            "graph", "graph_ordered", "sequential", "parallel", "full", "random_edges",
-        ]  # fmt: skip
         chosen = self.params.mode
-        beside = [m for m in every if m != chosen and getattr(self.params, f"with_{m}")]
+        beside = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
         return [chosen, *beside]
 
     def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> Layout:
