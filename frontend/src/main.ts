@@ -3,6 +3,7 @@ import App from "./App.svelte";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/form.css";
+import "./styles/segments.css";
 import "./styles/pages.css";
 import "./styles/narrow.css";
 import { applyTheme } from "./theme";

@@ -1,5 +1,7 @@
 // A method's JSON schema, read as the fields of a form. Pure, so that it is tested alone.
 
+import type { Segment } from "./segments/documents";
+
 export type Value = string | number | boolean;
 export type Values = Record<string, unknown>;
 
@@ -8,18 +10,30 @@ export interface Field {
   label: string;
   help: string;
   group: string;
-  /** hidden: set by the pictures, not by typing. */
+  /** hidden: set by the pictures, not by typing; edges: drawn with the segments they join. */
   control:
-    "lines" | "line" | "integer" | "number" | "switch" | "choice" | "model" | "picture" | "hidden";
+    | "lines"
+    | "line"
+    | "integer"
+    | "number"
+    | "switch"
+    | "choice"
+    | "model"
+    | "picture"
+    | "hidden"
+    | "segments"
+    | "edges";
   default: Value;
   required: boolean;
   choices: Value[];
   bounds: Bounds;
   /** The only capability of a model for which it has a meaning; null: for any. */
   capability: string | null;
+  /** Limits of each segment's text. */
+  texts: Bounds;
 }
 
-/** Limits of a number, or of the length of a text. */
+/** Limits of a number, or of the length of a text or a list. */
 interface Bounds {
   min?: number;
   max?: number;
@@ -39,7 +53,7 @@ export function fieldsOf(schema: Schema): Field[] {
   const required = new Set((schema.required ?? []) as string[]);
   const definitions = (schema.$defs ?? {}) as Record<string, Schema>;
   return Object.entries(properties).map(([name, property]) =>
-    fieldOf(name, resolve(property, definitions), required.has(name)),
+    fieldOf(name, resolve(property, definitions), definitions, required.has(name)),
   );
 }
 
@@ -76,7 +90,12 @@ function choicesOf(schema: Schema): Value[] {
   return schema.const === undefined ? [] : [schema.const as Value];
 }
 
-function fieldOf(name: string, schema: Schema, required: boolean): Field {
+function fieldOf(
+  name: string,
+  schema: Schema,
+  definitions: Record<string, Schema>,
+  required: boolean,
+): Field {
   const control = controlOf(schema);
   return {
     name,
@@ -89,12 +108,21 @@ function fieldOf(name: string, schema: Schema, required: boolean): Field {
     choices: choicesOf(schema),
     bounds: boundsOf(schema),
     capability: typeof schema.capability === "string" ? schema.capability : null,
+    texts: textsOf(schema, definitions),
   };
 }
 
+function textsOf({ items }: Schema, definitions: Record<string, Schema>): Bounds {
+  const { properties } = resolve((items ?? {}) as Schema, definitions);
+  return boundsOf((properties as Record<string, Schema> | undefined)?.text ?? {});
+}
+
+/** Controls that a schema asks for by name, whatever the type. */
+const OWN = ["hidden", "picture", "segments", "edges"] as const;
+
 function controlOf(schema: Schema): Field["control"] {
-  if (schema.widget === "hidden") return "hidden";
-  if (schema.widget === "picture") return "picture";
+  const own = OWN.find((control) => control === schema.widget);
+  if (own) return own;
   if (choicesOf(schema).length) return "choice";
   if (schema.widget === "model") return "model";
   if (schema.type === "boolean") return "switch";
@@ -102,16 +130,17 @@ function controlOf(schema: Schema): Field["control"] {
   return schema.widget === "text" ? "lines" : "line";
 }
 
-function emptyOf(control: Field["control"]): Value {
+function emptyOf(control: Field["control"]): unknown {
   if (control === "switch") return false;
+  if (control === "segments" || control === "edges") return [];
   return control === "integer" || control === "number" ? 0 : "";
 }
 
 function boundsOf(schema: Schema): Bounds {
   const number = (key: string) => (typeof schema[key] === "number" ? schema[key] : undefined);
   return {
-    min: number("minimum") ?? number("minLength"),
-    max: number("maximum") ?? number("maxLength"),
+    min: number("minimum") ?? number("minLength") ?? number("minItems"),
+    max: number("maximum") ?? number("maxLength") ?? number("maxItems"),
     above: number("exclusiveMinimum"),
     below: number("exclusiveMaximum"),
   };
@@ -137,6 +166,7 @@ const shown = (value: number) => value.toLocaleString("en");
 /** What is wrong with the value, naming the limit; null when nothing is. */
 export function check(field: Field, value: unknown): string | null {
   if (field.control === "integer" || field.control === "number") return checkNumber(field, value);
+  if (field.control === "segments") return checkSegments(field, value as Segment[]);
   if (field.choices.length) {
     const known = field.choices.includes(value as Value);
     return known ? null : `Choose one of ${field.choices.join(", ")}.`;
@@ -162,6 +192,22 @@ function checkText(field: Field, value: string): string | null {
   if (length > max) return `${shown(length)} characters; at most ${shown(max)}.`;
   return null;
 }
+
+function checkSegments({ bounds, texts }: Field, segments: readonly Segment[]): string | null {
+  const { min = 1, max = Infinity } = bounds;
+  if (segments.length < min) return `At least ${counted(min, "segment")}.`;
+  if (segments.length > max) return `${segments.length} segments; at most ${max}.`;
+  for (const { id, text } of segments) {
+    const length = [...text].length;
+    if (text.trim() === "") return `Segment ${id} is empty.`;
+    if (length > (texts.max ?? Infinity)) {
+      return `Segment ${id} has ${shown(length)} characters; at most ${shown(texts.max ?? 0)}.`;
+    }
+  }
+  return null;
+}
+
+const counted = (count: number, unit: string) => `${count} ${unit}${count === 1 ? "" : "s"}`;
 
 export function defaultsOf(fields: readonly Field[]): Values {
   return Object.fromEntries(fields.map((field) => [field.name, field.default]));

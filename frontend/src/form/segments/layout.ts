@@ -1,0 +1,36 @@
+// Where segments stand when their graph is drawn: one column per round, in the order of the list.
+
+import type { Documents } from "./documents";
+import { roundsOf } from "./structure";
+
+export interface Place {
+  /** Column and line, from 0. */
+  column: number;
+  line: number;
+}
+
+export interface Layout {
+  places: ReadonlyMap<string, Place>;
+  columns: number;
+  lines: number;
+}
+
+/** Columns are as long as the longest of them; shorter ones stand in the middle. */
+export function layoutOf(documents: Documents): Layout {
+  const rounds = roundsOf(documents);
+  const members: string[][] = [];
+  for (const { id } of documents.segments) (members[rounds.get(id) ?? 0] ??= []).push(id);
+  const lines = Math.max(0, ...members.map(({ length }) => length));
+  const places = members.flatMap((ids, column) =>
+    ids.map((id, at) => [id, { column, line: at + (lines - ids.length) / 2 }] as const),
+  );
+  return { places: new Map(places), columns: members.length, lines };
+}
+
+/** A curve from the right of one place to the left of another, in pixels. */
+export function curve(from: readonly [number, number], to: readonly [number, number]): string {
+  const [x1, y1] = from;
+  const [x2, y2] = to;
+  const reach = Math.max(18, Math.abs(x2 - x1) / 2);
+  return `M${x1},${y1} C${x1 + reach},${y1} ${x2 - reach},${y2} ${x2},${y2}`;
+}
