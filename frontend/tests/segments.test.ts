@@ -71,6 +71,7 @@ describe("documents", () => {
   it("are added behind others under ids of their own", () => {
     const two = appended(withSegment(NOTHING, "x"), [segment("1", 0.5)]);
     expect(two.segments[1]).toEqual({ id: "2", text: "1", score: 0.5 });
+    expect(appended(two, [segment("free")]).segments[2]?.id).toBe("free");
   });
 });
 
@@ -138,9 +139,9 @@ describe("structure", () => {
   });
 
   it.each([
-    ["top-m", 2, ["ac", "ad", "ae", "bc", "bd", "be"]],
+    ["top_m", 2, ["ac", "ad", "ae", "bc", "bd", "be"]],
     ["chains", 1, ["ab", "ac", "ad", "be", "ce", "de"]],
-    ["star", 1, ["ae", "be", "ce", "de"]],
+    ["star", 1, ["ba", "ca", "da", "ea"]],
     ["none", 1, []],
     ["all", 1, ["ab", "ac", "bc", "ad", "bd", "cd", "ae", "be", "ce", "de"]],
   ] as const)("has the preset %s", (preset, sources, expected) => {
@@ -163,10 +164,12 @@ describe("reading documents", () => {
     ]);
   });
 
-  it("reads a list of texts, with scores where there are some", () => {
-    expect(read(' ["a", {"text": "b", "score": 0.5}, {"text": "c", "score": null}]')).toEqual([
+  it("reads a list of texts, with ids and scores where there are some", () => {
+    expect(
+      read(' ["a", {"id": "x", "text": "b", "score": 0.5}, {"text": "c", "score": null}]'),
+    ).toEqual([
       ["1", "a", null],
-      ["2", "b", 0.5],
+      ["x", "b", 0.5],
       ["3", "c", null],
     ]);
   });
@@ -187,6 +190,9 @@ describe("reading documents", () => {
     ['[{"text": "a", "score": "high"}]', /Document 1: score is "high"/],
     ['[{"text": "a", "rank": 1}]', /Document 1 has "rank"/],
     ['["a", "  "]', /Document 2 is empty/],
+    ['[{"id": 3, "text": "a"}]', /Document 1: id is 3/],
+    ['[{"id": "x", "text": "a"}, {"id": "x", "text": "b"}]', /id "x" stands twice/],
+    ['["a", {"id": "1", "text": "b"}]', /id "1" stands twice/],
   ])("refuses %j and says why", (text, reason) => {
     expect(() => read(text)).toThrow(BadDocuments);
     expect(() => read(text)).toThrow(reason);
@@ -218,7 +224,7 @@ describe("the field", () => {
   });
 
   it.each([
-    [[], "At least 1 segment."],
+    [[], "At least 1 of segments."],
     [["a", "b", "c"], "3 segments; at most 2."],
     [["a", " "], "Segment 2 is empty."],
     [["abcdef"], "Segment 1 has 6 characters; at most 5."],

@@ -1,6 +1,6 @@
 // A method's JSON schema, read as the fields of a form. Pure, so that it is tested alone.
 
-import type { Segment } from "./segments/documents";
+import { givenSegments } from "./segments/reading";
 
 export type Value = string | number | boolean;
 export type Values = Record<string, unknown>;
@@ -10,7 +10,7 @@ export interface Field {
   label: string;
   help: string;
   group: string;
-  /** hidden: set by the pictures, not by typing; edges: drawn with the segments they join. */
+  /** hidden: set by the pictures, not by typing; edges, structure: drawn with the segments. */
   control:
     | "lines"
     | "line"
@@ -22,7 +22,8 @@ export interface Field {
     | "picture"
     | "hidden"
     | "segments"
-    | "edges";
+    | "edges"
+    | "structure";
   default: Value;
   required: boolean;
   choices: Value[];
@@ -118,7 +119,7 @@ function textsOf({ items }: Schema, definitions: Record<string, Schema>): Bounds
 }
 
 /** Controls that a schema asks for by name, whatever the type. */
-const OWN = ["hidden", "picture", "segments", "edges"] as const;
+const OWN = ["hidden", "picture", "segments", "edges", "structure"] as const;
 
 function controlOf(schema: Schema): Field["control"] {
   const own = OWN.find((control) => control === schema.widget);
@@ -166,7 +167,8 @@ const shown = (value: number) => value.toLocaleString("en");
 /** What is wrong with the value, naming the limit; null when nothing is. */
 export function check(field: Field, value: unknown): string | null {
   if (field.control === "integer" || field.control === "number") return checkNumber(field, value);
-  if (field.control === "segments") return checkSegments(field, value as Segment[]);
+  if (field.control === "segments") return checkSegments(field, value);
+  if (field.control === "edges") return checkCount(field, value);
   if (field.choices.length) {
     const known = field.choices.includes(value as Value);
     return known ? null : `Choose one of ${field.choices.join(", ")}.`;
@@ -193,11 +195,18 @@ function checkText(field: Field, value: string): string | null {
   return null;
 }
 
-function checkSegments({ bounds, texts }: Field, segments: readonly Segment[]): string | null {
-  const { min = 1, max = Infinity } = bounds;
-  if (segments.length < min) return `At least ${counted(min, "segment")}.`;
-  if (segments.length > max) return `${segments.length} segments; at most ${max}.`;
-  for (const { id, text } of segments) {
+function checkCount({ name, bounds }: Field, value: unknown): string | null {
+  const { min = 0, max = Infinity } = bounds;
+  const count = Array.isArray(value) ? value.length : 0;
+  if (count < min) return `At least ${min} of ${name}.`;
+  return count > max ? `${count} ${name}; at most ${max}.` : null;
+}
+
+function checkSegments(field: Field, value: unknown): string | null {
+  const wrong = checkCount(field, value);
+  if (wrong) return wrong;
+  const { texts } = field;
+  for (const { id, text } of givenSegments(value)) {
     const length = [...text].length;
     if (text.trim() === "") return `Segment ${id} is empty.`;
     if (length > (texts.max ?? Infinity)) {
@@ -206,8 +215,6 @@ function checkSegments({ bounds, texts }: Field, segments: readonly Segment[]): 
   }
   return null;
 }
-
-const counted = (count: number, unit: string) => `${count} ${unit}${count === 1 ? "" : "s"}`;
 
 export function defaultsOf(fields: readonly Field[]): Values {
   return Object.fromEntries(fields.map((field) => [field.name, field.default]));

@@ -70,11 +70,12 @@ export function withoutEdge(documents: Documents, edge: Edge): Documents {
   return { ...documents, edges: documents.edges.filter((one) => !sameEdge(one, edge)) };
 }
 
-/** Further documents behind those there are, under free ids. */
+/** Further documents behind those there are; one whose id is taken gets a free one. */
 export function appended(documents: Documents, further: readonly Segment[]): Documents {
-  return further.reduce((all, { text, score }) => {
-    const segment = { id: freeId(all.segments), text, score };
-    return { ...all, segments: [...all.segments, segment] };
+  return further.reduce((all, segment) => {
+    const taken = all.segments.some(({ id }) => id === segment.id);
+    const id = taken ? freeId(all.segments) : segment.id;
+    return { ...all, segments: [...all.segments, { ...segment, id }] };
   }, documents);
 }
 

@@ -4,27 +4,33 @@ import { draft } from "../draft.svelte";
 import { equal, type Field } from "../schema";
 import { NOTHING, withEdge, type Documents, type Edge, type Segment } from "./documents";
 import { begun, changed, redone, undone, type History } from "./history";
+import { givenSegments } from "./reading";
+import { asPreset, presetEdges } from "./structure";
 
 const fieldOf = (control: Field["control"]) =>
   draft.fields.find((field) => field.control === control);
+const nameOf = (control: "segments" | "edges") => fieldOf(control)?.name ?? control;
 
 class Editor {
   #history = $state.raw<History<Documents>>(begun(NOTHING));
   /** The segment from which an edge is being drawn by keyboard or by two clicks. */
   source = $state<string | null>(null);
 
-  documents = $derived.by<Documents>(() => ({
-    segments: this.#read<Segment>("segments"),
-    edges: this.#read<Edge>("edges"),
-  }));
+  documents = $derived.by<Documents>(() => {
+    const segments = givenSegments($state.snapshot(draft.values[nameOf("segments")]));
+    return { segments, edges: this.#edges(segments) };
+  });
   /** The form may have been filled anew since the last change here. */
   #own = $derived(equal(this.#history.now, this.documents));
   canUndo = $derived(this.#own && this.#history.past.length > 0);
   canRedo = $derived(this.#own && this.#history.future.length > 0);
 
-  #read<Item>(control: "segments" | "edges"): Item[] {
-    const value = draft.values[fieldOf(control)?.name ?? control];
-    return Array.isArray(value) ? ($state.snapshot(value) as Item[]) : [];
+  /** A run may name a preset instead of its edges. */
+  #edges(segments: readonly Segment[]): Edge[] {
+    const preset = asPreset(String(draft.values.preset));
+    if (preset) return presetEdges(segments, preset, Number(draft.values.top_m));
+    const given = $state.snapshot(draft.values[nameOf("edges")]);
+    return Array.isArray(given) ? (given as Edge[]) : [];
   }
 
   /** Changes that name the same part one after the other are undone as one. */
@@ -51,10 +57,14 @@ class Editor {
     if (this.canRedo) this.#write(redone(this.#history));
   }
 
+  /** The edges are written out; what a preset would add to them returns to the default. */
   #write(history: History<Documents>): void {
     this.#history = history;
     for (const control of ["segments", "edges"] as const) {
-      draft.values[fieldOf(control)?.name ?? control] = history.now[control];
+      draft.values[nameOf(control)] = history.now[control];
+    }
+    for (const field of draft.fields) {
+      if (field.control === "structure") draft.values[field.name] = field.default;
     }
   }
 }

@@ -22,9 +22,9 @@ export const LARGEST_FILE = 4_000_000;
 
 const FORM = 'Write a list: ["text", {"text": "…", "score": 0.7}].';
 
-/** Segments with ids from 1 on. Throws BadDocuments naming item, value and limit. */
+/** Segments, those without an id by their number. Throws BadDocuments naming item and limit. */
 export function readDocuments(text: string, limits: Limits): Segment[] {
-  const found = /^\s*[[{]/.test(text) ? readList(text) : readParagraphs(text);
+  const found = segmentsOf(/^\s*[[{]/.test(text) ? parsed(text) : paragraphsOf(text));
   if (found.length === 0) {
     throw new BadDocuments("There is no document in it.", "Separate documents by blank lines.");
   }
@@ -34,22 +34,24 @@ export function readDocuments(text: string, limits: Limits): Segment[] {
       "Leave out those that matter least, or join some.",
     );
   }
-  const segments = found.map((one, at) => ({ id: String(at + 1), ...one }));
-  for (const segment of segments) checkLength(segment, limits.characters);
-  return segments;
+  found.forEach((segment, at) => checkText(segment, `Document ${at + 1}`, limits.characters));
+  return found;
 }
 
-type Found = Omit<Segment, "id">;
+const paragraphsOf = (text: string) =>
+  text
+    .split(/\r?\n(?:[^\S\n]*\r?\n)+/)
+    .map((part) => part.trim())
+    .filter(Boolean);
 
-function readParagraphs(text: string): Found[] {
-  const parts = text.split(/\r?\n(?:[^\S\n]*\r?\n)+/).map((part) => part.trim());
-  return parts.filter(Boolean).map((part) => ({ text: part, score: null }));
-}
-
-function readList(text: string): Found[] {
-  const read = parsed(text);
-  if (!Array.isArray(read)) throw new BadDocuments("The JSON is no list.", FORM);
-  return read.map(itemOf);
+/** Segments of a list as it stands in a file or in a run's params. Throws BadDocuments. */
+export function segmentsOf(list: unknown): Segment[] {
+  if (!Array.isArray(list)) throw new BadDocuments("The JSON is no list.", FORM);
+  const found = list.map(itemOf);
+  const ids = found.map(({ id }) => id);
+  const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+  if (twice === undefined) return found;
+  throw new BadDocuments(`The id ${short(twice)} stands twice.`, "Give each document its own.");
 }
 
 function parsed(text: string): unknown {
@@ -61,36 +63,45 @@ function parsed(text: string): unknown {
   }
 }
 
-const KNOWN = ["text", "score"];
+/** What stands in the params of a run, which may be shorter than a form writes it. */
+export function givenSegments(value: unknown): Segment[] {
+  try {
+    return segmentsOf(value);
+  } catch (error) {
+    if (error instanceof BadDocuments) return [];
+    throw error;
+  }
+}
 
-function itemOf(item: unknown, at: number): Found {
-  const name = `Document ${at + 1}`;
-  if (typeof item === "string") return { text: checkedText(item, name), score: null };
+const KNOWN = ["id", "text", "score"];
+
+function itemOf(item: unknown, at: number): Segment {
+  const [number, name] = [String(at + 1), `Document ${at + 1}`];
+  if (typeof item === "string") return { id: number, text: item, score: null };
   if (typeof item !== "object" || item === null || Array.isArray(item)) {
     throw new BadDocuments(`${name} is ${short(item)}.`, FORM);
   }
-  const { text, score = null } = item as Record<string, unknown>;
+  const { id = number, text, score = null } = item as Record<string, unknown>;
   const strange = Object.keys(item).find((key) => !KNOWN.includes(key));
   if (strange !== undefined) {
-    throw new BadDocuments(`${name} has ${short(strange)}; known are text and score.`, FORM);
+    throw new BadDocuments(`${name} has ${short(strange)}; known are id, text and score.`, FORM);
+  }
+  if (typeof id !== "string" || id === "") {
+    throw new BadDocuments(`${name}: id is ${short(id)}.`, "An id is a text.");
   }
   if (typeof text !== "string") throw new BadDocuments(`${name}: text is ${short(text)}.`, FORM);
   if (score !== null && !(typeof score === "number" && Number.isFinite(score))) {
     throw new BadDocuments(`${name}: score is ${short(score)}.`, "A score is a number, or null.");
   }
-  return { text: checkedText(text, name), score };
+  return { id, text, score };
 }
 
 const short = (value: unknown) => (JSON.stringify(value) ?? "missing").slice(0, 60);
 
-function checkedText(text: string, name: string): string {
+function checkText({ text }: Segment, name: string, most: number): void {
   if (text.trim() === "") throw new BadDocuments(`${name} is empty.`, "Leave it out.");
-  return text;
-}
-
-function checkLength({ id, text }: Segment, most: number): void {
   const characters = [...text].length;
   if (characters <= most) return;
   const [long, limit] = [characters, most].map((count) => count.toLocaleString("en"));
-  throw new BadDocuments(`Document ${id} has ${long} characters; at most ${limit}.`, "Split it.");
+  throw new BadDocuments(`${name} has ${long} characters; at most ${limit}.`, "Split it.");
 }

@@ -55,13 +55,15 @@ export function roundsOf({ segments, edges }: Documents): Map<string, number> {
   return rounds;
 }
 
-export const PRESETS = ["top-m", "chains", "star", "none", "all"] as const;
+export const PRESETS = ["top_m", "chains", "star", "none", "all"] as const;
 export type Preset = (typeof PRESETS)[number];
 
+export const asPreset = (text: string) => PRESETS.find((preset) => preset === text) ?? null;
+
 export const PRESET_HINTS: Record<Preset, string> = {
-  "top-m": "The m best are sources, all others read them",
+  top_m: "The m best are sources, all others read them",
   chains: "The best is read by the next three, these by all others",
-  star: "The last segment reads all others",
+  star: "The best reads all others",
   none: "No segment reads another",
   all: "Every segment reads all above it",
 };
@@ -75,18 +77,18 @@ export function ranked(segments: readonly Segment[]): Segment[] {
 
 const MIDDLE = 3; // segments in the second link of a chain
 
-/** The edges of a preset; `sources` is m of top-m. */
+/** The edges of a preset; `sources` is m of top_m. */
 export function presetEdges(segments: readonly Segment[], preset: Preset, sources: number): Edge[] {
   const order = ranked(segments);
   switch (preset) {
-    case "top-m":
+    case "top_m":
       return between(order.slice(0, sources), order.slice(sources));
     case "chains": {
       const middle = order.slice(1, 1 + MIDDLE);
       return [...between(order.slice(0, 1), middle), ...between(middle, order.slice(1 + MIDDLE))];
     }
     case "star":
-      return between(segments.slice(0, -1), segments.slice(-1));
+      return between(order.slice(1), order.slice(0, 1));
     case "none":
       return [];
     case "all":
