@@ -96,7 +96,7 @@ export function drawBars(group: Group, chart: BarChart, width: number) {
     .attr("y", THICK - 3)
     .attr("fill", inkOf(theme))
     .attr("font-weight", (bar) => (bar.strong ? 650 : null))
-    .text((bar) => fit(bar.label, left - 8));
+    .text((bar) => fit(bar.label, left - 8, 12));
   lines
     .select<SVGGElement>(".bar-parts")
     .selectAll<SVGRectElement, Part>("rect")

@@ -11,6 +11,8 @@ export interface Legend {
   unit: string;
   /** "this row", "each row by itself", "the whole map". */
   normalisation: string;
+  /** What lies beyond the limits; without it nothing does. */
+  clipped?: string;
   /** Sentences on what the fill does not say. */
   notes: string[];
 }
@@ -35,7 +37,7 @@ export function legendText(legend: Legend): string {
   const { limit, kind } = legend.scale;
   const low = kind === "diverging" ? `−${showNumber(limit)}` : "0";
   const limits = `Fill: ${low} to ${showNumber(limit)} ${legend.unit}`;
-  const scaled = `limits from ${legend.normalisation}, nothing clipped`;
+  const scaled = `limits from ${legend.normalisation}, ${legend.clipped ?? "nothing clipped"}`;
   return [`${limits}; ${scaled}.`, ...legend.notes].join(" ");
 }
 

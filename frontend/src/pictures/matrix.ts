@@ -70,7 +70,8 @@ interface Layout {
 
 const LABEL = { size: 11, row: 110, column: 72, least: 11 };
 const STEPS = 511; // odd: the middle entry is exactly zero
-const MASK: Record<Theme, readonly [string, string]> = {
+/** The two colours of the check that stands where there is no score. */
+export const MASK: Record<Theme, readonly [string, string]> = {
   light: ["#e3e6eb", "#cdd2da"],
   dark: ["#2a303a", "#3a424f"],
 };
@@ -193,16 +194,17 @@ export function pixels(matrix: Matrix): Uint32Array {
   return out;
 }
 
-function entryOf(value: number, { kind, limit }: ColourScale): number {
+/** Number of the colour of a value in the scale's colour table. */
+export function entryOf(value: number, { kind, limit }: ColourScale): number {
   const share = Math.min(1, Math.max(-1, value / (limit || 1)));
   const unit = kind === "diverging" ? (share + 1) / 2 : Math.max(0, share);
   return Math.round(unit * (STEPS - 1));
 }
 
-const colourTable = (scale: ColourScale) => Uint32Array.from(scale.ramp(STEPS), packed);
+export const colourTable = (scale: ColourScale) => Uint32Array.from(scale.ramp(STEPS), packed);
 
 /** Little-endian RGBA, as an ImageData buffer reads on every browser's machine. */
-function packed(colour: string): number {
+export function packed(colour: string): number {
   const { r, g, b } = rgb(colour);
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }

@@ -15,16 +15,34 @@ export interface Layout {
   lines: number;
 }
 
-/** Columns are as long as the longest of them; shorter ones stand in the middle. */
+/**
+ * Columns are as long as the longest of them; shorter ones stand in the middle. Within a column,
+ * a segment stands beside those it reads, so that few edges cross.
+ */
 export function layoutOf(documents: Documents): Layout {
   const rounds = roundsOf(documents);
   const members: string[][] = [];
   for (const { id } of documents.segments) (members[rounds.get(id) ?? 0] ??= []).push(id);
   const lines = Math.max(0, ...members.map(({ length }) => length));
-  const places = members.flatMap((ids, column) =>
-    ids.map((id, at) => [id, { column, line: at + (lines - ids.length) / 2 }] as const),
-  );
-  return { places: new Map(places), columns: members.length, lines };
+  const places = new Map<string, Place>();
+  members.forEach((ids, column) => {
+    const wished = new Map(ids.map((id, at) => [id, sourceLine(id, documents, places) ?? at]));
+    const order = [...ids].sort((a, b) => (wished.get(a) ?? 0) - (wished.get(b) ?? 0));
+    order.forEach((id, at) => places.set(id, { column, line: at + (lines - ids.length) / 2 }));
+  });
+  return { places, columns: members.length, lines };
+}
+
+/** The mean line of the sources that have their place; null: it has none. */
+function sourceLine(
+  id: string,
+  { edges }: Documents,
+  places: ReadonlyMap<string, Place>,
+): number | null {
+  const lines = edges
+    .filter(({ target }) => target === id)
+    .flatMap(({ source }) => places.get(source)?.line ?? []);
+  return lines.length ? lines.reduce((sum, line) => sum + line, 0) / lines.length : null;
 }
 
 /** A curve from the right of one place to the left of another, in pixels. */

@@ -2,13 +2,16 @@
 
 import type { Documents, Edge, Segment } from "./documents";
 
-/** The ids along the shortest way over edges, both ends included; null: there is none. */
-export function pathOf(edges: readonly Edge[], from: string, to: string): string[] | null {
+/** Ids that read each id. */
+type Readers = ReadonlyMap<string, readonly string[]>;
+
+/** The ids along the shortest way, both ends included; null: there is none. */
+function pathOf(readers: Readers, from: string, to: string): string[] | null {
   const before = new Map<string, string | null>([[from, null]]);
   for (const id of before.keys()) {
     if (id === to) return wayTo(before, to);
-    for (const { source, target } of edges) {
-      if (source === id && !before.has(target)) before.set(target, id);
+    for (const reader of readers.get(id) ?? []) {
+      if (!before.has(reader)) before.set(reader, id);
     }
   }
   return null;
@@ -20,21 +23,25 @@ function wayTo(before: ReadonlyMap<string, string | null>, end: string): string[
   return path;
 }
 
-/** Splits the edges, in their order, into those without a cycle and those that would close one. */
-function parted(edges: readonly Edge[]): { kept: Edge[]; closing: Edge[] } {
-  const [kept, closing]: [Edge[], Edge[]] = [[], []];
-  for (const edge of edges) {
-    (pathOf(kept, edge.target, edge.source) ? closing : kept).push(edge);
+/** The edges in their order without those that close a cycle, and the first of the cycles. */
+function parted(edges: readonly Edge[]): { kept: Edge[]; cycle: string[] | null } {
+  const readers = new Map<string, string[]>();
+  const kept: Edge[] = [];
+  let cycle: string[] | null = null;
+  for (const { source, target } of edges) {
+    const back = pathOf(readers, target, source);
+    if (back) {
+      cycle ??= [source, ...back];
+      continue;
+    }
+    kept.push({ source, target });
+    readers.set(source, [...(readers.get(source) ?? []), target]);
   }
-  return { kept, closing };
+  return { kept, cycle };
 }
 
 /** A cycle as ids in the order of its edges, its first again at the end; null: there is none. */
-export function cycleOf(edges: readonly Edge[]): string[] | null {
-  const { kept, closing } = parted(edges);
-  const [edge] = closing;
-  return edge ? [edge.source, ...(pathOf(kept, edge.target, edge.source) ?? [])] : null;
-}
+export const cycleOf = (edges: readonly Edge[]) => parted(edges).cycle;
 
 /**
  * The round in which each segment is read: 0 without sources, else one more than the latest of its

@@ -1,0 +1,63 @@
+// Graph-KV: the graph of segments with its attention, the mask behind it, and what the answer
+// makes of it.
+
+import "../styles/figure.css";
+import "../styles/strip.css";
+import "../styles/detail.css";
+import "../styles/decoding.css";
+import "../styles/pictures.css";
+import "../styles/graph.css";
+import type { MethodEvent } from "../gen/graph_kv";
+import { drawPanels } from "../panel";
+import type { CreateView } from "../view";
+import { createArrangements } from "./graph_kv/arrangements";
+import { createDetail } from "./graph_kv/detail";
+import { createEdge } from "./graph_kv/edge";
+import { createGraph } from "./graph_kv/graph";
+import { listenToKeys } from "./graph_kv/keys";
+import { createMaskPanel } from "./graph_kv/mask";
+import { createOrders } from "./graph_kv/orders";
+import { createPositions } from "./graph_kv/positions";
+import { readShown } from "./graph_kv/shown";
+import { createSinks } from "./graph_kv/sinks";
+import { changeOf, EMPTY, type Change, type State } from "./graph_kv/state";
+import { createText } from "./graph_kv/text";
+
+export const create: CreateView<MethodEvent> = (root, context) => {
+  let state: State = EMPTY;
+  let alive = true;
+  const panels = [
+    createGraph(root, context),
+    createArrangements(root, context),
+    createEdge(root, context),
+    createText(root, context),
+    createMaskPanel(root, context),
+    createPositions(root, context),
+    createOrders(root, context),
+    createSinks(root, context),
+    createDetail(context.detail, context),
+  ];
+  const shown = () => readShown(state, context);
+  const drawing = drawPanels(panels, context, shown);
+  const stopKeys = listenToKeys(root.ownerDocument, context, shown);
+
+  function apply(change: Change): void {
+    const before = state;
+    state = change(before);
+    if (alive && state !== before) drawing.changed();
+  }
+
+  return {
+    update(event) {
+      const change = changeOf(event, context.arrays);
+      if (change instanceof Promise)
+        change.then(apply, (error: Error) => context.announce(error.message));
+      else apply(change);
+    },
+    destroy() {
+      alive = false;
+      stopKeys();
+      drawing.destroy();
+    },
+  };
+};

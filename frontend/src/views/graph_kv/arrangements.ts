@@ -1,0 +1,127 @@
+// The same segments in every arrangement: the answer's probability, what is written, the area.
+
+import { get } from "svelte/store";
+import { createBars, drawBars, type Bar, type BarChart } from "../../pictures/bars";
+import { element, tokenText } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import { visible } from "../../pictures/glyphs";
+import type { Group } from "../../pictures/lineChart";
+import { showNumber, showPercent } from "../../pictures/numbers";
+import { createSheet } from "../../pictures/sheet";
+import { whenChanged } from "../../panel";
+import type { ViewContext } from "../../view";
+import { publishedNote } from "./published";
+import { MODES, modeName, type Panel, type Shown } from "./shown";
+import type { Mode } from "./state";
+import { arrangementTable } from "./tables";
+
+const ONE = [{ key: "value", label: "", slot: 0 }] as const;
+
+export function createArrangements(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Arrangements", "arrangements", context);
+  const asked = figure.body.appendChild(element("p", { class: "explaining" }));
+  const charts = figure.body.appendChild(element("div", { class: "charts" }));
+  const answers = createBars(charts.appendChild(element("div", {})));
+  const areas = createBars(charts.appendChild(element("div", {})));
+  const written = figure.body.appendChild(element("dl", { class: "written-by" }));
+  figure.body.append(publishedNote());
+  figure.legend.textContent =
+    "Length: −ln p of the answer, summed over its tokens; the shorter, the likelier. Bold: what " +
+    "the run is about. Area: pairs of tokens among the segments over those in sequence; full " +
+    "encodes every segment twice, which is more than sequential.";
+
+  const draw = whenChanged<Shown>(
+    ({ state, theme }) => [
+      state.arrangements,
+      state.layouts,
+      state.answer,
+      theme,
+      charts.clientWidth,
+    ],
+    (shown) => {
+      const { state } = shown;
+      if (state.layouts.size === 0 || !state.answer) return;
+      figure.update(sourceOf(shown, context));
+      asked.replaceChildren(...askedParts(shown));
+      answers.render(answerChart(shown));
+      areas.render(areaChart(shown));
+      written.replaceChildren(...writtenParts(shown));
+    },
+  );
+  return { render: draw, destroy: figure.destroy };
+}
+
+function askedParts({ state: { answer } }: Shown): (Node | string)[] {
+  if (!answer) return [];
+  const by = answer.written_by;
+  return ["Answer ", tokenText(answer.text), by ? `, as ${modeName(by)} writes it` : ", as given"];
+}
+
+const chosenMode = ({ layout }: Shown): Mode | undefined => layout?.event.mode;
+
+function answerChart(shown: Shown): BarChart {
+  const { arrangements } = shown.state;
+  const bars = MODES.flatMap((mode): Bar[] => {
+    const one = arrangements.get(mode);
+    if (!one) return [];
+    const note = `${showNumber(one.logprob)}, p ${showPercent(Math.exp(one.logprob))}`;
+    return [barOf(shown, mode, -one.logprob, note)];
+  });
+  const title = "Log-probability of the answer in nats, as −ln p";
+  return { title, stem: "answer-bars", categories: ONE, bars, theme: shown.theme };
+}
+
+function areaChart(shown: Shown): BarChart {
+  const bars = MODES.flatMap((mode): Bar[] => {
+    const area = shown.state.layouts.get(mode)?.event.relative_area;
+    if (area === undefined) return [];
+    const more = area > 1 ? " (more)" : "";
+    return [barOf(shown, mode, area, `${showNumber(area)}${more}`)];
+  });
+  const title = "Attention area, relative to sequential";
+  return { title, stem: "area-bars", categories: ONE, bars, theme: shown.theme };
+}
+
+const barOf = (shown: Shown, mode: Mode, value: number, note: string): Bar => ({
+  key: mode,
+  label: modeName(mode),
+  parts: [value],
+  note,
+  strong: mode === chosenMode(shown),
+});
+
+/** What each arrangement writes; ✓ where that begins with the given answer. */
+function writtenParts({ state }: Shown): HTMLElement[] {
+  return MODES.flatMap((mode) => {
+    const one = state.arrangements.get(mode);
+    if (!one) return [];
+    const sign = one.right === null ? "" : one.right ? "✓ right" : "✗ not right";
+    const word = element("span", { class: `badge ${one.right ? "good" : ""}` }, sign);
+    const text = element("dd", {}, tokenText(one.text), " ", sign && word);
+    return [element("dt", {}, modeName(mode)), text];
+  });
+}
+
+const SHEET_WIDTH = 560;
+
+function sourceOf(shown: Shown, context: ViewContext): FigureSource {
+  return {
+    table: () => arrangementTable(shown),
+    data: () => ({
+      answer: shown.state.answer,
+      arrangements: [...shown.state.arrangements.values()],
+      relative_area: Object.fromEntries(
+        [...shown.state.layouts].map(([mode, { event }]) => [mode, event.relative_area]),
+      ),
+    }),
+    svg: () => {
+      const title = `Arrangements: answer “${visible(shown.state.answer?.text ?? "")}”`;
+      const sheet = createSheet(title, shown.theme, get(context.run));
+      const first = sheet.body.append("g") as Group;
+      const upper = drawBars(first, answerChart(shown), SHEET_WIDTH);
+      const second = sheet.body.append("g").attr("transform", `translate(0,${upper.height + 12})`);
+      const lower = drawBars(second as Group, areaChart(shown), SHEET_WIDTH);
+      return sheet.finish(SHEET_WIDTH, upper.height + 12 + lower.height);
+    },
+  };
+}

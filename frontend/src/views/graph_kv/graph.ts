@@ -1,0 +1,155 @@
+// The main picture: the graph of segments with the attention paid along it.
+
+import { get } from "svelte/store";
+import { select } from "d3-selection";
+import { element, segmented } from "../../pictures/dom";
+import { createFigure, type FigureSource } from "../../pictures/figure";
+import type { Group } from "../../pictures/lineChart";
+import { createSheet, wrap } from "../../pictures/sheet";
+import { whenChanged } from "../../panel";
+import type { ViewContext } from "../../view";
+import { drawGraph, graphOf, WIDEST, type Graph, type Readers } from "./graphPicture";
+import {
+  choosePair,
+  modeName,
+  pairIndex,
+  pairItem,
+  whereText,
+  type Panel,
+  type Shown,
+} from "./shown";
+import { pairTable } from "./tables";
+
+const READERS = ["edges", "and answer", "all"] as const;
+const readersOf = (text: string | null): Readers =>
+  READERS.find((one) => one === text) ?? "and answer";
+
+export function createGraph(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Segments and what they read", "graph", context);
+  const readers = segmented("Whose reading is drawn", READERS, (value) =>
+    context.state.set("readers", value === "and answer" ? null : value),
+  );
+  figure.controls.append(readers.node);
+  const holder = figure.body.appendChild(
+    element("div", { class: "scroll", tabindex: "0", role: "region" }),
+  );
+  holder.setAttribute("aria-label", "Graph of the segments; scrolls sideways");
+  const svg = select(holder).append("svg").attr("class", "segment-graph").attr("role", "listbox");
+  svg.attr("aria-label", "Who reads whom; arrows move from edge to edge");
+  const group = svg.append("g") as Group;
+  const readout = figure.body.appendChild(element("p", { class: "readout" }));
+  let shown: Shown | null = null;
+  let graph: Graph | null = null;
+  listen(svg.node() as SVGSVGElement, context, () => graph);
+
+  const draw = whenChanged<Shown>(
+    (now) => [...Object.values(now), context.state.get("readers"), holder.clientWidth],
+    (now) => {
+      if (!now.layout || !now.state.segments) return;
+      const chosen = readersOf(context.state.get("readers"));
+      readers.choose(chosen);
+      figure.update(sourceOf(now, chosen, context));
+      graph = graphOf(now, chosen, holder.clientWidth || 720);
+      svg.attr("width", graph.width).attr("height", graph.height);
+      drawGraph(group, graph, now.theme, now.pair);
+      figure.legend.textContent = legendText(now);
+    },
+  );
+
+  function mark(): void {
+    if (!graph || !shown) return;
+    const hovered = pairIndex(get(context.selection).hover);
+    const at = graph.curves.find(({ pair }) => pair === (hovered ?? shown?.pair));
+    readout.textContent = at?.said ?? "Click a curve for its layers and heads.";
+    group
+      .selectAll<SVGGElement, { pair: number }>("g.curve, g.node")
+      .classed("is-hover", (one) => one.pair === hovered);
+  }
+
+  return {
+    render(now) {
+      shown = now;
+      draw(now);
+      mark();
+    },
+    mark,
+    destroy: figure.destroy,
+  };
+}
+
+function legendText(shown: Shown): string {
+  const mode = shown.layout ? modeName(shown.layout.event.mode) : "";
+  const mass = shown.state.edgeMass
+    ? `Width and number: share of a segment's attention, ${whereText(shown)}, averaged over its ` +
+      `tokens; ${WIDEST} pixels are all of it, and what a block reads with itself adds up to 1.`
+    : "Dashed: attention is not measured yet.";
+  const cut = shown.state.knockOuts.size
+    ? " Δ: change of the answer's log-probability in nats when that edge is cut in every layer."
+    : "";
+  return (
+    `Arrangement: ${mode}; arrows of reading go from left to right. ${mass} Orange: edges; blue: ` +
+    `what else is read.${cut} [ ] choose a layer, { } a head.`
+  );
+}
+
+function listen(svg: SVGSVGElement, context: ViewContext, latest: () => Graph | null): void {
+  const pairAt = (event: Event) => {
+    const mark = (event.target as Element).closest<SVGGElement>("[data-pair]");
+    return mark ? Number(mark.dataset.pair) : null;
+  };
+  svg.addEventListener("pointerover", (event) => {
+    const pair = pairAt(event);
+    context.selection.hover(pair === null ? null : pairItem(pair));
+  });
+  svg.addEventListener("pointerleave", () => context.selection.hover(null));
+  svg.addEventListener("click", (event) => {
+    const pair = pairAt(event);
+    if (pair !== null) choosePair(context, pair);
+  });
+  svg.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key] ?? 0;
+    const pairs = (latest()?.curves ?? []).map(({ pair }) => pair).sort((a, b) => a - b);
+    const next = pairs[pairs.indexOf(pairAt(event) ?? -1) + step];
+    const elsewhere = step === 0 || event.ctrlKey || event.metaKey || event.altKey;
+    if (elsewhere || next === undefined) return;
+    event.preventDefault();
+    choosePair(context, next);
+    svg.querySelector<SVGGElement>(`.curve[data-pair="${next}"]`)?.focus();
+  });
+}
+
+const STEPS: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+const SHEET_WIDTH = 820;
+
+function sourceOf(shown: Shown, readers: Readers, context: ViewContext): FigureSource {
+  return {
+    table: () => pairTable(shown),
+    data: () => ({
+      segments: shown.state.segments,
+      layout: shown.layout?.event,
+      layer: shown.layer,
+      head: shown.head,
+      mass: pairTable(shown).rows,
+    }),
+    svg: () => {
+      const mode = shown.layout ? modeName(shown.layout.event.mode) : "";
+      const title = `Who reads whom (${mode}; ${whereText(shown)})`;
+      const sheet = createSheet(title, shown.theme, get(context.run));
+      const graph = graphOf(shown, readers, SHEET_WIDTH);
+      drawGraph(sheet.body as Group, graph, shown.theme, shown.pair);
+      const lines = wrap(legendText(shown), 130);
+      lines.forEach((line, i) =>
+        sheet.body
+          .append("text")
+          .attr("y", graph.height + 18 + 14 * i)
+          .attr("font-size", 10.5)
+          .text(line),
+      );
+      return sheet.finish(
+        Math.max(SHEET_WIDTH, graph.width),
+        graph.height + 14 + 14 * lines.length,
+      );
+    },
+  };
+}

@@ -1,0 +1,262 @@
+// Segments as boxes, one column per round; who reads whom as curves as wide as the attention paid.
+
+import { format } from "d3-format";
+import { colourOf } from "../../pictures/swatch";
+import { layer } from "../../pictures/layer";
+import type { Group } from "../../pictures/lineChart";
+import { showNumber, showSigned } from "../../pictures/numbers";
+import { PALETTES } from "../../pictures/colour";
+import { fit, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
+import type { Theme } from "../../theme";
+import { curve, layoutOf } from "../../form/segments/layout";
+import { knockOutOf, massOf, nameIn, ownPair, pairName, type Pair, type Shown } from "./shown";
+
+export interface Node {
+  block: number;
+  /** Number of the pair in which it reads itself. */
+  pair: number;
+  name: string;
+  note: string;
+  x: number;
+  y: number;
+}
+
+export interface Curve {
+  pair: number;
+  drawn: boolean;
+  from: Node;
+  to: Node;
+  mass: number | null;
+  label: string;
+  /** Read out: names, mass, what cutting it does. */
+  said: string;
+}
+
+export interface Graph {
+  nodes: Node[];
+  curves: Curve[];
+  width: number;
+  height: number;
+  node: { width: number; height: number };
+}
+
+export const WIDEST = 16; // pixels of a curve that takes all attention
+const PITCH = 58;
+const HEIGHT = 38;
+const MARGIN = 10;
+const LOOP = 26; // right of the last column, for curves from one of its blocks to another
+const LABELLED = 14; // curves; with more, only the chosen one has its number beside it
+
+/** `readers`: whose reading is drawn beside the edges. */
+export type Readers = "edges" | "and answer" | "all";
+
+export function graphOf(shown: Shown, readers: Readers, available: number): Graph {
+  const blocks = shown.layout?.event.blocks ?? [];
+  const segments = blocks.map((_, block) => ({ id: String(block), text: "", score: null }));
+  const inner = segments.filter((_, block) => isInner(shown, block));
+  const reads = shown.pairs.filter(({ reader, source }) => reader !== source);
+  const edges = reads
+    .filter(({ reader, source }) => isInner(shown, reader) && isInner(shown, source))
+    .map(({ reader, source }) => ({ source: String(source), target: String(reader) }));
+  const { places, columns, lines } = layoutOf({ segments: inner, edges });
+  const room = available - 2 * MARGIN - LOOP;
+  const width = Math.min(150, Math.max(70, room / (columns + 1) - 40));
+  const step = Math.max(width + 28, (room - width) / Math.max(1, columns));
+  const outer = segments.length - inner.length;
+  const tall = Math.max(lines, outer);
+  let placed = 0;
+  const nodes = blocks.map((_, block): Node => {
+    const place = places.get(String(block)) ?? {
+      column: columns,
+      line: placed++ + (lines - outer) / 2,
+    };
+    return {
+      block,
+      pair: ownPair(shown.pairs, block),
+      name: nameIn(shown, block),
+      note: noteOf(shown, block),
+      x: MARGIN + place.column * step,
+      y: MARGIN + (place.line + (tall - lines) / 2) * PITCH,
+    };
+  });
+  const curves = reads.filter((pair) => isDrawn(shown, pair, readers));
+  const drawn = curves.filter(({ edge }) => edge !== null).length;
+  return {
+    nodes,
+    curves: curves.map((pair) => curveOf(shown, pair, nodes, drawn)),
+    width: 2 * MARGIN + columns * step + width + LOOP,
+    height: 2 * MARGIN + tall * PITCH - (PITCH - HEIGHT),
+    node: { width, height: HEIGHT },
+  };
+}
+
+/** The question and the answer stand behind all that they read. */
+function isInner({ layout }: Shown, block: number): boolean {
+  const role = layout?.event.blocks[block]?.role;
+  return role === "segment" || role === "prefix";
+}
+
+function isDrawn(shown: Shown, { reader }: Pair, readers: Readers): boolean {
+  if (readers === "all" || isInner(shown, reader)) return true;
+  return readers === "and answer" && shown.layout?.event.blocks[reader]?.role === "answer";
+}
+
+function noteOf(shown: Shown, block: number): string {
+  const { tokens = 0 } = shown.layout?.event.blocks[block] ?? {};
+  const mass = (reader: number) => massOf(shown, { reader, source: block, edge: null });
+  const [own, answer] = [mass(block), mass((shown.layout?.event.blocks.length ?? 0) - 1)];
+  if (own === null) return `${tokens} tokens`;
+  const read = answer === null || !isInner(shown, block) ? "" : ` · answer ${short(answer)}`;
+  return `self ${short(own)}${read}`;
+}
+
+function curveOf(shown: Shown, pair: Pair, nodes: readonly Node[], count: number): Curve {
+  const number = shown.pairs.indexOf(pair);
+  const mass = massOf(shown, pair);
+  const cut = knockOutOf(shown, pair);
+  const parts = [mass === null ? "" : short(mass), cut ? `Δ ${short(cut.delta, "+")}` : ""];
+  const labelled = pair.edge !== null ? count <= LABELLED : number === shown.pair;
+  const said = mass === null ? "not measured yet" : `attention ${showNumber(mass)}`;
+  const effect = cut ? `, without it ${showSigned(cut.delta)} nats` : "";
+  return {
+    pair: number,
+    drawn: pair.edge !== null,
+    from: nodes[pair.source] as Node,
+    to: nodes[pair.reader] as Node,
+    mass,
+    label: labelled || number === shown.pair ? parts.filter(Boolean).join(" · ") : "",
+    said: `${pairName(shown, pair)}: ${said}${effect}`,
+  };
+}
+
+/** Two decimals: there is little room beside a curve, and the exact number in its title. */
+const short = (value: number, sign = "") => format(`${sign}.2f`)(value).replace("-", "−");
+
+const widthOf = ({ mass }: Curve) => (mass === null ? 1.5 : Math.max(0.75, WIDEST * mass));
+
+function pathOf({ from, to }: Curve, { node }: Graph): string {
+  const [y1, y2] = [from.y + node.height / 2, to.y + node.height / 2];
+  if (from.x === to.x) {
+    const out = from.x + node.width;
+    return `M${out},${y1} C${out + LOOP},${y1} ${out + LOOP},${y2} ${out},${y2}`;
+  }
+  return curve([from.x + node.width, y1], [to.x, y2]);
+}
+
+/** Draws into the group, again and again alike. */
+export function drawGraph(group: Group, graph: Graph, theme: Theme, primary: number | null): void {
+  drawCurves(layer(group, "curves"), graph, theme, primary);
+  drawNodes(layer(group, "nodes"), graph, theme, primary);
+  drawNumbers(layer(group, "numbers"), graph, theme);
+}
+
+function drawCurves(group: Group, graph: Graph, theme: Theme, primary: number | null): void {
+  const order = [...graph.curves].sort((a, b) => Number(a.drawn) - Number(b.drawn));
+  const curves = group
+    .selectAll<SVGGElement, Curve>("g.curve")
+    .data(order, (one) => one.pair)
+    .join((enter) => {
+      const made = enter.append("g").attr("class", "curve").attr("role", "option");
+      made.append("title");
+      for (const part of ["state", "value", "reach"]) {
+        made.append("path").attr("class", part).attr("fill", "none");
+      }
+      return made;
+    })
+    .attr("data-pair", (one) => one.pair)
+    .attr("aria-label", (one) => one.said)
+    .attr("aria-selected", (one) => String(one.pair === primary))
+    .attr("tabindex", (one) => (one.pair === (stopOf(graph, primary) ?? -1) ? 0 : -1))
+    .order();
+  curves.select("title").text((one) => one.said);
+  curves.selectAll<SVGPathElement, Curve>("path").attr("d", (one) => pathOf(one, graph));
+  curves
+    .select("path.value")
+    .attr("stroke", (one) => (one.drawn ? colourOf(0, theme) : colourOf(1, theme)))
+    .attr("stroke-opacity", (one) => (one.drawn ? 1 : 0.5))
+    .attr("stroke-dasharray", (one) => (one.mass === null ? "4 4" : null))
+    .attr("stroke-width", widthOf);
+  curves
+    .select("path.state")
+    .attr("stroke", (one) => (one.pair === primary ? inkOf(theme) : "none"))
+    .attr("stroke-width", (one) => widthOf(one) + 5);
+  curves
+    .select("path.reach")
+    .attr("stroke", "transparent")
+    .attr("stroke-width", (one) => Math.max(14, widthOf(one)));
+}
+
+/** The curve that can be tabbed to: the chosen one, else the first. */
+function stopOf({ curves }: Graph, primary: number | null): number | undefined {
+  return (curves.find(({ pair }) => pair === primary) ?? curves[0])?.pair;
+}
+
+function drawNodes(group: Group, graph: Graph, theme: Theme, primary: number | null): void {
+  const nodes = group
+    .selectAll<SVGGElement, Node>("g.node")
+    .data(graph.nodes, (one) => one.block)
+    .join((enter) => {
+      const made = enter.append("g").attr("class", "node").attr("aria-hidden", "true");
+      made.append("rect").attr("rx", 6);
+      made.append("text").attr("class", "node-name").attr("y", 16).attr("font-size", 12.5);
+      made.append("text").attr("class", "node-note").attr("y", 31).attr("font-size", 10.5);
+      return made;
+    })
+    .attr("data-pair", (one) => one.pair)
+    .attr("transform", ({ x, y }) => `translate(${x},${y})`);
+  nodes
+    .select("rect")
+    .attr("width", graph.node.width)
+    .attr("height", graph.node.height)
+    .attr("fill", PALETTES[theme].background)
+    .attr("stroke", (one) => (one.pair === primary ? inkOf(theme) : ruleOf(theme)))
+    .attr("stroke-width", (one) => (one.pair === primary ? 2.5 : 1.5));
+  const room = graph.node.width - 12;
+  nodes
+    .select(".node-name")
+    .attr("x", 7)
+    .attr("fill", inkOf(theme))
+    .attr("font-weight", 600)
+    .text((one) => fit(one.name, room, 12.5));
+  nodes
+    .select(".node-note")
+    .attr("x", 7)
+    .attr("fill", mutedOf(theme))
+    .text((one) => fit(one.note, room, 10.5));
+}
+
+function drawNumbers(group: Group, graph: Graph, theme: Theme): void {
+  const labelled = graph.curves.filter(({ label }) => label);
+  group
+    .attr("pointer-events", "none")
+    .attr("aria-hidden", "true")
+    .selectAll<SVGTextElement, Curve>("text")
+    .data(labelled, (one) => one.pair)
+    .join("text")
+    .attr("x", (one) => labelPlace(one, graph)[0])
+    .attr("y", (one) => labelPlace(one, graph)[1])
+    .attr("dy", "0.35em")
+    .attr("text-anchor", "middle")
+    .attr("font-size", 11)
+    .attr("font-weight", ({ drawn }) => (drawn ? 600 : null))
+    .attr("fill", inkOf(theme))
+    .attr("stroke", PALETTES[theme].background)
+    .attr("stroke-width", 4)
+    .attr("paint-order", "stroke")
+    .text(({ label }) => label);
+}
+
+const ALONG = { source: 0.34, reader: 0.62 }; // of a curve's way
+
+/** On the curve, nearer to that end at which fewer curves meet. */
+function labelPlace(curve: Curve, { curves, node }: Graph): [number, number] {
+  const { from, to, drawn } = curve;
+  const alike = curves.filter((one) => one.drawn === drawn);
+  const away = alike.filter((one) => one.from === from).length;
+  const into = alike.filter((one) => one.to === to).length;
+  const t = away >= into ? ALONG.reader : ALONG.source;
+  const share = 3 * t ** 2 - 2 * t ** 3; // of the way between heights that meet them level
+  const x = from.x + node.width + t * (to.x - from.x - node.width);
+  const y = from.y + share * (to.y - from.y) + node.height / 2;
+  return [x, y - widthOf(curve) / 2 - 8];
+}
