@@ -43,7 +43,19 @@ export function createGraph(root: HTMLElement, context: ViewContext): Panel {
   listen(svg.node() as SVGSVGElement, context, () => graph);
 
   const draw = whenChanged<Shown>(
-    (now) => [...Object.values(now), context.state.get("readers"), holder.clientWidth],
+    ({ state, pairs, pair, layer, head, theme, layout }) => [
+      state.segments,
+      state.edgeMass,
+      state.knockOuts,
+      pairs,
+      pair,
+      layer,
+      head,
+      theme,
+      layout,
+      context.state.get("readers"),
+      holder.clientWidth,
+    ],
     (now) => {
       if (!now.layout || !now.state.segments) return;
       const chosen = readersOf(context.state.get("readers"));

@@ -44,6 +44,8 @@ export const WIDEST = 16; // pixels of a curve that takes all attention
 const PITCH = 58;
 const HEIGHT = 38;
 const MARGIN = 10;
+const NARROWEST = 40; // between two columns
+const ROOMY = 100; // enough for a number with its effect, or for two in a box
 const LOOP = 26; // right of the last column, for curves from one of its blocks to another
 const LABELLED = 14; // curves; with more, only the chosen one has its number beside it
 
@@ -61,7 +63,7 @@ export function graphOf(shown: Shown, readers: Readers, available: number): Grap
   const { places, columns, lines } = layoutOf({ segments: inner, edges });
   const room = available - 2 * MARGIN - LOOP;
   const width = Math.min(150, Math.max(70, room / (columns + 1) - 40));
-  const step = Math.max(width + 28, (room - width) / Math.max(1, columns));
+  const step = Math.max(width + NARROWEST, (room - width) / Math.max(1, columns));
   const outer = segments.length - inner.length;
   const tall = Math.max(lines, outer);
   let placed = 0;
@@ -74,7 +76,7 @@ export function graphOf(shown: Shown, readers: Readers, available: number): Grap
       block,
       pair: ownPair(shown.pairs, block),
       name: nameIn(shown, block),
-      note: noteOf(shown, block),
+      note: noteOf(shown, block, width > ROOMY),
       x: MARGIN + place.column * step,
       y: MARGIN + (place.line + (tall - lines) / 2) * PITCH,
     };
@@ -83,7 +85,7 @@ export function graphOf(shown: Shown, readers: Readers, available: number): Grap
   const drawn = curves.filter(({ edge }) => edge !== null).length;
   return {
     nodes,
-    curves: curves.map((pair) => curveOf(shown, pair, nodes, drawn)),
+    curves: curves.map((pair) => curveOf(shown, pair, nodes, drawn, step - width > ROOMY)),
     width: 2 * MARGIN + columns * step + width + LOOP,
     height: 2 * MARGIN + tall * PITCH - (PITCH - HEIGHT),
     node: { width, height: HEIGHT },
@@ -101,20 +103,30 @@ function isDrawn(shown: Shown, { reader }: Pair, readers: Readers): boolean {
   return readers === "and answer" && shown.layout?.event.blocks[reader]?.role === "answer";
 }
 
-function noteOf(shown: Shown, block: number): string {
+function noteOf(shown: Shown, block: number, roomy: boolean): string {
   const { tokens = 0 } = shown.layout?.event.blocks[block] ?? {};
   const mass = (reader: number) => massOf(shown, { reader, source: block, edge: null });
   const [own, answer] = [mass(block), mass((shown.layout?.event.blocks.length ?? 0) - 1)];
   if (own === null) return `${tokens} tokens`;
-  const read = answer === null || !isInner(shown, block) ? "" : ` · answer ${short(answer)}`;
+  const read =
+    answer === null || !roomy || !isInner(shown, block) ? "" : ` · answer ${short(answer)}`;
   return `self ${short(own)}${read}`;
 }
 
-function curveOf(shown: Shown, pair: Pair, nodes: readonly Node[], count: number): Curve {
+function curveOf(
+  shown: Shown,
+  pair: Pair,
+  nodes: readonly Node[],
+  count: number,
+  roomy: boolean,
+): Curve {
   const number = shown.pairs.indexOf(pair);
   const mass = massOf(shown, pair);
   const cut = knockOutOf(shown, pair);
-  const parts = [mass === null ? "" : short(mass), cut ? `Δ ${short(cut.delta, "+")}` : ""];
+  const parts = [
+    mass === null ? "" : short(mass),
+    cut && roomy ? `Δ ${short(cut.delta, "+")}` : "",
+  ];
   const labelled = pair.edge !== null ? count <= LABELLED : number === shown.pair;
   const said = mass === null ? "not measured yet" : `attention ${showNumber(mass)}`;
   const effect = cut ? `, without it ${showSigned(cut.delta)} nats` : "";

@@ -32,7 +32,7 @@ const FILLS = ["who reads", "attention"] as const;
 type Fill = (typeof FILLS)[number];
 
 export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Mask and positions", "mask", context);
+  const figure = createFigure(root, "Mask", "mask", context);
   const modes = document.createElement("select");
   modes.addEventListener("change", () => context.state.set("mask", modes.value));
   const fills = segmented("Fill", FILLS, (value) =>
@@ -233,7 +233,7 @@ function sourceOf(
       run_stop: Array.from(runStop),
     }),
     svg: () => {
-      const title = `Mask and positions, ${modeName(event.mode)}`;
+      const title = `Mask, ${modeName(event.mode)}`;
       const sheet = createSheet(title, shown.theme, get(context.run));
       const size = drawMask(sheet.body as Group, mask, address(), SHEET_WIDTH);
       if (!mask.mass) return sheet.finish(SHEET_WIDTH, size.height + 4);

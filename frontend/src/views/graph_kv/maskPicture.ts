@@ -34,6 +34,7 @@ export interface Mask {
 
 const SIDE = 1024; // pixels of the canvas; longer texts are drawn every few tokens
 const AXIS = { left: 112, top: 78, band: 8, ids: 26 };
+const SLANT = 36; // right of the mask, where the last names reach
 const PLOT = { least: 150, most: 560, cell: 18 };
 
 export const sideOf = ({ tokens }: Pick<Mask, "tokens">) => Math.min(SIDE, tokens);
@@ -163,7 +164,7 @@ export function createMask(root: HTMLElement, label: string, handlers: MaskHandl
       paint(canvas.node() as HTMLCanvasElement, next);
       canvas.style("left", `${AXIS.left}px`).style("top", `${AXIS.top}px`);
       canvas.style("width", `${size}px`).style("height", `${size}px`);
-      overlay.attr("width", AXIS.left + size + 2).attr("height", AXIS.top + size + 2);
+      overlay.attr("width", AXIS.left + size + SLANT).attr("height", AXIS.top + size + 2);
       drawAxes(axes, next, cell);
     },
     mark({ hover, primary: at, pair }) {
@@ -186,7 +187,7 @@ export function createMask(root: HTMLElement, label: string, handlers: MaskHandl
 
 /** Whole pixels per token where they fit. */
 export function cellOf({ tokens }: Mask, available: number): number {
-  const room = Math.max(PLOT.least, Math.min(PLOT.most, available - AXIS.left - 4));
+  const room = Math.max(PLOT.least, Math.min(PLOT.most, available - AXIS.left - SLANT));
   const fitting = room / Math.max(1, tokens);
   return fitting >= 1 ? Math.min(PLOT.cell, Math.floor(fitting)) : fitting;
 }

@@ -79,7 +79,7 @@ const below = (value: number | null, limit: number) =>
 function pairOf(pairs: readonly Pair[], asked: number | null): number | null {
   if (asked !== null && asked < pairs.length) return asked;
   if (pairs.length === 0) return null;
-  const drawn = pairs.findIndex(({ edge }) => edge !== null);
+  const drawn = pairs.findIndex(({ edge }) => edge === 0);
   return drawn < 0 ? pairs.length - 1 : drawn;
 }
 

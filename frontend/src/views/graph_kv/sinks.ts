@@ -19,10 +19,6 @@ export function createSinks(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "First tokens as sinks", "sinks", context);
   const bars = createBars(figure.body);
   const note = figure.body.appendChild(element("p", { class: "readout" }));
-  figure.legend.textContent =
-    "Share of attention that the tokens of a block after its first pay to that first one. A block " +
-    "read alone makes a sink of its own, since its first token can read nothing else.";
-
   const draw = whenChanged<Shown>(
     ({ state, theme, layer, head }) => [
       state.sinks,
@@ -37,6 +33,10 @@ export function createSinks(root: HTMLElement, context: ViewContext): Panel {
       figure.update(sourceOf(shown, context));
       bars.render(chartOf(shown));
       note.textContent = routesText(shown);
+      figure.legend.textContent =
+        "Share of attention that the tokens of a block after its first pay to that first one, " +
+        `${whereText(shown)}. A block read alone makes a sink of its own, since its first token ` +
+        "can read nothing else.";
     },
   );
   return { render: draw, destroy: figure.destroy };
@@ -57,7 +57,7 @@ function chartOf(shown: Shown): BarChart {
       strong: chosen,
     };
   });
-  const title = `Attention to the first token, ${whereText(shown)}`;
+  const title = "Attention to the block's first token";
   return { title, stem: "sink-bars", categories: ONE, bars, theme: shown.theme };
 }
 
