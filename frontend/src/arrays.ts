@@ -5,15 +5,6 @@ export type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array;
 /** The numbers of a reference: at once when they are inline, else when they have arrived. */
 export type ArraySource = (ref: ArrayRef) => Numbers | Promise<Numbers>;
 
-/** What `use` makes of the arrays: at once when all are there, else when the last has arrived. */
-export function whenRead<Result>(
-  arrays: readonly (Numbers | Promise<Numbers>)[],
-  use: (read: Numbers[]) => Result,
-): Result | Promise<Result> {
-  const waiting = arrays.some((one) => one instanceof Promise);
-  return waiting ? Promise.all(arrays).then(use) : use(arrays as Numbers[]);
-}
-
 export type FetchBytes = (sha256: string) => Promise<ArrayBuffer>;
 
 /** Reads inline arrays itself and asks `fetchBytes` once for each of the others. */
