@@ -258,7 +258,7 @@ function drawNumbers(group: Group, graph: Graph, theme: Theme): void {
     .text(({ label }) => label);
 }
 
-const ALONG = { source: 0.34, reader: 0.62 }; // of a curve's way
+const ALONG = { source: 0.42, reader: 0.54 }; // of a curve's way
 
 /** On the curve, nearer to that end at which fewer curves meet. */
 function labelPlace(curve: Curve, { curves, node }: Graph): [number, number] {
