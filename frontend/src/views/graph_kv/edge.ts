@@ -4,7 +4,8 @@ import { get } from "svelte/store";
 import { limitOf, sequential } from "../../pictures/colour";
 import { button, element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
+import type { Group } from "../../pictures/lineChart";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber, showSigned } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
@@ -130,12 +131,8 @@ function sourceOf(shown: Shown, pair: Pair, matrix: Matrix, context: ViewContext
     svg: () => {
       const sheet = createSheet(`${name}, by layer and head`, shown.theme, get(context.run));
       const size = drawMatrix(sheet.body, matrix, 620);
-      const legend = legendOf(matrix);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 14})`);
-      drawRamp(key.datum(legend), legend);
-      const words = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-      words.attr("y", size.height + 24).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(Math.max(size.width, 620), size.height + 42);
+      const key = drawKey(sheet.body as Group, legendOf(matrix), size.height, 620);
+      return sheet.finish(Math.max(size.width, 620), size.height + key);
     },
   };
 }

@@ -5,7 +5,7 @@ import { limitOf, sequential } from "../../pictures/colour";
 import { element, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import type { CellAt } from "../../pictures/matrix";
 import { showNumber } from "../../pictures/numbers";
@@ -237,12 +237,8 @@ function sourceOf(
       const sheet = createSheet(title, shown.theme, get(context.run));
       const size = drawMask(sheet.body as Group, mask, address(), SHEET_WIDTH);
       if (!mask.mass) return sheet.finish(SHEET_WIDTH, size.height + 4);
-      const legend = legendOf(mask, layout);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 14})`);
-      drawRamp(key.datum(legend), legend);
-      const words = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-      words.attr("y", size.height + 24).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(SHEET_WIDTH, size.height + 42);
+      const key = drawKey(sheet.body as Group, legendOf(mask, layout), size.height, SHEET_WIDTH);
+      return sheet.finish(SHEET_WIDTH, size.height + key);
     },
   };
 }

@@ -5,7 +5,7 @@ import { inkOn, sequential } from "../../pictures/colour";
 import { element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
@@ -157,12 +157,8 @@ function sourceOf(shown: Shown, heat: Heat, context: ViewContext): FigureSource 
         SHEET_WIDTH,
         shown.theme,
       );
-      const legend = legendOf(shown, heat);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height})`);
-      drawRamp(key.datum(legend), legend);
-      const words = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-      words.attr("y", size.height + 10).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(SHEET_WIDTH, size.height + 28);
+      const key = drawKey(sheet.body as Group, legendOf(shown, heat), size.height, SHEET_WIDTH);
+      return sheet.finish(SHEET_WIDTH, size.height + key);
     },
   };
 }
