@@ -188,8 +188,9 @@ class _Sums:
 
     def add(self, pattern_1HNN: torch.Tensor, hook: object) -> None:
         del hook
-        pattern_HNN = pattern_1HNN[0]
-        member_CN = self.member_CN.to(pattern_HNN.dtype)
+        wide = torch.promote_types(pattern_1HNN.dtype, torch.float32)
+        pattern_HNN = pattern_1HNN[0].to(wide)
+        member_CN = self.member_CN.to(wide)
         total_HCN = member_CN @ pattern_HNN
         mean_HCN = total_HCN / self.lengths_C1
         self.mass_HP.append((mean_HCN @ member_CN.T)[:, self.reader_P, self.source_P])

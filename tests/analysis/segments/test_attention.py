@@ -101,6 +101,15 @@ def test_shares_sum_to_one_and_nothing_hidden_has_any(model: Model, layout: Layo
         assert (found.tokens_LCN[:, number][:, unread_N] == 0).all()
 
 
+def test_shares_of_half_precision_are_summed_in_float32(model: Model) -> None:
+    plain = copy.deepcopy(model.plain).bfloat16()
+    half = Model(model.info, plain, model.tokenizer, model.path)
+    layout = arrange(PARTS, PLANS["graph"]).with_answer(ANSWER)
+    found = attention.patterned(half, layout, 2)
+    assert found.mass_PLH.dtype == torch.float32
+    close(found.mass_PLH[pairs(layout).index((0, 0))], torch.ones(2, 4), 1e-2)
+
+
 def test_one_pass_is_encoding_segment_by_segment(exact: Model, layout: Layout) -> None:
     expected = by_passes(exact.plain, layout)[-2:]
     for found in (dense(exact, layout), attention.blockwise(exact, layout, 2).logits_TV):
