@@ -6,7 +6,7 @@ prompt in one way everywhere.
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,9 @@ from analysis.method import BaseParams
 from analysis.model import Model
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
+TEXT_MODEL: dict[str, Any] = {
+    "capability": "causal_lm"
+}  # marks fields that no other model has a use for
 OUTPUT_TOKENS = 128  # likewise: the output and its alternatives are one event
 
 
@@ -34,35 +37,35 @@ class TextParams(BaseParams):
         max_length=10_000,
         description=f"Output to explain, at most {OUTPUT_TOKENS} tokens. Empty: the model writes "
         "it.",
-        json_schema_extra={"widget": "text", "group": "Output"},
+        json_schema_extra={"widget": "text", "group": "Output", **TEXT_MODEL},
     )
     max_new_tokens: int = Field(
         default=8,
         ge=1,
         le=OUTPUT_TOKENS,
         description="Longest output in tokens, when the model writes it.",
-        json_schema_extra={"group": "Output"},
+        json_schema_extra={"group": "Output", **TEXT_MODEL},
     )
     temperature: float = Field(
         default=0.0,
         ge=0,
         le=5,
         description="Sampling temperature; 0: the likeliest token each time (greedy).",
-        json_schema_extra={"group": "Output"},
+        json_schema_extra={"group": "Output", **TEXT_MODEL},
     )
     top_k: int = Field(
         default=0,
         ge=0,
         le=1_000_000,
         description="Sample among the k likeliest tokens; 0: all.",
-        json_schema_extra={"group": "Sampling and seed"},
+        json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
     top_p: float = Field(
         default=1.0,
         gt=0,
         le=1,
         description="Sample among the likeliest tokens that hold this much probability.",
-        json_schema_extra={"group": "Sampling and seed"},
+        json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
     seed: int = Field(
         default=0,
@@ -74,13 +77,13 @@ class TextParams(BaseParams):
     chat: bool = Field(
         default=False,
         description="Wrap the prompt as a user's message with the model's chat template.",
-        json_schema_extra={"group": "Chat and special tokens"},
+        json_schema_extra={"group": "Chat and special tokens", **TEXT_MODEL},
     )
     special_tokens: Literal["refuse", "text", "token"] = Field(
         default="refuse",
         description="A special token typed in the prompt: refuse it, read it as plain text, or "
         "let it act as the token.",
-        json_schema_extra={"group": "Chat and special tokens"},
+        json_schema_extra={"group": "Chat and special tokens", **TEXT_MODEL},
     )
 
 

@@ -14,16 +14,16 @@ Shape legend: B pictures, N positions of the text encoder, H, W pixels.
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import conditioning, picture_judge
 from analysis.conditioning import Conditioning, Sampling, Studio, Token
+from analysis.context import TextParams
 from analysis.errors import InvalidParams, PromptEmpty
 from analysis.events import Event, Progress
-from analysis.method import BaseParams
 from analysis.model import ImagePipeline
 from analysis.picture_judge import Wanted
 from analysis.pictures import Picture
@@ -33,64 +33,57 @@ Kind = Literal["whole", "item", "token", "alone", "fixed"]
 REPRESENTATIVE_SHARE = 0.5  # of its pictures in which a token alone shows its item
 
 
-class PictureParams(BaseParams):
-    prompt: str = Field(
-        min_length=1,
-        max_length=1000,
-        description="What the pictures are to show.",
-        json_schema_extra={"widget": "text", "group": "Text"},
-    )
+def _extra(group: str) -> dict[str, Any]:
+    return {"group": group, "capability": "text_to_image"}
+
+
+class PictureParams(TextParams):
+    """What is asked of the pictures; of the text's params only prompt and seed have a meaning."""
+
     items: str = Field(
         default="",
         max_length=1000,
         description="The prompt's items, word for word and in its order, separated by semicolons. "
         "Empty: the parts between commas, and, with, next to, beside.",
-        json_schema_extra={"group": "Text"},
+        json_schema_extra=_extra("Text"),
     )
     item: int = Field(
         default=0,
         ge=0,
         le=6,
         description="Number of the item that is taken apart, from 1; 0: the last one.",
-        json_schema_extra={"group": "Text"},
+        json_schema_extra=_extra("Text"),
     )
     tokens: bool = Field(
         default=True,
         description="Pictures of each token of the item kept alone.",
-        json_schema_extra={"group": "Pictures"},
+        json_schema_extra=_extra("Output"),
     )
     leak: bool = Field(
         default=True,
         description="Pictures of the item encoded with and without the rest, and of the fix.",
-        json_schema_extra={"group": "Pictures"},
+        json_schema_extra=_extra("Output"),
     )
     pictures: int = Field(
         default=4,
         ge=1,
         le=16,
         description="Pictures per row; each column has a seed of its own.",
-        json_schema_extra={"group": "Pictures"},
-    )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**31 - 17,
-        description="Seed of the first column's noise; the next column has the next one.",
-        json_schema_extra={"group": "Pictures"},
+        json_schema_extra=_extra("Output"),
     )
     steps: int = Field(
         default=12,
         ge=0,
         le=200,
         description="Denoising steps; 0: as many as the pipeline takes by itself.",
-        json_schema_extra={"group": "Sampling"},
+        json_schema_extra=_extra("Sampling and seed"),
     )
     guidance: float = Field(
         default=2.0,
         ge=0,
         le=30,
         description="Strength of guidance; 0: the pipeline's own.",
-        json_schema_extra={"group": "Sampling"},
+        json_schema_extra=_extra("Sampling and seed"),
     )
     size: int = Field(
         default=0,
@@ -98,20 +91,20 @@ class PictureParams(BaseParams):
         le=2048,
         multiple_of=8,
         description="Edge of the pictures in pixels; 0: the pipeline's own.",
-        json_schema_extra={"group": "Sampling"},
+        json_schema_extra=_extra("Sampling and seed"),
     )
     keep_pooled: bool = Field(
         default=False,
         description="Leave the prompt's pooled vector in place where tokens are taken away, "
         "although it carries the whole prompt.",
-        json_schema_extra={"group": "Sampling"},
+        json_schema_extra=_extra("Sampling and seed"),
     )
     rows_per_batch: int = Field(
         default=16,
         ge=1,
         le=256,
         description="Pictures drawn at once; changes memory and speed, not the result.",
-        json_schema_extra={"group": "Sampling"},
+        json_schema_extra=_extra("Sampling and seed"),
     )
 
 

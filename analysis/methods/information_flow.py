@@ -1,29 +1,52 @@
-"""Information flow: what each word of a prompt carries into the picture.
+"""Information flow: what one token passes to another.
 
-Each position of a text encoder's output is a vector that has read the rest of the prompt. Kept
-alone, with all other positions set to those of the empty prompt, it shows in a picture what it
-carries: which token of an item is its representative, and whether an item's tokens carry another
-item along (a leak). The fix is to encode the item by itself and to put these states in its places.
+Of a language model, edges of attention are cut, from a token that is read (B) to one that reads
+(A), and what hangs on them is seen in the log-probability of a target token and in A's own final
+state. Causal tracing hides the subject behind noise and restores one state at a time. Routes add
+up what each part contributes in one forward pass, nothing cut: contribution is not causation, and
+their rank agreement says how far apart the two are.
 
-Source: "Follow the Flow: On Information Flow Across Textual Tokens in Text-to-Image Models"
-(arXiv 2504.01137). All pictures of a column share seed, steps and guidance. Pooled vectors, which
-carry the whole prompt, are those of the empty prompt wherever anything is taken away.
+Of a text-to-image model, positions of the text encoder's output are kept alone, with all others
+set to those of the empty prompt: the picture shows what a token carries, whether an item's tokens
+carry another item along (a leak), and whether encoding the item by itself cures that.
+
+Sources: attention knockout, "Dissecting Recall of Factual Associations in Auto-Regressive
+Language Models" (arXiv 2304.14767); causal tracing, "Locating and Editing Factual Associations in
+GPT" (arXiv 2202.05262); "Information Flow Routes" (arXiv 2403.00824); "Follow the Flow: On
+Information Flow Across Textual Tokens in Text-to-Image Models" (arXiv 2504.01137).
+
+Events of a language model, in this order, each analysis only if asked for: `tokens` and `output`
+as of any method on text; `groups`: what reads and is read; `edit`: the output with the chosen
+edges cut; `routes`; `flow_row`: the matrix row by row, the target's own row first, then `flow`
+with its strongest cuts and the control; `knockout`, one event per curve; `agreement` of routes
+and cuts; `corrupted`, then `trace` for residual stream, attention and MLP, each as it grows;
+`cost`. Log-probabilities are natural; cut effects are Δ = cut − uncut, so that a cut that hurts
+the target is negative.
+
+Shape legend: N positions, G groups of neighbouring positions, L layers, E edges, B rows of a
+batch, D width.
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 from analysis import picture_flow
+from analysis.context import Output, Tokens
+from analysis.cost import Cost
 from analysis.events import Event
+from analysis.flow import events as flow_events
+from analysis.flow.params import FlowParams
 from analysis.method import Example
-from analysis.model import ImagePipeline
+from analysis.model import ImagePipeline, Model
+from analysis.picture_flow import PictureParams
 
-VERSION = "1"
-NEEDS = ("text_to_image",)
-EVENTS = picture_flow.EVENTS
+VERSION = "2"
+NEEDS = ("causal_lm", "text_to_image")
+EVENTS = (Tokens, Output, *flow_events.EVENTS, Cost, *picture_flow.EVENTS)
 
 
-class Params(picture_flow.PictureParams):
-    pass
+class Params(FlowParams, PictureParams):
+    """Those of both parts; `capability` in the schema says which part a field is for."""
 
 
 LEAKING = "a red square and a shiny ball"
@@ -52,5 +75,6 @@ EXAMPLES = [
 ]
 
 
-def run(model: ImagePipeline, params: Params) -> Iterator[Event]:
-    return picture_flow.run(model, params)
+def run(model: Model, params: Params) -> Iterator[Event]:
+    """Yield the events of the part that the model is for."""
+    return picture_flow.run(cast(ImagePipeline, model), params)

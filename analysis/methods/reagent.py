@@ -26,6 +26,7 @@ from analysis import baselines, faithfulness, probing, replacement
 from analysis import context as contexts
 from analysis.baselines import Baseline, OtherMap
 from analysis.context import Context, Output, TextParams, Tokens
+from analysis.cost import Cost, Meter
 from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Array, Event, Progress
 from analysis.faithfulness import Curve, Soft
@@ -219,14 +220,6 @@ class Convergence(Event):
     )
 
 
-class Cost(Event):
-    """What the run took; the last event of a method."""
-
-    kind: Literal["cost"] = "cost"
-    rows: dict[str, int] = Field(description="Sequences run, per stage.")
-    forwards: dict[str, int] = Field(description="Forward passes, per stage.")
-
-
 EVENTS = (Tokens, Output, Replacement, Scores, Convergence, Baseline, Curve, Soft, Cost)
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -336,7 +329,7 @@ EXAMPLES = (
 def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield the events of one attribution."""
     _refuse_contradictions(params)
-    meter = _Meter(model)
+    meter = Meter(model)
     context = yield from contexts.read(model, params)
     meter.book("output")
     case = yield from _case(model, params, context)
@@ -353,25 +346,6 @@ def run(model: Model, params: Params) -> Iterator[Event]:
         yield from faithfulness.judge(case, maps, params.draws)
         meter.book("faithfulness")
     yield meter.cost()
-
-
-class _Meter:
-    """Rows and forwards of a model, per stage."""
-
-    def __init__(self, model: Model) -> None:
-        self.model, self.rows, self.forwards = model, model.rows, model.forwards
-        self.spent: dict[str, tuple[int, int]] = {}
-
-    def book(self, name: str) -> None:
-        """Book what was spent since the last call."""
-        self.spent[name] = (self.model.rows - self.rows, self.model.forwards - self.forwards)
-        self.rows, self.forwards = self.model.rows, self.model.forwards
-
-    def cost(self) -> Cost:
-        return Cost(
-            rows={name: rows for name, (rows, _) in self.spent.items()},
-            forwards={name: forwards for name, (_, forwards) in self.spent.items()},
-        )
 
 
 def _refuse_contradictions(params: Params) -> None:

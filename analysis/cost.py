@@ -1,0 +1,35 @@
+"""What a run took: the last event of a method on text, and the meter behind it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from analysis.events import Event
+from analysis.model import Model
+
+
+class Cost(Event):
+    """What the run took; the last event of a method."""
+
+    kind: Literal["cost"] = "cost"
+    rows: dict[str, int] = Field(description="Sequences run, per stage.")
+    forwards: dict[str, int] = Field(description="Forward passes, per stage.")
+
+
+class Meter:
+    """Rows and forwards of a model, per stage."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.rows, self.forwards = model, model.rows, model.forwards
+        self.spent: dict[str, tuple[int, int]] = {}
+
+    def book(self, name: str) -> None:
+        """Book what was spent since the last call."""
+        self.spent[name] = (self.model.rows - self.rows, self.model.forwards - self.forwards)
+        self.rows, self.forwards = self.model.rows, self.model.forwards
+
+    def cost(self) -> Cost:
+        return Cost(
+            rows={name: rows for name, (rows, _) in self.spent.items()},
+            forwards={name: forwards for name, (_, forwards) in self.spent.items()},
+        )
