@@ -35,15 +35,18 @@ class Hooked:
     patterns_LBHNN: torch.Tensor | None
 
 
-def of_cuts(cuts: Sequence[Cut], size: Size) -> list[torch.Tensor | None]:
-    """The masks of some cuts; layers that are cut alike share one. Raises CutOutOfRange."""
+def of_cuts(cuts: Sequence[Cut], size: Size, *, first: int = 0) -> list[torch.Tensor | None]:
+    """The masks of some cuts; layers that are cut alike share one. Raises CutOutOfRange.
+
+    They hold the queries from token `first` on alone, where a cache stands for those before.
+    """
     refuse_out_of_range(cuts, size)
     made: dict[tuple[int, ...], torch.Tensor | None] = {(): None}
     masks = []
     for layer in range(size.layers):
         here = [n for n, cut in enumerate(cuts) if cut.layers is None or layer in cut.layers]
         if tuple(here) not in made:
-            made[tuple(here)] = ~cut_mask([cuts[n] for n in here], size)
+            made[tuple(here)] = ~cut_mask([cuts[n] for n in here], size, first=first)
         masks.append(made[tuple(here)])
     return masks
 
@@ -104,11 +107,11 @@ def hooked(
 def masked(plain: PreTrainedModel, masks: Masks) -> Iterator[None]:
     """Context in which `plain` runs under the masks. Raises ModelIncompatible.
 
-    With a cache in front, queries are the last of the mask's N tokens.
+    Behind a cache the queries are the last tokens, which a mask may hold alone.
     """
     with ExitStack() as stack:
         if any(mask is not None for mask in masks):
-            for layer, module in enumerate(_attentions(plain, len(masks))):
+            for layer, module in enumerate(attentions(plain, len(masks))):
                 mask = masks[layer]
                 if mask is not None:
                     hook = partial(_mask_hook, mask, layer)
@@ -133,8 +136,8 @@ def _inputs(
     return given
 
 
-def _attentions(plain: PreTrainedModel, layers: int) -> list[nn.Module]:
-    """The attention of each layer, in order."""
+def attentions(plain: PreTrainedModel, layers: int) -> list[nn.Module]:
+    """The attention of each layer, in order. Raises ModelIncompatible."""
     found: list[Any] = [
         module
         for module in plain.modules()
@@ -166,7 +169,7 @@ def _mask_hook(
     states = args[0] if args else kwargs["hidden_states"]
     queries, keys = states.shape[1], mask_BHNN.shape[-1]
     own = _own(kwargs[MASK], queries, keys, states.device)
-    open_BHQK = own & mask_BHNN[:, :, keys - queries :].to(states.device)
+    open_BHQK = own & mask_BHNN[:, :, -queries:].to(states.device)
     refuse_blind(open_BHQK, layer, first=keys - queries)
     additive = torch.zeros(open_BHQK.shape, dtype=states.dtype, device=states.device)
     return args, {**kwargs, MASK: additive.masked_fill_(~open_BHQK, -torch.inf)}

@@ -40,14 +40,17 @@ class Size:
     heads: int
 
 
-def cut_mask(cuts: Sequence[Cut], size: Size) -> torch.Tensor:
-    """True where an edge is cut, [B, H, N, N]; B or H is 1 where no cut tells them apart."""
+def cut_mask(cuts: Sequence[Cut], size: Size, *, first: int = 0) -> torch.Tensor:
+    """True where an edge is cut, [B, H, Q, N]; B or H is 1 where no cut tells them apart.
+
+    The queries are the tokens from `first` on.
+    """
     rows = 1 if all(cut.rows is None for cut in cuts) else size.rows
     heads = 1 if all(cut.heads is None for cut in cuts) else size.heads
-    cut_BHQK = torch.zeros(rows, heads, size.tokens, size.tokens, dtype=torch.bool)
+    cut_BHQK = torch.zeros(rows, heads, size.tokens - first, size.tokens, dtype=torch.bool)
     for cut in cuts:
         at_B, at_H = _places(cut.rows, rows), _places(cut.heads, heads)
-        at_Q, at_K = _places(cut.queries, 0), _places(cut.keys, 0)
+        at_Q, at_K = _places(cut.queries, 0) - first, _places(cut.keys, 0)
         cut_BHQK[at_B[:, None, None, None], at_H[:, None, None], at_Q[:, None], at_K] = True
     return cut_BHQK
 

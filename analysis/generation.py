@@ -46,7 +46,7 @@ class Scored:
 def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> Iterator[int]:
     """Yield up to `length` token ids; an end-of-text token is the last one."""
     warpers = _warpers(sampling)
-    stops = _stop_ids(model)
+    stops = stop_ids(model)
     generator = torch.Generator().manual_seed(sampling.seed)
     ids: Any = torch.tensor([prompt], device=model.device)
     step, cache = ids, None
@@ -98,7 +98,8 @@ def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) 
     return torch.multinomial(probabilities, 1, generator=generator).to(logits.device)
 
 
-def _stop_ids(model: Model) -> set[int]:
+def stop_ids(model: Model) -> set[int]:
+    """Tokens that end an output."""
     config = model.plain.generation_config
     stop = config.eos_token_id if config is not None else None
     listed = stop if isinstance(stop, list) else [stop, model.tokenizer.eos_token_id]

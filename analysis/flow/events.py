@@ -150,7 +150,7 @@ class Trace(Event):
 
     kind: Literal["trace"] = "trace"
     restored: Restored
-    layers: int = Field(description="Layers done; those above are still 0.")
+    done: int = Field(description="Groups done, from the last one; those before are still 0.")
     final: bool
     effect: Array = Field(description="[L, G] mean p(restored) − p(corrupted), float32.")
     deviation: Array = Field(description="[L, G] its standard error over the draws.")

@@ -28,13 +28,13 @@ batch, D width.
 """
 
 from collections.abc import Iterator
-from typing import cast
 
 from analysis import picture_flow
 from analysis.context import Output, Tokens
 from analysis.cost import Cost
 from analysis.events import Event
 from analysis.flow import events as flow_events
+from analysis.flow import run as flow
 from analysis.flow.params import FlowParams
 from analysis.method import Example
 from analysis.model import ImagePipeline, Model
@@ -77,4 +77,6 @@ EXAMPLES = [
 
 def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield the events of the part that the model is for."""
-    return picture_flow.run(cast(ImagePipeline, model), params)
+    if isinstance(model, ImagePipeline):
+        return picture_flow.run(model, params)
+    return flow.run(model, params)

@@ -1,0 +1,77 @@
+"""The language-model part of information flow, from the prompt to the last event."""
+
+from collections.abc import Iterator
+
+from analysis import context as contexts
+from analysis.cost import Meter
+from analysis.errors import InvalidParams
+from analysis.events import Event
+from analysis.flow.case import Case, groups_event, read_case
+from analysis.flow.cutting import Trunk, trunk_of
+from analysis.flow.edges import edit
+from analysis.flow.knockout import curves, sources_of, strongest, windows_of
+from analysis.flow.matrix import Row, fill_matrix, flow_event, target_row
+from analysis.flow.params import FlowParams
+from analysis.flow.places import Places, places
+from analysis.flow.routes import Shares, agreements, routes_event, shares
+from analysis.flow.tracing import trace
+from analysis.model import Model
+
+
+def run(model: Model, params: FlowParams) -> Iterator[Event]:
+    """Yield the events in the order that the method's docstring gives."""
+    meter = Meter(model)
+    context = yield from contexts.read(model, params)
+    case = read_case(model, params, context)
+    named = _named(case)
+    yield from contexts.describe(model, context, context.closed)
+    span = range(params.target_start, params.target_start + params.target_length)
+    generated = not params.continuation
+    yield contexts.output_event(model, context, generated=generated, span=span, foil=None)
+    yield groups_event(case)
+    meter.book("output")
+    trunk = trunk_of(case)
+    if params.edges:
+        yield from edit(trunk)
+        meter.book("edges")
+    found = shares(case) if params.routes else None
+    if found:
+        yield routes_event(case, found)
+        meter.book("routes")
+    yield from _cuts(trunk, found, named, meter)
+    yield meter.cost()
+
+
+def _named(case: Case) -> list[Places]:
+    """The subject where it is named; what params name wrongly is refused before any work."""
+    params, before = case.params, case.queries.start
+    windows_of(case.model.info.layers, params.window)
+    places(params.sources, case.context, before=before, field="sources")
+    named = places(params.subject, case.context, before=before, field="subject")
+    if len(named) > 1:
+        raise InvalidParams(
+            f"subject names {len(named)} places: {params.subject[:80]!a}.",
+            remedy="Name one; positions such as @3-5,9 may lie apart.",
+            field="subject",
+        )
+    return named
+
+
+def _cuts(trunk: Trunk, found: Shares | None, named: list[Places], meter: Meter) -> Iterator[Event]:
+    case, params = trunk.case, trunk.case.params
+    last = len(case.groups) - 1
+    rows: dict[int, Row] = {}
+    if params.matrix or params.knockout or params.tracing or found:
+        rows[last] = target_row(trunk)
+    if params.matrix:
+        yield from fill_matrix(trunk, rows)
+        yield flow_event(trunk, rows)
+        meter.book("matrix")
+    if params.knockout:
+        yield from curves(trunk, sources_of(case, rows[last]))
+        meter.book("knockout")
+    if found:
+        yield from agreements(case, found, rows)
+    if params.tracing:
+        yield from trace(case, (named or strongest(case, rows[last], 1))[0])
+        meter.book("tracing")
