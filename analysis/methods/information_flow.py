@@ -49,8 +49,61 @@ class Params(FlowParams, PictureParams):
     """Those of both parts; `capability` in the schema says which part a field is for."""
 
 
+PASSED_ON = (
+    "It was raining outside. Ida took the blanket. The key was taken by Lena. The drum is held by "
+    "Oscar. Lena gave the key to Peter. Question: Who has the key now? Answer:"
+)
+TWO_HOPS = (
+    "David is waiting in the yard. Olive is waiting in the bedroom. Now David is in the church. "
+    "Oscar ran to the forest. Then Olive gave the lamp to Oscar. Question: Where is the lamp? "
+    "Answer:"
+)
 LEAKING = "a red square and a shiny ball"
 EXAMPLES = [
+    Example(
+        name="Passed on: who is read, and where",
+        look_for="Peter is read in layer 1 and key in layer 0, each in one layer alone; Lena, who "
+        "had the key first, and Oscar are not read at all.",
+        model="demo-lm",
+        params={
+            "prompt": PASSED_ON,
+            "max_new_tokens": 2,
+            "sources": "Peter; key; Lena; Oscar",
+            "tracing": False,
+        },
+    ),
+    Example(
+        name="Two hops, two chains",
+        look_for="The answer reads forest, which read Oscar, and it reads Oscar, which read lamp: "
+        "both hops stand out of a matrix that is else near zero.",
+        model="demo-lm",
+        params={"prompt": TWO_HOPS, "max_new_tokens": 2},
+    ),
+    Example(
+        name="Where the name lives",
+        look_for="Peter behind noise: its own state brings the answer back in layer 0, from layer "
+        "1 on only the last position does. Attention moves it there, no MLP matters.",
+        model="demo-lm",
+        params={
+            "prompt": PASSED_ON,
+            "max_new_tokens": 2,
+            "subject": "Peter",
+            "matrix": False,
+            "knockout": False,
+        },
+    ),
+    Example(
+        name="One edge cut",
+        look_for="Where Peter no longer reads key, the model answers Lena, who had it first; as "
+        "many random edges change nothing.",
+        model="demo-lm",
+        params={
+            "prompt": PASSED_ON,
+            "max_new_tokens": 2,
+            "edges": [{"queries": [30], "keys": [28], "layers": None, "heads": None}],
+            "tracing": False,
+        },
+    ),
     Example(
         name="Two items, one picture",
         look_for="Kept alone, the word square is enough to draw all of a purple square; the other "

@@ -596,9 +596,9 @@ export interface Trace {
   kind: "trace";
   restored: "residual" | "attention" | "mlp";
   /**
-   * Layers done; those above are still 0.
+   * Groups done, from the last one; those before are still 0.
    */
-  layers: number;
+  done: number;
   final: boolean;
   /**
    * [L, G] mean p(restored) − p(corrupted), float32.

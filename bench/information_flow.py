@@ -1,0 +1,105 @@
+"""The flow matrix of demo-lm: all pairs of 64 tokens, beside the loop that cuts one pair at a time.
+
+Both sides make the same 2,016 cuts in one process on the same threads. The loop is what attention
+knockout is usually written as: one forward pass through TransformerLens per cut, hooks on
+`hook_attn_scores`. It is timed on every eighth cut and its seconds are scaled up; on those cuts
+both sides must agree to 1e-5 nats before anything is timed. Memory is the peak of a process that
+makes the matrix of words of a 512-token prompt.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import torch
+
+from analysis import context as contexts
+from analysis.attention_masks import hooked, of_cuts, size_of
+from analysis.catalog import Catalog
+from analysis.cuts import Cut
+from analysis.demo.stories import item
+from analysis.flow.case import Case, read_case
+from analysis.flow.cutting import trunk_of
+from analysis.flow.matrix import Row, fill_matrix
+from analysis.flow.params import FlowParams
+from analysis.model import load, loaded
+from analysis.session import model_cache
+from bench.table import Line
+
+TOKENS, LONG = 64, 512
+TOLERANCE = 1e-5  # nats
+SAMPLED = 8  # every n-th cut is made by the loop too
+THREADS = 2
+
+
+def lines() -> Iterator[Line]:
+    torch.set_num_threads(THREADS)
+    case = case_of(TOKENS, "token")
+    rows, _ = matrix(case)  # warm, and what the loop is compared with
+    pairs = [(query, key) for query in rows for key in range(query)][::SAMPLED]
+    found, loop_seconds = loop(case, pairs)
+    worst = max(abs(found[pair] - rows[pair[0]].delta[pair[1]]) for pair in pairs)
+    refused = "" if worst <= TOLERANCE else f"the sides differ by {worst:.1e} nats"
+    seconds = min(matrix(case)[1] for _ in range(3))
+    what = f"flow matrix, {TOKENS} tokens, all pairs"
+    yield Line(what, "s", seconds, at_most=10, refused=refused)
+    peer, whole = "one cut at a time", loop_seconds * SAMPLED
+    yield Line(what, "s", seconds, peer, whole, at_least_times=8, refused=refused)
+    yield Line(f"flow matrix, {LONG} tokens, by word: memory", "GiB", peak_gib(), at_most=4)
+
+
+def case_of(tokens: int, grouping: str) -> Case:
+    """A story of exactly that many positions with a question at its end."""
+    catalog = Catalog()
+    list(load("demo-lm", catalog=catalog, cache=model_cache()))
+    model = loaded(catalog.find("demo-lm"), model_cache())
+    asked = item(Random("flow"), hops=2)
+    given: dict[str, Any] = {"continuation": f" {asked.answer}", "grouping": grouping}
+    told, count = asked.prompt, 0
+    while len(model.tokenizer(told).input_ids) < tokens:
+        story = item(Random(f"filler {count}"), hops=1).prompt
+        told, count = f"{story[: story.index(' Question:')]} {told}", count + 1
+    ids = model.tokenizer(told, add_special_tokens=False).input_ids[-(tokens - 1) :]
+    params = FlowParams(prompt=model.tokenizer.decode(ids), **given)
+    events = contexts.read(model, params)
+    while True:
+        try:
+            next(events)
+        except StopIteration as stop:
+            return read_case(model, params, stop.value)
+
+
+def matrix(case: Case) -> tuple[dict[int, Row], float]:
+    rows: dict[int, Row] = {}
+    start = time.perf_counter()
+    for _ in fill_matrix(trunk_of(case), rows):
+        pass
+    return rows, time.perf_counter() - start
+
+
+def loop(case: Case, pairs: list[tuple[int, int]]) -> tuple[dict[tuple[int, int], float], float]:
+    """One forward pass per cut, with hooks."""
+    size, found = size_of(case.model, case.ids_1N), {}
+    start = time.perf_counter()
+    for query, key in pairs:
+        cut = Cut(tuple(case.groups[query]), tuple(case.groups[key]))
+        logits = hooked(case.model, case.ids_1N, of_cuts([cut], size)).logits_BNV
+        target = case.logprobs(logits[:, list(case.queries)])
+        found[query, key] = float(target[0]) - case.logprob
+    return found, time.perf_counter() - start
+
+
+def peak_gib() -> float:
+    """Peak memory of a process of its own."""
+    command = [sys.executable, "-m", "bench.information_flow"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(THREADS)
+    matrix(case_of(LONG, "word"))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
