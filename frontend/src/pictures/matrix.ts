@@ -126,7 +126,7 @@ export function createMatrix(
       matrix = next;
       layout = layoutOf(next, root.clientWidth || 720);
       paint(canvas.node() as HTMLCanvasElement, next, layout);
-      overlay.attr("width", widthOf(layout, root)).attr("height", layout.top + layout.height);
+      overlay.attr("width", widthOf(layout, root)).attr("height", layout.top + layout.height + 1);
       drawLabels(labels, next, layout);
       drawSigns(signs, next, layout);
     },

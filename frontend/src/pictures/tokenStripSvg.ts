@@ -82,10 +82,16 @@ function drawToken(group: Group, { token, x, y, width }: Placed, theme: Theme): 
   if (token.target) line(box as Group, 0, width, BOX + 1, inkOf(theme), 2);
   if (token.joined) line(box as Group, 0, width + 1, BOX, mutedOf(theme), 1);
   if (token.band) drawBand(box as Group, token.band, width, theme);
-  if (token.ribbon) drawRibbon(box as Group, token, width, theme);
+  if (token.ribbon) drawRibbon(box as Group, token, width);
+  if (token.badge) drawBadge(box as Group, token.badge, theme);
 }
 
-function drawRibbon(box: Group, { ribbon, badge }: StripToken, width: number, theme: Theme): void {
+function drawBadge(box: Group, badge: string, theme: Theme): void {
+  const words = box.append("text").attr("y", -3).attr("font-size", 9.5).text(badge);
+  words.attr("fill", inkOf(theme)).attr("font-weight", 600);
+}
+
+function drawRibbon(box: Group, { ribbon }: StripToken, width: number): void {
   const height = (ribbon?.share ?? 0) * (RIBBON - 2);
   const bar = box
     .append("rect")
@@ -93,9 +99,6 @@ function drawRibbon(box: Group, { ribbon, badge }: StripToken, width: number, th
     .attr("width", width)
     .attr("height", height);
   bar.attr("fill", ribbon?.colour ?? "none");
-  if (!badge) return;
-  const words = box.append("text").attr("y", -3).attr("font-size", 9.5).text(badge);
-  words.attr("fill", inkOf(theme)).attr("font-weight", 600);
 }
 
 function drawBand(

@@ -4,12 +4,16 @@
 import "../styles/figure.css";
 import "../styles/detail.css";
 import "../styles/pictures.css";
+import "../styles/strip.css";
+import "../styles/flow.css";
 import type { MethodEvent } from "../gen/information_flow";
 import type { CreateView, View } from "../view";
 import { createImages } from "./information_flow/images/view";
+import { createText } from "./information_flow/text/view";
 
 const STARTS: Partial<Record<MethodEvent["kind"], CreateView<MethodEvent>>> = {
   prompt: createImages,
+  tokens: createText,
 };
 
 export const create: CreateView<MethodEvent> = (root, context) => {

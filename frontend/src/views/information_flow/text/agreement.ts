@@ -1,0 +1,114 @@
+// Contribution beside causation: the same text filled by routes and by cuts, and how they agree.
+
+import { get } from "svelte/store";
+import type { Agreement } from "../../../gen/information_flow";
+import { limitOf, sequential, diverging } from "../../../pictures/colour";
+import { element } from "../../../pictures/dom";
+import { createFigure, type FigureSource } from "../../../pictures/figure";
+import type { Group } from "../../../pictures/lineChart";
+import { showNumber, showSigned } from "../../../pictures/numbers";
+import { createSheet } from "../../../pictures/sheet";
+import { createTokenStrip, type StripSection, type TokenStrip } from "../../../pictures/tokenStrip";
+import { drawStrip } from "../../../pictures/tokenStripSvg";
+import type { Selected } from "../../../selection";
+import type { ViewContext } from "../../../view";
+import { marksOf, sectionsOf, type Filling } from "./sections";
+import { groupsOf, positionItem, type Panel, type Shown } from "./shown";
+import { agreementTable } from "./tables";
+
+type Side = "routes" | "cuts";
+const SIDES: readonly Side[] = ["routes", "cuts"];
+const HEADINGS: Record<Side, string> = {
+  routes: "Contribution: importance of its edges to the answer's reader, all layers",
+  cuts: "Causation: what the answer loses when cut, −Δ log p",
+};
+
+export function createAgreement(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Routes beside cuts", "agreement", context);
+  const heading = figure.body.appendChild(element("p", { class: "sharpness" }));
+  const holder = figure.body.appendChild(element("div", { class: "strips side-by-side" }));
+  const strips = SIDES.map((side) => createSide(holder, side, context));
+  let shown: Shown | null = null;
+
+  function render(now: Shown): void {
+    shown = now;
+    const target = now.state.agreements.get("target");
+    if (!target) return figure.hide();
+    heading.textContent = headingOf(now);
+    SIDES.forEach((side, at) => strips[at]?.render(sectionsFor(now, target, side)));
+    figure.legend.textContent =
+      "Each side by its own limits, nothing clipped. Causation: orange, the answer hangs on it; blue, it would gain.";
+    figure.update(sourceOf(now, target, context));
+    mark(get(context.selection));
+  }
+
+  function mark(selected: Selected): void {
+    if (!shown) return;
+    const marks = marksOf(shown.state, selected);
+    for (const strip of strips) strip.mark(marks);
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+function createSide(root: HTMLElement, side: Side, context: ViewContext): TokenStrip {
+  const node = root.appendChild(element("section", { class: "baseline" }));
+  node.append(element("h3", {}, HEADINGS[side]));
+  return createTokenStrip(node, HEADINGS[side], {
+    hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
+    choose: (key) => context.selection.choose(positionItem(key)),
+    extend: (_, to) => context.selection.choose(positionItem(to)),
+  });
+}
+
+function headingOf({ state }: Shown): string {
+  const said = (["target", "states"] as const).flatMap((about) => {
+    const found = state.agreements.get(about);
+    if (!found) return [];
+    const among = about === "target" ? "groups, into the answer" : "pairs, on the reader's state";
+    const rank = found.spearman === null ? "undefined" : showNumber(found.spearman);
+    return [`${rank} over ${found.pairs.toLocaleString("en")} ${among}`];
+  });
+  return (
+    `Rank agreement (Spearman) of routes and cuts: ${said.join("; ")}. ` +
+    "Where they differ, the cut tells what the answer hangs on."
+  );
+}
+
+function fillingFor({ state, theme }: Shown, agreement: Agreement, side: Side): Filling {
+  const values = agreement[side];
+  const limit = limitOf(values);
+  return {
+    scale: (side === "routes" ? sequential : diverging)(limit, theme),
+    value: (group) => values[group] ?? null,
+    said: (value) => (side === "routes" ? showNumber(value) : `${showSigned(value)} nats`),
+    without: "not read",
+    reader: groupsOf(state).length - 1,
+  };
+}
+
+const sectionsFor = (shown: Shown, agreement: Agreement, side: Side): StripSection[] =>
+  sectionsOf(shown.state, fillingFor(shown, agreement, side));
+
+const SHEET_WIDTH = 760;
+
+function sourceOf(shown: Shown, agreement: Agreement, context: ViewContext): FigureSource {
+  return {
+    table: () => agreementTable(shown.state),
+    data: () => [...shown.state.agreements.values()],
+    svg: () => {
+      const sheet = createSheet(
+        "Information flow: routes beside cuts",
+        shown.theme,
+        get(context.run),
+      );
+      const sections = SIDES.flatMap((side) =>
+        sectionsFor(shown, agreement, side)
+          .slice(0, 1)
+          .map((section) => ({ ...section, label: HEADINGS[side] })),
+      );
+      const size = drawStrip(sheet.body as Group, sections, SHEET_WIDTH, shown.theme);
+      return sheet.finish(size.width, size.height);
+    },
+  };
+}

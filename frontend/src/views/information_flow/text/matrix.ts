@@ -1,0 +1,219 @@
+// Who passes what to whom: a row per reader, a column per source, each cell one cut.
+
+import { get } from "svelte/store";
+import { segmented } from "../../../pictures/dom";
+import { createFigure, type FigureSource } from "../../../pictures/figure";
+import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
+import type { Group } from "../../../pictures/lineChart";
+import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../../pictures/matrix";
+import { showNumber, showSigned } from "../../../pictures/numbers";
+import { createSheet, inkOf } from "../../../pictures/sheet";
+import { inkOn } from "../../../pictures/colour";
+import { whenChanged } from "../../../panel";
+import type { Selected } from "../../../selection";
+import type { ViewContext } from "../../../view";
+import { chooseGroup, chooseReader, toggleEdges } from "./choose";
+import { numbersText } from "./edges";
+import { createRunButton } from "./editor";
+import type { Edits } from "./edits";
+import {
+  axisName,
+  effectOf,
+  groupAt,
+  groupsOf,
+  indexOf,
+  MEASURES,
+  nameOf,
+  positionItem,
+  scaleOf,
+  unitOf,
+  type Panel,
+  type Shown,
+} from "./shown";
+import type { State } from "./state";
+import { matrixTable } from "./tables";
+
+export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits: Edits): Panel {
+  const figure = createFigure(root, "Flow matrix", "matrix", context);
+  const measure = segmented("Effect on", MEASURES, (value) =>
+    context.state.set("measure", value === "answer" ? null : "state"),
+  );
+  const run = createRunButton(context, edits);
+  figure.controls.append(measure.node, run.node);
+  let shown: Shown | null = null;
+  let preview: CellAt | null = null;
+  const label = "Flow matrix; arrows move, Enter cuts or restores an edge";
+  const picture = createMatrix(figure.body, label, {
+    hover(cell) {
+      preview = cell;
+      const source = shown && cell ? groupsOf(shown.state)[cell.column] : undefined;
+      context.selection.hover(source ? positionItem(source.start) : null);
+      mark(get(context.selection));
+    },
+    choose,
+    press(cell) {
+      if (!shown) return;
+      choose(cell);
+      toggleEdges(context, edits, shown.state, cell.row, [cell.column]);
+    },
+  });
+  const readout = figure.body.appendChild(document.createElement("p"));
+  readout.className = "readout";
+  readout.setAttribute("aria-live", "polite");
+
+  function choose(cell: CellAt): void {
+    if (!shown) return;
+    chooseReader(context, shown.state, cell.row);
+    chooseGroup(context, shown.state, cell.column);
+  }
+
+  const ingredients = ({ state, theme, measure, edges }: Shown) => [
+    state.groups,
+    state.rows,
+    state.flow,
+    theme,
+    measure,
+    edges,
+  ];
+  const draw = whenChanged(ingredients, (now) => {
+    if (now.state.rows.size === 0) return figure.hide();
+    measure.choose(now.measure);
+    const matrix = matrixOf(now);
+    figure.update(sourceOf(now, matrix, context));
+    picture.render(matrix);
+    renderLegend(figure.legend, legendOf(now));
+  });
+
+  function render(now: Shown): void {
+    shown = now;
+    run.render();
+    draw(now);
+    mark(get(context.selection));
+  }
+
+  function mark(selected: Selected): void {
+    if (!shown) return;
+    const { state, reader } = shown;
+    const cell = (position: number | null): CellAt | null => {
+      const column = groupAt(state, position);
+      return column === null ? null : { row: reader, column };
+    };
+    const primary = cell(indexOf(selected.primary));
+    const hover = preview ?? cell(indexOf(selected.hover));
+    picture.mark({ hover, primary, row: reader });
+    const at = hover ?? primary;
+    readout.textContent = at ? sentence(shown, at) : hintOf(shown);
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+const hintOf = ({ state }: Shown) =>
+  state.flow
+    ? "Click a cell to cut that edge; with the keyboard, arrows and Enter."
+    : `${state.rows.size} of ${groupsOf(state).length - 1} readers so far.`;
+
+export function matrixOf(shown: Shown): Matrix {
+  const { state, theme, measure } = shown;
+  const size = groupsOf(state).length;
+  const values = new Float64Array(size * size);
+  const masked = new Uint8Array(size * size);
+  for (let row = 0; row < size; row++) {
+    for (let column = 0; column < size; column++) {
+      const value = effectOf(state, measure, row, column);
+      values[row * size + column] = value ?? 0;
+      masked[row * size + column] = value !== null ? 0 : column < row ? 2 : 1;
+    }
+  }
+  const scale = scaleOf(shown);
+  const names = groupsOf(state).map((_, group) => axisName(state, group));
+  const scales = names.map(() => scale);
+  const signs = chosenCells(shown).map((cell) => {
+    const at = cell.row * size + cell.column;
+    const ink = masked[at] ? inkOf(theme) : inkOn(scale.colour(values[at] ?? 0));
+    return { ...cell, glyph: "✕", ink };
+  });
+  return { rows: names, columns: names, values, masked, scales, theme, signs };
+}
+
+/** Cells of which any edge is to be cut. */
+function chosenCells({ state, edges }: Shown): CellAt[] {
+  const groupsAmong = (positions: readonly number[]) => [
+    ...new Set(positions.flatMap((position) => groupAt(state, position) ?? [])),
+  ];
+  const cells = edges.flatMap(({ queries, keys }) =>
+    groupsAmong(queries).flatMap((row) => groupsAmong(keys).map((column) => ({ row, column }))),
+  );
+  return cells.filter(({ row, column }) => column < row);
+}
+
+function sentence(shown: Shown, { row, column }: CellAt): string {
+  const { state } = shown;
+  const names = `${nameOf(state, column)} → ${nameOf(state, row)}`;
+  if (column === row) return `${names}: a reader's own tokens are not cut from it`;
+  if (column > row) return `${names}: comes later, so it is not read`;
+  const numbers = numbersAt(state, row, column);
+  if (!numbers) return `${names}: not cut yet`;
+  const chosen = chosenCells(shown).some((cell) => cell.row === row && cell.column === column);
+  return `${names}, cut: ${numbers}${chosen ? "; chosen to be cut" : ""}`;
+}
+
+export function numbersAt(state: State, reader: number, source: number): string | null {
+  const answer = effectOf(state, "answer", reader, source);
+  const turned = effectOf(state, "reader's state", reader, source);
+  if (answer === null || turned === null) return null;
+  return `answer ${showSigned(answer)} nats, reader's state turned by ${showNumber(turned)} (1 − cosine)`;
+}
+
+function legendOf(shown: Shown): Legend {
+  const { state, measure } = shown;
+  const { groups } = state;
+  const way =
+    groups?.ablation === "zero"
+      ? "weights set to 0 after softmax, their mass lost"
+      : "scores −∞ before softmax, the rest renormalises";
+  const where = groups
+    ? `in layers ${numbersText(groups.layers)}, heads ${numbersText(groups.heads)} (${way})`
+    : "";
+  return {
+    scale: scaleOf(shown),
+    unit: unitOf(measure),
+    normalisation: "the whole matrix",
+    notes: [
+      `Each cell: the row's ${groups?.grouping ?? "group"} no longer reads the column's, ${where}.`,
+      measure === "answer" ? "Blue: the answer gets less likely; orange: more." : "",
+      "Grey check: later or its own, not read or not cut. Grey: not cut yet. ✕: chosen to be cut.",
+      controlText(state),
+    ].filter(Boolean),
+  };
+}
+
+function controlText({ flow }: State): string {
+  if (!flow) return "";
+  const { control, control_edges } = flow;
+  return (
+    `Control: ${control_edges} random ${control_edges === 1 ? "edge" : "edges"} per layer and head, ` +
+    `${control.draws.length} draws: ${showSigned(control.mean)} ± ${showNumber(control.deviation)} nats (SD).`
+  );
+}
+
+const SHEET_WIDTH = 900;
+
+function sourceOf(shown: Shown, matrix: Matrix, context: ViewContext): FigureSource {
+  const { state } = shown;
+  return {
+    table: () => matrixTable(state),
+    data: () => ({
+      groups: state.groups,
+      rows: [...state.rows.values()],
+      flow: state.flow,
+    }),
+    svg: () => {
+      const sheet = createSheet("Information flow: matrix of cuts", shown.theme, get(context.run));
+      const size = drawMatrix(sheet.body, matrix, SHEET_WIDTH);
+      const width = Math.max(size.width, 700);
+      const key = drawKey(sheet.body as Group, legendOf(shown), size.height, width);
+      return sheet.finish(width, size.height + key);
+    },
+  };
+}

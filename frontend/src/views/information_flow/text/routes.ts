@@ -1,0 +1,175 @@
+// Routes: what one forward pass adds to what, without any cut. Contribution, not causation.
+
+import { select } from "d3-selection";
+import { get } from "svelte/store";
+import { element } from "../../../pictures/dom";
+import { createFigure, type FigureSource } from "../../../pictures/figure";
+import type { Group } from "../../../pictures/lineChart";
+import { showNumber } from "../../../pictures/numbers";
+import { createSheet } from "../../../pictures/sheet";
+import { whenChanged } from "../../../panel";
+import type { Selected } from "../../../selection";
+import type { ViewContext } from "../../../view";
+import { routesAt } from "./graph";
+import { drawRoutes, MOST_EDGES, type RoutesPicture } from "./routesPicture";
+import { groupAt, indexOf, positionItem, positionsOf, type Panel, type Shown } from "./shown";
+import { routeTable } from "./tables";
+
+const WHAT =
+  "Contribution, not causation: how much of what a block wrote came from where, in one pass with " +
+  "nothing cut. What the answer would lose is in the matrix of cuts.";
+
+export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Routes", "routes", context);
+  const slider = createSlider((tau) => context.state.set("tau", tau));
+  figure.controls.append(slider.node);
+  figure.body.append(element("p", { class: "sharpness" }, WHAT));
+  const label = "Routes by layer and token; left and right move";
+  const frame = element("div", { class: "scroll", tabindex: "0", role: "application" });
+  frame.setAttribute("aria-label", label);
+  figure.body.append(frame);
+  const svg = select(frame).append("svg").attr("class", "routes").attr("aria-hidden", "true");
+  const group = svg.append("g") as Group;
+  const readout = figure.body.appendChild(
+    element("p", { class: "readout", "aria-live": "polite" }),
+  );
+  let shown: Shown | null = null;
+  let picture: RoutesPicture | null = null;
+
+  const positionUnder = (event: Event) => {
+    const column = (event.target as Element).closest<SVGElement>("[data-position]");
+    return column ? Number(column.dataset.position) : null;
+  };
+  frame.addEventListener("pointerover", (event) => {
+    const position = positionUnder(event);
+    context.selection.hover(position === null ? null : positionItem(position));
+  });
+  frame.addEventListener("pointerleave", () => context.selection.hover(null));
+  frame.addEventListener("click", (event) => {
+    const position = positionUnder(event);
+    if (position !== null) context.selection.choose(positionItem(position));
+  });
+  frame.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || !picture || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const last = picture.routes.positions - 1;
+    const at = indexOf(get(context.selection).primary) ?? (by > 0 ? -1 : last + 1);
+    context.selection.choose(positionItem(Math.min(last, Math.max(0, at + by))));
+  });
+
+  const ingredients = ({ state, theme, tau }: Shown) => [state.routes, state.tokens, theme, tau];
+  const draw = whenChanged(ingredients, (now) => {
+    picture = pictureOf(now);
+    if (!picture) return figure.hide();
+    const tau = tauOf(now);
+    slider.show(tau, picture.routes.event.floor, Math.max(...picture.routes.importance, 0.1));
+    figure.update(sourceOf(picture, tau, context));
+    const size = drawRoutes(group, picture, frame.clientWidth || 760);
+    svg.attr("width", size.width).attr("height", size.height);
+    figure.legend.textContent = legendText(picture, tau);
+  });
+
+  function render(now: Shown): void {
+    shown = now;
+    draw(now);
+    mark(get(context.selection));
+  }
+
+  function mark({ hover, primary }: Selected): void {
+    if (!shown || !picture) return;
+    const over = litBy(shown, indexOf(hover));
+    const chosen = litBy(shown, indexOf(primary));
+    const lit = over.size ? over : chosen;
+    group.selectAll<SVGPathElement, number>("path.route").classed("faint", function () {
+      const ends = [Number(this.dataset.from), Number(this.dataset.to)];
+      return lit.size > 0 && !ends.some((position) => lit.has(position));
+    });
+    group
+      .selectAll<SVGRectElement, number>("rect.route-column")
+      .classed("is-hover", (position) => over.has(position))
+      .classed("is-primary", (position) => position === indexOf(primary));
+    readout.textContent = sentence(shown, picture, lit);
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+/** The tokens of the group that a position belongs to. */
+function litBy({ state }: Shown, position: number | null): Set<number> {
+  const group = groupAt(state, position);
+  return new Set(group === null ? [] : positionsOf(state, group));
+}
+
+const tauOf = ({ state, tau }: Shown) => {
+  const { tau: own = 0, floor = 0 } = state.routes?.event ?? {};
+  return Math.max(floor, tau ?? own);
+};
+
+function pictureOf(shown: Shown): RoutesPicture | null {
+  const { state, theme } = shown;
+  if (!state.routes || !state.groups) return null;
+  const route = routesAt(state.routes, tauOf(shown), state.groups.target_queries);
+  return { state, routes: state.routes, route, theme };
+}
+
+function sentence({ state }: Shown, { routes, route }: RoutesPicture, lit: Set<number>): string {
+  if (lit.size === 0) return "Hover a token: the edges from and to it stay dark.";
+  const sum = (ends: RoutesPicture["routes"]["key"]) =>
+    route.edges
+      .filter((edge) => lit.has(ends[edge] ?? -1) && routes.key[edge] !== routes.query[edge])
+      .reduce((total, edge) => total + (routes.importance[edge] ?? 0), 0);
+  const [first = 0] = lit;
+  const text = state.groups?.groups[groupAt(state, first) ?? -1]?.text.trim() ?? "";
+  return `“${text}”: passes on ${showNumber(sum(routes.key))}, reads ${showNumber(sum(routes.query))} (importance on the routes shown, summed over layers).`;
+}
+
+function legendText({ routes, route }: RoutesPicture, tau: number): string {
+  const drawn = Math.min(MOST_EDGES, route.edges.length);
+  const rest = route.edges.length > drawn ? `, the ${drawn} largest drawn` : "";
+  return (
+    `${route.edges.length} attention edges with a share of at least ${showNumber(tau)} on a path to the answer${rest}. ` +
+    "Orange: attention, width = share of the block's output (‖y‖₁ − ‖y − z‖₁, normalised over the " +
+    "parts), summed over heads. Grey: past attention, half as wide for the same share. Blue square: MLP. " +
+    `Edges below ${showNumber(routes.event.floor)} were not kept.`
+  );
+}
+
+function createSlider(changed: (tau: string) => void) {
+  const input = element("input", { type: "range", step: "0.005" }) as HTMLInputElement;
+  const output = element("output", {});
+  const node = element("label", { class: "chooser" }, "least share τ ", input, output);
+  input.addEventListener("input", () => changed(input.value));
+  return {
+    node,
+    show(tau: number, floor: number, most: number): void {
+      input.min = String(floor);
+      input.max = most.toFixed(3);
+      input.value = String(tau);
+      output.textContent = showNumber(tau);
+    },
+  };
+}
+
+function sourceOf(picture: RoutesPicture, tau: number, context: ViewContext): FigureSource {
+  const { state, routes, route, theme } = picture;
+  const list = (numbers: ArrayLike<number>) => route.edges.map((edge) => numbers[edge]);
+  return {
+    table: () => routeTable(state, routes, route.edges),
+    data: () => ({
+      tau,
+      floor: routes.event.floor,
+      layer: list(routes.layer),
+      query: list(routes.query),
+      key: list(routes.key),
+      importance: list(routes.importance),
+      head: list(routes.head),
+    }),
+    svg: () => {
+      const title = `Information flow: routes by contribution, τ = ${showNumber(tau)}`;
+      const sheet = createSheet(title, theme, get(context.run));
+      const size = drawRoutes(sheet.body as Group, picture, 900);
+      return sheet.finish(size.width, size.height);
+    },
+  };
+}

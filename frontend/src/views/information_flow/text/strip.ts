@@ -1,0 +1,141 @@
+// The text and its answer: filled with what a reader loses when a token is cut from it.
+
+import { get } from "svelte/store";
+import { button, tokenText, element } from "../../../pictures/dom";
+import { createFigure, type FigureSource } from "../../../pictures/figure";
+import { legible } from "../../../pictures/glyphs";
+import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
+import type { Group } from "../../../pictures/lineChart";
+import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
+import { createSheet } from "../../../pictures/sheet";
+import { createTokenStrip } from "../../../pictures/tokenStrip";
+import { drawStrip } from "../../../pictures/tokenStripSvg";
+import type { Selected } from "../../../selection";
+import type { ViewContext } from "../../../view";
+import { marksOf, sectionsOf, type Filling } from "./sections";
+import {
+  effectOf,
+  groupsOf,
+  indexOf,
+  nameOf,
+  positionItem,
+  scaleOf,
+  unitOf,
+  type Panel,
+  type Shown,
+} from "./shown";
+import { rowTable } from "./tables";
+
+export function createStrip(root: HTMLElement, context: ViewContext): Panel {
+  const figure = createFigure(root, "Text and answer", "text", context);
+  const toAnswer = button("Into the answer", () => context.state.set("reader", null), {
+    class: "chip",
+    title: "Fill with what the answer's reader gets",
+  });
+  figure.controls.append(toAnswer);
+  const heading = figure.body.appendChild(element("p", { class: "explaining" }));
+  let shown: Shown | null = null;
+  const strip = createTokenStrip(figure.body, "Tokens", {
+    hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
+    choose: (key) => context.selection.choose(positionItem(key)),
+    extend: (from, to) => chooseSpan(context, from, to),
+  });
+
+  function render(now: Shown): void {
+    shown = now;
+    if (now.state.tokens.length === 0) return;
+    const filling = fillingOf(now);
+    toAnswer.hidden = filling === null;
+    toAnswer.setAttribute("aria-pressed", String(readsAnswer(now)));
+    heading.replaceChildren(...headingOf(now));
+    strip.render(sectionsOf(now.state, filling));
+    if (filling) renderLegend(figure.legend, legendOf(now, filling));
+    figure.update(sourceOf(now, filling, context));
+    mark(get(context.selection));
+  }
+
+  function mark(selected: Selected): void {
+    if (shown) strip.mark(marksOf(shown.state, selected));
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+function chooseSpan(context: ViewContext, from: number, to: number): void {
+  const [low, high] = from < to ? [from, to] : [to, from];
+  context.selection.choose(positionItem(from));
+  context.selection.chooseSet(
+    Array.from({ length: high - low + 1 }, (_, i) => positionItem(low + i)),
+  );
+}
+
+const readsAnswer = ({ state, reader }: Shown) => reader === groupsOf(state).length - 1;
+
+/** null before the matrix has any row, and where the run has none. */
+export function fillingOf(shown: Shown): Filling | null {
+  const { state, measure, reader } = shown;
+  if (state.rows.size === 0) return null;
+  return {
+    scale: scaleOf(shown),
+    value: (group) => effectOf(state, measure, reader, group),
+    said: (value) =>
+      measure === "answer" ? `${showSigned(value)} nats` : `${showNumber(value)} (1 − cosine)`,
+    without: "not read by it",
+    reader,
+  };
+}
+
+function headingOf(shown: Shown): (Node | string)[] {
+  const { state, measure } = shown;
+  const step = state.output?.steps[state.output.target_start];
+  if (!state.groups || !step) return ["Reading the prompt…"];
+  const logprob = state.groups.logprob;
+  const answer = ["Answer ", tokenText(state.groups.target_text)];
+  const known = `: p ${showPercent(Math.exp(logprob))}, rank ${step.rank}. `;
+  if (state.rows.size === 0) return [...answer, known];
+  const reader = readsAnswer(shown)
+    ? ["what foretells it"]
+    : ["“", tokenText(groupsOf(state)[shown.reader]?.text ?? ""), "”"];
+  const effect = measure === "answer" ? "the answer loses" : "its own state turns";
+  return [...answer, known, "Fill: cut from ", ...reader, `, ${effect} this much.`];
+}
+
+function legendOf({ measure }: Shown, { scale }: Filling): Legend {
+  const sign =
+    measure === "answer"
+      ? "Blue: without this edge the answer is less likely; orange: more likely."
+      : "The more orange, the more the reader's final state turns.";
+  return {
+    scale,
+    unit: unitOf(measure),
+    normalisation: "the whole matrix",
+    notes: [sign, "Dotted: not read by this reader, or not cut yet. Underlined: the answer."],
+  };
+}
+
+const SHEET_WIDTH = 760;
+
+function sourceOf(shown: Shown, filling: Filling | null, context: ViewContext): FigureSource {
+  const { state, reader } = shown;
+  const title = `Information flow: what ${legible(nameOf(state, reader))} gets`;
+  return {
+    table: () => rowTable(shown),
+    data: () => ({
+      answer: state.groups?.target_text,
+      logprob: state.groups?.logprob,
+      reader: groupsOf(state)[reader],
+      row: state.rows.get(reader),
+      groups: groupsOf(state),
+    }),
+    svg: () => {
+      const sheet = createSheet(title, shown.theme, get(context.run));
+      const body = sheet.body as Group;
+      const size = drawStrip(body, sectionsOf(state, filling), SHEET_WIDTH, shown.theme);
+      const key = filling ? drawKey(body, legendOf(shown, filling), size.height) : 0;
+      return sheet.finish(SHEET_WIDTH, size.height + key);
+    },
+  };
+}
+
+export const hoveredOf = (selected: Selected) =>
+  indexOf(selected.hover) ?? indexOf(selected.primary);

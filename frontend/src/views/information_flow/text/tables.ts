@@ -1,0 +1,161 @@
+// The table twins: the same numbers as the pictures, row by row.
+
+import { visible } from "../../../pictures/glyphs";
+import type { Cell, Table } from "../../../pictures/table";
+import { numbersText } from "./edges";
+import { effectOf, groupsOf, nameOf, type Shown } from "./shown";
+import type { RouteMap, State } from "./state";
+
+const EFFECTS = ["Δ log p of the answer (nats)", "reader's state, 1 − cosine"];
+
+const effects = (state: State, reader: number, source: number): Cell[] => [
+  effectOf(state, "answer", reader, source),
+  effectOf(state, "reader's state", reader, source),
+];
+
+/** What one reader gets of each group before it. */
+export function rowTable({ state, reader }: Shown): Table {
+  return {
+    caption: `What ${nameOf(state, reader)} gets: each group cut from it`,
+    columns: ["group", "text", "first position", "last position", ...EFFECTS],
+    rows: groupsOf(state).map((group, at): Cell[] => [
+      at,
+      visible(group.text),
+      group.start,
+      group.end - 1,
+      ...effects(state, reader, at),
+    ]),
+  };
+}
+
+/** Every pair that was cut. */
+export function matrixTable(state: State): Table {
+  const readers = [...state.rows.keys()].sort((a, b) => a - b);
+  return {
+    caption: "Edges cut one at a time",
+    columns: ["reader", "reader's text", "source", "source's text", ...EFFECTS],
+    rows: readers.flatMap((reader) =>
+      groupsOf(state)
+        .slice(0, reader)
+        .map((_, source): Cell[] => [
+          reader,
+          nameOf(state, reader),
+          source,
+          nameOf(state, source),
+          ...effects(state, reader, source),
+        ]),
+    ),
+  };
+}
+
+export function curveTable(state: State): Table {
+  return {
+    caption: "Sources cut from the answer, layer by layer",
+    columns: [
+      "source",
+      "positions",
+      "layer",
+      "layers cut",
+      "Δ log p (nats)",
+      "Δ p (%)",
+      "random: mean Δ log p",
+      "random: standard deviation",
+    ],
+    rows: [...state.curves.values()].flatMap((curve) =>
+      curve.delta_logprob.map((delta, at): Cell[] => [
+        visible(curve.label),
+        numbersText(curve.positions),
+        at,
+        windowText(curve.windows[at]),
+        delta,
+        curve.percent[at] ?? null,
+        curve.control_mean[at] ?? null,
+        curve.control_deviation[at] ?? null,
+      ]),
+    ),
+  };
+}
+
+export function windowText(window: readonly unknown[] | undefined): string {
+  const [first, last] = (window ?? []).map(Number);
+  return first === last ? `${first ?? ""}` : `${first ?? ""}-${last ?? ""}`;
+}
+
+export function traceTable(state: State): Table {
+  const width = groupsOf(state).length;
+  return {
+    caption: "Causal tracing: indirect effect of restoring one state",
+    columns: ["restored", "layer", "group", "text", "effect on p", "standard error"],
+    rows: [...state.traces.values()].flatMap(({ event, layers, effect, error }) =>
+      Array.from({ length: layers * width }, (_, at) => at)
+        .filter((at) => at % width >= width - event.done)
+        .map((at): Cell[] => [
+          event.restored,
+          Math.floor(at / width),
+          at % width,
+          nameOf(state, at % width),
+          effect[at] ?? null,
+          error[at] ?? null,
+        ]),
+    ),
+  };
+}
+
+/** The routes that are shown, the largest first. */
+export function routeTable(state: State, routes: RouteMap, kept: readonly number[]): Table {
+  const text = (position: number) => visible(state.tokens[position]?.text ?? "");
+  const rows = kept.map((edge): Cell[] => {
+    const [query = 0, key = 0] = [routes.query[edge], routes.key[edge]];
+    return [
+      routes.layer[edge] ?? null,
+      query,
+      text(query),
+      key,
+      text(key),
+      routes.importance[edge] ?? null,
+      routes.head[edge] ?? null,
+    ];
+  });
+  return {
+    caption: "Attention edges on a route, by contribution",
+    columns: ["layer", "reader", "text", "source", "text of source", "importance", "largest head"],
+    rows: rows.sort((a, b) => Number(b[5]) - Number(a[5])),
+  };
+}
+
+export function agreementTable(state: State): Table {
+  const { routes = [], cuts = [] } = state.agreements.get("target") ?? {};
+  return {
+    caption: "What the answer's reader gets of each group: contribution beside causation",
+    columns: ["group", "text", "routes: importance", "cut: −Δ log p (nats)"],
+    rows: routes.map((importance, at): Cell[] => [
+      at,
+      nameOf(state, at),
+      importance,
+      cuts[at] ?? null,
+    ]),
+  };
+}
+
+export function editTable(state: State): Table {
+  const { output = [], continuation = [] } = state.edit ?? {};
+  return {
+    caption: "The output with nothing cut and with the edges cut",
+    columns: [
+      "position",
+      "token",
+      "log p",
+      "log p with the cuts",
+      "written with the cuts",
+      "its log p",
+    ],
+    rows: output.map((token, at): Cell[] => [
+      token.position,
+      visible(token.text),
+      token.logprob,
+      token.cut_logprob,
+      visible(continuation[at]?.text ?? ""),
+      continuation[at]?.logprob ?? null,
+    ]),
+  };
+}

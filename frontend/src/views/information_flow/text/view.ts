@@ -1,0 +1,62 @@
+// Who reads whom in a text: cuts, curves, restored states and routes, all of one answer.
+
+import type { MethodEvent } from "../../../gen/information_flow";
+import { drawPanels } from "../../../panel";
+import type { CreateView } from "../../../view";
+import { createAgreement } from "./agreement";
+import { keepInAddress, listenToKeys } from "./choose";
+import { createDetail } from "./detail";
+import { createEdits } from "./edits";
+import { createEditor } from "./editor";
+import { createKnockout } from "./knockout";
+import { createFlowMatrix } from "./matrix";
+import { createOutcome } from "./outcome";
+import { createRoutes } from "./routes";
+import { readShown } from "./shown";
+import { changeOf, EMPTY, type Change, type State } from "./state";
+import { createStrip } from "./strip";
+import { createTracing } from "./tracing";
+
+export const createText: CreateView<MethodEvent> = (root, context) => {
+  let state: State = EMPTY;
+  let alive = true;
+  const edits = createEdits(context);
+  const shown = () => readShown(state, edits.now(), context);
+  const panels = [
+    createStrip(root, context),
+    createFlowMatrix(root, context, edits),
+    createEditor(root, context, edits),
+    createOutcome(root, context),
+    createKnockout(root, context),
+    createTracing(root, context),
+    createRoutes(root, context),
+    createAgreement(root, context),
+    createDetail(context.detail, context, edits),
+  ];
+  const drawing = drawPanels(panels, context, shown);
+  const stops = [
+    keepInAddress(context),
+    listenToKeys(root.ownerDocument, context, edits, shown),
+    context.run.subscribe(() => drawing.changed()),
+  ];
+
+  function apply(change: Change): void {
+    const before = state;
+    state = change(before);
+    if (alive && state !== before) drawing.changed();
+  }
+
+  return {
+    update(event) {
+      const change = changeOf(event, context.arrays);
+      if (change instanceof Promise)
+        change.then(apply, (error: Error) => context.announce(error.message));
+      else apply(change);
+    },
+    destroy() {
+      alive = false;
+      for (const stop of stops) stop();
+      drawing.destroy();
+    },
+  };
+};

@@ -1,0 +1,168 @@
+"""The flow of information in a text as its users meet it: cuts, edges, states, routes."""
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.conftest import WAIT
+from tests.e2e.stack import Stack
+
+pytestmark = pytest.mark.e2e
+
+PROMPT = "Felix has the hat. Maria has the key. Who has the key?"
+SMALL = {"prompt": PROMPT, "max_new_tokens": 6, "control_draws": 2, "draws": 2}
+PICTURES = ("Text and answer", "Flow matrix", "Edges to cut", "Knockout by layer",
+            "Causal tracing", "Routes", "Routes beside cuts")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def flowed(stack: Stack) -> str:
+    """A finished run of all analyses, nothing cut by hand."""
+    run = stack.start_run(method="information_flow", **SMALL)
+    assert stack.wait_for_status(run, "done", "failed")["status"] == "done", stack.run(run)
+    return run
+
+
+def status(page: Page, word: str) -> None:
+    expect(page.get_by_role("main").get_by_text(word, exact=True).first).to_be_visible(timeout=WAIT)
+
+
+def figure(page: Page, name: str) -> Locator:
+    return page.get_by_role("figure", name=name, exact=True)
+
+
+def matrix(page: Page) -> Locator:
+    return figure(page, "Flow matrix").get_by_role("application")
+
+
+def edges(page: Page) -> Locator:
+    return figure(page, "Edges to cut").get_by_role("listitem")
+
+
+def press_cell(page: Page, *, row: int, column: int) -> None:
+    """Click a cell of the flow matrix by its place from the lower left; −1: the last."""
+    canvas = matrix(page).locator("canvas")
+    box, size = canvas.bounding_box(), canvas.evaluate("one => one.width")
+    assert box
+    at = [(n % size + 0.5) / size for n in (column, row)]
+    canvas.click(position={"x": at[0] * box["width"], "y": at[1] * box["height"]}, force=True)
+
+
+def test_one_click_on_an_example_draws_every_picture(page: Page) -> None:
+    page.goto("/")
+    region = page.get_by_role("region", name=re.compile("^Information flow"))
+    card = region.get_by_role("listitem").filter(has_text="demo-lm").first
+    card.get_by_role("button").first.click()
+    page.wait_for_url(re.compile("/runs/"))
+    expect(matrix(page)).to_be_visible(timeout=WAIT)
+    status(page, "done")
+    for name in PICTURES:
+        expect(figure(page, name)).to_be_visible()
+    expect(figure(page, "Text and answer").get_by_role("option").first).to_be_visible()
+
+
+def test_the_form_shows_each_kind_of_model_its_own_fields(page: Page) -> None:
+    page.goto("/?method=information_flow&model=demo-lm")
+    form = page.get_by_role("form", name="New run")
+    expect(form.get_by_role("button", name="Analyses")).to_be_visible()
+    expect(form.get_by_role("button", name="Pictures")).to_have_count(0)
+    page.goto("/?method=information_flow&model=demo-t2i")
+    expect(form.get_by_role("button", name="Pictures")).to_be_visible()
+    expect(form.get_by_role("button", name="Analyses")).to_have_count(0)
+
+
+def test_an_edge_is_chosen_in_the_matrix_and_cut_by_a_run(page: Page, flowed: str) -> None:
+    page.goto(f"/runs/{flowed}")
+    status(page, "done")
+    press_cell(page, row=-1, column=2)
+    expect(edges(page)).to_have_count(1)
+    press_cell(page, row=-1, column=2)
+    expect(edges(page)).to_have_count(0)
+    page.get_by_role("button", name="Add the strongest").click()
+    expect(edges(page)).to_have_count(1)
+    page.reload()
+    expect(edges(page)).to_have_count(1)
+    edges(page).get_by_label(re.compile("^Layers")).fill("1-3")
+    figure(page, "Edges to cut").get_by_role("button", name="Cut these").click()
+    page.wait_for_url(lambda url: flowed not in url)
+    status(page, "done")
+    cut = figure(page, "What the cut does")
+    expect(cut.get_by_role("img")).to_have_attribute("aria-label", re.compile("^These edges: "))
+    expect(cut.get_by_role("group")).to_have_count(3)
+    expect(edges(page).get_by_label(re.compile("^Layers"))).to_have_value("1-3")
+    expect(figure(page, "Edges to cut").get_by_role("button", name="Cut these")).to_be_hidden()
+
+
+def test_the_matrix_is_used_by_keyboard_alone(page: Page, flowed: str) -> None:
+    page.goto(f"/runs/{flowed}?token=3")
+    status(page, "done")
+    matrix(page).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(edges(page)).to_have_count(1)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("x")
+    expect(edges(page)).to_have_count(2)
+    page.keyboard.press("Control+z")
+    expect(edges(page)).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(figure(page, "Flow matrix")).to_contain_text("Click a cell to cut that edge")
+
+
+def test_a_picked_state_shows_its_cone(page: Page, flowed: str) -> None:
+    page.goto(f"/runs/{flowed}?token=3&layer=1")
+    tracing = figure(page, "Causal tracing")
+    expect(tracing).to_contain_text("residual stream of layer 1", timeout=WAIT)
+    page.keyboard.press("]")
+    expect(tracing).to_contain_text(re.compile(r"residual stream of layer 2 .* layers 3 to 4"))
+    tracing.get_by_text("mlp", exact=True).click()
+    expect(tracing).to_contain_text("MLP output of layer 2")
+    assert tracing.locator(".dimmed").get_attribute("d")
+
+
+def test_routes_thin_out_as_the_threshold_rises(page: Page, flowed: str) -> None:
+    page.goto(f"/runs/{flowed}")
+    routes = figure(page, "Routes")
+    slider = routes.get_by_role("slider")
+    expect(slider).to_be_visible(timeout=WAIT)
+    many = routes.locator("path.route").count()
+    slider.fill("0.2")
+    expect(slider).to_have_value("0.2")
+    assert routes.locator("path.route").count() < many
+    page.reload()
+    expect(slider).to_have_value("0.2")
+
+
+def test_a_stopped_run_keeps_the_rows_that_were_cut(page: Page, stack: Stack) -> None:
+    long = " ".join(["Felix has the hat. Maria has the key."] * 24) + " Who has the key?"
+    params = {**SMALL, "prompt": long, "grouping": "token", "rows_per_forward": 8}
+    run = stack.start_run(method="information_flow", **params)
+    page.goto(f"/runs/{run}")
+    expect(matrix(page)).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    status(page, "stopped")
+    expect(matrix(page)).to_be_visible()
+    expect(figure(page, "Flow matrix")).to_contain_text("readers so far")
+    expect(figure(page, "Causal tracing")).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_no_picture_has_a_serious_barrier(
+    browser: Browser, stack: Stack, flowed: str, theme: Any, size: tuple[int, int]
+) -> None:
+    context = browser.new_context(
+        base_url=stack.url, color_scheme=theme, viewport={"width": size[0], "height": size[1]}
+    )
+    page = context.new_page()
+    page.goto(f"/runs/{flowed}?token=3&layer=1&edges=15.4.l1-2&tables=matrix,tracing")
+    for name in PICTURES:
+        expect(figure(page, name)).to_be_visible(timeout=WAIT)
+    found = Axe().run(page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    context.close()
