@@ -54,7 +54,7 @@ def press_cell(page: Page, *, row: int, column: int) -> None:
 def test_one_click_on_an_example_draws_every_picture(page: Page) -> None:
     page.goto("/")
     region = page.get_by_role("region", name=re.compile("^Information flow"))
-    card = region.get_by_role("listitem").filter(has_text="demo-lm").first
+    card = region.get_by_role("listitem").filter(has_text="Two hops")
     card.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))
     expect(matrix(page)).to_be_visible(timeout=WAIT)
@@ -67,11 +67,13 @@ def test_one_click_on_an_example_draws_every_picture(page: Page) -> None:
 def test_the_form_shows_each_kind_of_model_its_own_fields(page: Page) -> None:
     page.goto("/?method=information_flow&model=demo-lm")
     form = page.get_by_role("form", name="New run")
-    expect(form.get_by_role("button", name="Analyses")).to_be_visible()
-    expect(form.get_by_role("button", name="Pictures")).to_have_count(0)
+    analyses = form.get_by_role("button", name="Analyses")
+    pictures = form.get_by_role("spinbutton", name="Pictures")
+    expect(analyses).to_be_visible()
+    expect(pictures).to_have_count(0)
     page.goto("/?method=information_flow&model=demo-t2i")
-    expect(form.get_by_role("button", name="Pictures")).to_be_visible()
-    expect(form.get_by_role("button", name="Analyses")).to_have_count(0)
+    expect(pictures).to_be_visible()
+    expect(analyses).to_have_count(0)
 
 
 def test_an_edge_is_chosen_in_the_matrix_and_cut_by_a_run(page: Page, flowed: str) -> None:
@@ -118,7 +120,7 @@ def test_a_picked_state_shows_its_cone(page: Page, flowed: str) -> None:
     expect(tracing).to_contain_text("residual stream of layer 1", timeout=WAIT)
     page.keyboard.press("]")
     expect(tracing).to_contain_text(re.compile(r"residual stream of layer 2 .* layers 3 to 4"))
-    tracing.get_by_text("mlp", exact=True).click()
+    tracing.get_by_role("radio", name="mlp").check()
     expect(tracing).to_contain_text("MLP output of layer 2")
     assert tracing.locator(".dimmed").get_attribute("d")
 
@@ -142,7 +144,9 @@ def test_a_stopped_run_keeps_the_rows_that_were_cut(page: Page, stack: Stack) ->
     run = stack.start_run(method="information_flow", **params)
     page.goto(f"/runs/{run}")
     expect(matrix(page)).to_be_visible(timeout=WAIT)
-    page.get_by_role("button", name="Stop", exact=True).click()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.click()
+    expect(stop).to_be_hidden(timeout=WAIT)
     status(page, "stopped")
     expect(matrix(page)).to_be_visible()
     expect(figure(page, "Flow matrix")).to_contain_text("readers so far")
