@@ -12,17 +12,17 @@ carry the whole prompt, are those of the empty prompt wherever anything is taken
 
 from collections.abc import Iterator
 
-from analysis import picture_flow
+from analysis import picture_flow, picture_flow_events
 from analysis.events import Event
 from analysis.method import Example
 from analysis.model import ImagePipeline
 
 VERSION = "1"
 NEEDS = ("text_to_image",)
-EVENTS = picture_flow.EVENTS
+EVENTS = picture_flow_events.EVENTS
 
 
-class Params(picture_flow.PictureParams):
+class Params(picture_flow_events.PictureParams):
     pass
 
 
