@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
+from analysis.encoder_cuts import skip_blocks
+from analysis.encoder_flow import Encoded
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.model import ImagePipeline
 from analysis.model.classes import PASS_OPERATIONS
@@ -32,9 +35,10 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Segment:
-    """Positions from `start` on that are the tokens of one tokenizer."""
+    """Positions from `start` on that are the tokens of one tokenizer, read by one encoder."""
 
     tokenizer: Any
+    encoder: PreTrainedModel
     start: int
     length: int
 
@@ -104,6 +108,16 @@ def encode(studio: Studio, text: str) -> Conditioning:
     return _encode(studio.pipeline, studio.family, studio.segments, text)
 
 
+def encode_layer(studio: Studio, text: str, layer: int) -> Conditioning:
+    """The text as it would be encoded if the last text encoder ended after `layer` blocks.
+
+    What follows the blocks, its final norm for one, stays ("Diffusion Lens", arXiv 2403.05846).
+    Raises PromptTooLong, ModelIncompatible.
+    """
+    with skip_blocks(studio.segments[-1].encoder, layer):
+        return encode(studio, text)
+
+
 @torch.inference_mode()
 def _encode(
     pipeline: Any, family: Family, segments: tuple[Segment, ...], text: str
@@ -114,6 +128,17 @@ def _encode(
 def tokens(studio: Studio, text: str) -> list[list[Token]]:
     """The text's own tokens per segment, special ones and padding left out."""
     return [_tokens(segment, _read(studio, text)) for segment in studio.segments]
+
+
+def encoded(studio: Studio, text: str) -> Encoded:
+    """The text as the last text encoder gets it."""
+    segment = studio.segments[-1]
+    rows = segment.tokenizer(
+        _read(studio, text), padding="max_length", max_length=segment.length, truncation=True
+    )
+    return Encoded(
+        rows.input_ids, rows.attention_mask if studio.empty.mask_1N is not None else None
+    )
 
 
 def positions_of(tokens: Sequence[Sequence[Token]], start: int, end: int) -> list[int]:
@@ -224,6 +249,12 @@ def _refuse_long(studio: Studio, text: str) -> None:
             )
 
 
+def _encoder(pipeline: Any, tokenizer: str) -> PreTrainedModel:
+    """The text encoder that reads what this tokenizer of the pipeline gives."""
+    found: PreTrainedModel = getattr(pipeline, tokenizer.replace("tokenizer", "text_encoder"))
+    return found
+
+
 def _longest(tokenizer: Any, most: int) -> int:
     """The pipeline's own length, unless its tokenizer's is shorter."""
     return min(most, int(tokenizer.model_max_length))
@@ -232,7 +263,7 @@ def _longest(tokenizer: Any, most: int) -> int:
 def _single_segment(name: str, most: int) -> Callable[[Any], tuple[Segment, ...]]:
     def segments(pipeline: Any) -> tuple[Segment, ...]:
         tokenizer = getattr(pipeline, name)
-        return (Segment(tokenizer, 0, _longest(tokenizer, most)),)
+        return (Segment(tokenizer, _encoder(pipeline, name), 0, _longest(tokenizer, most)),)
 
     return segments
 
@@ -269,7 +300,10 @@ def _flux_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
 def _sd3_segments(pipeline: Any) -> tuple[Segment, ...]:
     clip, t5 = pipeline.tokenizer, pipeline.tokenizer_3
     length = int(pipeline.tokenizer_max_length)
-    return Segment(clip, 0, length), Segment(t5, length, _longest(t5, 256))
+    return (
+        Segment(clip, pipeline.text_encoder, 0, length),
+        Segment(t5, pipeline.text_encoder_3, length, _longest(t5, 256)),
+    )
 
 
 def _sd3_encode(pipeline: Any, text: str, length: int) -> Conditioning:
@@ -288,6 +322,39 @@ def _sd3_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
     }
 
 
+def _clip_segments(name: str) -> Callable[[Any], tuple[Segment, ...]]:
+    def segments(pipeline: Any) -> tuple[Segment, ...]:
+        tokenizer = getattr(pipeline, name)
+        length = int(tokenizer.model_max_length)
+        return (Segment(tokenizer, _encoder(pipeline, name), 0, length),)
+
+    return segments
+
+
+def _sd_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    del length  # CLIP's own
+    states_1ND, _ = pipeline.encode_prompt(text, pipeline.device, 1, False)  # noqa: FBT003
+    return Conditioning(states_1ND)
+
+
+def _sd_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    return {"prompt_embeds": batch.states_1ND, "negative_prompt_embeds": empty.states_1ND}
+
+
+def _sdxl_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    del empty  # the pipeline's own, which is zero or that of the empty prompt
+    return {"prompt_embeds": batch.states_1ND, "pooled_prompt_embeds": batch.pooled_1E}
+
+
+def _sdxl_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    """Both CLIPs read the same tokens; their states stand side by side at each position."""
+    del length
+    states_1ND, _, pooled_1E, _ = pipeline.encode_prompt(
+        text, text, pipeline.device, 1, do_classifier_free_guidance=False
+    )
+    return Conditioning(states_1ND, pooled_1E=pooled_1E)
+
+
 FAMILIES: dict[str, Family] = {
     "PixArtSigmaPipeline": Family(
         _single_segment("tokenizer", 300), _pixart_encode, _pixart_arguments, lowers=True
@@ -297,4 +364,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "FluxPipeline": Family(_single_segment("tokenizer_2", 512), _flux_encode, _flux_arguments),
     "StableDiffusion3Pipeline": Family(_sd3_segments, _sd3_encode, _sd3_arguments),
+    "StableDiffusionPipeline": Family(_clip_segments("tokenizer"), _sd_encode, _sd_arguments),
+    "StableDiffusionXLPipeline": Family(
+        _clip_segments("tokenizer_2"), _sdxl_encode, _sdxl_arguments
+    ),
 }

@@ -92,6 +92,27 @@ def cut_edges(
 
 
 @contextmanager
+def skip_blocks(encoder: PreTrainedModel, layer: int) -> Iterator[None]:
+    """Context in which all blocks from number `layer` on, counted from 0, leave states as they are.
+
+    Raises ModelIncompatible for an architecture that is not known.
+    """
+    with ExitStack() as stack:
+        for block in encoder_parts(encoder).blocks[layer:]:
+            handle = block.register_forward_hook(_give_input, with_kwargs=True)
+            stack.callback(handle.remove)
+        yield
+
+
+def _give_input(
+    block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+) -> Any:
+    del block
+    states = args[0] if args else kwargs["hidden_states"]
+    return (states, *output[1:]) if isinstance(output, tuple) else states
+
+
+@contextmanager
 def eager_attention(model: PreTrainedModel) -> Iterator[None]:
     """Context in which a model runs eager attention; its own comes back after."""
     own = model.config._attn_implementation

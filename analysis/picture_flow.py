@@ -14,203 +14,35 @@ Shape legend: B pictures, N positions of the text encoder, H, W pixels.
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import conditioning, picture_judge
 from analysis.conditioning import Conditioning, Sampling, Studio, Token
-from analysis.context import TextParams
+from analysis.encoder_cuts import encoder_parts
+from analysis.encoder_flow import encoder_flow
 from analysis.errors import InvalidParams, PromptEmpty
 from analysis.events import Event, Progress
 from analysis.model import ImagePipeline
+from analysis.picture_flow_events import (
+    Drawn,
+    EncoderFlow,
+    Finding,
+    Findings,
+    Item,
+    Judge,
+    Kind,
+    PictureParams,
+    Prompt,
+    PromptToken,
+    Row,
+    Verdict,
+)
 from analysis.picture_judge import Wanted
-from analysis.pictures import Picture
 from analysis.prompt_items import PromptItem, find_items
 
-Kind = Literal["whole", "item", "token", "alone", "fixed"]
 REPRESENTATIVE_SHARE = 0.5  # of its pictures in which a token alone shows its item
-
-
-def _extra(group: str) -> dict[str, Any]:
-    return {"group": group, "capability": "text_to_image"}
-
-
-class PictureParams(TextParams):
-    """What is asked of the pictures; of the text's params only prompt and seed have a meaning."""
-
-    items: str = Field(
-        default="",
-        max_length=1000,
-        description="The prompt's items, word for word and in its order, separated by semicolons. "
-        "Empty: the parts between commas, and, with, next to, beside.",
-        json_schema_extra=_extra("Text"),
-    )
-    item: int = Field(
-        default=0,
-        ge=0,
-        le=6,
-        description="Number of the item that is taken apart, from 1; 0: the last one.",
-        json_schema_extra=_extra("Text"),
-    )
-    tokens: bool = Field(
-        default=True,
-        description="Pictures of each token of the item kept alone.",
-        json_schema_extra=_extra("Output"),
-    )
-    leak: bool = Field(
-        default=True,
-        description="Pictures of the item encoded with and without the rest, and of the fix.",
-        json_schema_extra=_extra("Output"),
-    )
-    pictures: int = Field(
-        default=4,
-        ge=1,
-        le=16,
-        description="Pictures per row; each column has a seed of its own.",
-        json_schema_extra=_extra("Output"),
-    )
-    steps: int = Field(
-        default=12,
-        ge=0,
-        le=200,
-        description="Denoising steps; 0: as many as the pipeline takes by itself.",
-        json_schema_extra=_extra("Sampling and seed"),
-    )
-    guidance: float = Field(
-        default=2.0,
-        ge=0,
-        le=30,
-        description="Strength of guidance; 0: the pipeline's own.",
-        json_schema_extra=_extra("Sampling and seed"),
-    )
-    size: int = Field(
-        default=0,
-        ge=0,
-        le=2048,
-        multiple_of=8,
-        description="Edge of the pictures in pixels; 0: the pipeline's own.",
-        json_schema_extra=_extra("Sampling and seed"),
-    )
-    keep_pooled: bool = Field(
-        default=False,
-        description="Leave the prompt's pooled vector in place where tokens are taken away, "
-        "although it carries the whole prompt.",
-        json_schema_extra=_extra("Sampling and seed"),
-    )
-    rows_per_batch: int = Field(
-        default=16,
-        ge=1,
-        le=256,
-        description="Pictures drawn at once; changes memory and speed, not the result.",
-        json_schema_extra=_extra("Sampling and seed"),
-    )
-
-
-class PromptToken(BaseModel):
-    """A token of the prompt."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    position: int = Field(description="Its position in the text encoder's output.")
-    text: str
-    word: int = Field(description="Number of the word it belongs to.")
-    item: int | None = Field(description="Number of its item, from 0; null: of none.")
-
-
-class Item(BaseModel):
-    """An item of the prompt, and what its words mean to the judge."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    phrase: str
-    colour: str | None
-    shape: str | None
-
-
-class Judge(BaseModel):
-    """Who says what a picture shows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    name: str
-    accuracy: float | None = Field(description="Share of known pictures it was right on.")
-    pictures: int | None = Field(description="Known pictures behind the accuracy.")
-
-
-class Prompt(Event):
-    """The prompt in tokens and items."""
-
-    kind: Literal["prompt"] = "prompt"
-    tokens: list[PromptToken]
-    items: list[Item]
-    chosen: int = Field(description="The item that is taken apart, from 0.")
-    positions: int = Field(description="N, the padding included.")
-    judge: Judge | None = Field(description="null: no verdicts for this model's pictures.")
-
-
-class Row(Event):
-    """Pictures to come: what is kept, and from where its states are."""
-
-    kind: Literal["row"] = "row"
-    row: int
-    shows: Kind = Field(
-        description="whole: nothing is taken away; item, token: kept alone, encoded with the rest; "
-        "alone: the item kept, encoded by itself; fixed: the whole prompt with the item's states "
-        "encoded by itself."
-    )
-    item: int | None = Field(description="The item that it is about, from 0.")
-    label: str
-    kept: list[int] = Field(description="Tokens kept, as indices of the prompt's tokens.")
-
-
-class Verdict(BaseModel):
-    """What the judge says of a picture."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seen: list[str] = Field(description="Everything it sees, from top to bottom.")
-    shown: list[bool | None] = Field(description="Per item, whether it is among it.")
-    leak: bool | None = Field(
-        description="Of an item kept: another one shows, or its shape in another's colour. Of a "
-        "whole picture: the chosen item has another's colour, or another stands in its place."
-    )
-
-
-class Drawn(Event):
-    """A picture."""
-
-    kind: Literal["picture"] = "picture"
-    row: int
-    column: int
-    seed: int
-    picture: Picture
-    verdict: Verdict | None
-
-
-class Finding(BaseModel):
-    """A row's verdicts, counted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    row: int
-    pictures: int
-    shown: list[int | None] = Field(description="Per item, in how many pictures it is seen.")
-    leaks: int | None = Field(description="Pictures with a leak.")
-    representative: bool | None = Field(
-        description="Of a token's row: it alone shows its item in at least half the pictures."
-    )
-
-
-class Findings(Event):
-    """All rows, counted; null everywhere where there is no judge."""
-
-    kind: Literal["findings"] = "findings"
-    rows: list[Finding]
-
-
-EVENTS = (Prompt, Row, Drawn, Findings)
+WHOLE = ("whole", "fixed", "removed", "layer")  # rows that show the whole prompt
 
 # What a row shows, its item, its label, the tokens kept, and what its pictures are drawn from.
 Plan = tuple[Kind, int | None, str, Sequence[int], Conditioning]
@@ -251,10 +83,16 @@ def run(model: ImagePipeline, params: PictureParams) -> Iterator[Event]:
     reading = _read(model, params)
     judged = model.info.id == picture_judge.JUDGED_MODEL
     yield _prompt_event(reading, model, judged=judged)
+    if params.encoder_flow and reading.shown:
+        yield from _flow(reading, params)
     tasks = _tasks(reading, params)
-    for task in tasks:
-        yield task.event
     verdicts = yield from _pictures(model, reading, params, tasks, judged=judged)
+    if params.removal and params.tokens and judged:
+        more = _removal(reading, params, tasks, verdicts)
+        verdicts |= yield from _pictures(
+            model, reading, params, more, judged=judged, stage="drawing what is left"
+        )
+        tasks += more
     yield Findings(rows=[_finding(reading, task.event, verdicts[task.event.row]) for task in tasks])
 
 
@@ -288,7 +126,7 @@ def _prompt_event(reading: Reading, model: ImagePipeline, *, judged: bool) -> Pr
             PromptToken(
                 position=token.position,
                 text=reading.text[token.start : token.end],
-                word=len(reading.text[: token.end].split()) - 1,
+                word=_word_of(reading, token),
                 item=_item_of(reading, token),
             )
             for token in reading.shown
@@ -319,6 +157,42 @@ def _judge(model: ImagePipeline) -> Judge:
     )
 
 
+def _flow(reading: Reading, params: PictureParams) -> Iterator[Event]:
+    """The matrix of words, and each word's shift against itself alone."""
+    groups = _words(reading)
+    segment = reading.studio.segments[-1]
+    text = conditioning.encoded(reading.studio, reading.text)
+    positions = [tuple(reading.shown[n].position - segment.start for n in own) for own in groups]
+    found = yield from encoder_flow(
+        segment.encoder,
+        text,
+        positions,
+        pad=segment.tokenizer.pad_token_id,
+        by_layer=params.encoder_flow_layers,
+    )
+    ends = [(reading.shown[own[0]].start, reading.shown[own[-1]].end) for own in groups]
+    yield EncoderFlow(
+        words=[reading.text[start:end] for start, end in ends],
+        tokens=[list(own) for own in groups],
+        flow=found.flow_WAB.float().numpy(),
+        total=found.total_WA.float().numpy(),
+        alone=found.alone_A.float().numpy(),
+        blocks=found.blocks_A.float().numpy(),
+    )
+
+
+def _words(reading: Reading) -> list[list[int]]:
+    """Indices of the shown tokens, word by word."""
+    words: dict[int, list[int]] = {}
+    for n, token in enumerate(reading.shown):
+        words.setdefault(_word_of(reading, token), []).append(n)
+    return list(words.values())
+
+
+def _word_of(reading: Reading, token: Token) -> int:
+    return len(reading.text[: token.end].split()) - 1
+
+
 def _tasks(reading: Reading, params: PictureParams) -> list[Task]:
     """All rows, in the order in which they are drawn."""
     plans = [*_whole_rows(reading, params)]
@@ -326,10 +200,47 @@ def _tasks(reading: Reading, params: PictureParams) -> list[Task]:
         plans += _leak_rows(reading, params)
     if params.tokens:
         plans += _token_rows(reading, params)
+    if params.layer_row:
+        plans += _layer_rows(reading)
+    return _numbered(plans, first=0)
+
+
+def _numbered(plans: Sequence[Plan], *, first: int) -> list[Task]:
     return [
         Task(Row(row=row, shows=kind, item=item, label=label, kept=list(kept)), given)
-        for row, (kind, item, label, kept, given) in enumerate(plans)
+        for row, (kind, item, label, kept, given) in enumerate(plans, first)
     ]
+
+
+def _layer_rows(reading: Reading) -> Iterator[Plan]:
+    """The whole prompt, its last text encoder ending after each layer; 0: the embeddings."""
+    for layer in range(len(encoder_parts(reading.studio.segments[-1].encoder).blocks)):
+        given = conditioning.encode_layer(reading.studio, reading.text, layer)
+        yield "layer", None, f"Layer {layer}", range(len(reading.shown)), given
+
+
+def _removal(
+    reading: Reading,
+    params: PictureParams,
+    tasks: Sequence[Task],
+    verdicts: dict[int, list[Verdict | None]],
+) -> list[Task]:
+    """The whole prompt without the chosen item's tokens that do not represent it, if any does."""
+    rows = [task.event for task in tasks if task.event.shows == "token"]
+    stand = {row.row: _finding(reading, row, verdicts[row.row]).representative for row in rows}
+    dropped = [n for row in rows if not stand[row.row] for n in row.kept]
+    if not dropped or not any(stand.values()):
+        return []
+    away: set[int] = set()
+    for token in (reading.shown[n] for n in dropped):
+        away |= set(conditioning.positions_of(reading.tokens, token.start, token.end))
+    kept = [n for n in range(reading.studio.positions) if n not in away]
+    given = conditioning.keep(
+        reading.prompt, reading.studio.empty, kept, keep_pooled=params.keep_pooled
+    )
+    shown = [n for n in range(len(reading.shown)) if n not in dropped]
+    plan: Plan = ("removed", reading.chosen, "Without what represents nothing", shown, given)
+    return _numbered([plan], first=len(tasks))
 
 
 def _whole_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
@@ -395,13 +306,18 @@ def _pictures(
     tasks: list[Task],
     *,
     judged: bool,
+    stage: str = "drawing",
 ) -> Generator[Event, None, dict[int, list[Verdict | None]]]:
-    """Draw all rows in batches; the verdicts by row."""
+    """Tell all rows, then draw them in batches; the verdicts by row."""
+    for task in tasks:
+        yield task.event
+    if not tasks:
+        return {}
     places = [(task, column) for task in tasks for column in range(params.pictures)]
     size = conditioning.pictures_per_batch(reading.studio, _sampling(params), params.rows_per_batch)
     verdicts: dict[int, list[Verdict | None]] = {task.event.row: [] for task in tasks}
     for at in range(0, len(places), size):
-        yield Progress(stage="drawing", done=at, total=len(places), unit="pictures")
+        yield Progress(stage=stage, done=at, total=len(places), unit="pictures")
         batch = places[at : at + size]
         for (task, column), picture in zip(batch, _draw(reading, params, batch), strict=True):
             verdict = _verdict(reading, task.event, picture) if judged else None
@@ -414,7 +330,7 @@ def _pictures(
                 verdict=verdict,
             )
     model.forwards += len(places)
-    yield Progress(stage="drawing", done=len(places), total=len(places), unit="pictures")
+    yield Progress(stage=stage, done=len(places), total=len(places), unit="pictures")
     return verdicts
 
 
@@ -432,7 +348,11 @@ def _verdict(reading: Reading, row: Row, picture: np.ndarray) -> Verdict:
     seen = picture_judge.sights(picture)
     about = reading.chosen if row.item is None else row.item
     others = [item for n, item in enumerate(reading.wanted) if n != about]
-    test = picture_judge.borrows if row.shows in ("whole", "fixed") else picture_judge.leaks
+    test = (
+        picture_judge.borrows
+        if row.shows in ("whole", "fixed", "removed", "layer")
+        else picture_judge.leaks
+    )
     return Verdict(
         seen=[" ".join(sight) for sight in seen],
         shown=[picture_judge.shows(seen, item) for item in reading.wanted],

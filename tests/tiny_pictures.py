@@ -5,11 +5,16 @@ from pathlib import Path
 import torch
 from diffusers import (
     AutoencoderKL,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
 )
 from transformers import (
     CLIPImageProcessorPil,
@@ -123,6 +128,43 @@ def make_sd3(folder: Path) -> Path:
         ),
     ).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+def make_sd(folder: Path) -> Path:
+    """Stable Diffusion: one CLIP and a U-Net."""
+    tokenizer = _prompt_tokenizer()
+    torch.manual_seed(0)
+    StableDiffusionPipeline(
+        scheduler=DDIMScheduler(clip_sample=False, steps_offset=1), vae=_autoencoder(4),
+        text_encoder=_clip(CLIPTextModel, tokenizer), tokenizer=tokenizer, unet=_unet(32),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def make_sdxl(folder: Path) -> Path:
+    """Stable Diffusion XL: the states of two CLIPs side by side."""
+    tokenizer = _prompt_tokenizer()
+    torch.manual_seed(0)
+    StableDiffusionXLPipeline(
+        scheduler=EulerDiscreteScheduler(), vae=_autoencoder(4), unet=_unet(
+            64, addition_embed_type="text_time", addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=6 * 8 + 32,
+        ),
+        text_encoder=_clip(CLIPTextModel, tokenizer), tokenizer=tokenizer,
+        text_encoder_2=_clip(CLIPTextModelWithProjection, tokenizer), tokenizer_2=tokenizer,
+        add_watermarker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def _unet(width: int, **values: object) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=32, in_channels=4, out_channels=4, block_out_channels=(8, 16),
+        layers_per_block=1, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=width,
+        attention_head_dim=4, norm_num_groups=4, **values,
+    )  # fmt: skip
 
 
 def make_t5_encoder(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:

@@ -29,7 +29,7 @@ batch, D width.
 
 from collections.abc import Iterator
 
-from analysis import picture_flow
+from analysis import picture_flow, picture_flow_events
 from analysis.context import Output, Tokens
 from analysis.cost import Cost
 from analysis.events import Event
@@ -38,11 +38,11 @@ from analysis.flow import run as flow
 from analysis.flow.params import FlowParams
 from analysis.method import Example
 from analysis.model import ImagePipeline, Model
-from analysis.picture_flow import PictureParams
+from analysis.picture_flow_events import PictureParams
 
 VERSION = "2"
 NEEDS = ("causal_lm", "text_to_image")
-EVENTS = (Tokens, Output, *flow_events.EVENTS, Cost, *picture_flow.EVENTS)
+EVENTS = (Tokens, Output, *flow_events.EVENTS, Cost, *picture_flow_events.EVENTS)
 
 
 class Params(FlowParams, PictureParams):

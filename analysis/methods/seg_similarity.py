@@ -55,30 +55,32 @@ QUERIES_PER_EVENT = 8  # maps that are made at once
 EVENTS = (Scene, Tokens, Map, MapPoints, DecoderMap, Mask, Blanked)
 
 
-def _example(kind: Kind, scene: int, look_for: str) -> Example:
+def _example(kind: Kind, scene: int, look_for: str, **more: object) -> Example:
     """A bundled scene under the name of its question."""
     asked = item(Random(f"{kind} {scene}"), kind=kind, split="held out").question
-    return Example(asked, look_for, model="demo-vlm", params={"kind": kind, "scene": scene})
+    params = {"kind": kind, "scene": scene, **more}
+    return Example(asked, look_for, model="demo-vlm", params=params)
 
 
 EXAMPLES = [
     _example(
         "attribute",
-        3,
+        10,
         "Step through the layers and look in which one the map of <SEG> gathers on the thing that "
         "the mask shows.",
     ),
     _example(
         "superlative",
-        3,
+        10,
         "The words fit several things and one is meant: look which layer's map tells it from the "
         "others.",
     ),
     _example(
         "relation",
-        3,
-        "Click the words of the question: compare where the map of the other thing lies, and where "
-        "that of <SEG>.",
+        10,
+        "Click the words of the question: the map of its last word lies on the other thing, that "
+        "of <SEG> on the one that is meant and on what is like it.",
+        reads="at",
     ),
     _example(
         "none",

@@ -20,12 +20,14 @@ class Params(BaseParams):
     image: str = Field(
         default="",
         pattern=HASH,
+        max_length=64,
         description="A picture of your own, PNG, JPEG or WebP. Empty: the bundled scene.",
         json_schema_extra=PICTURE,
     )
     truth: str = Field(
         default="",
         pattern=HASH,
+        max_length=64,
         description="White where the right answer lies in your picture, black elsewhere, of the "
         "same size. Empty: there is nothing to measure against.",
         json_schema_extra=PICTURE,
@@ -139,6 +141,7 @@ class Params(BaseParams):
     other: str = Field(
         default="",
         pattern=HASH,
+        max_length=64,
         description="The other picture. Empty: the bundled scene of the next number.",
         json_schema_extra={**PICTURE, "group": "Causal check"},
     )

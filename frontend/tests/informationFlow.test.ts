@@ -195,3 +195,41 @@ it("leaves nothing behind when it is destroyed", () => {
   expect(root.querySelector("figure")).toBeNull();
   expect(detail.childNodes).toHaveLength(0);
 });
+
+describe("inside the text encoder", () => {
+  const array = (values: number[], shape: number[]) => {
+    const bytes = new Uint8Array(new Float32Array(values).buffer);
+    return {
+      dtype: "float32",
+      shape,
+      sha256: `${values.join()}/${shape.join()}`,
+      data: btoa(String.fromCharCode(...bytes)),
+    };
+  };
+  const flow = {
+    kind: "encoder_flow",
+    words: ["red", "ball"],
+    tokens: [[0], [1]],
+    flow: array([0, 0.5, 0.25, 0, 0, 0.125, 0.0625, 0], [2, 2, 2]),
+    total: array([0.5, 0.75, 0.25, 0.375], [2, 2]),
+    alone: array([0.875, 0.9375], [2]),
+    blocks: array([0.625, 0.6875], [2]),
+  } as unknown as MethodEvent;
+
+  const cells = (root: HTMLElement) =>
+    [...root.querySelectorAll("[data-figure=encoder] .figure-table tbody tr")].map((row) =>
+      [...row.children].slice(1).map((cell) => cell.textContent),
+    );
+
+  it("shows what each word changes without each other, in all layers and in one", () => {
+    const { play, root, context } = onStage({ state: { tables: "encoder" } });
+    play([...EVENTS, flow]);
+    expect(cells(root)).toEqual([
+      ["–", "0.500", "0.500", "0.875", "0.625"],
+      ["0.250", "–", "0.750", "0.938", "0.688"],
+    ]);
+    context.state.set("window", "1");
+    expect(cells(root)[0]?.slice(0, 3)).toEqual(["–", "0.125", "0.250"]);
+    expect(root.querySelector("[data-figure=encoder] output")?.textContent).toBe("layer 1 alone");
+  });
+});

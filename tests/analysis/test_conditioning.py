@@ -12,7 +12,7 @@ from analysis.catalog import Catalog
 from analysis.conditioning import FAMILIES, Conditioning, Sampling, Studio
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.model import ImagePipeline, ModelCache, load, loaded
-from tests.tiny_pictures import make_flux, make_sd3
+from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
 from tests.untrained_demos import make_demo_t2i
 
 # diffusers 0.42 hands torch tensors to numpy in a way that numpy 2 is going to refuse.
@@ -22,6 +22,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "pixart": make_demo_t2i,
     "flux": make_flux,
     "sd3": make_sd3,
+    "sd": make_sd,
+    "sdxl": make_sdxl,
 }
 TEXT = "a red ball and a book"
 SAMPLING = Sampling(steps=2, guidance=2.0, size=32)

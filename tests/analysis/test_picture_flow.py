@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import analysis
 from analysis import conditioning, picture_judge
 from analysis.catalog import Catalog
 from analysis.demo.captions import GROUND, SIZE
 from analysis.demo.shapes import Shape, picture
+from analysis.encoder_cuts import run_with_cuts
 from analysis.errors import GlassbenchError, InvalidParams, PromptEmpty
 from analysis.events import Event
+from analysis.model import load, loaded
 from analysis.picture_judge import Wanted
 from analysis.prompt_items import find_items
-from tests.tiny_pictures import make_flux, make_sd3
+from analysis.session import model_cache
+from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
 from tests.untrained_demos import make_demo_t2i
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -32,6 +36,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     make_demo_t2i(root / "demo-t2i")
     make_flux(root / "tiny-flux")
     make_sd3(root / "tiny-sd3")
+    make_sd(root / "tiny-sd")
+    make_sdxl(root / "tiny-sdxl")
     return Catalog(bundled=Path("none"), model_dirs=(root,))
 
 
@@ -216,3 +222,72 @@ def test_refusals_name_value_and_remedy(
     with pytest.raises(error, match=named) as raised:
         run(**params)
     assert raised.value.remedy
+
+
+@pytest.mark.parametrize("model", ["demo-t2i", "tiny-flux", "tiny-sd3", "tiny-sd", "tiny-sdxl"])
+def test_words_pass_something_to_each_other_in_every_pipeline(run: Run, model: str) -> None:
+    params = {"pictures": 1, "tokens": False, "leak": False, "size": 32, "layer_row": True}
+    events = run(model, **params)
+    found, prompt = of_kind(events, "encoder_flow")[0], of_kind(events, "prompt")[0]
+    assert found.words == PROMPT.split()
+    assert [n for own in found.tokens for n in own] == list(range(len(prompt.tokens)))
+    windows, words, _ = found.flow.shape
+    assert (words, found.flow.shape[2]) == (7, 7)
+    assert found.total.shape == (windows, 7)
+    assert found.alone.shape == found.blocks.shape == (7,)
+    assert np.diagonal(found.flow, axis1=1, axis2=2).max() == 0.0
+    assert found.flow.max() > 1e-4
+    layers = [row for row in of_kind(events, "row") if row.shows == "layer"]
+    assert [row.label for row in layers] == [f"Layer {n}" for n in range(windows - 1)]
+
+
+def test_the_uncut_states_are_what_the_pipeline_is_conditioned_on(catalog: Catalog) -> None:
+    for name in ("demo-t2i", "tiny-flux"):
+        list(load(name, catalog=catalog, cache=model_cache()))
+        model: Any = loaded(catalog.find(name), model_cache())
+        studio = conditioning.open_studio(model)
+        text = conditioning.encoded(studio, PROMPT)
+        mask = None if text.mask_N is None else torch.tensor([text.mask_N])
+        with torch.inference_mode():
+            found = run_with_cuts(
+                studio.segments[-1].encoder, torch.tensor([text.ids_N]), [], attention_mask_BN=mask
+            ).final_BND
+        expected = conditioning.encode(studio, PROMPT).states_1ND
+        torch.testing.assert_close(found.float(), expected.float(), atol=2e-5, rtol=1e-4)
+
+
+def test_a_prompt_encoded_by_all_layers_is_the_prompt(catalog: Catalog) -> None:
+    list(load("tiny-sd3", catalog=catalog, cache=model_cache()))
+    model: Any = loaded(catalog.find("tiny-sd3"), model_cache())
+    studio = conditioning.open_studio(model)
+    whole = conditioning.encode(studio, PROMPT).states_1ND
+    every = conditioning.encode_layer(studio, PROMPT, 99).states_1ND
+    assert torch.equal(every, whole)
+    first = conditioning.encode_layer(studio, PROMPT, 0).states_1ND
+    assert not torch.equal(first, whole)
+
+
+def test_what_represents_nothing_is_taken_out_of_the_whole_prompt(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The judge sees the item in pictures of its last token alone, and in no other."""
+    shown = iter([True] * 2 * 5 + [False] * 2 + [False] * 2 + [True] * 2 + [True] * 2)
+
+    def sights(picture: np.ndarray) -> list[picture_judge.Sight]:
+        del picture
+        return [("blue", "circle")] if next(shown) else []
+
+    monkeypatch.setattr(picture_judge, "sights", sights)
+    events = run()
+    row = next(row for row in of_kind(events, "row") if row.shows == "removed")
+    assert row.kept == [0, 1, 2, 3, 6]
+    pictures = [found for found in of_kind(events, "picture") if found.row == row.row]
+    assert [found.column for found in pictures] == [0, 1]
+    assert of_kind(events, "findings")[0].rows[-1].row == row.row
+
+
+def test_without_a_representative_nothing_is_taken_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_judge, "sights", lambda picture: [])
+    assert "removed" not in {row.shows for row in of_kind(run(), "row")}

@@ -16,6 +16,7 @@ export type MethodEvent =
   | Agreement
   | Cost
   | Prompt
+  | EncoderFlow
   | Row
   | Drawn
   | Findings;
@@ -229,6 +230,36 @@ export interface EditedToken {
    * With the edges cut.
    */
   cut_logprob: number;
+}
+/**
+ * What words pass to each other in the largest text encoder; 1 − cosine, 0 to 2.
+ */
+export interface EncoderFlow {
+  kind: "encoder_flow";
+  /**
+   * G groups of tokens, in the prompt's order.
+   */
+  words: string[];
+  /**
+   * Per group, indices of the prompt's tokens.
+   */
+  tokens: number[][];
+  /**
+   * [W, G, G] float32: row A, column B: the change of A's states where A may not read B, in all layers (W = 0), then in each layer by itself.
+   */
+  flow: ArrayRef;
+  /**
+   * [W, G]: where A may read no other word.
+   */
+  total: ArrayRef;
+  /**
+   * [G]: against the word encoded by itself.
+   */
+  alone: ArrayRef;
+  /**
+   * [G]: against the same prompt, no word reading another.
+   */
+  blocks: ArrayRef;
 }
 /**
  * A row's verdicts, counted.
@@ -709,9 +740,9 @@ export interface Row {
   kind: "row";
   row: number;
   /**
-   * whole: nothing is taken away; item, token: kept alone, encoded with the rest; alone: the item kept, encoded by itself; fixed: the whole prompt with the item's states encoded by itself.
+   * whole: nothing is taken away; item, token: kept alone, encoded with the rest; alone: the item kept, encoded by itself; fixed: the whole prompt with the item's states encoded by itself; removed: the whole prompt without the item's tokens that do not represent it; layer: the whole prompt encoded by so many layers alone.
    */
-  shows: "whole" | "item" | "token" | "alone" | "fixed";
+  shows: "whole" | "item" | "token" | "alone" | "fixed" | "removed" | "layer";
   /**
    * The item that it is about, from 0.
    */
@@ -778,6 +809,22 @@ export interface Params {
    * Pictures of the item encoded with and without the rest, and of the fix.
    */
   leak?: boolean;
+  /**
+   * With a judge: pictures of the whole prompt without the item's tokens that do not represent it.
+   */
+  removal?: boolean;
+  /**
+   * Pictures of the prompt as it would be encoded after each layer.
+   */
+  layer_row?: boolean;
+  /**
+   * What the words pass to each other inside the text encoder.
+   */
+  encoder_flow?: boolean;
+  /**
+   * Cut in each layer by itself too; otherwise in all layers at once alone.
+   */
+  encoder_flow_layers?: boolean;
   /**
    * Pictures per row; each column has a seed of its own.
    */

@@ -13,7 +13,7 @@ from analysis.demo import train_vlm
 from analysis.demo.gates_vlm import area_under_curve, held_out_items, model_load, read, vlm_rows
 from analysis.demo.scene_batches import ALL_KINDS, PATCHES, Mix, ask, batch
 from analysis.demo.scenes import Scene, scene
-from analysis.demo.vlm import DECODER_NAME, LOG_NAME, log_read, parts_load, parts_make
+from analysis.demo.vlm import DECODER_NAME, LOG_NAME, WIDTH, log_read, parts_load, parts_make
 
 LESSONS = tuple(
     replace(lesson, steps=1, scenes=2, mix=replace(lesson.mix, questions=3))
@@ -65,6 +65,34 @@ def test_masks_teach_the_language_model_through_seg_alone(learner: train_vlm.Lea
     assert grad is not None
     assert grad.abs().max() > 0
     learner.zero_grad()
+
+
+def test_patches_alone_teach_the_tower(tmp_path: Path) -> None:
+    taught = train_vlm.Learner(parts_make())
+    tower = taught.llava.model.vision_tower
+    for lesson in (LESSONS[0], LESSONS[-1]):
+        before = {name: weight.clone() for name, weight in tower.state_dict().items()}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train_vlm, "CHECK_SCENES", 2)
+            train_vlm.train(taught, (lesson,), seed=0, folder=tmp_path / "model", pool=2)
+        same = [torch.equal(before[name], weight) for name, weight in tower.state_dict().items()]
+        assert all(same) == (lesson.losses is not train_vlm.patch_losses)
+
+
+@torch.inference_mode()
+def test_half_of_the_heads_start_by_looking_at_their_like() -> None:
+    """A state scores itself the highest among states of one length, and gets its direction."""
+    text = parts_make().llava.model.language_model
+    states_ND = torch.nn.functional.normalize(torch.randn(64, WIDTH), dim=-1)
+    for number, block in enumerate(text.layers):
+        attention = block.self_attn
+        queries_NHE, keys_NHE = (
+            part(states_ND).unflatten(1, (-1, attention.head_dim))
+            for part in (attention.q_proj, attention.k_proj)
+        )
+        scores_HNN = torch.einsum("nhe,mhe->hnm", queries_NHE, keys_NHE)
+        alike_H = (scores_HNN.argmax(-1) == torch.arange(64)).float().mean(-1) > 0.8
+        assert alike_H.tolist() == [number > 0] * 2 + [False] * 2
 
 
 def test_mask_losses_are_least_at_the_truth() -> None:

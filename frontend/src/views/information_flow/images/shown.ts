@@ -66,8 +66,15 @@ export function howOf(shown: Shown, row: Row): string {
       return `Whole prompt, with “${phrase}” encoded by itself`;
     case "token":
       return `Only the token “${legible(row.label)}” kept`;
+    case "removed":
+      return `Whole prompt, without the tokens of “${phrase}” that do not represent it`;
+    case "layer":
+      return `Whole prompt, encoded up to ${legible(row.label).toLowerCase()}`;
   }
 }
+
+/** Rows about an item that show the whole prompt. */
+const WHOLE: ReadonlySet<Row["shows"]> = new Set(["fixed", "removed"]);
 
 export interface Badge {
   text: string;
@@ -77,7 +84,7 @@ export interface Badge {
 /** What the judge says of a picture, shortest first. */
 export function badgesOf(row: Row, verdict: Verdict): Badge[] {
   const badges: Badge[] = [];
-  const wanted = row.item !== null && row.shows !== "fixed" ? [row.item] : null;
+  const wanted = row.item !== null && !WHOLE.has(row.shows) ? [row.item] : null;
   const items = wanted ?? verdict.shown.map((_, item) => item);
   const known = items.flatMap((item) => verdict.shown[item] ?? []);
   if (known.length === 1) badges.push(shownBadge(known[0] === true));
@@ -111,7 +118,7 @@ export function tally(shown: Shown, row: Row): string {
   ).flatMap((picture) => picture?.verdict ?? []);
   if (verdicts.length === 0) return "";
   const of = verdicts.length;
-  const whole = row.item === null || row.shows === "fixed";
+  const whole = row.item === null || WHOLE.has(row.shows);
   const right = verdicts.filter((verdict) =>
     whole ? verdict.shown.every((one) => one !== false) : verdict.shown[row.item ?? 0] !== false,
   ).length;

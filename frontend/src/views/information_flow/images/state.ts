@@ -1,6 +1,13 @@
 // What the events of a run add up to.
 
-import type { Drawn, Findings, MethodEvent, Prompt, Row } from "../../../gen/information_flow";
+import type {
+  Drawn,
+  EncoderFlow,
+  Findings,
+  MethodEvent,
+  Prompt,
+  Row,
+} from "../../../gen/information_flow";
 
 export interface State {
   prompt: Prompt | null;
@@ -9,6 +16,7 @@ export interface State {
   pictures: ReadonlyMap<string, Drawn>;
   columns: number;
   findings: Findings | null;
+  flow: EncoderFlow | null;
 }
 
 export const EMPTY: State = {
@@ -17,6 +25,7 @@ export const EMPTY: State = {
   pictures: new Map(),
   columns: 0,
   findings: null,
+  flow: null,
 };
 
 export const pictureKey = (row: number, column: number) => `${row}/${column}`;
@@ -25,6 +34,8 @@ export function applied(state: State, event: MethodEvent): State {
   switch (event.kind) {
     case "prompt":
       return { ...state, prompt: event };
+    case "encoder_flow":
+      return { ...state, flow: event };
     case "row":
       return { ...state, rows: [...state.rows, event] };
     case "picture":

@@ -5,6 +5,7 @@ import { drawPanels } from "../../../panel";
 import { createShelf } from "../../../shelf";
 import type { CreateView } from "../../../view";
 import { createDetail } from "./detail";
+import { createEncoderFlow } from "./encoderFlow";
 import { createFindings } from "./findings";
 import { createGrid, type GridWords } from "./grid";
 import { phraseOf, readShown, type Panel, type Shown } from "./shown";
@@ -24,6 +25,12 @@ function leakRows(shown: Shown): Row[] {
   return rows
     .filter((row) => row.shows !== "item" || row.item === chosen)
     .sort((a, b) => order.indexOf(a.shows) - order.indexOf(b.shows));
+}
+
+/** The whole prompt before and after. */
+function removedRows(shown: Shown): Row[] {
+  const rows = ofKind("whole", "removed")(shown);
+  return rows.some((row) => row.shows === "removed") ? rows : [];
 }
 
 const GRIDS: GridWords[] = [
@@ -49,6 +56,20 @@ const GRIDS: GridWords[] = [
       `Each token of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” kept alone: one that ` +
       "shows the item represents it.",
   },
+  {
+    title: "Without what represents nothing",
+    stem: "removed",
+    rows: removedRows,
+    note: (shown) =>
+      `The tokens of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” that do not show it ` +
+      "alone are taken out of the whole prompt.",
+  },
+  {
+    title: "Layer by layer",
+    stem: "layers",
+    rows: ofKind("layer"),
+    note: () => "The prompt as it would be encoded if the text encoder ended after that layer.",
+  },
 ];
 
 export const createImages: CreateView<MethodEvent> = (root, context) => {
@@ -59,6 +80,7 @@ export const createImages: CreateView<MethodEvent> = (root, context) => {
   );
   const panels: Panel[] = [
     ...GRIDS.map((words) => createGrid(root, context, words)),
+    createEncoderFlow(root, context, shelf),
     createFindings(root, context),
     createDetail(context.detail, context),
   ];
@@ -69,6 +91,7 @@ export const createImages: CreateView<MethodEvent> = (root, context) => {
   root.ownerDocument.addEventListener("keydown", press);
   const stops = [
     context.run.subscribe(() => drawing.changed()),
+    context.state.subscribe(() => drawing.changed()),
     () => root.ownerDocument.removeEventListener("keydown", press),
   ];
 
