@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.table import Line, table
 
-SUBJECTS = ("reagent", "decoding", "vocab_stats", "block_attention", "page", "server")
+SUBJECTS = ("reagent", "decoding", "vocab_stats", "block_attention", "pictures", "page", "server")
 FOLDER = Path(__file__).parents[1] / "data" / "bench"
 
 
