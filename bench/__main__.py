@@ -16,6 +16,7 @@ SUBJECTS = (
     "decoding",
     "vocab_stats",
     "block_attention",
+    "pictures",
     "page",
     "server",
     "information_flow",
