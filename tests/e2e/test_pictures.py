@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from analysis.catalog import BUNDLED
@@ -138,3 +140,35 @@ def test_figures_leave_with_their_pictures(
         assert kind != "SVG" or b"data:image/png;base64," in content
     shown.get_by_role("button", name="Table").click()
     expect(shown.get_by_role("table")).to_be_visible()
+
+
+@pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
+def test_a_picture_of_ones_own_is_uploaded_asked_about_and_blanked(
+    page: Page, tmp_path: Path
+) -> None:
+    open_example(page, method_get("seg_similarity").examples[0].name)
+    file = tmp_path / "mine.png"
+    Image.fromarray(np.full((60, 90, 3), (200, 30, 30), np.uint8)).save(file)
+    upload = page.get_by_label("Image", exact=True)
+    wrong = tmp_path / "wrong.png"
+    wrong.write_text("<svg onload='alert(1)'/>")
+    upload.set_input_files(wrong)
+    expect(page.get_by_text("no PNG, JPEG or WebP")).to_be_visible()
+    upload.set_input_files(file)
+    expect(page.get_by_role("img", name="Chosen")).to_be_visible()
+    page.get_by_role("textbox", name="Question").fill("Where is the red circle?")
+    address = page.url
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(lambda url: url != address)
+    expect(page.get_by_role("main")).to_contain_text("no answer is known", timeout=WAIT)
+    picture = page.locator(".scene-map")
+    expect(picture).to_have_attribute("viewBox", "0 0 90 60")
+    picture.focus()
+    for key in ("ArrowDown", " ", "ArrowRight", " "):
+        page.keyboard.press(key)
+    address = page.url.partition("?")[0]
+    page.get_by_role("button", name="Blank it, read again").click()
+    page.wait_for_url(lambda url: url.partition("?")[0] != address)
+    figure = page.get_by_role("figure", name="Causal check")
+    expect(figure).to_contain_text("region drawn", timeout=WAIT)
+    no_barrier(page)
