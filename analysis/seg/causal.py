@@ -65,4 +65,4 @@ def _map_change(looked: Looked, states_LND: torch.Tensor, cells: Sequence[int]) 
     both = torch.stack([before_P[kept_P], after_P[kept_P]])
     own = both - both.mean(-1, keepdim=True)
     lengths = own.norm(dim=-1).prod()
-    return float(1 - (own[0] @ own[1]) / lengths) if lengths > 0 else 0.0
+    return max(0.0, float(1 - (own[0] @ own[1]) / lengths)) if lengths > 0 else 0.0

@@ -5,7 +5,7 @@ import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import type { ViewContext } from "../../view";
 import { indexOfCell, indexOfToken } from "./choose";
-import { cellSentence } from "./picture";
+import { cellSentence, PROMPTS } from "./picture";
 import { bestLayer, layerName, measuresAt, type Panel, type Shown } from "./shown";
 
 export function createDetail(root: HTMLElement, context: ViewContext): Panel {
@@ -68,7 +68,7 @@ function measureParts(shown: Shown): HTMLElement[] {
 
 function maskParts({ masked: mask }: Shown): HTMLElement[] {
   if (!mask || mask.source === "none") return [];
-  const name = mask.source === "map" ? "Thresholded map" : `Mask of the decoder: ${mask.source}`;
+  const name = mask.source === "map" ? "Thresholded map" : `Mask ${PROMPTS[mask.source] ?? ""}`;
   const pairs: [string, string][] = [];
   if (mask.iou !== null) pairs.push(["IoU with the truth", showNumber(mask.iou)]);
   if (mask.quality !== null) pairs.push(["IoU it expects", showNumber(mask.quality)]);

@@ -205,7 +205,7 @@ function pointNote({ points, ofPoints, state }: Shown): string {
   return `Points: ${count(1)} within (filled), ${count(0)} outside (crossed), ${count(-1)} undecided (small).`;
 }
 
-const PROMPTS: Record<string, string> = {
+export const PROMPTS: Record<string, string> = {
   mask_decoder: "prompted by the token",
   points: "prompted by the points",
   both: "prompted by the token and the points",
