@@ -158,7 +158,7 @@ function sentence(shown: Shown, { row, column }: CellAt): string {
   return `${names}, cut: ${numbers}${chosen ? "; chosen to be cut" : ""}`;
 }
 
-export function numbersAt(state: State, reader: number, source: number): string | null {
+function numbersAt(state: State, reader: number, source: number): string | null {
   const answer = effectOf(state, "answer", reader, source);
   const turned = effectOf(state, "reader's state", reader, source);
   if (answer === null || turned === null) return null;

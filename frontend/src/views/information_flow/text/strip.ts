@@ -16,7 +16,6 @@ import { marksOf, sectionsOf, type Filling } from "./sections";
 import {
   effectOf,
   groupsOf,
-  indexOf,
   nameOf,
   positionItem,
   scaleOf,
@@ -136,6 +135,3 @@ function sourceOf(shown: Shown, filling: Filling | null, context: ViewContext): 
     },
   };
 }
-
-export const hoveredOf = (selected: Selected) =>
-  indexOf(selected.hover) ?? indexOf(selected.primary);
