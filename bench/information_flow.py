@@ -4,7 +4,7 @@ Both sides make the same 2,016 cuts in one process on the same threads. The loop
 knockout is usually written as: one forward pass through TransformerLens per cut, hooks on
 `hook_attn_scores`. It is timed on every eighth cut and its seconds are scaled up; on those cuts
 both sides must agree to 1e-5 nats before anything is timed. Memory is the peak of a process that
-makes the matrix of words of 512 tokens, the answer included.
+makes the matrix of sentences of 512 tokens, the answer included.
 """
 
 import resource
@@ -49,7 +49,7 @@ def lines() -> Iterator[Line]:
     yield Line(what, "s", seconds, at_most=10, refused=refused)
     peer, whole = "one cut at a time", loop_seconds * SAMPLED
     yield Line(what, "s", seconds, peer, whole, at_least_times=8, refused=refused)
-    yield Line(f"flow matrix, {LONG} tokens by word, memory", "GiB", peak_gib(), at_most=4)
+    yield Line(f"flow matrix, {LONG} tokens by sentence, memory", "GiB", peak_gib(), at_most=4)
 
 
 def case_of(tokens: int, grouping: str) -> Case:
@@ -101,5 +101,5 @@ def peak_gib() -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(THREADS)
-    matrix(case_of(LONG - 1, "word"))
+    matrix(case_of(LONG - 1, "sentence"))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)

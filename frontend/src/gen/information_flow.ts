@@ -874,7 +874,7 @@ export interface Params {
    */
   routes?: boolean;
   /**
-   * What is cut, and restored, together.
+   * What is cut, and restored, together. The matrix of a prompt ten times as long takes a thousand times as long: choose sentence there.
    */
   grouping?: "token" | "word" | "sentence";
   /**
