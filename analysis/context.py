@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import generation, text
-from analysis.errors import InvalidParams
+from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Event, Progress
 from analysis.method import BaseParams
 from analysis.model import Model
@@ -242,6 +242,19 @@ def single_token(model: Model, given: str, *, field: str) -> int:
             field=field,
         )
     return ids[0]
+
+
+def target_span(context: Context, start: int, length: int) -> range:
+    """Numbers of a target's tokens in the output. Raises TargetOutOfRange."""
+    outputs, stop = len(context.ids) - context.prompt_length, start + length
+    if stop > outputs:
+        raise TargetOutOfRange(
+            f"The target is output tokens {start} to {stop - 1}; "
+            f"the output has {outputs} (0 to {outputs - 1}).",
+            remedy="Choose a target inside the output, or ask for a longer output.",
+            field="target_start",
+        )
+    return range(start, stop)
 
 
 def output_event(

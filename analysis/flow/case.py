@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from analysis import generation
-from analysis.context import Context
-from analysis.errors import InvalidParams, TargetOutOfRange
+from analysis.context import Context, target_span
+from analysis.errors import InvalidParams
 from analysis.flow.events import Group, Groups
 from analysis.flow.params import FlowParams
 from analysis.flow.places import numbers
@@ -68,11 +68,11 @@ class Case:
 
 def read_case(model: Model, params: FlowParams, context: Context) -> Case:
     """Raises TargetOutOfRange, InvalidParams."""
-    target = _target(context, params)
+    span = target_span(context, params.target_start, params.target_length)
+    target = range(context.prompt_length + span.start, context.prompt_length + span.stop)
     ids = context.ids[: target.stop - 1]
     queries = range(target.start - 1, target.stop - 1)
     scored = generation.score(model, context.ids, context.prompt_length)
-    first = target.start - context.prompt_length
     return Case(
         model=model,
         context=context,
@@ -81,7 +81,7 @@ def read_case(model: Model, params: FlowParams, context: Context) -> Case:
         target_T=torch.tensor(context.ids[target.start : target.stop], device=model.device),
         queries=queries,
         groups=_groups(context, params, queries),
-        logprob=float(scored.logprob_T[first : first + len(target)].sum()),
+        logprob=float(scored.logprob_T[span.start : span.stop].sum()),
         layers=numbers(params.layers, count=model.info.layers, field="layers"),
         heads=numbers(params.heads, count=model.info.heads, field="heads"),
     )
@@ -110,20 +110,6 @@ def label_of(case: Case, positions: range | list[int]) -> str:
     """What stands at some positions, in one line."""
     joined = "".join(case.context.texts[n] for n in positions)
     return " ".join(joined.split()) or joined
-
-
-def _target(context: Context, params: FlowParams) -> range:
-    """Positions of the target's tokens in the context."""
-    outputs = len(context.ids) - context.prompt_length
-    stop = params.target_start + params.target_length
-    if stop > outputs:
-        raise TargetOutOfRange(
-            f"The target is output tokens {params.target_start} to {stop - 1}; "
-            f"the output has {outputs} (0 to {outputs - 1}).",
-            remedy="Choose a target inside the output, or ask for a longer output.",
-            field="target_start",
-        )
-    return range(context.prompt_length + params.target_start, context.prompt_length + stop)
 
 
 def _groups(context: Context, params: FlowParams, queries: range) -> list[range]:

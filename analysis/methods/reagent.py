@@ -27,7 +27,7 @@ from analysis import context as contexts
 from analysis.baselines import Baseline, OtherMap
 from analysis.context import Context, Output, TextParams, Tokens
 from analysis.cost import Cost, Meter
-from analysis.errors import InvalidParams, TargetOutOfRange
+from analysis.errors import InvalidParams
 from analysis.events import Array, Event, Progress
 from analysis.faithfulness import Curve, Soft
 from analysis.method import Example
@@ -363,22 +363,10 @@ def _refuse_contradictions(params: Params) -> None:
         )
 
 
-def _refuse_outside(params: Params, outputs: int) -> None:
-    stop = params.target_start + params.target_length
-    if stop > outputs:
-        raise TargetOutOfRange(
-            f"The target is output tokens {params.target_start} to {stop - 1}; "
-            f"the output has {outputs} (0 to {outputs - 1}).",
-            remedy="Choose a target inside the output, or ask for a longer output.",
-            field="target_start",
-        )
-
-
 def _case(model: Model, params: Params, context: Context) -> Generator[Event, None, Case]:
     """Describe the context, then prepare what the probes need."""
-    _refuse_outside(params, len(context.ids) - context.prompt_length)
+    span = contexts.target_span(context, params.target_start, params.target_length)
     closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
-    span = range(params.target_start, params.target_start + params.target_length)
     yield from contexts.describe(model, context, closed)
     foil = None
     if params.contrast:
