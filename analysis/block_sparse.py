@@ -35,7 +35,7 @@ def block_sparse(
     mask and without earlier keys, and under no_grad. Raise ModelIncompatible where the model does
     more in attention than a softmax of scaled scores, StructureInvalid where a mask is given too.
     """
-    if not getattr(model, "_supports_attention_backend", False):
+    if not _asks_the_registry(model):
         raise _unfit(f"{type(model).__name__} has an attention of its own")
     own, token = model.config._attn_implementation, _ACTIVE.set((structure, keep))
     try:
@@ -44,6 +44,21 @@ def block_sparse(
     finally:
         model.set_attn_implementation(own)
         _ACTIVE.reset(token)
+
+
+def runs_blockwise(model: PreTrainedModel) -> bool:
+    """Whether attention is a softmax of scores alone, called through transformers' registry.
+
+    What shows only layer by layer, such as a window, is left to the run itself to refuse.
+    """
+    config = model.config.get_text_config()
+    capped = getattr(config, "attn_logit_softcapping", None)
+    sinks = config.model_type == "gpt_oss"
+    return _asks_the_registry(model) and not (capped or sinks)
+
+
+def _asks_the_registry(model: PreTrainedModel) -> bool:
+    return bool(getattr(model, "_supports_attention_backend", False))
 
 
 def _attention(

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from analysis import text as texts
+from analysis.block_sparse import runs_blockwise
 from analysis.context import Alternative
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
@@ -198,7 +199,7 @@ def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> 
             remedy="Set patterns to false: edge mass then comes from the block-sparse route.",
             field="patterns",
         )
-    if not reading.params.patterns and not attention.runs_blockwise(model):
+    if not reading.params.patterns and not runs_blockwise(model.plain):
         raise ModelIncompatible(
             f"{model.info.architecture} does more in attention than the block-sparse route.",
             remedy="Set patterns to true, or choose another model.",
@@ -339,7 +340,7 @@ def _attention(model: Model, reading: Reading, layout: Layout, kept: int) -> Ite
     """Edge mass, by patterns or block by block; with both, how far they differ."""
     yield Progress(stage="reading attention", done=0, total=1, unit="passes")
     found = attention.patterned(model, layout, kept) if reading.params.patterns else None
-    blocks = attention.blockwise(model, layout, kept) if attention.runs_blockwise(model) else None
+    blocks = attention.blockwise(model, layout, kept) if runs_blockwise(model.plain) else None
     chosen = found or blocks
     assert chosen is not None
     readers, sources, _ = layout.structure.parts

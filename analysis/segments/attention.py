@@ -18,7 +18,7 @@ import torch
 from transformers import DynamicCache
 
 from analysis import attention_masks
-from analysis.block_sparse import Keep, block_sparse
+from analysis.block_sparse import Keep, block_sparse, runs_blockwise
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
@@ -77,16 +77,6 @@ def _unfit(why: str) -> ModelIncompatible:
     )
 
 
-def runs_blockwise(model: Model) -> bool:
-    """Whether attention is a softmax of scores alone, called through transformers' interface."""
-    config = model.plain.config.get_text_config()
-    capped = getattr(config, "attn_logit_softcapping", None)
-    sinks = config.model_type == "gpt_oss"
-    return bool(getattr(model.plain, "_supports_attention_backend", False)) and not (
-        capped or sinks
-    )
-
-
 def answer_logits(
     model: Model, layouts: Sequence[Layout], kept: int, limit: int
 ) -> Iterator[torch.Tensor]:
@@ -96,7 +86,7 @@ def answer_logits(
     """
     for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
         same = list(group)
-        if tokens > DENSE_TOKENS and runs_blockwise(model):
+        if tokens > DENSE_TOKENS and runs_blockwise(model.plain):
             yield from (_block_logits(model, layout, kept) for layout in same)
             continue
         size = model.rows_per_pass(tokens, kept, limit)
@@ -223,7 +213,7 @@ def write(model: Model, layout: Layout, length: int) -> Iterator[int]:
 def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
     ids, positions = _tokens(model, [layout])
     given = {"input_ids": ids, "position_ids": positions, "past_key_values": cache}
-    if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model):
+    if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model.plain):
         with block_sparse(model.plain, layout.structure):
             return model.forward(**given, use_cache=True, logits_to_keep=1)
     with attention_masks.masked(model.plain, _masks(model, [layout])):
