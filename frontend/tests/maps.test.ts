@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { createArraySource } from "../src/arrays";
+import type { Change } from "../src/fold";
 import type { MethodEvent } from "../src/gen/reagent";
 import { groupsOf, rowOfTarget, unitsOf, type Unit } from "../src/views/reagent/maps";
-import { changeOf, EMPTY, type Change, type State } from "../src/views/reagent/state";
+import { changeOf, EMPTY, type State } from "../src/views/reagent/state";
 import { CENTRED } from "./stage";
 
 const arrays = createArraySource(() => Promise.reject(new Error("no server")));
 
 function play(events: readonly MethodEvent[]): State {
-  return events.reduce((state, event) => (changeOf(event, arrays) as Change)(state), EMPTY);
+  return events.reduce((state, event) => (changeOf(event, arrays) as Change<State>)(state), EMPTY);
 }
 
 const STATE = play(CENTRED);
@@ -65,7 +66,7 @@ describe("events", () => {
     const scores = CENTRED.filter((event) => event.kind === "scores");
     const [first, last] = [scores[0], scores.at(-1)];
     const state = play(CENTRED);
-    const back = (changeOf(first as MethodEvent, arrays) as Change)(state);
+    const back = (changeOf(first as MethodEvent, arrays) as Change<State>)(state);
     expect(back.maps?.event.probes).toBe((last as { probes: number }).probes);
   });
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from analysis.catalog import BUNDLED
 from tests.e2e.chromium import chromium_path
@@ -60,3 +60,12 @@ def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+def status(page: Page, word: str) -> None:
+    """Wait until the run says so."""
+    expect(page.get_by_role("main").get_by_text(word, exact=True).first).to_be_visible(timeout=WAIT)
+
+
+def figure(page: Page, name: str) -> Locator:
+    return page.get_by_role("figure", name=name, exact=True)

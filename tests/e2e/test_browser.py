@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import analysis
 from analysis.events import ArrayRef, array_from_ref
-from tests.e2e.conftest import WAIT
+from tests.e2e.conftest import WAIT, status
 from tests.e2e.relay import Relay
 from tests.e2e.stack import Stack
 
@@ -53,10 +53,6 @@ def get(page: Page, path: str) -> Any:
 def events_of(page: Page, run: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = get(page, f"/api/runs/{run}/events")["events"]
     return found
-
-
-def status(page: Page, word: str) -> None:
-    expect(page.get_by_role("main").get_by_text(word, exact=True).first).to_be_visible(timeout=WAIT)
 
 
 def stop(page: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import WAIT
+from tests.e2e.conftest import WAIT, figure, status
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
@@ -38,14 +38,6 @@ def finished(stack: Stack) -> str:
     run = stack.start_run(method="graph_kv", **GIVEN)
     assert stack.wait_for_status(run, "done", "failed")["status"] == "done", stack.run(run)
     return run
-
-
-def status(page: Page, word: str) -> None:
-    expect(page.get_by_role("main").get_by_text(word, exact=True).first).to_be_visible(timeout=WAIT)
-
-
-def figure(page: Page, name: str) -> Locator:
-    return page.get_by_role("figure", name=name, exact=True)
 
 
 def visit(page: Page, run: str, query: str = "") -> None:

@@ -8,6 +8,7 @@ import "../styles/decoding.css";
 import "../styles/pictures.css";
 import "../styles/graph.css";
 import type { MethodEvent } from "../gen/graph_kv";
+import { foldEvents } from "../fold";
 import { drawPanels } from "../panel";
 import type { CreateView } from "../view";
 import { createArrangements } from "./graph_kv/arrangements";
@@ -20,12 +21,11 @@ import { createOrders } from "./graph_kv/orders";
 import { createPositions } from "./graph_kv/positions";
 import { readShown } from "./graph_kv/shown";
 import { createSinks } from "./graph_kv/sinks";
-import { changeOf, EMPTY, type Change, type State } from "./graph_kv/state";
+import { changeOf, EMPTY } from "./graph_kv/state";
 import { createText } from "./graph_kv/text";
 
 export const create: CreateView<MethodEvent> = (root, context) => {
-  let state: State = EMPTY;
-  let alive = true;
+  const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
   const panels = [
     createGraph(root, context),
     createArrangements(root, context),
@@ -37,25 +37,14 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     createSinks(root, context),
     createDetail(context.detail, context),
   ];
-  const shown = () => readShown(state, context);
+  const shown = () => readShown(events.now(), context);
   const drawing = drawPanels(panels, context, shown);
   const stopKeys = listenToKeys(root.ownerDocument, context, shown);
 
-  function apply(change: Change): void {
-    const before = state;
-    state = change(before);
-    if (alive && state !== before) drawing.changed();
-  }
-
   return {
-    update(event) {
-      const change = changeOf(event, context.arrays);
-      if (change instanceof Promise)
-        change.then(apply, (error: Error) => context.announce(error.message));
-      else apply(change);
-    },
+    update: events.update,
     destroy() {
-      alive = false;
+      events.stop();
       stopKeys();
       drawing.destroy();
     },

@@ -4,22 +4,22 @@ import "../styles/figure.css";
 import "../styles/strip.css";
 import "../styles/detail.css";
 import type { MethodEvent } from "../gen/reagent";
+import { foldEvents } from "../fold";
 import { drawPanels } from "../panel";
+import { keepInAddress } from "../position";
 import type { CreateView } from "../view";
 import { createBaselines } from "./reagent/baselines";
 import { createCurves } from "./reagent/curves";
 import { createDetail } from "./reagent/detail";
 import { listenToKeys } from "./reagent/keys";
-import { keepInAddress } from "./reagent/choose";
 import { createMap } from "./reagent/map";
 import { createInputOutput } from "./reagent/inputOutput";
 import { createTables } from "./reagent/tables";
-import { changeOf, EMPTY, type Change, type State } from "./reagent/state";
+import { changeOf, EMPTY } from "./reagent/state";
 import { readShown } from "./reagent/shown";
 
 export const create: CreateView<MethodEvent> = (root, context) => {
-  let state: State = EMPTY;
-  let alive = true;
+  const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
   const panels = [
     createMap(root, context),
     createInputOutput(root, context),
@@ -28,24 +28,13 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     createTables(root, context),
     createDetail(context.detail, context),
   ];
-  const drawing = drawPanels(panels, context, () => readShown(state, context));
-  const stops = [keepInAddress(context), listenToKeys(root.ownerDocument, context, () => state)];
-
-  function apply(change: Change): void {
-    const before = state;
-    state = change(before);
-    if (alive && state !== before) drawing.changed();
-  }
+  const drawing = drawPanels(panels, context, () => readShown(events.now(), context));
+  const stops = [keepInAddress(context), listenToKeys(root.ownerDocument, context, events.now)];
 
   return {
-    update(event) {
-      const change = changeOf(event, context.arrays);
-      if (change instanceof Promise)
-        change.then(apply, (error: Error) => context.announce(error.message));
-      else apply(change);
-    },
+    update: events.update,
     destroy() {
-      alive = false;
+      events.stop();
       for (const stop of stops) stop();
       drawing.destroy();
     },

@@ -5,6 +5,7 @@ import "../../styles/strip.css";
 import "../../styles/detail.css";
 import "../../styles/decoding.css";
 import { drawPanels } from "../../panel";
+import { TYPING } from "../../typing";
 import type { CreateView, ViewContext } from "../../view";
 import { choosePosition, outputItem, readNumber, readShown, type Panel, type Shown } from "./shown";
 import { EMPTY, withEvent, type RunEvent } from "./traces";
@@ -38,8 +39,6 @@ export function decodingView(
     };
   };
 }
-
-const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
 
 /** Esc clears, f and F go to the next and the previous token that trials or anchors decided. */
 function listenToKeys(document: Document, context: ViewContext, shown: () => Shown): () => void {

@@ -2,10 +2,9 @@
 // has the focus.
 
 import { get } from "svelte/store";
+import { TYPING } from "../../typing";
 import type { ViewContext } from "../../view";
 import { choosePair, pairItem, pairName, whereText, type Shown } from "./shown";
-
-const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
 
 export function listenToKeys(
   document: Document,

@@ -1,5 +1,6 @@
 // What the events of a run add up to. Arrays over HTTP may arrive in any order.
 
+import type { Change } from "../../fold";
 import { whenRead, type ArraySource, type Numbers } from "../../arrays";
 import type {
   Answer,
@@ -65,13 +66,13 @@ export const EMPTY: State = {
   spreads: new Map(),
 };
 
-/** A change of the state, ready once its arrays are. */
-export type Change = (state: State) => State;
-
 export const partKey = (part: SegmentTokens["part"], segment: number | null) =>
   segment === null ? part : `${part}/${segment}`;
 
-export function changeOf(event: MethodEvent, arrays: ArraySource): Change | Promise<Change> {
+export function changeOf(
+  event: MethodEvent,
+  arrays: ArraySource,
+): Change<State> | Promise<Change<State>> {
   switch (event.kind) {
     case "segments":
       return (state) => ({ ...state, segments: event });
@@ -114,7 +115,7 @@ function withTexts(state: State, { part, segment, start, tokens }: SegmentTokens
   return { ...state, texts: put(state.texts, key, texts) };
 }
 
-function withLayout(event: Layout, arrays: ArraySource): Change | Promise<Change> {
+function withLayout(event: Layout, arrays: ArraySource): Change<State> | Promise<Change<State>> {
   const refs = [event.row_start, event.run_start, event.run_stop];
   const none = new Int32Array();
   return whenRead(refs.map(arrays), ([rowStart = none, runStart = none, runStop = none]) => {
@@ -126,8 +127,8 @@ function withLayout(event: Layout, arrays: ArraySource): Change | Promise<Change
 function withMass<Event extends EdgeMass | TokenMass | Sinks>(
   event: Event,
   arrays: ArraySource,
-  change: (read: WithMass<Event>) => Change,
-): Change | Promise<Change> {
+  change: (read: WithMass<Event>) => Change<State>,
+): Change<State> | Promise<Change<State>> {
   return whenRead([arrays(event.mass)], ([mass = new Float32Array()]) => change({ event, mass }));
 }
 

@@ -1,14 +1,8 @@
 // Choosing a position, and keeping the choice in the address.
 
-import { get } from "svelte/store";
-import type { Item } from "../../selection";
+import { positionItem } from "../../position";
 import type { ViewContext } from "../../view";
-import { POSITION } from "./shown";
 import type { State } from "./state";
-
-export const positionItem = (index: number): Item => ({ kind: POSITION, index });
-
-export const indexOf = (item: Item | null) => (item?.kind === POSITION ? item.index : null);
 
 /** Number of the output token at a position; null in the prompt. */
 export function outputAt({ output }: State, position: number): number | null {
@@ -31,23 +25,4 @@ export function chooseSpan(context: ViewContext, state: State, from: number, to:
   const kept = positions.filter((position) => inOutput(position) === inOutput(from));
   context.selection.choose(positionItem(from));
   context.selection.chooseSet(kept.map(positionItem));
-}
-
-/** Reads the selection from the address once, and writes it there from then on. */
-export function keepInAddress(context: ViewContext): () => void {
-  const read = (key: string) => {
-    const index = Number(context.state.get(key) ?? NaN);
-    return Number.isInteger(index) && index >= 0 ? positionItem(index) : null;
-  };
-  const [primary, pinned] = [read("token"), read("pinned")];
-  if (primary && !get(context.selection).primary) context.selection.choose(primary);
-  if (pinned && !get(context.selection).pinned) context.selection.pin(pinned);
-  const write = (key: string, item: Item | null) => {
-    const text = indexOf(item)?.toString() ?? null;
-    if (context.state.get(key) !== text) context.state.set(key, text);
-  };
-  return context.selection.subscribe((selected) => {
-    write("token", selected.primary);
-    write("pinned", selected.pinned);
-  });
 }

@@ -9,9 +9,9 @@ import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
+import { indexOf, positionItem } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
-import { indexOf, positionItem } from "./choose";
 import { positionState, rowName } from "./maps";
 import { signed, unitName, type Panel, type Shown } from "./shown";
 import { whenChanged } from "../../panel";

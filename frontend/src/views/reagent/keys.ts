@@ -1,9 +1,9 @@
 import { get } from "svelte/store";
+import { indexOf } from "../../position";
+import { TYPING } from "../../typing";
 import type { ViewContext } from "../../view";
-import { indexOf, outputAt } from "./choose";
+import { outputAt } from "./choose";
 import type { State } from "./state";
-
-const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
 
 /** p pins, c compares, Esc clears; arrows belong to the strip or matrix that has the focus. */
 export function listenToKeys(

@@ -19,8 +19,6 @@ export interface Shown {
 
 export type Panel = AnyPanel<Shown>;
 
-export const POSITION = "position";
-
 export function readShown(state: State, context: ViewContext): Shown {
   const theme = get(context.theme);
   const granularity = asGranularity(context.state.get("granularity"));

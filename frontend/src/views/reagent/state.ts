@@ -1,5 +1,6 @@
 // What the events of a run add up to. Order does not matter beyond "later scores replace earlier".
 
+import type { Change } from "../../fold";
 import { whenRead, type ArraySource, type Numbers } from "../../arrays";
 import type {
   Baseline,
@@ -59,10 +60,10 @@ export const EMPTY: State = {
   cost: null,
 };
 
-/** A change of the state, ready once its arrays are. */
-export type Change = (state: State) => State;
-
-export function changeOf(event: MethodEvent, arrays: ArraySource): Change | Promise<Change> {
+export function changeOf(
+  event: MethodEvent,
+  arrays: ArraySource,
+): Change<State> | Promise<Change<State>> {
   switch (event.kind) {
     case "tokens":
       return (state) => withTokens(state, event);
@@ -100,7 +101,7 @@ function withTokens(state: State, event: Tokens): State {
   return { ...state, tokens, promptLength: event.prompt_length };
 }
 
-function withScores(event: Scores, arrays: ArraySource): Change | Promise<Change> {
+function withScores(event: Scores, arrays: ArraySource): Change<State> | Promise<Change<State>> {
   const refs = [
     event.mean,
     event.standard_error,
@@ -133,7 +134,10 @@ function mapsOf(event: Scores, [mean, error, word, sentence]: Numbers[]): Maps {
   };
 }
 
-function withBaseline(event: Baseline, arrays: ArraySource): Change | Promise<Change> {
+function withBaseline(
+  event: Baseline,
+  arrays: ArraySource,
+): Change<State> | Promise<Change<State>> {
   return whenRead([arrays(event.scores)], ([scores = new Float32Array()]) => (state) => ({
     ...state,
     baselines: put(state.baselines, event.name, { event, scores }),

@@ -4,8 +4,8 @@ import { inkOn, type ColourScale } from "../../pictures/colour";
 import { spoken } from "../../pictures/glyphs";
 import { showNumber } from "../../pictures/numbers";
 import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
+import { indexOf } from "../../position";
 import type { Selected } from "../../selection";
-import { indexOf } from "./choose";
 import { targetPositions, unitAt, type Unit } from "./maps";
 import type { Shown } from "./shown";
 

@@ -2,6 +2,7 @@
 
 import { get } from "svelte/store";
 import type { Item } from "../../selection";
+import { TYPING } from "../../typing";
 import type { ViewContext } from "../../view";
 import { CELL, SCORES, TOKEN, type Shown } from "./shown";
 
@@ -35,8 +36,6 @@ export function moveCell(event: KeyboardEvent, shown: Shown, context: ViewContex
   const column = from === null ? 0 : within((from % columns) + move[1], columns);
   context.selection.choose(cellItem(row * columns + column));
 }
-
-const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
 
 /** `[` `]` layer, `{` `}` score, Esc clears; arrows belong to what has the focus. */
 export function listenToKeys(

@@ -10,10 +10,11 @@ import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
+import { positionItem } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { marksOf, sectionsOf, type Filling } from "./sections";
-import { groupsOf, positionItem, type Panel, type Shown } from "./shown";
+import { groupsOf, type Panel, type Shown } from "./shown";
 import { agreementTable } from "./tables";
 
 type Side = "routes" | "cuts";

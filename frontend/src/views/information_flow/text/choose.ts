@@ -1,21 +1,12 @@
 // Choosing tokens, cells and states, by pointer and by keyboard; the choice is kept in the address.
 
 import { get } from "svelte/store";
-import type { Item } from "../../../selection";
+import { indexOf, positionItem } from "../../../position";
+import { TYPING } from "../../../typing";
 import type { ViewContext } from "../../../view";
 import type { Edge } from "./edges";
 import type { Edits } from "./edits";
-import {
-  groupAt,
-  groupsOf,
-  indexOf,
-  layersOf,
-  nameOf,
-  positionItem,
-  positionsOf,
-  RESTORED,
-  type Shown,
-} from "./shown";
+import { groupAt, groupsOf, layersOf, nameOf, positionsOf, RESTORED, type Shown } from "./shown";
 import type { State } from "./state";
 
 export function chooseReader(context: ViewContext, state: State, reader: number): void {
@@ -55,27 +46,6 @@ export function toggleEdges(
   const chosen = `${count} ${count === 1 ? "edge" : "edges"} chosen`;
   context.announce(`${names} to ${nameOf(state, reader)}: ${chosen}`);
 }
-
-/** Reads the selection from the address once, and writes it there from then on. */
-export function keepInAddress(context: ViewContext): () => void {
-  const read = (key: string) => {
-    const text = context.state.get(key);
-    return text !== null && /^\d{1,6}$/.test(text) ? positionItem(Number(text)) : null;
-  };
-  const [primary, pinned] = [read("token"), read("pinned")];
-  if (primary && !get(context.selection).primary) context.selection.choose(primary);
-  if (pinned && !get(context.selection).pinned) context.selection.pin(pinned);
-  const write = (key: string, item: Item | null) => {
-    const text = indexOf(item)?.toString() ?? null;
-    if (context.state.get(key) !== text) context.state.set(key, text);
-  };
-  return context.selection.subscribe((selected) => {
-    write("token", selected.primary);
-    write("pinned", selected.pinned);
-  });
-}
-
-const TYPING = "input, textarea, select, [contenteditable], [role=dialog], [role=menu]";
 
 /** x cuts, p pins, [ ] layer, { } part, Ctrl+Z undoes, Esc clears; arrows belong to the focus. */
 export function listenToKeys(

@@ -4,12 +4,13 @@ import { get } from "svelte/store";
 import { button, element, facts, tokenText } from "../../../pictures/dom";
 import { visible } from "../../../pictures/glyphs";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
+import { indexOf } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { edgeOf, toggleEdges } from "./choose";
 import { numbersText, samePlace } from "./edges";
 import type { Edits } from "./edits";
-import { effectOf, groupAt, groupsOf, indexOf, textOf, type Panel, type Shown } from "./shown";
+import { effectOf, groupAt, groupsOf, textOf, type Panel, type Shown } from "./shown";
 import { stateSentence } from "./tracing";
 
 export function createDetail(root: HTMLElement, context: ViewContext, edits: Edits): Panel {

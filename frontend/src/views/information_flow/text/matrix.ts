@@ -9,6 +9,7 @@ import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../../pic
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet, inkOf } from "../../../pictures/sheet";
 import { inkOn } from "../../../pictures/colour";
+import { indexOf, positionItem } from "../../../position";
 import { whenChanged } from "../../../panel";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
@@ -21,10 +22,8 @@ import {
   effectOf,
   groupAt,
   groupsOf,
-  indexOf,
   MEASURES,
   nameOf,
-  positionItem,
   scaleOf,
   unitOf,
   type Panel,

@@ -12,12 +12,13 @@ import { showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import { createTokenStrip, type StripSection, type StripToken } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
+import { indexOf, positionItem } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { Theme } from "../../../theme";
 import type { ViewContext } from "../../../view";
 import { drawDraws, sentenceOf } from "./draws";
 import { targetPositions } from "./sections";
-import { indexOf, positionItem, type Panel, type Shown } from "./shown";
+import { type Panel, type Shown } from "./shown";
 import type { State } from "./state";
 import { editTable } from "./tables";
 

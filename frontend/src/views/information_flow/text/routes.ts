@@ -7,12 +7,13 @@ import { createFigure, type FigureSource } from "../../../pictures/figure";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
+import { indexOf, positionItem } from "../../../position";
 import { whenChanged } from "../../../panel";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { routesAt } from "./graph";
 import { drawRoutes, MOST_EDGES, type RoutesPicture } from "./routesPicture";
-import { groupAt, indexOf, positionItem, positionsOf, type Panel, type Shown } from "./shown";
+import { groupAt, positionsOf, type Panel, type Shown } from "./shown";
 import { routeTable } from "./tables";
 
 const WHAT =

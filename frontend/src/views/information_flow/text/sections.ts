@@ -3,8 +3,9 @@
 import { inkOn, type ColourScale } from "../../../pictures/colour";
 import { spoken } from "../../../pictures/glyphs";
 import type { StripMarks, StripSection, StripToken } from "../../../pictures/tokenStrip";
+import { indexOf } from "../../../position";
 import type { Selected } from "../../../selection";
-import { groupAt, groupsOf, indexOf, positionsOf } from "./shown";
+import { groupAt, groupsOf, positionsOf } from "./shown";
 import type { State } from "./state";
 
 export interface Filling {

@@ -5,7 +5,6 @@ import type { Group, Trace } from "../../../gen/information_flow";
 import type { Panel as AnyPanel } from "../../../panel";
 import { diverging, limitOf, sequential, type ColourScale } from "../../../pictures/colour";
 import { visible } from "../../../pictures/glyphs";
-import type { Item } from "../../../selection";
 import type { Theme } from "../../../theme";
 import type { ViewContext } from "../../../view";
 import type { Edge } from "./edges";
@@ -53,10 +52,6 @@ function numberOf(text: string | null): number | null {
   const read = Number(text ?? NaN);
   return Number.isFinite(read) && read >= 0 ? read : null;
 }
-
-export const POSITION = "position";
-export const positionItem = (index: number): Item => ({ kind: POSITION, index });
-export const indexOf = (item: Item | null) => (item?.kind === POSITION ? item.index : null);
 
 export const groupsOf = ({ groups }: State): readonly Group[] => groups?.groups ?? [];
 

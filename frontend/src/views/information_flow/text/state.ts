@@ -1,5 +1,6 @@
 // What the events of a run add up to; what has not come yet is null, or absent from its map.
 
+import type { Change } from "../../../fold";
 import { whenRead, type ArraySource, type Numbers } from "../../../arrays";
 import type {
   Agreement,
@@ -71,10 +72,10 @@ export const EMPTY: State = {
   agreements: new Map(),
 };
 
-/** A change of the state, ready once its arrays are. */
-export type Change = (state: State) => State;
-
-export function changeOf(event: MethodEvent, arrays: ArraySource): Change | Promise<Change> {
+export function changeOf(
+  event: MethodEvent,
+  arrays: ArraySource,
+): Change<State> | Promise<Change<State>> {
   switch (event.kind) {
     case "tokens":
       return (state) => withTokens(state, event);
@@ -113,7 +114,7 @@ function withTokens(state: State, event: Tokens): State {
   return { ...state, tokens, promptLength: event.prompt_length };
 }
 
-function withTrace(event: Trace, arrays: ArraySource): Change | Promise<Change> {
+function withTrace(event: Trace, arrays: ArraySource): Change<State> | Promise<Change<State>> {
   return whenRead([event.effect, event.deviation].map(arrays), (read) => {
     const [effect = new Float32Array(), error = new Float32Array()] = read;
     const map = { event, layers: event.effect.shape[0] ?? 0, effect, error };
@@ -128,7 +129,7 @@ function withTrace(event: Trace, arrays: ArraySource): Change | Promise<Change> 
 const isOlder = (event: Trace, known: TraceMap | undefined) =>
   known !== undefined && (known.event.final || event.done < known.event.done);
 
-function withRoutes(event: Routes, arrays: ArraySource): Change | Promise<Change> {
+function withRoutes(event: Routes, arrays: ArraySource): Change<State> | Promise<Change<State>> {
   const refs = [
     event.layer,
     event.query,

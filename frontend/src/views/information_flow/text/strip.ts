@@ -10,19 +10,11 @@ import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import { createTokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
+import { positionItem } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { marksOf, sectionsOf, type Filling } from "./sections";
-import {
-  effectOf,
-  groupsOf,
-  nameOf,
-  positionItem,
-  scaleOf,
-  unitOf,
-  type Panel,
-  type Shown,
-} from "./shown";
+import { effectOf, groupsOf, nameOf, scaleOf, unitOf, type Panel, type Shown } from "./shown";
 import { rowTable } from "./tables";
 
 export function createStrip(root: HTMLElement, context: ViewContext): Panel {

@@ -11,22 +11,13 @@ import type { Group } from "../../../pictures/lineChart";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../../pictures/matrix";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
+import { indexOf, positionItem } from "../../../position";
 import { whenChanged } from "../../../panel";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { chooseGroup } from "./choose";
 import { coneOf } from "./cone";
-import {
-  axisName,
-  groupAt,
-  groupsOf,
-  indexOf,
-  nameOf,
-  positionItem,
-  RESTORED,
-  type Panel,
-  type Shown,
-} from "./shown";
+import { axisName, groupAt, groupsOf, nameOf, RESTORED, type Panel, type Shown } from "./shown";
 import type { State, TraceMap } from "./state";
 import { traceTable } from "./tables";
 

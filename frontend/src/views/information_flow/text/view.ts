@@ -1,10 +1,12 @@
 // Who reads whom in a text: cuts, curves, restored states and routes, all of one answer.
 
 import type { MethodEvent } from "../../../gen/information_flow";
+import { keepInAddress } from "../../../position";
+import { foldEvents } from "../../../fold";
 import { drawPanels } from "../../../panel";
 import type { CreateView } from "../../../view";
 import { createAgreement } from "./agreement";
-import { keepInAddress, listenToKeys } from "./choose";
+import { listenToKeys } from "./choose";
 import { createDetail } from "./detail";
 import { createEdits } from "./edits";
 import { createEditor } from "./editor";
@@ -13,15 +15,14 @@ import { createFlowMatrix } from "./matrix";
 import { createOutcome } from "./outcome";
 import { createRoutes } from "./routes";
 import { readShown } from "./shown";
-import { changeOf, EMPTY, type Change, type State } from "./state";
+import { changeOf, EMPTY } from "./state";
 import { createStrip } from "./strip";
 import { createTracing } from "./tracing";
 
 export const createText: CreateView<MethodEvent> = (root, context) => {
-  let state: State = EMPTY;
-  let alive = true;
+  const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
   const edits = createEdits(context);
-  const shown = () => readShown(state, edits.now(), context);
+  const shown = () => readShown(events.now(), edits.now(), context);
   const panels = [
     createStrip(root, context),
     createFlowMatrix(root, context, edits),
@@ -40,21 +41,10 @@ export const createText: CreateView<MethodEvent> = (root, context) => {
     context.run.subscribe(() => drawing.changed()),
   ];
 
-  function apply(change: Change): void {
-    const before = state;
-    state = change(before);
-    if (alive && state !== before) drawing.changed();
-  }
-
   return {
-    update(event) {
-      const change = changeOf(event, context.arrays);
-      if (change instanceof Promise)
-        change.then(apply, (error: Error) => context.announce(error.message));
-      else apply(change);
-    },
+    update: events.update,
     destroy() {
-      alive = false;
+      events.stop();
       for (const stop of stops) stop();
       drawing.destroy();
     },
