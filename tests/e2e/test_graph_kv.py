@@ -175,8 +175,11 @@ def test_a_cut_is_a_new_run_without_the_edge(page: Page, stack: Stack, finished:
 def test_a_stopped_run_keeps_what_was_measured(page: Page, stack: Stack) -> None:
     params = {**GIVEN, "max_new_tokens": 64, "permutations": 64, "rows_per_forward": 1}
     many = [{"id": f"s{n}", "text": f"Tom has {n} plums. Anna has {n} pears."} for n in range(14)]
+    ahead = stack.start_run(prompt="Anna has the ball.", probes=65_536, stop_early=False)
     run = stack.start_run(method="graph_kv", **{**params, "segments": many, "edges": []})
     page.goto(f"/runs/{run}")
+    status(page, "queued (1)")  # it takes a few seconds: the page is there before it begins
+    stack.post(f"/api/runs/{ahead}/cancel", {})
     expect(figure(page, PICTURES[0])).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Stop", exact=True).click()
     status(page, "stopped")
