@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "csp",
     "workbench",
     "workbench.accounts",
+    "workbench.audit",
     "workbench.catalog",
     "workbench.runs",
     "workbench.uploads",
@@ -258,6 +259,7 @@ MAX_SOCKET_MESSAGE_BYTES = 4 * 2**10
 MAX_WATCHES = 50
 MAX_QUEUED_RUNS = env.int("MAX_QUEUED_RUNS", default=20)
 MAX_UPLOADS = env.int("MAX_UPLOADS", default=100)
+AUDIT_DAYS = env.int("AUDIT_DAYS", default=365)
 
 # --- log ------------------------------------------------------------------------------------
 LOGGING = {

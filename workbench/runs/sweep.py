@@ -4,6 +4,7 @@ import logging
 import time
 from uuid import UUID
 
+from workbench.audit.services import audit_prune
 from workbench.runs import flags
 from workbench.runs.artifacts import artifacts_prune
 from workbench.runs.dispatch import run_dispatch
@@ -28,6 +29,7 @@ class Sweep:
         if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
             self._pruned_at = time.monotonic()
             artifacts_prune()
+            audit_prune()
 
     def _recover_orphans(self) -> None:
         """Twice in a row without a lease: a Redis just restarted has none for a moment."""
