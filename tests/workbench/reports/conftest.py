@@ -1,0 +1,78 @@
+"""Runs that have ended, with events, arrays and pictures, for reports of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from analysis.events import Array, Event, ModelInfo, ModelLoaded, SelfCheck
+from analysis.pictures import Picture
+from workbench.runs.artifacts import event_dump
+from workbench.runs.execution import Pending, event_append, run_claim, run_end
+from workbench.runs.models import Run, Status
+
+INFO = ModelInfo(
+    id="toy",
+    revision="0123456789abcdef",
+    architecture="LlamaForCausalLM",
+    parameters=32,
+    layers=2,
+    heads=4,
+    key_value_heads=2,
+    width=32,
+    context=96,
+    vocabulary=320,
+    dtype="float32",
+    device="cpu",
+    capabilities=["causal_lm"],
+    weights="raw",
+    self_check=SelfCheck(
+        passed=True,
+        max_abs_difference=2.5e-7,
+        max_abs_difference_fast=3e-7,
+        tolerance=1e-4,
+        tokens=12,
+    ),
+)
+
+
+class Look(Event):
+    """Numbers, text, records, arrays small and large, and a picture."""
+
+    kind: Literal["look"] = "look"
+    number: float
+    tokens: list[str]
+    rows: list[dict[str, Any]]
+    small: Array
+    large: Array
+    picture: Picture
+
+
+def look(seed: int = 0, tokens: tuple[str, ...] = ("Tom", " has")) -> Look:
+    random = np.random.default_rng(seed)
+    return Look(
+        number=float(random.random()),
+        tokens=list(tokens),
+        rows=[{"token": token, "score": float(random.random())} for token in tokens],
+        small=random.random((2, 3)),
+        large=random.random((120, 90)).astype(np.float32),
+        picture=random.integers(0, 256, (20, 30, 3), dtype=np.uint8),
+    )
+
+
+@pytest.fixture
+def finished_run(make_run: Callable[..., Run]) -> Callable[..., Run]:
+    """Makes a run of Anna's that is done, with these events."""
+
+    def make(*events: Event, status: Status = Status.DONE, **changes: Any) -> Run:
+        run = run_claim(run=make_run(**changes).id, worker="test")
+        assert run is not None
+        shown: Iterator[Event] = iter((ModelLoaded(info=INFO), *(events or (look(),))))
+        dumped = [Pending(seq, *event_dump(event)) for seq, event in enumerate(shown, start=2)]
+        event_append(run=run.id, attempt=run.attempt, events=dumped)
+        run_end(run=run.id, attempt=run.attempt, status=status)
+        run.refresh_from_db()
+        return run
+
+    return make

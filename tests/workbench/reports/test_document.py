@@ -1,0 +1,97 @@
+"""A report of runs: whole, letter by letter, and refused while a run goes on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from analysis.pictures import png_bytes
+from tests.workbench.reports.conftest import look
+from workbench.reports.document import RunRecord, references
+from workbench.reports.errors import RunUnfinished
+from workbench.reports.provenance import provenance, show_number
+from workbench.reports.selectors import run_record, run_report
+from workbench.runs.models import Run, RunEvent
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Run]
+
+
+def test_a_record_holds_each_event_as_it_was_stored(finished_run: Make) -> None:
+    run = finished_run()
+    stored = list(RunEvent.objects.filter(run=run).order_by("seq"))
+    record = run_record(run=run)
+    assert [event.payload for event in record.events] == [row.payload for row in stored]
+    assert [event.seq for event in record.events] == [1, 2, 3, 4]
+    assert record.status == "done"
+    assert record.info is not None
+    assert record.info["dtype"] == "float32"
+
+
+def test_arrays_and_pictures_are_found_wherever_they_travel(finished_run: Make) -> None:
+    seen = look()
+    record = run_record(run=finished_run(seen))
+    small, large = record.arrays.values()
+    assert (small["data"] is None, large["data"] is None) == (False, True)
+    np.testing.assert_array_equal(
+        np.frombuffer(record.content(large), "<f4").reshape(large["shape"]), seen.large
+    )
+    assert record.content(small) == seen.small.tobytes()
+    (picture,) = record.pictures.values()
+    assert record.content(picture) == png_bytes(seen.picture)
+
+
+def test_a_run_that_goes_on_is_refused(make_run: Make) -> None:
+    with pytest.raises(RunUnfinished, match="queued"):
+        run_report(runs=[make_run()], title="Too early")
+
+
+def test_a_copy_of_a_run_has_the_events_of_its_source(finished_run: Make, make_run: Make) -> None:
+    source = finished_run()
+    copy = make_run(params=source.params)
+    Run.objects.filter(pk=copy.pk).update(cached_from=source, status="done", attempt=1)
+    copy.refresh_from_db()
+    first, second = run_record(run=source), run_record(run=copy)
+    assert (first.events, dict(first.files)) == (second.events, dict(second.files))
+    assert first.id != second.id
+
+
+def test_references_are_told_by_their_keys_alone() -> None:
+    array = {"dtype": "uint8", "shape": [1], "sha256": "ab", "data": None}
+    value = {"rows": [{"shape": [1], "sha256": "no"}, {"deep": [array]}]}
+    assert list(references(value, frozenset(array))) == [array]
+
+
+def test_the_line_says_what_the_page_says(finished_run: Make) -> None:
+    run = finished_run(params={"prompt": "Tom has the ball, Anna has the other.", "seed": 7})
+    record = run_record(run=run)
+    line = provenance(record)
+    assert run.finished_at is not None
+    assert line == " · ".join(
+        [
+            "toy@" + run.revision[:8],
+            "float32",
+            f"reagent v{run.method_version}",
+            "seed 7",
+            run.finished_at.strftime("%Y-%m-%d %H:%M"),
+            "self-check passed (max |Δ logit| 2.5e−7)",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (-0.25, "−0.250"), (0.0004, "4.0e−4"), (1234.5, "1,234"), (1e-10, "1.0e−10")],
+)
+def test_numbers_are_written_as_on_the_page(value: float, shown: str) -> None:
+    assert show_number(value) == shown
+
+
+def test_a_run_without_a_model_says_so(finished_run: Make) -> None:
+    record = run_record(run=finished_run())
+    bare = RunRecord(**{**vars_of(record), "events": ()})
+    assert provenance(bare).endswith("self-check: not run")
+
+
+def vars_of(record: RunRecord) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}

@@ -1,0 +1,70 @@
+"""The line under each figure and table: what it was made with, as the page says it."""
+
+from typing import Any
+
+from workbench.reports.document import RunRecord
+
+LONGEST = 24  # longer texts stand in the report already
+
+
+def provenance(run: RunRecord) -> str:
+    """Model and revision, dtype, method and version, changed params, seed, time, self-check."""
+    info = run.info or {}
+    parts = [
+        f"{run.model}@{run.revision[:8]}" if run.revision else run.model,
+        info.get("dtype"),
+        f"{run.method} v{run.method_version}",
+        *_params(run),
+        f"seed {_shown(run.params.get('seed', run.defaults.get('seed')))}",
+        run.finished_at and run.finished_at[:16].replace("T", " "),
+        _self_check(info.get("self_check")),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def changed_params(run: RunRecord) -> dict[str, Any]:
+    """Params that differ from their default, which is what a call needs."""
+    return {
+        name: value
+        for name, value in run.params.items()
+        if name not in run.defaults or run.defaults[name] != value
+    }
+
+
+def show_number(value: float) -> str:
+    """Three decimals where they say something, powers of ten below; a real minus sign."""
+    if value == 0:
+        return "0"
+    magnitude = abs(value)
+    style = ".1e" if magnitude < 0.0005 else ".3f" if magnitude < 1000 else ",.0f"
+    mantissa, e, power = format(value, style).partition("e")
+    return (mantissa + (f"e{int(power):+d}" if e else "")).replace("-", "−")
+
+
+def _params(run: RunRecord) -> list[str]:
+    return [
+        f"{name} {_shown(value)}"
+        for name, value in changed_params(run).items()
+        if name != "seed" and not (isinstance(value, str) and len(value) > LONGEST)
+    ]
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return f"({len(value)})"
+        case dict():
+            return f"{{{len(value)}}}"
+        case _:
+            return str(value)
+
+
+def _self_check(check: dict[str, Any] | None) -> str:
+    if not check:
+        return "self-check: not run"
+    verdict = "passed" if check["passed"] else "FAILED"
+    return f"self-check {verdict} (max |Δ logit| {show_number(check['max_abs_difference'])})"
