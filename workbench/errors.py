@@ -63,6 +63,20 @@ class TooManyUploads(EdgeError):
     status = 429
 
 
+class SessionNotFound(EdgeError):
+    """There is no such session, or this visitor has no role in it: the answer is the same."""
+
+    code = "session_not_found"
+    status = 404
+
+
+class RoleMissing(EdgeError):
+    """The visitor may see it, and not do this to it."""
+
+    code = "role_missing"
+    status = 403
+
+
 class LoginRequired(EdgeError):
     code = "login_required"
     status = 401

@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "workbench.audit",
     "workbench.catalog",
     "workbench.runs",
+    "workbench.sessions",
     "workbench.uploads",
 ]
 MIDDLEWARE = [
@@ -123,6 +124,7 @@ LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login"
 LOCAL_USERNAME = "local"
+ANONYMOUS_LINKS = env.bool("ANONYMOUS_LINKS", default=False)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

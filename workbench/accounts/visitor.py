@@ -1,0 +1,124 @@
+"""Who is asking: an account, a guest who came by links, or both; and their role in a session."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from workbench.errors import LoginRequired
+from workbench.sessions.models import Session, SessionLink, SessionMember
+from workbench.sessions.roles import Role
+
+LINKS, GUEST = "links", "guest"  # what a login remembers of a guest
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """`links`: ids of the links that were opened in this login; whether they stand is asked
+    of the database each time. `guest`: what tells one guest from another."""
+
+    user: User | None
+    links: frozenset[UUID] = frozenset()
+    guest: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.user.get_username() if self.user else f"Guest {self.guest[:4]}"
+
+    @property
+    def known(self) -> bool:
+        return self.user is not None or bool(self.links)
+
+    @property
+    def account(self) -> User:
+        """Raises LoginRequired for guests."""
+        if self.user is None:
+            raise LoginRequired("This needs a login.", remedy="Log in at /login.")
+        return self.user
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role, and the link that gave it; None: ownership or a membership by name."""
+
+    role: Role
+    link: SessionLink | None = None
+
+
+def visitor(request: HttpRequest) -> Visitor:
+    user = request.user if request.user.is_authenticated else None
+    return _visitor(user, request.session)
+
+
+async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
+    """Who is at the other end now: a logout or a change of password since counts."""
+    if scope.get("local"):
+        return Visitor(scope["user"])
+    login = SessionStore(scope["session"].session_key)
+    user = await get_user(cast(Any, {"session": login}))
+    found = user if user.is_authenticated else None
+    return await database_sync_to_async(_visitor)(cast("User | None", found), login)
+
+
+def standing_links(prefix: str = "") -> Q:
+    """Links neither revoked nor expired, for a filter on them or on what refers to them."""
+    never = Q(**{f"{prefix}expires_at": None})
+    later = Q(**{f"{prefix}expires_at__gt": timezone.now()})
+    return Q(**{f"{prefix}revoked_at": None}) & (never | later)
+
+
+def sessions_readable(visitor: Visitor) -> QuerySet[Session]:
+    """Sessions in which the visitor has any role."""
+    links = SessionLink.objects.filter(standing_links(), pk__in=visitor.links)
+    allowed = Q(pk__in=links.values("session"))
+    if visitor.user:
+        allowed |= Q(owner=visitor.user) | Q(pk__in=_memberships(visitor.user).values("session"))
+    return Session.objects.filter(allowed)
+
+
+def session_grants(visitor: Visitor, sessions: Collection[Session]) -> dict[UUID, list[Grant]]:
+    """What the visitor may in each session, and through what; read anew each time."""
+    grants: dict[UUID, list[Grant]] = {session.pk: [] for session in sessions}
+    if visitor.user:
+        for session in sessions:
+            if session.owner_id == visitor.user.pk:
+                grants[session.pk].append(Grant(Role.OWNER))
+        for member in _memberships(visitor.user).filter(session__in=grants).select_related("link"):
+            grants[member.session_id].append(Grant(Role(member.role), member.link))
+    links = SessionLink.objects.filter(standing_links(), pk__in=visitor.links, session__in=grants)
+    for link in links:
+        grants[link.session_id].append(Grant(Role(link.role), link))
+    return grants
+
+
+def session_grant(visitor: Visitor, session: Session) -> Grant | None:
+    """The highest; of equal ones that which hangs on no link."""
+    grants = session_grants(visitor, [session])[session.pk]
+    return max(grants, key=lambda grant: (grant.role.rank, grant.link is None), default=None)
+
+
+def session_role(visitor: Visitor, session: Session) -> Role | None:
+    """None: the session is not there for this visitor."""
+    grant = session_grant(visitor, session)
+    return grant.role if grant else None
+
+
+def _memberships(user: User) -> QuerySet[SessionMember]:
+    return SessionMember.objects.filter(Q(link=None) | standing_links("link__"), user=user)
+
+
+def _visitor(user: User | None, login: SessionBase) -> Visitor:
+    if not settings.ANONYMOUS_LINKS:
+        return Visitor(user)
+    links = frozenset(UUID(link) for link in login.get(LINKS, ()))
+    return Visitor(user, links, login.get(GUEST, ""))

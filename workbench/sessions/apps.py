@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SessionsConfig(AppConfig):
+    name = "workbench.sessions"
+    label = "workbench_sessions"  # "sessions" is Django's own, of logins

@@ -1,0 +1,159 @@
+"""Sessions: shared documents of panels, who may open them, and what is said about them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from workbench.runs.models import Run
+from workbench.sessions.roles import LINK_ROLES
+
+SHARED = [(role.value, role.label) for role in LINK_ROLES]
+
+
+class Session(models.Model):
+    """A document of panels; its content is `state`, then the updates not yet folded into it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions"
+    )
+    title = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    template = models.BooleanField(default=False)
+    imported = models.JSONField(null=True, blank=True)  # where an imported bundle comes from
+    text = models.TextField(blank=True)  # title, notes and captions as plain text, for search
+    state = models.BinaryField(default=bytes)  # a Yjs document as one update
+    runs = models.ManyToManyField(Run, through="SessionRun", related_name="sessions")
+
+    class Meta:
+        indexes = (models.Index(fields=["owner", "-changed_at"], name="session_of_owner"),)
+
+    def __str__(self) -> str:
+        return f"session {self.id}"
+
+
+class SessionUpdate(models.Model):
+    """A Yjs update of a session's document that is not yet folded into its state."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="updates")
+    data = models.BinaryField()
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"update {self.pk} of session {self.session_id}"
+
+
+class SessionLink(models.Model):
+    """Whoever knows its token may open the session; only the token's hash is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="links")
+    role = models.CharField(max_length=10, choices=SHARED)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    label = models.CharField(max_length=100, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    max_runs_per_hour = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.role} link {self.id} to session {self.session_id}"
+
+
+class SessionMember(models.Model):
+    """A user in a session: named by its owner, or come by a link and gone with it."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=10, choices=SHARED)
+    link = models.ForeignKey(
+        SessionLink, null=True, blank=True, on_delete=models.CASCADE, related_name="members"
+    )
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        # One row by name and one by each link: a link that ends takes no more than it gave.
+        constraints = (
+            models.UniqueConstraint(
+                fields=["session", "user"], condition=models.Q(link=None), name="member_once"
+            ),
+            models.UniqueConstraint(fields=["link", "user"], name="member_by_link_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.user_id} of session {self.session_id}"
+
+
+class SessionRun(models.Model):
+    """A run that stands in a session: whoever reads the session may read it."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="session_runs")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="session_runs")
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    link = models.ForeignKey(  # by which whoever started it here came
+        SessionLink, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["session", "run"], name="run_once_in_session"),
+        )
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} in session {self.session_id}"
+
+
+class Thread(models.Model):
+    """Comments about one place: of a panel, or of the run that it shows."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="threads")
+    run = models.ForeignKey(
+        Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+    )
+    panel = models.CharField(max_length=36)
+    anchor = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"thread {self.id} of session {self.session_id}"
+
+
+class Comment(models.Model):
+    """What somebody said; a guest is known by the name given and by the login it came with."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="comments")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="comments",
+    )
+    author_name = models.CharField(max_length=150)
+    guest = models.CharField(max_length=16, blank=True)
+    body = models.TextField(max_length=10_000)
+    mentions = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="mentioned_in")
+    created_at = models.DateTimeField(default=timezone.now)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"comment {self.id} in thread {self.thread_id}"

@@ -1,0 +1,22 @@
+"""What somebody may do in a session."""
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """Each may all that those before it may."""
+
+    VIEWER = "viewer"  # reads
+    COMMENTER = "commenter"  # writes comments
+    EDITOR = "editor"  # changes notes and layout, starts runs
+    OWNER = "owner"  # shares, hands over, deletes
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+    def allows(self, needed: "Role") -> bool:
+        return self.rank >= needed.rank
+
+
+LINK_ROLES = (Role.VIEWER, Role.COMMENTER, Role.EDITOR)
