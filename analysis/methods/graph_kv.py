@@ -27,6 +27,7 @@ import torch
 from analysis import text as texts
 from analysis.block_sparse import runs_blockwise
 from analysis.context import Alternative
+from analysis.cost import Cost, Meter
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.method import Example
@@ -62,7 +63,7 @@ VERSION = "1"
 NEEDS = ("causal_lm",)
 EVENTS = (
     Segments, SegmentTokens, LayoutEvent, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
-    KnockOut, Permutation, Spread,
+    KnockOut, Permutation, Spread, Cost,
 )  # fmt: skip
 ALTERNATIVES = 5
 LETTER = [
@@ -172,6 +173,7 @@ EXAMPLES = (
 
 def run(model: Model, params: Params) -> Iterator[Event]:
     """Yield what the segments and their edges make of the answer."""
+    meter = Meter(model)
     reading = read(model, params)
     layouts = {mode: reading.layout(mode) for mode in reading.modes}
     _refuse_unfit(model, reading, list(layouts.values()))
@@ -179,13 +181,19 @@ def run(model: Model, params: Params) -> Iterator[Event]:
     yield from _token_events(model, reading)
     yield from (_layout_event(reading, layout) for layout in layouts.values())
     answer = yield from _answer(model, reading, layouts[params.mode])
+    meter.book("answer")
     ready = {mode: layout.with_answer(answer) for mode, layout in layouts.items()}
     found = yield from _arrangements(model, reading, layouts, answer)
+    meter.book("arrangements")
     yield from _attention(model, reading, ready[params.mode], len(answer))
+    meter.book("attention")
     if params.knock_outs:
         yield from _knock_outs(model, reading, ready[params.mode], answer, found[params.mode])
+        meter.book("cut edges")
     for mode in ready:
         yield from _permutations(model, reading, mode, answer, found[mode])
+    meter.book("orders")
+    yield meter.cost()
 
 
 def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> None:

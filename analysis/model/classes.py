@@ -101,7 +101,8 @@ class Model:
         At most `limit`; well under half a second of work and a share of the device's memory.
         Raises OutOfMemory where a single row is too much.
         """
-        operations = 2 * self.info.parameters * length
+        attention = 4 * self.info.layers * self.info.width * length**2
+        operations = 2 * self.info.parameters * length + attention
         by_time = int(PASS_OPERATIONS[self.device.type] / operations)
         size = row_bytes(self.info, length, kept)
         by_memory = int(PASS_MEMORY_SHARE * memory_bytes(self.device) / size)

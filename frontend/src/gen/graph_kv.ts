@@ -14,7 +14,8 @@ export type MethodEvent =
   | Routes
   | KnockOut
   | Permutation
-  | Spread;
+  | Spread
+  | Cost;
 
 /**
  * A token that the model could have written.
@@ -107,6 +108,24 @@ export interface Block {
    * Blocks that it reads in full; it also reads itself, causally.
    */
   reads: number[];
+}
+/**
+ * What the run took; the last event of a method.
+ */
+export interface Cost {
+  kind: "cost";
+  /**
+   * Sequences run, per stage.
+   */
+  rows: {
+    [k: string]: number;
+  };
+  /**
+   * Forward passes, per stage.
+   */
+  forwards: {
+    [k: string]: number;
+  };
 }
 /**
  * The target reads the source.

@@ -8,6 +8,7 @@ import "../styles/decoding.css";
 import "../styles/pictures.css";
 import "../styles/graph.css";
 import type { MethodEvent } from "../gen/graph_kv";
+import { createCost } from "../cost";
 import { foldEvents } from "../fold";
 import { drawPanels } from "../panel";
 import type { CreateView } from "../view";
@@ -35,6 +36,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     createPositions(root, context),
     createOrders(root, context),
     createSinks(root, context),
+    createCost(root, context),
     createDetail(context.detail, context),
   ];
   const shown = () => readShown(events.now(), context);

@@ -4,6 +4,7 @@ import "../styles/figure.css";
 import "../styles/strip.css";
 import "../styles/detail.css";
 import type { MethodEvent } from "../gen/reagent";
+import { createCost } from "../cost";
 import { foldEvents } from "../fold";
 import { drawPanels } from "../panel";
 import { keepInAddress } from "../position";
@@ -26,6 +27,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     createCurves(root, context),
     createBaselines(root, context),
     createTables(root, context),
+    createCost(root, context),
     createDetail(context.detail, context),
   ];
   const drawing = drawPanels(panels, context, () => readShown(events.now(), context));

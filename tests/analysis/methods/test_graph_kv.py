@@ -63,7 +63,7 @@ def test_events_come_in_their_order(run: Run) -> None:
     assert [kind for kind, _ in itertools.groupby(kinds)] == [
         "segments", "segment_tokens", "layout", "segment_tokens", "answer", "arrangement",
         "edge_mass", "token_mass", "sinks", "routes", "knock_out",
-        *["permutation", "spread"] * 4,
+        *["permutation", "spread"] * 4, "cost",
     ]  # fmt: skip
 
 
@@ -111,6 +111,15 @@ def test_tokens_join_to_their_texts(run: Run) -> None:
     assert joined["segment", 2] == " Tom is in"
     assert joined["question", None] == " Who?"
     assert joined["answer", None] == " Tom"
+
+
+def test_every_forward_pass_is_counted_once(run: Run, catalog: Catalog) -> None:
+    cost = only(run(answer=" me", patterns=False, with_random_edges=False), "cost")
+    # One row reads block by block; both edges are cut; of each of three modes are four orders, the
+    # first of which is the arrangement itself.
+    assert cost.rows["attention"] == cost.forwards["attention"] == 1
+    assert cost.rows["cut edges"] == 2
+    assert cost.rows["orders"] == 9
 
 
 def test_without_an_answer_the_chosen_mode_writes_it(run: Run) -> None:

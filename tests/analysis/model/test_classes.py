@@ -40,7 +40,9 @@ def test_rows_per_pass_stay_between_one_and_the_limit(
     monkeypatch.setattr("analysis.model.classes.memory_bytes", lambda _: 10**30)
     assert model.rows_per_pass(1, 1, 64) == 64
     assert model.rows_per_pass(10**9, 1, 64) == 1
-    assert model.rows_per_pass(10, 1, 10**9) == int(1.5e10 / (20 * model.info.parameters))
+    info = model.info
+    one_row = 20 * info.parameters + 400 * info.layers * info.width
+    assert model.rows_per_pass(10, 1, 10**9) == int(1.5e10 / one_row)
 
 
 def test_a_pass_that_does_not_fit_names_its_rows(

@@ -5,6 +5,7 @@ import { whenRead, type ArraySource, type Numbers } from "../../arrays";
 import type {
   Answer,
   Arrangement,
+  Cost,
   EdgeMass,
   KnockOut,
   Layout,
@@ -49,6 +50,7 @@ export interface State {
   knockOuts: ReadonlyMap<number, KnockOut>;
   permutations: ReadonlyMap<Mode, readonly Permutation[]>;
   spreads: ReadonlyMap<Mode, Spread>;
+  cost: Cost | null;
 }
 
 export const EMPTY: State = {
@@ -64,6 +66,7 @@ export const EMPTY: State = {
   knockOuts: new Map(),
   permutations: new Map(),
   spreads: new Map(),
+  cost: null,
 };
 
 export const partKey = (part: SegmentTokens["part"], segment: number | null) =>
@@ -98,6 +101,8 @@ export function changeOf(
       return (state) => withPermutation(state, event);
     case "spread":
       return (state) => ({ ...state, spreads: put(state.spreads, event.mode, event) });
+    case "cost":
+      return (state) => ({ ...state, cost: event });
     case "progress":
     case "model":
       return (state) => state; // shown by the page, not by the view

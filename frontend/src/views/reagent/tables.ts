@@ -1,10 +1,9 @@
 // The table twins, and the parts of the result that are tables from the start.
 
-import { get } from "svelte/store";
 import { createFigure, type Figure } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { createTable, type Cell, type Table, type TablePicture } from "../../pictures/table";
-import type { RunFacts, ViewContext } from "../../view";
+import type { ViewContext } from "../../view";
 import { positionState, rowName } from "./maps";
 import { whenChanged } from "../../panel";
 import { unitName, type Panel, type Shown } from "./shown";
@@ -108,31 +107,18 @@ export function convergenceTable(state: State): Table {
   };
 }
 
-export function costTable({ cost }: State): Table {
-  const stages = [
-    ...new Set([...Object.keys(cost?.rows ?? {}), ...Object.keys(cost?.forwards ?? {})]),
-  ];
-  const count = (of: Record<string, number> | undefined, stage: string) => of?.[stage] ?? 0;
-  const rows = stages.map((stage): Cell[] => [
-    stage,
-    count(cost?.rows, stage),
-    count(cost?.forwards, stage),
-  ]);
-  return { caption: "What the run took", columns: ["stage", "rows", "forward passes"], rows };
-}
-
 interface TablePanel {
   figure: Figure;
   table: TablePicture;
   read(state: State): Table;
-  note(state: State, facts: RunFacts): string;
+  note(state: State): string;
 }
 
 const SOFT_NOTE =
   "Higher is more faithful. Sharpness alone moves Soft-NC by over 4 nats, so compare the matched " +
   "columns: there the random scores have the map's entropy.";
 
-/** Soft measures, convergence and cost: tables without a picture. */
+/** Soft measures and convergence: tables without a picture. */
 export function createTables(root: HTMLElement, context: ViewContext): Panel {
   const panel = (
     title: string,
@@ -146,7 +132,6 @@ export function createTables(root: HTMLElement, context: ViewContext): Panel {
   const panels = [
     panel("Soft-NS and Soft-NC", "soft", softTable, () => SOFT_NOTE),
     panel("Convergence", "convergence", convergenceTable, convergenceNote),
-    panel("Cost", "cost", costTable, (_, facts) => costNote(facts)),
   ];
   let latest: State | null = null;
   const renderAll = () => {
@@ -155,18 +140,16 @@ export function createTables(root: HTMLElement, context: ViewContext): Panel {
       if (!latest || !data?.rows.length) continue;
       figure.update({ table: () => data, data: () => data, svg: null });
       table.render(data);
-      figure.legend.textContent = note(latest, get(context.run));
+      figure.legend.textContent = note(latest);
     }
   };
-  const stop = context.run.subscribe(renderAll); // the seconds are known last
-  const ingredients = ({ state }: Shown) => [state.soft, state.convergence, state.cost];
+  const ingredients = ({ state }: Shown) => [state.soft, state.convergence];
   return {
     render: whenChanged(ingredients, ({ state }) => {
       latest = state;
       renderAll();
     }),
     destroy() {
-      stop();
       for (const { figure } of panels) figure.destroy();
     },
   };
@@ -177,9 +160,4 @@ function convergenceNote({ convergence }: State): string {
   return gaveUp.length
     ? "Where no probe converged the mean is over all of them; such scores are of little worth."
     : "Scores are means over the probes that converged.";
-}
-
-function costNote({ seconds, cached }: RunFacts): string {
-  if (cached) return "Taken from an identical earlier run.";
-  return seconds === null ? "" : `${seconds.toFixed(2)} s from start to end, loading included.`;
 }

@@ -5,6 +5,7 @@ import { whenRead, type ArraySource, type Numbers } from "../../../arrays";
 import type {
   Agreement,
   Corrupted,
+  Cost,
   Edit,
   Flow,
   FlowRow,
@@ -55,6 +56,7 @@ export interface State {
   traces: ReadonlyMap<Trace["restored"], TraceMap>;
   routes: RouteMap | null;
   agreements: ReadonlyMap<Agreement["about"], Agreement>;
+  cost: Cost | null;
 }
 
 export const EMPTY: State = {
@@ -70,6 +72,7 @@ export const EMPTY: State = {
   traces: new Map(),
   routes: null,
   agreements: new Map(),
+  cost: null,
 };
 
 export function changeOf(
@@ -99,6 +102,8 @@ export function changeOf(
       return withRoutes(event, arrays);
     case "agreement":
       return (state) => ({ ...state, agreements: put(state.agreements, event.about, event) });
+    case "cost":
+      return (state) => ({ ...state, cost: event });
     default:
       return (state) => state; // of pictures, or shown by the page
   }

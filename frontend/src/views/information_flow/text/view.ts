@@ -2,6 +2,7 @@
 
 import type { MethodEvent } from "../../../gen/information_flow";
 import { keepInAddress } from "../../../position";
+import { createCost } from "../../../cost";
 import { foldEvents } from "../../../fold";
 import { drawPanels } from "../../../panel";
 import type { CreateView } from "../../../view";
@@ -32,6 +33,7 @@ export const createText: CreateView<MethodEvent> = (root, context) => {
     createTracing(root, context),
     createRoutes(root, context),
     createAgreement(root, context),
+    createCost(root, context),
     createDetail(context.detail, context, edits),
   ];
   const drawing = drawPanels(panels, context, shown);
