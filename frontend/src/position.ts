@@ -1,7 +1,7 @@
 // Positions of a text as what is selected, and the selection kept in the address.
 
 import { get } from "svelte/store";
-import type { Item } from "./selection";
+import type { Item, Selected } from "./selection";
 import type { ViewContext } from "./view";
 
 const POSITION = "position";
@@ -23,8 +23,11 @@ export function keepInAddress(context: ViewContext): () => void {
     const text = indexOf(item)?.toString() ?? null;
     if (context.state.get(key) !== text) context.state.set(key, text);
   };
+  /** Not at a hover: somebody else may have written there since. */
+  let last: Partial<Selected> = {};
   return context.selection.subscribe((selected) => {
-    write("token", selected.primary);
-    write("pinned", selected.pinned);
+    if (selected.primary !== last.primary) write("token", selected.primary);
+    if (selected.pinned !== last.pinned) write("pinned", selected.pinned);
+    last = selected;
   });
 }

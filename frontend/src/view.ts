@@ -43,6 +43,9 @@ export interface ViewState {
   subscribe(changed: () => void): () => void;
 }
 
+/** Calls `press` for each key; returns the function that ends it. */
+export type Keys = (press: (event: KeyboardEvent) => void) => () => void;
+
 /** A run as lists know it. */
 export interface RunEntry {
   id: string;
@@ -76,6 +79,10 @@ export interface ViewContext {
   run: Readable<RunFacts>;
   /** Where the detail of what is selected is drawn. */
   detail: HTMLElement;
+  /** Keys pressed while the view is the active one of its page. */
+  keys: Keys;
+  /** Stands before each DOM id and name of the view; no two views of a page share it. */
+  prefix: string;
   /** Said to screen readers. */
   announce(text: string): void;
   /** Calls once, before the next paint; tests call at once. */

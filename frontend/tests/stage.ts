@@ -88,6 +88,11 @@ export function stageOf<Event>(create: CreateView<Event>, options: Options = {})
     state: memoryState(options.state ?? {}),
     run: writable({ ...FACTS, ...options.facts }),
     detail,
+    keys: (press) => {
+      document.addEventListener("keydown", press);
+      return () => document.removeEventListener("keydown", press);
+    },
+    prefix: "",
     announce: (text) => said.push(text),
     frame: (draw) => (playing ? frames.push(draw) : draw()),
     rerun: (changes) => reruns.push(changes),

@@ -3,6 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import type { Theme } from "../theme";
+import type { ViewContext } from "../view";
 import { layer, words } from "./layer";
 import type { Group } from "./lineChart";
 import { fit, inkOf, measure, mutedOf } from "./sheet";
@@ -35,12 +36,13 @@ export interface BarPicture {
   render(chart: BarChart): void;
 }
 
-export function createBars(root: HTMLElement): BarPicture {
+export function createBars(root: HTMLElement, { prefix }: Pick<ViewContext, "prefix">): BarPicture {
   const svg = select(root).append("svg").attr("class", "bars").attr("role", "img");
   const group = svg.append("g") as Group;
   return {
     render(chart) {
-      const size = drawBars(group, chart, Math.max(260, Math.min(620, root.clientWidth || 420)));
+      const own = { ...chart, stem: prefix + chart.stem };
+      const size = drawBars(group, own, Math.max(260, Math.min(620, root.clientWidth || 420)));
       svg.attr("width", size.width).attr("height", size.height).attr("aria-label", sentence(chart));
     },
   };

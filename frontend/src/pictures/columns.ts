@@ -4,6 +4,7 @@ import { axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import type { Theme } from "../theme";
+import type { ViewContext } from "../view";
 import { layer, words } from "./layer";
 import type { Group } from "./lineChart";
 import { inkOf, mutedOf, ruleOf } from "./sheet";
@@ -35,12 +36,17 @@ export interface ColumnPicture {
 
 const PLOT = { left: 34, top: 22, height: 130, bottom: 40 };
 
-export function createColumns(root: HTMLElement, choose: (column: number) => void): ColumnPicture {
+export function createColumns(
+  root: HTMLElement,
+  { prefix }: Pick<ViewContext, "prefix">,
+  choose: (column: number) => void,
+): ColumnPicture {
   const svg = select(root).append("svg").attr("class", "columns").attr("role", "img");
   const group = svg.append("g") as Group;
   return {
     render(chart) {
-      const size = drawColumns(group, chart, Math.max(260, Math.min(900, root.clientWidth || 420)));
+      const own = { ...chart, stem: prefix + chart.stem };
+      const size = drawColumns(group, own, Math.max(260, Math.min(900, root.clientWidth || 420)));
       svg.attr("width", size.width).attr("height", size.height).attr("aria-label", sentence(chart));
       group
         .selectAll<SVGRectElement, Column>("rect.column-area")

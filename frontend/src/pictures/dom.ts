@@ -1,5 +1,6 @@
 // Elements from data; every text goes in as text.
 
+import type { ViewContext } from "../view";
 import { visibleParts } from "./glyphs";
 
 type Child = Node | string | null | false;
@@ -33,11 +34,12 @@ export function tokenText(text: string): HTMLElement {
 
 /** Radio buttons in a row; `changed` gets the chosen value. */
 export function segmented<Value extends string>(
+  { prefix }: Pick<ViewContext, "prefix">,
   label: string,
   values: readonly Value[],
   changed: (value: Value) => void,
 ): { node: HTMLElement; choose(value: Value): void } {
-  const name = `segmented-${label.toLowerCase().replaceAll(" ", "-")}`;
+  const name = `${prefix}segmented-${label.toLowerCase().replaceAll(" ", "-")}`;
   const inputs = values.map((value) => {
     const input = document.createElement("input");
     Object.assign(input, { type: "radio", name, value });

@@ -27,7 +27,7 @@ export interface Figure {
   destroy(): void;
 }
 
-type Context = Pick<ViewContext, "run" | "state" | "announce">;
+type Context = Pick<ViewContext, "run" | "state" | "announce" | "prefix">;
 
 const TABLES = "tables";
 const CORNERS = "M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8";
@@ -44,7 +44,7 @@ export function createFigure(
   let table: TablePicture | null = null;
 
   const figure = select(root).append("figure").attr("class", "figure").attr("hidden", "");
-  const id = `figure-${stem}`;
+  const id = `${context.prefix}figure-${stem}`;
   figure.attr("aria-labelledby", id).attr("data-figure", stem);
   const head = figure.append("div").attr("class", "figure-head");
   head.append("h2").attr("id", id).text(title);

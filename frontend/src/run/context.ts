@@ -11,7 +11,7 @@ import type { ModelInfo } from "../gen/common";
 import { router } from "../router.svelte";
 import { createSelection } from "../selection";
 import { theme } from "../theme";
-import type { RunEntry, RunFacts, RunSource, ViewContext, ViewState } from "../view";
+import type { Keys, RunEntry, RunFacts, RunSource, ViewContext, ViewState } from "../view";
 import { explainAddress } from "./explain";
 
 export function factsOf(run: Run, info: ModelInfo | null): RunFacts {
@@ -68,25 +68,37 @@ const runs: RunSource = {
 /** Params that say how a prompt is read; methods on text share them. */
 const READING = ["chat", "special_tokens"];
 
+/** What each view of a page has of its own. */
+export type Place = Pick<ViewContext, "detail" | "state" | "selection" | "keys" | "prefix">;
+
+const documentKeys: Keys = (press) => {
+  document.addEventListener("keydown", press);
+  return () => document.removeEventListener("keydown", press);
+};
+
+/** The place of a view that has a page to itself. */
+export function pagePlace(detail: HTMLElement): Place {
+  const selection = createSelection();
+  return { detail, state: addressState(), selection, keys: documentKeys, prefix: "" };
+}
+
 /** What a view has where it draws no run, but only shows what is known. */
-export function plainContext(detail: HTMLElement, facts: Readable<RunFacts>): ViewContext {
+export function plainContext(place: Place, facts: Readable<RunFacts>): ViewContext {
   return {
+    ...place,
     arrays: createArraySource(fetchArtifact),
     pictures: createPictureSource(fetchPicture),
-    selection: createSelection(),
     theme,
-    state: addressState(),
     run: facts,
-    detail,
     announce,
     frame: (draw) => requestAnimationFrame(draw),
   };
 }
 
-export function createViewContext(detail: HTMLElement, run: Run, info: ModelInfo | null) {
+export function createViewContext(place: Place, run: Run, info: ModelInfo | null) {
   const facts = writable(factsOf(run, info));
   const context: ViewContext = {
-    ...plainContext(detail, facts),
+    ...plainContext(place, facts),
     runs,
     explain: (wanted) => {
       const { model, params } = get(facts);

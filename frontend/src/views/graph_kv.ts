@@ -41,7 +41,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
   ];
   const shown = () => readShown(events.now(), context);
   const drawing = drawPanels(panels, context, shown);
-  const stopKeys = listenToKeys(root.ownerDocument, context, shown);
+  const stopKeys = listenToKeys(context, shown);
 
   return {
     update: events.update,

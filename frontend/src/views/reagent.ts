@@ -31,7 +31,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     createDetail(context.detail, context),
   ];
   const drawing = drawPanels(panels, context, () => readShown(events.now(), context));
-  const stops = [keepInAddress(context), listenToKeys(root.ownerDocument, context, events.now)];
+  const stops = [keepInAddress(context), listenToKeys(context, events.now)];
 
   return {
     update: events.update,

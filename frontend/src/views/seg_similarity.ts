@@ -55,7 +55,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     context.theme.subscribe(changed),
     context.state.subscribe(changed),
     context.selection.subscribe(marked),
-    listenToKeys(root.ownerDocument, context, shown),
+    listenToKeys(context, shown),
   ];
 
   return {

@@ -41,7 +41,7 @@ export function createFork(root: HTMLElement, context: ViewContext): Panel {
   const group = svg.append("g") as Group;
   const list = figure.body.appendChild(element("div", { class: "trials-list" }));
   const votes = figure.body.appendChild(element("div", {}));
-  const voteBars = createBars(votes);
+  const voteBars = createBars(votes, context);
   let last: { trace: number; index: number } | null = null;
 
   scroller.addEventListener("click", (event) => {

@@ -44,7 +44,7 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
   const list = element("ol", { class: "lanes" });
   const charts = element("div", { class: "charts" });
   figure.body.append(adding.node, list, charts);
-  const bars = [0, 1, 2].map(() => createBars(charts.appendChild(element("div", {}))));
+  const bars = [0, 1, 2].map(() => createBars(charts.appendChild(element("div", {})), context));
   figure.legend.textContent =
     "▸ marks the first token that differs from the reference; tinted and dotted: tokens outside " +
     "the longest text they share. Wasted: computed, and not part of the output.";
@@ -72,7 +72,7 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
       };
       const drawn = costCharts(lanes, shown.theme);
       figure.update(sourceOf(lanes, reference, drawn, shown.theme, context));
-      list.replaceChildren(...lanes.map((lane) => laneNode(lane, reference, handlers)));
+      list.replaceChildren(...lanes.map((lane) => laneNode(lane, reference, handlers, context)));
       charts.hidden = drawn.length === 0;
       drawn.forEach((chart, i) => bars[i]?.render(chart));
     },

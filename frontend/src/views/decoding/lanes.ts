@@ -2,6 +2,7 @@
 
 import { element } from "../../pictures/dom";
 import { legible } from "../../pictures/glyphs";
+import type { ViewContext } from "../../view";
 import { align, type Alignment } from "./align";
 import type { Trace } from "./traces";
 import { textOf, writtenOf, type Written } from "./written";
@@ -36,10 +37,15 @@ export function alignTraces(reference: Trace, other: Trace): Alignment {
   return found;
 }
 
-export function laneNode(lane: Lane, reference: string, handlers: LaneHandlers): HTMLElement {
+export function laneNode(
+  lane: Lane,
+  reference: string,
+  handlers: LaneHandlers,
+  { prefix }: Pick<ViewContext, "prefix">,
+): HTMLElement {
   const { trace } = lane;
   const refers = lane.key === reference;
-  const radio = element("input", { type: "radio", name: "reference" }) as HTMLInputElement;
+  const radio = element("input", { type: "radio", name: `${prefix}reference` }) as HTMLInputElement;
   radio.checked = refers;
   radio.addEventListener("change", () => handlers.refer(lane.key));
   const name = element("label", { class: "lane-name" }, radio, trace.start.label);

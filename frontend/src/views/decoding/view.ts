@@ -4,6 +4,7 @@ import "../../styles/figure.css";
 import "../../styles/strip.css";
 import "../../styles/detail.css";
 import "../../styles/decoding.css";
+import { get } from "svelte/store";
 import { drawPanels } from "../../panel";
 import { TYPING } from "../../typing";
 import type { CreateView, ViewContext } from "../../view";
@@ -22,10 +23,11 @@ export function decodingView(
     let traces = EMPTY;
     const shown = () => readShown(traces, context);
     const position = readNumber(context, "token");
-    if (position !== null) context.selection.choose(outputItem(position));
+    if (position !== null && !get(context.selection).primary)
+      context.selection.choose(outputItem(position));
     const created = panels.map((create) => create(root, context));
     const drawing = drawPanels([...created, detail(context.detail, context)], context, shown);
-    const stopKeys = listenToKeys(root.ownerDocument, context, shown);
+    const stopKeys = listenToKeys(context, shown);
     return {
       update(event) {
         const before = traces;
@@ -41,7 +43,7 @@ export function decodingView(
 }
 
 /** Esc clears, f and F go to the next and the previous token that trials or anchors decided. */
-function listenToKeys(document: Document, context: ViewContext, shown: () => Shown): () => void {
+function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
   const actions: Record<string, () => void> = {
     Escape: () => {
       context.selection.clear();
@@ -55,8 +57,7 @@ function listenToKeys(document: Document, context: ViewContext, shown: () => Sho
     if (elsewhere || (event.target as Element).closest?.(TYPING)) return;
     actions[event.key]?.();
   };
-  document.addEventListener("keydown", press);
-  return () => document.removeEventListener("keydown", press);
+  return context.keys(press);
 }
 
 /** The fork after or before the chosen token; goes round at the ends. */

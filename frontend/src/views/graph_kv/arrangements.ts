@@ -21,8 +21,8 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
   const figure = createFigure(root, "Arrangements", "arrangements", context);
   const asked = figure.body.appendChild(element("p", { class: "explaining" }));
   const charts = figure.body.appendChild(element("div", { class: "charts" }));
-  const answers = createBars(charts.appendChild(element("div", {})));
-  const areas = createBars(charts.appendChild(element("div", {})));
+  const answers = createBars(charts.appendChild(element("div", {})), context);
+  const areas = createBars(charts.appendChild(element("div", {})), context);
   const written = figure.body.appendChild(element("dl", { class: "written-by" }));
   figure.body.append(publishedNote());
   figure.legend.textContent =

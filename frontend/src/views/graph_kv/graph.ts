@@ -26,7 +26,7 @@ const readersOf = (text: string | null): Readers =>
 
 export function createGraph(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Segments and what they read", "graph", context);
-  const readers = segmented("Whose reading is drawn", READERS, (value) =>
+  const readers = segmented(context, "Whose reading is drawn", READERS, (value) =>
     context.state.set("readers", value === "and answer" ? null : value),
   );
   figure.controls.append(readers.node);

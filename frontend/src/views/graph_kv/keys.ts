@@ -6,11 +6,7 @@ import { TYPING } from "../../typing";
 import type { ViewContext } from "../../view";
 import { choosePair, pairItem, pairName, whereText, type Shown } from "./shown";
 
-export function listenToKeys(
-  document: Document,
-  context: ViewContext,
-  shown: () => Shown,
-): () => void {
+export function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
   const step = (key: "layer" | "head", by: number) => {
     const now = shown();
     const next = stepped(now[key], by, key === "layer" ? now.layers : now.heads);
@@ -33,8 +29,7 @@ export function listenToKeys(
     const elsewhere = event.ctrlKey || event.metaKey || event.defaultPrevented;
     if (!elsewhere && !(event.target as Element).closest?.(TYPING)) actions[event.key]?.();
   };
-  document.addEventListener("keydown", press);
-  return () => document.removeEventListener("keydown", press);
+  return context.keys(press);
 }
 
 /** The mean stands before the first. */

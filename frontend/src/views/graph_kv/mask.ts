@@ -35,7 +35,7 @@ export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel 
   const figure = createFigure(root, "Mask", "mask", context);
   const modes = document.createElement("select");
   modes.addEventListener("change", () => context.state.set("mask", modes.value));
-  const fills = segmented("Fill", FILLS, (value) =>
+  const fills = segmented(context, "Fill", FILLS, (value) =>
     context.state.set("fill", value === "attention" ? null : "reads"),
   );
   figure.controls.append(element("label", { class: "chooser" }, "Arrangement", modes), fills.node);

@@ -17,7 +17,7 @@ const ONE = [{ key: "sink", label: "", slot: 0 }] as const;
 
 export function createSinks(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "First tokens as sinks", "sinks", context);
-  const bars = createBars(figure.body);
+  const bars = createBars(figure.body, context);
   const note = figure.body.appendChild(element("p", { class: "readout" }));
   const draw = whenChanged<Shown>(
     ({ state, theme, layer, head }) => [

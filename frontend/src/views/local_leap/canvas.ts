@@ -35,7 +35,7 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
     title: "What the model would write at masks of the active block",
   });
   figure.controls.append(chooser.node, guesses);
-  const scrubber = createScrubber(figure.body, clock);
+  const scrubber = createScrubber(figure.body, context, clock);
   const line = figure.body.appendChild(element("p", { class: "sharpness", "aria-live": "off" }));
   const board = figure.body.appendChild(element("div", { class: "board" }));
   board.setAttribute("role", "grid");

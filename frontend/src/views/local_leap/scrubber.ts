@@ -1,13 +1,18 @@
 // Back, play, forward and a slider over the steps.
 
 import { button, element } from "../../pictures/dom";
+import type { ViewContext } from "../../view";
 import type { Clock } from "./clock";
 
 const ELSEWHERE =
   "input, textarea, select, button, a, [contenteditable], [role=dialog], [role=menu], [role=grid], " +
   "[role=listbox], [role=application]";
 
-export function createScrubber(root: HTMLElement, clock: Clock): { destroy(): void } {
+export function createScrubber(
+  root: HTMLElement,
+  { keys }: Pick<ViewContext, "keys">,
+  clock: Clock,
+): { destroy(): void } {
   const back = button("◀", () => clock.by(-1), {
     "aria-label": "Step back",
     title: "Step back (←)",
@@ -48,12 +53,11 @@ export function createScrubber(root: HTMLElement, clock: Clock): { destroy(): vo
     event.preventDefault();
     action();
   };
-  const { ownerDocument } = root;
-  ownerDocument.addEventListener("keydown", press);
+  const stopKeys = keys(press);
   return {
     destroy() {
       stop();
-      ownerDocument.removeEventListener("keydown", press);
+      stopKeys();
     },
   };
 }

@@ -22,8 +22,8 @@ export function createSteps(root: HTMLElement, context: ViewContext, clock: Cloc
   const holder = element("div", { class: "scroll", tabindex: "0", role: "region" });
   holder.setAttribute("aria-label", "Tokens per step; scrolls sideways");
   figure.body.append(holder);
-  const columns = createColumns(holder, (step) => clock.go(step));
-  const bars = createBars(figure.body.appendChild(element("div", {})));
+  const columns = createColumns(holder, context, (step) => clock.go(step));
+  const bars = createBars(figure.body.appendChild(element("div", {})), context);
   figure.legend.textContent =
     "One column per step of the drawn decoder; click one to go there. Below: tokens of every " +
     "decoder by the reason they were committed for.";

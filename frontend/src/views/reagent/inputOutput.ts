@@ -24,7 +24,7 @@ const limitsOf = (text: string | null): Limits => (text === "row" ? "each row" :
 
 export function createInputOutput(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Input × output", "matrix", context);
-  const limits = segmented("Limits from", LIMITS, (value) =>
+  const limits = segmented(context, "Limits from", LIMITS, (value) =>
     context.state.set("limits", value === "each row" ? "row" : null),
   );
   figure.controls.append(limits.node);

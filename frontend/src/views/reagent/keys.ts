@@ -6,11 +6,7 @@ import { outputAt } from "./choose";
 import type { State } from "./state";
 
 /** p pins, c compares, Esc clears; arrows belong to the strip or matrix that has the focus. */
-export function listenToKeys(
-  document: Document,
-  context: ViewContext,
-  state: () => State,
-): () => void {
+export function listenToKeys(context: ViewContext, state: () => State): () => void {
   const actions: Record<string, () => void> = {
     p: () => pin(context, state()),
     c: () => compare(context, state()),
@@ -24,8 +20,7 @@ export function listenToKeys(
     if (elsewhere || (event.target as Element).closest?.(TYPING)) return;
     actions[event.key]?.();
   };
-  document.addEventListener("keydown", press);
-  return () => document.removeEventListener("keydown", press);
+  return context.keys(press);
 }
 
 export function pin(context: ViewContext, state: State): void {

@@ -22,7 +22,7 @@ import { mapTable } from "./tables";
 
 export function createMap(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Attribution", "map", context);
-  const granularity = segmented("Granularity", GRANULARITIES, (value) =>
+  const granularity = segmented(context, "Granularity", GRANULARITIES, (value) =>
     context.state.set("granularity", value === "token" ? null : value),
   );
   const runTarget = button("Target of the run", () => context.state.set("target", null), {

@@ -38,11 +38,7 @@ export function moveCell(event: KeyboardEvent, shown: Shown, context: ViewContex
 }
 
 /** `[` `]` layer, `{` `}` score, Esc clears; arrows belong to what has the focus. */
-export function listenToKeys(
-  document: Document,
-  context: ViewContext,
-  shown: () => Shown,
-): () => void {
+export function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
   const layer = (step: number) => {
     const { layer, layers } = shown();
     context.state.set("layer", String(Math.min(layers - 1, Math.max(0, layer + step))));
@@ -68,6 +64,5 @@ export function listenToKeys(
     const typing = target.closest?.(TYPING) && !target.matches("input[type=range]");
     if (!elsewhere && !typing) actions[event.key]?.();
   };
-  document.addEventListener("keydown", press);
-  return () => document.removeEventListener("keydown", press);
+  return context.keys(press);
 }

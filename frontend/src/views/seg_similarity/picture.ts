@@ -22,11 +22,13 @@ import { patchTable } from "./tables";
 
 export function createPicture(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Where it looks", "picture", context);
-  const score = segmented("Score", SCORES, (value) =>
+  const score = segmented(context, "Score", SCORES, (value) =>
     context.state.set("score", value.replace("-", "_")),
   );
-  const reads = segmented("State that", READS, (value) => context.state.set("reads", value));
-  const masks = segmented("Mask by", MASKS, (value) =>
+  const reads = segmented(context, "State that", READS, (value) =>
+    context.state.set("reads", value),
+  );
+  const masks = segmented(context, "Mask by", MASKS, (value) =>
     context.state.set("mask", MASK_SOURCES[MASKS.indexOf(value)] ?? null),
   );
   const points = button("Points", () => {

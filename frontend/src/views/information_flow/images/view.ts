@@ -88,11 +88,10 @@ export const createImages: CreateView<MethodEvent> = (root, context) => {
   const press = (event: KeyboardEvent) => {
     if (event.key === "Escape" && !event.defaultPrevented) context.selection.clear();
   };
-  root.ownerDocument.addEventListener("keydown", press);
   const stops = [
     context.run.subscribe(() => drawing.changed()),
     context.state.subscribe(() => drawing.changed()),
-    () => root.ownerDocument.removeEventListener("keydown", press),
+    context.keys(press),
   ];
 
   return {

@@ -48,12 +48,7 @@ export function toggleEdges(
 }
 
 /** x cuts, p pins, [ ] layer, { } part, Ctrl+Z undoes, Esc clears; arrows belong to the focus. */
-export function listenToKeys(
-  document: Document,
-  context: ViewContext,
-  edits: Edits,
-  shown: () => Shown,
-): () => void {
+export function listenToKeys(context: ViewContext, edits: Edits, shown: () => Shown): () => void {
   const actions: Record<string, () => void> = {
     x: () => cutChosen(context, edits, shown()),
     p: () => context.selection.pin(get(context.selection).primary ?? get(context.selection).pinned),
@@ -73,8 +68,7 @@ export function listenToKeys(
     if (event.ctrlKey || event.metaKey) return undoByKey(event, edits);
     actions[event.key]?.();
   };
-  document.addEventListener("keydown", press);
-  return () => document.removeEventListener("keydown", press);
+  return context.keys(press);
 }
 
 function undoByKey(event: KeyboardEvent, edits: Edits): void {

@@ -27,7 +27,7 @@ const unitOf = (text: string | null): Unit => (text === "percent" ? "p in %" : "
 
 export function createKnockout(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Knockout by layer", "knockout", context);
-  const units = segmented("Change of", UNITS, (value) =>
+  const units = segmented(context, "Change of", UNITS, (value) =>
     context.state.set("unit", value === "p in %" ? "percent" : null),
   );
   figure.controls.append(units.node);

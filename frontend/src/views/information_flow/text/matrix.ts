@@ -34,7 +34,7 @@ import { matrixTable } from "./tables";
 
 export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits: Edits): Panel {
   const figure = createFigure(root, "Flow matrix", "matrix", context);
-  const measure = segmented("Effect on", MEASURES, (value) =>
+  const measure = segmented(context, "Effect on", MEASURES, (value) =>
     context.state.set("measure", value === "answer" ? null : "state"),
   );
   const run = createRunButton(context, edits);

@@ -25,7 +25,7 @@ const NAMES = { residual: "residual stream", attention: "attention output", mlp:
 
 export function createTracing(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Causal tracing", "tracing", context);
-  const restored = segmented("Restored", RESTORED, (value) =>
+  const restored = segmented(context, "Restored", RESTORED, (value) =>
     context.state.set("restored", value === "residual" ? null : value),
   );
   figure.controls.append(restored.node);

@@ -39,7 +39,7 @@ export const createText: CreateView<MethodEvent> = (root, context) => {
   const drawing = drawPanels(panels, context, shown);
   const stops = [
     keepInAddress(context),
-    listenToKeys(root.ownerDocument, context, edits, shown),
+    listenToKeys(context, edits, shown),
     context.run.subscribe(() => drawing.changed()),
   ];
 
