@@ -63,6 +63,7 @@ def run_record(*, run: Run) -> RunRecord:
         events=_events(run),
         files=_artifacts(run.source),
         uploads=_uploads(run),
+        environment=run.environment,
         defaults=_defaults(run.method),
     )
 

@@ -108,12 +108,15 @@ def run_recover(*, run: UUID, attempt: int) -> bool:
     return run_end(run=run, attempt=attempt, status=Status.FAILED, error=error)
 
 
-def run_model_seen(*, run: UUID, attempt: int, info: dict[str, Any]) -> None:
+def run_model_seen(
+    *, run: UUID, attempt: int, info: dict[str, Any], environment: dict[str, Any]
+) -> None:
     """Record the revision that was loaded, on which the cache key hangs, and its self-check."""
     with transaction.atomic():
         held = _held(run, attempt, Status.RUNNING)
         if held is None:
             raise AttemptLost(f"attempt {attempt} of run {run} has ended")
+        held.environment = environment
         if info["id"] == held.model:
             held.revision = info["revision"]
             held.cache_key = cache_key(
@@ -122,7 +125,7 @@ def run_model_seen(*, run: UUID, attempt: int, info: dict[str, Any]) -> None:
                 revision=held.revision,
                 params=held.params,
             )
-            held.save(update_fields=["revision", "cache_key"])
+        held.save(update_fields=["revision", "cache_key", "environment"])
     model_check_record(model=info["id"], info=info)
 
 

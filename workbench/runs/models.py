@@ -38,6 +38,10 @@ class Run(models.Model):
     cached_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies"
     )
+    # What it was computed with; null: not known yet, or not recorded.
+    environment = models.JSONField(null=True, blank=True)
+    # Of an imported run: its id and defaults where it was computed. Such a run is never a source.
+    imported = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

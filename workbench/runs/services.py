@@ -124,6 +124,7 @@ def _insert(made: Run, *, owner: AbstractBaseUser) -> tuple[Run, bool]:
 
 def _copy(source: Run, made: Run) -> None:
     made.cached_from = source
+    made.environment = source.environment
     made.status = Status.DONE
     made.attempt = source.attempt
     made.started_at = made.finished_at = timezone.now()

@@ -10,7 +10,7 @@ from uuid import UUID
 import redis
 
 from analysis.errors import GlassbenchError, OutOfMemory
-from analysis.events import Event, ModelLoaded
+from analysis.events import Event, ModelInfo, ModelLoaded
 from workbench.catalog.selectors import catalog
 from workbench.celery import app
 from workbench.errors import AttemptLost
@@ -91,14 +91,24 @@ def _stream(run: Run) -> Status:
     ):
         for event in events:
             if isinstance(event, ModelLoaded):
-                info = event.info.model_dump(mode="json")
-                run_model_seen(run=run.id, attempt=run.attempt, info=info)
+                _model_seen(run, event.info)
             writer.put(*event_dump(event))
             if _cancel_asked(run.id):
                 return Status.CANCELLED
             if state.stopping.is_set():
                 return Status.QUEUED
     return Status.DONE
+
+
+def _model_seen(run: Run, info: ModelInfo) -> None:
+    from analysis.environment import environment
+
+    run_model_seen(
+        run=run.id,
+        attempt=run.attempt,
+        info=info.model_dump(mode="json"),
+        environment=environment(catalog().find(run.model).path),
+    )
 
 
 def _cancel_asked(run: UUID) -> bool:

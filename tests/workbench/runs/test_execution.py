@@ -78,7 +78,9 @@ def test_an_attempt_that_was_lost_writes_nothing(running: Run) -> None:
     with pytest.raises(AttemptLost):
         event_append(run=running.id, attempt=1, events=[Pending(2, "{}")])
     with pytest.raises(AttemptLost):
-        run_model_seen(run=running.id, attempt=1, info={"id": "toy", "revision": "x"})
+        run_model_seen(
+            run=running.id, attempt=1, info={"id": "toy", "revision": "x"}, environment={}
+        )
     assert not run_end(run=running.id, attempt=1, status=Status.DONE)
     second = run_claim(run=running.id, worker="second")
     assert second is not None
@@ -137,17 +139,26 @@ def test_an_array_is_linked_once_and_kept_for_its_runs(make_run: Make) -> None:
 def test_the_self_check_of_a_load_is_remembered(running: Run) -> None:
     check = {"passed": True, "max_abs_difference": 1e-6}
     info = {"id": "toy", "revision": running.revision, "self_check": check}
-    run_model_seen(run=running.id, attempt=1, info=info)
-    run_model_seen(run=running.id, attempt=1, info={**info, "self_check": None})
+    run_model_seen(run=running.id, attempt=1, info=info, environment={})
+    run_model_seen(run=running.id, attempt=1, info={**info, "self_check": None}, environment={})
     facts = model_get(model="toy")
     assert facts["self_check"] == check
     assert facts["checked_at"] is not None
     assert ModelCheck.objects.count() == 1
 
 
+def test_what_a_run_is_computed_with_is_kept(running: Run) -> None:
+    info = {"id": "toy", "revision": running.revision}
+    run_model_seen(run=running.id, attempt=1, info=info, environment={"python": "3.11.2"})
+    running.refresh_from_db()
+    assert running.environment == {"python": "3.11.2"}
+
+
 def test_a_second_model_of_a_run_does_not_change_its_revision(running: Run) -> None:
     before = running.revision
-    run_model_seen(run=running.id, attempt=1, info={"id": "masked", "revision": "other"})
+    run_model_seen(
+        run=running.id, attempt=1, info={"id": "masked", "revision": "other"}, environment={}
+    )
     running.refresh_from_db()
     assert running.revision == before
 

@@ -114,7 +114,9 @@ def test_a_hub_model_is_cached_once_its_revision_is_known(make_run: Make) -> Non
     assert (run.revision, run.cache_key) == ("", "")
     claimed = run_claim(run=run.id, worker="w")
     assert claimed is not None
-    run_model_seen(run=run.id, attempt=1, info={"id": "org/name", "revision": "abc"})
+    run_model_seen(
+        run=run.id, attempt=1, info={"id": "org/name", "revision": "abc"}, environment={}
+    )
     run.refresh_from_db()
     assert run.revision == "abc"
     assert len(run.cache_key) == 64

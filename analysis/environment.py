@@ -1,0 +1,43 @@
+"""What a run is computed with, beside model, params and seed: for whoever repeats it."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from analysis.revision import file_digests
+
+GLASSBENCH = "0.1.0"
+PACKAGES = (
+    "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "diffusers",
+    "numpy", "scipy", "captum", "pillow", "triton",
+)  # fmt: skip
+
+
+def environment(model: Path | None) -> dict[str, Any]:
+    """Versions, machine, threads, and the digests of the files of the model at that path.
+
+    `model_files`: see `analysis.revision.file_digests`. Raises ModelUnreadable.
+    """
+    import torch
+
+    return {
+        "glassbench": GLASSBENCH,
+        "python": platform.python_version(),
+        "packages": packages(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "model_files": file_digests(model) if model else {},
+    }
+
+
+def packages() -> dict[str, str]:
+    """The versions of the packages that numbers depend on, of those that are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # triton: not on every machine
+    return found
