@@ -4,8 +4,8 @@ In this order: `Segments`; `SegmentTokens` of the prefix, of each segment and of
 `Layout` for each mode, the chosen one first; `Answer`, after progress while the model writes it; an
 `Arrangement` for each mode; `EdgeMass`, and where patterns were asked for `TokenMass`, `Sinks` and
 `Routes`, of the chosen mode; a `KnockOut` for each edge; for each mode its `Permutation`s and their
-`Spread`; last the `Cost`. Segments and blocks are numbers, from 0, into the lists of `Segments` and of the mode's
-`Layout`. Logs are natural.
+`Spread`; last the `Cost`. Segments and blocks are numbers, from 0, into the lists of `Segments` and
+of the mode's `Layout`. Logs are natural.
 
 Shapes: N tokens of a layout, U runs of a mask, B blocks, P pairs of blocks, L layers, H heads.
 """
