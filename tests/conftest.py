@@ -26,6 +26,7 @@ if settings.EMBEDDED_REDIS:
     settings.REDIS_SOCKET = SCRATCH / "redis.sock"
     settings.REDIS_URL = f"unix://{settings.REDIS_SOCKET}"
     settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [{"address": settings.REDIS_URL}]
+    settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
     settings.CELERY_BROKER_URL = settings.REDIS_URL.replace("unix://", "redis+socket://")
 
 

@@ -10,6 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -75,12 +76,19 @@ SECRET_KEY = _secret_key()
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "channels",
     "csp",
     "workbench",
-    "workbench.accounts",
+    "workbench.accounts",  # its templates go before those of allauth
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "workbench.audit",
     "workbench.catalog",
     "workbench.runs",
@@ -97,6 +105,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "workbench.accounts.local.local_user_middleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "workbench.urls"
@@ -109,6 +119,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
             ]
         },
     }
@@ -122,9 +133,9 @@ APPEND_SLASH = False
 # --- accounts -------------------------------------------------------------------------------
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/login"
 LOCAL_USERNAME = "local"
 ANONYMOUS_LINKS = env.bool("ANONYMOUS_LINKS", default=False)
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -134,6 +145,58 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+ACCOUNT_ADAPTER = "workbench.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "/login"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_UNIQUE_EMAIL = False  # nobody is found by an address that a provider gave
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = False  # a second factor is asked for as ever
+MFA_ADAPTER = "workbench.accounts.adapters.MFAAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Glassbench"
+MFA_TOTP_TOLERANCE = 1  # of 30 s, for clocks that differ
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+
+# Who gets an account without an administrator: nobody, or all whom the provider below knows.
+SIGNUP = env.str("SIGNUP", default="closed")
+if SIGNUP not in ("closed", "oidc"):
+    raise ImproperlyConfigured(f"SIGNUP={SIGNUP} is none of: closed, oidc.")
+
+# --- single sign-on -------------------------------------------------------------------------
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+if OIDC_ISSUER and not OIDC_CLIENT_ID:
+    raise ImproperlyConfigured("OIDC_ISSUER is set: set OIDC_CLIENT_ID too.")
+if OIDC_ISSUER and not (
+    OIDC_ISSUER.startswith("https://") or _is_loopback(urlsplit(OIDC_ISSUER).hostname or "")
+):
+    raise ImproperlyConfigured(f"OIDC_ISSUER={OIDC_ISSUER} must begin with https://.")
+SOCIALACCOUNT_ADAPTER = "workbench.accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+
+# --- e-mail: only for forgotten passwords, and only where a server is named ------------------
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="glassbench@localhost")
 
 # --- safety of pages ------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -200,6 +263,14 @@ def _redis_socket() -> Path:
 EMBEDDED_REDIS = not env.str("REDIS_URL", default="")
 REDIS_SOCKET = _redis_socket()
 REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{REDIS_SOCKET}"
+CACHES = {  # what limits log-ins, counted over all processes
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "glassbench",
+        "OPTIONS": {"serializer": "workbench.accounts.cache.JSONSerializer"},
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
         # The default layer drops messages of a burst; see docs/decisions/0011.

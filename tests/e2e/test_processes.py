@@ -96,7 +96,7 @@ def test_a_second_redis_on_the_same_folder_is_refused(stack: Stack) -> None:
 
 
 def test_files_are_served_without_a_word_in_the_log(stack: Stack) -> None:
-    response = stack.get("/static/accounts/login.css")
+    response = stack.get("/static/accounts/account.css")
     assert response.status_code == 200
     assert response.headers["Content-Security-Policy"]
     assert "Warning" not in stack.log("web")

@@ -295,7 +295,8 @@ def test_a_model_comes_with_its_card_and_what_was_measured(
 
 
 def test_me_names_the_user(anna_client: Client) -> None:
-    assert anna_client.get("/api/me").json() == {"username": "anna", "local": False}
+    me = anna_client.get("/api/me").json()
+    assert (me["username"], me["name"], me["local"]) == ("anna", "anna", False)
 
 
 def test_no_worker_is_said_so(anna_client: Client) -> None:

@@ -33,7 +33,7 @@ def test_a_stranger_is_led_to_the_login_and_back(stranger_client: Client, anna: 
     assert response.status_code == 302
     assert response["Location"] == "/login?next=/runs%3Flimit%3D5"
     login = stranger_client.post(
-        response["Location"], {"username": "anna", "password": "anna's password"}
+        response["Location"], {"login": "anna", "password": "anna's password"}
     )
     assert login["Location"] == "/runs?limit=5"
     assert stranger_client.get("/runs").status_code == 200
@@ -45,7 +45,7 @@ def test_the_login_page_goes_on_to_where_the_visitor_wanted(
     page = stranger_client.get("/login?next=/models").content.decode()
     assert '<input type="hidden" name="next" value="/models">' in page
     login = stranger_client.post(
-        "/login", {"username": "anna", "password": "anna's password", "next": "/models"}
+        "/login", {"login": "anna", "password": "anna's password", "next": "/models"}
     )
     assert login["Location"] == "/models"
 
@@ -53,18 +53,18 @@ def test_the_login_page_goes_on_to_where_the_visitor_wanted(
 def test_a_login_never_leads_to_another_site(stranger_client: Client, anna: User) -> None:
     login = stranger_client.post(
         "/login",
-        {"username": "anna", "password": "anna's password", "next": "https://evil.example/"},
+        {"login": "anna", "password": "anna's password", "next": "https://evil.example/"},
     )
     assert login["Location"] == "/"
 
 
 def test_a_wrong_password_is_said_accessibly(stranger_client: Client, anna: User) -> None:
-    page = stranger_client.post("/login", {"username": "<b>anna", "password": "x"})
+    page = stranger_client.post("/login", {"login": "<b>anna", "password": "x"})
     text = page.content.decode()
     assert page.status_code == 200
     assert 'role="alert"' in text
     assert "&lt;b&gt;anna" in text
-    for name in ("id_username", "id_password"):
+    for name in ("id_login", "id_password"):
         assert f'<label for="{name}">' in text
 
 
@@ -75,7 +75,7 @@ def test_logout_ends_the_session(anna_client: Client) -> None:
 
 def test_a_form_without_its_token_is_refused(anna: User) -> None:
     client = Client(enforce_csrf_checks=True)
-    response = client.post("/login", {"username": "anna", "password": "anna's password"})
+    response = client.post("/login", {"login": "anna", "password": "anna's password"})
     assert response.status_code == 403
     assert b"Load the page again" in response.content
 
@@ -92,14 +92,14 @@ def test_no_page_allows_inline_code(stranger_client: Client) -> None:
 
 
 def test_the_login_page_brings_its_style(stranger_client: Client) -> None:
-    response = stranger_client.get("/static/accounts/login.css")
+    response = stranger_client.get("/static/accounts/account.css")
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/css")
     assert not response.streaming
     assert len(response.content) == int(response["Content-Length"])
     unchanged = {"If-Modified-Since": response["Last-Modified"]}
-    assert stranger_client.get("/static/accounts/login.css", headers=unchanged).status_code == 304
-    assert stranger_client.head("/static/accounts/login.css").content == b""
+    assert stranger_client.get("/static/accounts/account.css", headers=unchanged).status_code == 304
+    assert stranger_client.head("/static/accounts/account.css").content == b""
     assert stranger_client.get("/static/../settings.py").status_code == 404
 
 

@@ -6,17 +6,21 @@ a proxy on this machine speaks for strangers.
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
+View = Callable[..., HttpResponseBase]
 FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -39,15 +43,45 @@ def is_local(*, peer: str | None, headers: set[str]) -> bool:
         return False
 
 
-def visitor(request: HttpRequest) -> AbstractBaseUser:
+def visitor(request: HttpRequest) -> User:
     """The user of a request that has passed the login check."""
-    assert isinstance(request.user, AbstractBaseUser)
+    assert isinstance(request.user, User)
     return request.user
 
 
 def request_is_local(request: HttpRequest) -> bool:
     names = {name.lower() for name in request.headers}
     return is_local(peer=request.META.get("REMOTE_ADDR"), headers=names)
+
+
+def visitor_is_local(request: HttpRequest) -> bool:
+    """Whether the visitor is the local user, not one who has logged in on this machine."""
+    return request_is_local(request) and request.user.get_username() == settings.LOCAL_USERNAME
+
+
+def as_stranger(view: View) -> View:
+    """To log in on this machine is open to the local user as to anybody."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if visitor_is_local(request):
+            request.user = AnonymousUser()
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def not_local(view: View) -> View:
+    """What needs a login of one's own: the local user has no password, nor a second factor."""
+
+    @login_required
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if visitor_is_local(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 def local_user_middleware(

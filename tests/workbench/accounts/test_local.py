@@ -13,7 +13,7 @@ from workbench.accounts.local import FORWARDING, is_local, local_user
 
 def test_a_visitor_at_this_machine_is_the_local_user(db: None) -> None:
     me = Client().get("/api/me").json()
-    assert me == {"username": "local", "local": True}
+    assert (me["username"], me["local"], me["staff"], me["mfa"]) == ("local", True, False, False)
     assert Client(REMOTE_ADDR="::1").get("/api/me").json() == me
     assert User.objects.filter(username="local").count() == 1
 
@@ -43,7 +43,27 @@ def test_an_open_address_has_no_local_user(db: None, settings: Any) -> None:
 def test_a_session_goes_before_the_local_user(anna: User) -> None:
     client = Client()
     client.force_login(anna)
+    me = client.get("/api/me").json()
+    assert (me["username"], me["local"], me["id"]) == ("anna", False, str(anna.pk))
+
+
+def test_the_local_user_may_log_in_as_somebody_else(anna: User) -> None:
+    client = Client()
+    assert b"Password" in client.get("/login").content
+    client.post("/login", {"login": "anna", "password": "anna's password"})
     assert client.get("/api/me").json()["username"] == "anna"
+    client.post("/logout")
+    assert client.get("/api/me").json()["username"] == "local"
+
+
+@pytest.mark.parametrize(
+    "path", ["password", "password/set", "mfa/app", "mfa/codes", "sso", "logins"]
+)
+def test_the_local_user_gets_no_way_to_log_in_from_elsewhere(db: None, path: str) -> None:
+    assert Client().get("/account").status_code == 200
+    assert Client().get(f"/account/{path}").status_code == 403
+    assert Client().post(f"/account/{path}", {"password1": "x" * 20}).status_code == 403
+    assert not local_user().has_usable_password()
 
 
 @given(peer=st.none() | st.text() | st.ip_addresses().map(str))
