@@ -4,7 +4,7 @@ import { get } from "svelte/store";
 import type { Item, Selected } from "./selection";
 import type { ViewContext } from "./view";
 
-const POSITION = "position";
+export const POSITION = "position";
 
 export const positionItem = (index: number): Item => ({ kind: POSITION, index });
 

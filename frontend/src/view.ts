@@ -1,10 +1,10 @@
 // What a view is. A view touches only its root, its detail slot and what the context offers, so
 // that it runs live, in tests replaying recorded events, and in a report with no server.
 
-import type { Readable } from "svelte/store";
+import type { Readable, Writable } from "svelte/store";
 import type { ArraySource, PictureSource } from "./arrays";
 import type { ArrayRef, ModelInfo } from "./gen/common";
-import type { Selection } from "./selection";
+import type { Item, Selection } from "./selection";
 import type { Theme } from "./theme";
 
 export type { ArrayRef, ModelInfo };
@@ -64,6 +64,16 @@ export interface RunSource {
   events(id: string): Promise<{ kind: string }[]>;
 }
 
+/** An item that others look at, or that is commented: a border or underline, never a fill. */
+export interface Mark {
+  item: Item;
+  by: "person" | "comment";
+  /** Of the person, by name; the style sheet says what it looks like. */
+  colour: string | null;
+  /** Who looks, or how many threads there are. */
+  label: string;
+}
+
 /** A text whose last token is to be explained. */
 export interface Explained {
   /** Output tokens up to and with the one to be explained, as texts that join to the whole. */
@@ -74,6 +84,8 @@ export interface ViewContext {
   arrays: ArraySource;
   pictures: PictureSource;
   selection: Selection;
+  /** Set by the page; strips and matrices draw them. */
+  marks: Writable<readonly Mark[]>;
   theme: Readable<Theme>;
   state: ViewState;
   run: Readable<RunFacts>;

@@ -84,6 +84,7 @@ export function stageOf<Event>(create: CreateView<Event>, options: Options = {})
     arrays: createArraySource(options.fetchBytes ?? noFetch),
     pictures: createPictureSource(options.fetchBytes ?? noFetch),
     selection: createSelection(),
+    marks: writable([]),
     theme: readable("light"),
     state: memoryState(options.state ?? {}),
     run: writable({ ...FACTS, ...options.facts }),

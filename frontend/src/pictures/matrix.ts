@@ -2,7 +2,10 @@
 
 import { rgb } from "d3-color";
 import { select, type Selection as Joined } from "d3-selection";
+import type { Readable } from "svelte/store";
+import type { Item } from "../selection";
 import type { Theme } from "../theme";
+import type { Mark } from "../view";
 import type { ColourScale } from "./colour";
 import { layer } from "./layer";
 import { fit, measure, mutedOf } from "./sheet";
@@ -52,6 +55,8 @@ export interface MatrixHandlers {
   choose(cell: CellAt): void;
   /** Clicked, or Enter, space or x pressed on the primary cell; without it a click chooses. */
   press?(cell: CellAt): void;
+  /** What others look at or have commented: frames of columns. */
+  others?: { marks: Readable<readonly Mark[]>; columnOf(item: Item): number | null };
 }
 
 export interface MatrixPicture {
@@ -94,6 +99,7 @@ export function createMatrix(
   const frameOfRow = overlay.append("rect").attr("class", "row-primary");
   const lines = overlay.append("g").attr("class", "crosshair");
   const primary = overlay.append("rect").attr("class", "cell-primary");
+  const others = overlay.append("g");
   const node = frame.node() as HTMLElement;
 
   node.addEventListener("pointermove", (event) => {
@@ -120,6 +126,15 @@ export function createMatrix(
     else handlers.choose(next as CellAt);
   });
   let current: CellAt | null = null;
+  let othersMarks: readonly Mark[] = [];
+  const showOthers = () => {
+    const { columnOf } = handlers.others ?? {};
+    if (layout && columnOf) frameColumns(others, othersMarks, columnOf, layout);
+  };
+  handlers.others?.marks.subscribe((marks) => {
+    othersMarks = marks;
+    showOthers();
+  });
 
   return {
     render(next) {
@@ -129,6 +144,7 @@ export function createMatrix(
       overlay.attr("width", widthOf(layout, root)).attr("height", layout.top + layout.height + 1);
       drawLabels(labels, next, layout);
       drawSigns(signs, next, layout);
+      showOthers();
     },
     mark(marks) {
       current = marks.primary;
@@ -309,6 +325,27 @@ function placeRow(
   if (row === null) return;
   rect.attr("x", left).attr("y", top + row * cellHeight);
   rect.attr("width", width).attr("height", cellHeight);
+}
+
+function frameColumns(
+  group: Marks,
+  marks: readonly Mark[],
+  columnOf: (item: Item) => number | null,
+  { left, top, cellWidth, width, height }: Layout,
+): void {
+  const framed = marks.flatMap((mark) => {
+    const x = left + (columnOf(mark.item) ?? Infinity) * cellWidth;
+    return x < left + width ? [{ mark, x }] : [];
+  });
+  group
+    .selectAll("rect")
+    .data(framed)
+    .join("rect")
+    .attr("class", ({ mark }) => `column-${mark.by} person-${mark.colour ?? "none"}`)
+    .attr("x", ({ x }) => x)
+    .attr("y", top)
+    .attr("width", cellWidth)
+    .attr("height", height);
 }
 
 /** The matrix with a hole where cells are lit. */

@@ -2,6 +2,7 @@
 
 import { select, type Selection as Joined } from "d3-selection";
 import { visibleParts } from "./glyphs";
+import { showOthers, type OthersMarks } from "./stripOthers";
 
 export interface StripToken {
   key: number;
@@ -45,6 +46,7 @@ export interface StripHandlers {
   choose(key: number): void;
   /** Dragged or shift-clicked from one token to another. */
   extend(from: number, to: number): void;
+  others?: OthersMarks;
 }
 
 export interface TokenStrip {
@@ -72,6 +74,7 @@ export function createTokenStrip(
   let marked: StripMarks | null = null;
   let elements = new Map<number, HTMLElement>();
   listen(node, handlers);
+  const showAgain = handlers.others && showOthers(handlers.others, () => elements);
   return {
     render(sections) {
       const groups = list
@@ -83,6 +86,7 @@ export function createTokenStrip(
       keepOneTabStop(node);
       marked = null;
       elements = new Map(tokensIn(node).map((token) => [keyOf(token), token]));
+      showAgain?.();
     },
     mark(marks) {
       const touched = marked ? [...keysOf(marked), ...keysOf(marks)] : elements.keys();

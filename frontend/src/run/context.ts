@@ -88,6 +88,7 @@ export function plainContext(place: Place, facts: Readable<RunFacts>): ViewConte
     ...place,
     arrays: createArraySource(fetchArtifact),
     pictures: createPictureSource(fetchPicture),
+    marks: writable([]),
     theme,
     run: facts,
     announce,

@@ -16,7 +16,14 @@ import type { Selected } from "../../selection";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
 import { createChooser } from "../decoding/chooser";
-import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
+import {
+  choosePosition,
+  OUTPUT,
+  outputIndex,
+  outputItem,
+  type Panel,
+  type Shown,
+} from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 import { chooseFork } from "../decoding/view";
 import { writtenOf, type Written } from "../decoding/written";
@@ -37,6 +44,7 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
     hover: (key) => context.selection.hover(key === null || key < 0 ? null : outputItem(key)),
     choose: (key) => key >= 0 && choosePosition(context, key),
     extend: (_, to) => to >= 0 && choosePosition(context, to),
+    others: { marks: context.marks, kind: OUTPUT },
   });
 
   const draw = whenChanged<Shown>(

@@ -26,6 +26,7 @@ export function createGrid(root: HTMLElement, context: ViewContext, clock: Clock
   let shown: Shown | null = null;
   let preview: CellAt | null = null;
   const picture = createMatrix(figure.body, "Steps by positions; arrows move", {
+    others: { marks: context.marks, columnOf: outputIndex },
     hover(cell) {
       preview = cell;
       context.selection.hover(cell && outputItem(cell.column));

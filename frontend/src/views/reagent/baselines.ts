@@ -9,7 +9,7 @@ import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
-import { indexOf, positionItem } from "../../position";
+import { indexOf, POSITION, positionItem } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { choosePosition, chooseSpan } from "./choose";
@@ -40,6 +40,7 @@ export function createBaselines(root: HTMLElement, context: ViewContext): Panel 
       hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
       choose: (key) => shown && choosePosition(context, shown.state, key),
       extend: (from, to) => shown && chooseSpan(context, shown.state, from, to),
+      others: { marks: context.marks, kind: POSITION },
     });
     const pane = { heading, strip };
     panes.set(event.name, pane);

@@ -36,6 +36,7 @@ export function createInputOutput(root: HTMLElement, context: ViewContext): Pane
   let preview: CellAt | null = null;
 
   const picture = createMatrix(figure.body, "Input by output matrix; arrows move", {
+    others: { marks: context.marks, columnOf: indexOf },
     hover(cell) {
       preview = cell;
       context.selection.hover(cell && positionItem(cell.column));

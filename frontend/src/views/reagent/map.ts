@@ -10,7 +10,7 @@ import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import { createTokenStrip, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
-import { indexOf, positionItem } from "../../position";
+import { indexOf, POSITION, positionItem } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { choosePosition, chooseSpan, outputAt } from "./choose";
@@ -100,6 +100,7 @@ function createPane(
       const shown = latest();
       if (shown) chooseSpan(context, shown.state, from, to);
     },
+    others: { marks: context.marks, kind: POSITION },
   });
   return {
     node,

@@ -9,7 +9,7 @@ import { showPercent } from "../../pictures/numbers";
 import { createTokenStrip, type StripSection, type StripToken } from "../../pictures/tokenStrip";
 import type { ViewContext } from "../../view";
 import { chooseToken, indexOfToken, tokenItem } from "./choose";
-import type { Shown } from "./shown";
+import { TOKEN, type Shown } from "./shown";
 
 export function createAnswer(root: HTMLElement, context: ViewContext) {
   const verdict = root.appendChild(element("p", { class: "answer-verdict" }));
@@ -17,6 +17,7 @@ export function createAnswer(root: HTMLElement, context: ViewContext) {
     hover: (key) => context.selection.hover(key === null ? null : tokenItem(key)),
     choose: (key) => chooseToken(context, key),
     extend: (_, to) => chooseToken(context, to),
+    others: { marks: context.marks, kind: TOKEN },
   });
   const note = root.appendChild(element("p", { class: "muted" }));
   let shown: Shown | null = null;

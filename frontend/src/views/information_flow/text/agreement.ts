@@ -10,7 +10,7 @@ import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
-import { positionItem } from "../../../position";
+import { POSITION, positionItem } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { marksOf, sectionsOf, type Filling } from "./sections";
@@ -59,6 +59,7 @@ function createSide(root: HTMLElement, side: Side, context: ViewContext): TokenS
     hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
     choose: (key) => context.selection.choose(positionItem(key)),
     extend: (_, to) => context.selection.choose(positionItem(to)),
+    others: { marks: context.marks, kind: POSITION },
   });
 }
 

@@ -10,7 +10,7 @@ import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import { createTokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
-import { positionItem } from "../../../position";
+import { POSITION, positionItem } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { marksOf, sectionsOf, type Filling } from "./sections";
@@ -30,6 +30,7 @@ export function createStrip(root: HTMLElement, context: ViewContext): Panel {
     hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
     choose: (key) => context.selection.choose(positionItem(key)),
     extend: (from, to) => chooseSpan(context, from, to),
+    others: { marks: context.marks, kind: POSITION },
   });
 
   function render(now: Shown): void {
