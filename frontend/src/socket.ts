@@ -9,6 +9,7 @@ import type {
   RunOut,
   ServerMessage,
 } from "./gen/socket";
+import { sessionOf, type SessionMessage, type SessionRequest } from "./session/messages";
 
 export interface Connection {
   state: "connecting" | "open" | "reconnecting";
@@ -24,10 +25,19 @@ export interface Watcher {
   error(error: ErrorMessage): void;
 }
 
+/** What the server says of a session: itself, its threads, its end. */
+export interface SessionWatcher {
+  message(message: SessionMessage): void;
+  /** The line is new: all threads follow, and what is not among them is gone. */
+  restart(): void;
+  error(error: ErrorMessage): void;
+}
+
 export interface SocketClient {
   connection: Readable<Connection>;
   /** Returns the function that ends the watch. */
   watch(run: string, watcher: Watcher): () => void;
+  watchSession(session: string, watcher: SessionWatcher): () => void;
   /** Tries again now, instead of waiting for the next attempt. */
   retry(): void;
   close(): void;
@@ -57,17 +67,23 @@ export function createSocketClient(options: SocketOptions): SocketClient {
   const { url, open = (address) => new WebSocket(address), random = Math.random } = options;
   const connection = writable<Connection>({ state: "connecting", attempts: 0 });
   const watches = new Map<string, Watch>();
+  const sessions = new Map<string, SessionWatcher>();
   let socket: WebSocket | null = null;
   let attempts = 0;
   let heardAt = 0;
   let wait: ReturnType<typeof setTimeout> | null = null;
 
-  function send(message: ClientMessage): void {
+  function send(message: ClientMessage | SessionRequest): void {
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
   function ask(run: string, watch: Watch): void {
     send({ type: "watch", run, attempt: watch.attempt, after: watch.last });
+  }
+
+  function askSession(session: string): void {
+    sessions.get(session)?.restart();
+    send({ type: "watch_session", session });
   }
 
   function connect(): void {
@@ -78,6 +94,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
     opened.onopen = () => {
       heardAt = Date.now();
       for (const [run, watch] of watches) ask(run, watch);
+      for (const session of sessions.keys()) askSession(session);
       attempts = 0;
       connection.set({ state: "open", attempts });
     };
@@ -107,15 +124,17 @@ export function createSocketClient(options: SocketOptions): SocketClient {
 
   function receive(text: string): void {
     heardAt = Date.now();
-    const message = JSON.parse(text) as ServerMessage;
+    const message = JSON.parse(text) as ServerMessage | SessionMessage;
     if (message.type === "event") take(message);
     else if (message.type === "run") watches.get(message.run.id)?.watcher.run(message.run);
     else if (message.type === "error") refuse(message);
+    else if (message.type !== "pong") sessions.get(sessionOf(message))?.message(message);
   }
 
   function refuse(error: ErrorMessage): void {
     const concerned = error.run ? [watches.get(error.run)] : [...watches.values()];
     for (const watch of concerned) watch?.watcher.error(error);
+    if (!error.run) for (const watcher of sessions.values()) watcher.error(error);
   }
 
   function take(message: EventMessage): void {
@@ -174,6 +193,15 @@ export function createSocketClient(options: SocketOptions): SocketClient {
         if (watches.get(run) !== watch) return;
         watches.delete(run);
         send({ type: "unwatch", run });
+      };
+    },
+    watchSession(session, watcher) {
+      sessions.set(session, watcher);
+      askSession(session);
+      return () => {
+        if (sessions.get(session) !== watcher) return;
+        sessions.delete(session);
+        send({ type: "unwatch_session", session });
       };
     },
     close() {

@@ -127,6 +127,41 @@ describe("delivery", () => {
   });
 });
 
+describe("sessions", () => {
+  const SESSION = "1f1f6f0a-0000-4000-8000-000000000001";
+  const watch = () => {
+    return client.watchSession(SESSION, {
+      message: (message) => got.push(message.type),
+      restart: () => got.push("restart"),
+      error: (error) => got.push(error.code),
+    });
+  };
+
+  it("are asked for again on a new line, and told to their watcher alone", () => {
+    watch();
+    latest().accept();
+    expect(latest().sent).toEqual([{ type: "watch_session", session: SESSION }]);
+    latest().say({ type: "session", session: { id: SESSION } });
+    latest().say({ type: "session", session: { id: RUN } });
+    latest().say({ type: "thread", thread: { id: "t", session: SESSION } });
+    latest().cut();
+    client.retry();
+    latest().accept();
+    latest().say({ type: "session_gone", session: SESSION, code: "link_revoked" });
+    latest().say({ type: "pong" });
+    expect(got.filter((word) => word !== "restart")).toEqual(["session", "thread", "session_gone"]);
+    expect(latest().sent).toEqual([{ type: "watch_session", session: SESSION }]);
+  });
+
+  it("are left alone once nobody watches", () => {
+    latest().accept();
+    watch()();
+    latest().say({ type: "session", session: { id: SESSION } });
+    expect(got).toEqual(["restart"]);
+    expect(latest().sent.at(-1)).toEqual({ type: "unwatch_session", session: SESSION });
+  });
+});
+
 describe("the line", () => {
   it("resumes after the last event it has", () => {
     latest().accept();

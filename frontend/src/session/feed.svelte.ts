@@ -1,0 +1,60 @@
+// One session as the server tells of it: its facts, its threads, and that it is gone.
+
+import { SvelteMap } from "svelte/reactivity";
+import { goToLogin } from "../api";
+import type { ErrorMessage } from "../gen/socket";
+import type { SocketClient } from "../socket";
+import type { SessionMessage } from "./messages";
+import type { SessionOut, ThreadOut } from "./people/wire";
+
+export class SessionFeed {
+  session = $state.raw<SessionOut | null>(null);
+  /** Why it may no longer be looked at; then nothing of it is kept here. */
+  gone = $state.raw<string | null>(null);
+  refusal = $state.raw<ErrorMessage | null>(null);
+  #threads = new SvelteMap<string, ThreadOut>();
+  /** Oldest first. */
+  threads = $derived([...this.#threads.values()].sort(byAge));
+
+  constructor(readonly id: string) {}
+
+  watch(client: SocketClient): () => void {
+    return client.watchSession(this.id, {
+      message: (message) => this.#take(message),
+      restart: () => this.#threads.clear(),
+      error: (error) => this.#refuse(error),
+    });
+  }
+
+  /** Takes in a thread that was just written here, before the socket says so. */
+  put(thread: ThreadOut): void {
+    this.#threads.set(thread.id, thread);
+  }
+
+  #take(message: SessionMessage): void {
+    if (message.type === "session") this.#open(message.session);
+    else if (message.type === "thread") this.put(message.thread);
+    else if (message.type === "thread_deleted") this.#threads.delete(message.thread);
+    else this.#lose(message.code);
+  }
+
+  #open(session: SessionOut): void {
+    this.session = session;
+    this.gone = null;
+    this.refusal = null;
+  }
+
+  #lose(code: string): void {
+    this.gone = code;
+    this.session = null;
+    this.#threads.clear();
+  }
+
+  #refuse(error: ErrorMessage): void {
+    if (error.code === "login_required") goToLogin();
+    else this.refusal = error;
+  }
+}
+
+const born = (thread: ThreadOut) => thread.comments[0]?.created_at ?? "";
+const byAge = (a: ThreadOut, b: ThreadOut) => born(a).localeCompare(born(b));

@@ -1,0 +1,16 @@
+// What each role may do: the page hides what the server would refuse.
+
+export type Role = "viewer" | "commenter" | "editor" | "owner";
+
+export const ROLES: readonly Role[] = ["viewer", "commenter", "editor", "owner"];
+/** What can be given; there is one owner. */
+export const GIVEN: readonly Exclude<Role, "owner">[] = ["viewer", "commenter", "editor"];
+
+export const MAY: Record<Role, string> = {
+  viewer: "looks at everything, changes nothing",
+  commenter: "looks and comments",
+  editor: "comments, edits and starts runs",
+  owner: "all of it, and shares, hands over and deletes",
+};
+
+export const atLeast = (role: Role, least: Role) => ROLES.indexOf(role) >= ROLES.indexOf(least);
