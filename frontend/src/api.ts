@@ -35,7 +35,11 @@ const csrf: Middleware = {
   },
 };
 
-const client = createClient<paths>({ baseUrl: "", credentials: "same-origin" });
+export const client = createClient<paths>({
+  baseUrl: location.origin,
+  credentials: "same-origin",
+  fetch: (request) => fetch(request),
+});
 client.use(csrf);
 
 interface Answer<Data> {
@@ -44,14 +48,22 @@ interface Answer<Data> {
   response: Response;
 }
 
-async function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
+export async function unwrap<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
+  try {
+    return await answered(answer);
+  } catch (error) {
+    if (problemOf(error).code === "login_required") goToLogin();
+    throw error;
+  }
+}
+
+/** The same, without going to the login. */
+export async function answered<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
   const { data, error, response } = await answer.catch(() => {
     throw new ApiError(UNREACHABLE);
   });
   if (response.ok) return data as Data;
-  const problem = asProblem(error, response);
-  if (problem.code === "login_required") goToLogin();
-  throw new ApiError(problem);
+  throw new ApiError(asProblem(error, response));
 }
 
 /** The session ended; after the login the same address opens again. */

@@ -10,6 +10,7 @@ export type Page =
   | { name: "trace" }
   | { name: "models" }
   | { name: "model"; id: string }
+  | { name: "join" }
   | { name: "unknown" };
 
 export function match(path: string): Page {
@@ -19,6 +20,7 @@ export function match(path: string): Page {
   if (first === "runs") return id ? { name: "run", id } : { name: "runs" };
   if (first === "trace" && !id) return { name: "trace" };
   if (first === "models") return id ? { name: "model", id } : { name: "models" };
+  if (first === "join" && !id) return { name: "join" };
   return { name: "unknown" };
 }
 

@@ -1,0 +1,103 @@
+// Reports of a session, as files.
+
+import { ApiError, csrfToken, problemOf, type Problem } from "../../api";
+
+export interface Format {
+  value: "html" | "bundle" | "notebook" | "markdown" | "pdf";
+  text: string;
+  for: string;
+}
+
+export const FORMATS: readonly Format[] = [
+  {
+    value: "html",
+    text: "Interactive page",
+    for: "One file that opens anywhere, without a network.",
+  },
+  {
+    value: "bundle",
+    text: "Bundle",
+    for: "Everything, to verify or to import: events, arrays, figures.",
+  },
+  { value: "notebook", text: "Notebook", for: "Jupyter cells that run each panel again." },
+  { value: "markdown", text: "Markdown", for: "Text, tables and provenance." },
+  { value: "pdf", text: "PDF", for: "To read and to print." },
+];
+
+export interface ExportRequest {
+  format: Format["value"];
+  /** In the order of the report. */
+  panels: string[];
+  title: string;
+  comments: boolean;
+}
+
+export interface Received {
+  bytes: number;
+  /** null: the server does not say. */
+  of: number | null;
+}
+
+/** The file; `heard` is told as it arrives. Raises ApiError, and AbortError when stopped. */
+export async function fetchExport(
+  session: string,
+  request: ExportRequest,
+  signal: AbortSignal,
+  heard: (received: Received) => void,
+): Promise<File> {
+  const response = await fetch(`/api/sessions/${session}/exports`, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() ?? "" },
+    body: JSON.stringify(request),
+    signal,
+  });
+  if (!response.ok) throw new ApiError(await refusalOf(response));
+  const type = response.headers.get("Content-Type") ?? "application/octet-stream";
+  const parts = await receive(response, heard);
+  return new File(parts, nameOf(response.headers.get("Content-Disposition")), { type });
+}
+
+async function receive(response: Response, heard: (received: Received) => void) {
+  const length = Number(response.headers.get("Content-Length"));
+  const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for (let bytes = 0; ;) {
+    const { done, value } = await reader.read();
+    if (done) return parts;
+    parts.push(value);
+    bytes += value.length;
+    heard({ bytes, of: length || null });
+  }
+}
+
+async function refusalOf(response: Response): Promise<Problem> {
+  const answer = (await response.json().catch(() => null)) as Partial<Problem> | null;
+  if (answer?.message && answer.remedy) return answer as Problem;
+  return problemOf(new Error(`The server answered ${response.status}.`));
+}
+
+/** The name that the server gives, without folders. */
+export function nameOf(disposition: string | null): string {
+  const coded = /filename\*=utf-8''([^;]+)/i.exec(disposition ?? "")?.[1];
+  const plain = /filename="?([^";]+)"?/i.exec(disposition ?? "")?.[1];
+  const name = coded ? decodeURIComponent(coded) : plain;
+  return name?.split(/[\\/]/).at(-1) || "report";
+}
+
+/** Hands the file to the browser's downloads. */
+export function save(file: File): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The list with one element moved by that many places; unchanged where it would leave the list. */
+export function moved<One>(list: readonly One[], from: number, by: number): One[] {
+  const to = from + by;
+  if (to < 0 || to >= list.length) return [...list];
+  const rest = list.filter((_, i) => i !== from);
+  return [...rest.slice(0, to), list[from] as One, ...rest.slice(to)];
+}

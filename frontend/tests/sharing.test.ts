@@ -1,0 +1,387 @@
+import { flushSync, mount, tick, unmount, type Component } from "svelte";
+import { get } from "svelte/store";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import Join from "../src/pages/Join.svelte";
+import { router } from "../src/router.svelte";
+import Comments from "../src/session/people/Comments.svelte";
+import ExportDialog from "../src/session/people/ExportDialog.svelte";
+import Gone from "../src/session/people/Gone.svelte";
+import PeopleBar from "../src/session/people/PeopleBar.svelte";
+import ShareDialog from "../src/session/people/ShareDialog.svelte";
+import type { Role } from "../src/session/people/roles";
+import {
+  commentBy,
+  createRoom,
+  NOTE,
+  PANEL,
+  refuse,
+  serve,
+  SESSION,
+  sessionAs,
+  threadAt,
+} from "./room";
+
+let stops: (() => void)[] = [];
+afterEach(() => {
+  stops.forEach((stop) => stop());
+  stops = [];
+  document.body.replaceChildren();
+  localStorage.clear();
+  sessionStorage.clear();
+  history.replaceState(null, "", "/");
+  router.set({});
+  vi.unstubAllGlobals();
+});
+
+function show<Props extends Record<string, unknown>>(component: Component<Props>, props: Props) {
+  const target = document.body.appendChild(document.createElement("div"));
+  const shown = mount(component, { target, props });
+  flushSync();
+  stops.push(() => void unmount(shown));
+  return target;
+}
+
+const button = (name: string | RegExp) =>
+  [...document.querySelectorAll("button")].find((one) => {
+    const text = one.getAttribute("aria-label") ?? one.textContent ?? "";
+    return typeof name === "string" ? text.trim().startsWith(name) : name.test(text);
+  });
+const field = (name: string) =>
+  document.querySelector<HTMLTextAreaElement>(`[aria-label="${name}"]`);
+const said = () => document.body.textContent?.replace(/\s+/g, " ") ?? "";
+const press = (key: string) =>
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+
+async function write(into: HTMLTextAreaElement | HTMLInputElement | null, text: string) {
+  if (!into) throw new Error("no such field");
+  into.value = text;
+  into.dispatchEvent(new Event("input", { bubbles: true }));
+  flushSync();
+  await tick();
+}
+
+const path = `/api/sessions/${SESSION}`;
+
+describe("comments", () => {
+  function comments(role: Role, name = "cleo") {
+    const made = createRoom(role, name);
+    const asked = serve({
+      [`GET ${path}/members`]: [{ username: "ana", role: "owner" }],
+      [`POST ${path}/threads`]: threadAt({ id: "new", comments: [commentBy(name, "mine")] }),
+    });
+    const target = show(Comments, { room: made.room });
+    return { ...made, asked, target };
+  }
+
+  it("are read, not written, by viewers", () => {
+    const { say } = comments("viewer");
+    say({ type: "thread", thread: threadAt() });
+    flushSync();
+    expect(said()).toContain("Token 4 · ReAGent");
+    press("m");
+    flushSync();
+    expect(button("Comment on")).toBeUndefined();
+    document.querySelector<HTMLButtonElement>(".thread-place")?.click();
+    flushSync();
+    expect([button("Resolve"), button("Reply"), field("Reply")]).toEqual([
+      undefined,
+      undefined,
+      null,
+    ]);
+  });
+
+  it("hang on what is selected, by the key m", async () => {
+    const { context, asked, target } = comments("commenter");
+    context.selection.choose({ kind: "position", index: 7 });
+    press("m");
+    flushSync();
+    await write(field("Comment on Token 7"), "mine");
+    button("Comment")?.click();
+    await vi.waitFor(() => expect(target.textContent).toContain("cleo"));
+    const state = { layer: "2", item: "position:7" };
+    expect(asked.find(({ method }) => method === "POST")?.body).toEqual({
+      run: null,
+      panel: PANEL,
+      anchor: { type: "token", index: 7, state },
+      body: "mine",
+    });
+    expect(router.get("thread")).toBe("new");
+  });
+
+  it("mark their items until they are resolved", () => {
+    const { say, context } = comments("viewer");
+    say({ type: "thread", thread: threadAt() });
+    flushSync();
+    expect(get(context.marks)).toMatchObject([{ item: { kind: "position", index: 4 } }]);
+    say({ type: "thread", thread: threadAt({ resolved_at: "2026-01-03T00:00:00Z" }) });
+    flushSync();
+    expect(get(context.marks)).toEqual([]);
+    expect(said()).toContain("Nothing under this filter");
+  });
+
+  it("open from a copied address: panel, view state, item", () => {
+    history.replaceState(null, "", `/sessions/${SESSION}?thread=${threadAt().id}`);
+    router.set({});
+    const { say, opened, context } = comments("viewer");
+    say({ type: "thread", thread: threadAt({ resolved_at: "2026-01-03T00:00:00Z" }) });
+    flushSync();
+    expect(opened).toEqual([[PANEL, { layer: "2" }]]);
+    expect(get(context.selection).primary).toEqual({ kind: "position", index: 4 });
+    expect(document.querySelector(".thread.chosen")).not.toBeNull();
+  });
+
+  it("are changed by their author; the owner may take away those of others", () => {
+    const { say } = comments("owner", "ana");
+    const own = commentBy("ana", "a reply of mine");
+    say({ type: "thread", thread: threadAt({ comments: [commentBy("bob", "his"), own] }) });
+    flushSync();
+    document.querySelector<HTMLButtonElement>(".thread-place")?.click();
+    flushSync();
+    const buttons = [...document.querySelectorAll(".comment")].map((comment) =>
+      [...comment.querySelectorAll("button")].map((one) => one.textContent?.trim()),
+    );
+    expect(buttons).toEqual([["Delete"], ["Edit", "Delete"]]);
+  });
+
+  it("count as unread when others wrote them since the last visit", () => {
+    const later = "2999-01-01T00:00:00Z";
+    const { say } = comments("viewer");
+    say({ type: "thread", thread: threadAt({ comments: [commentBy("bob", "new", later)] }) });
+    say({
+      type: "thread",
+      thread: threadAt({ id: "b", comments: [commentBy("cleo", "own", later)] }),
+    });
+    say({ type: "thread", thread: threadAt({ id: "c" }) });
+    flushSync();
+    expect(said()).toContain("1 unread");
+    button(/unread/)?.click();
+    flushSync();
+    expect(said()).not.toContain("1 unread");
+  });
+
+  it("complete the name of a member", async () => {
+    comments("commenter");
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalled());
+    await tick();
+    press("m");
+    flushSync();
+    const text = field("Comment on The panel");
+    text?.focus();
+    await vi.waitFor(async () => {
+      await write(text, "ask @a");
+      expect(document.querySelector("[role=option]")?.textContent?.trim()).toBe("ana");
+    });
+    text?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+    await tick();
+    expect(text?.value).toBe("ask @ana ");
+  });
+
+  it("show hostile text as text", async () => {
+    const { say } = comments("viewer");
+    const body =
+      '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>[x](javascript:1)';
+    say({ type: "thread", thread: threadAt({ comments: [commentBy("<b>eve</b>", body)] }) });
+    flushSync();
+    await vi.waitFor(() => expect(document.querySelector(".card-text.plain")).toBeNull());
+    expect(document.querySelector(".thread img, .thread script, .thread b")).toBeNull();
+    expect(document.querySelector('.thread a[href^="javascript"]')).toBeNull();
+  });
+});
+
+describe("the share dialog", () => {
+  it("shows others who owns the session, and nothing to change", () => {
+    serve({});
+    show(ShareDialog, { open: true, session: sessionAs("editor") });
+    expect(said()).toContain("You are editor here. ana owns");
+    expect([button("Create link"), button("Add")]).toEqual([undefined, undefined]);
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  it("adds a member, and says at the field why not", async () => {
+    const asked = serve({
+      [`GET ${path}/members`]: [],
+      [`GET ${path}/links`]: [],
+      [`POST ${path}/members`]: refuse(422, "user_unknown", "username"),
+    });
+    show(ShareDialog, { open: true, session: sessionAs("owner") });
+    const name = document.querySelector<HTMLInputElement>("input[maxlength='150']");
+    await write(name, " nobody ");
+    button("Add")?.click();
+    await vi.waitFor(() => expect(name?.getAttribute("aria-invalid")).toBe("true"));
+    const error = document.getElementById(name?.getAttribute("aria-describedby") ?? "");
+    expect(error?.textContent).toBe("No: user_unknown. Do this.");
+    expect(asked.find(({ method }) => method === "POST")?.body).toEqual({
+      username: "nobody",
+      role: "viewer",
+    });
+  });
+
+  it("shows a new link's address once, with the token behind #", async () => {
+    const link = {
+      id: "l1",
+      role: "viewer",
+      label: "for Bob",
+      created_by: "ana",
+      created_at: "2026-01-01T00:00:00Z",
+      expires_at: null,
+      revoked_at: null,
+    };
+    const asked = serve({
+      [`GET ${path}/members`]: [],
+      [`GET ${path}/links`]: [link],
+      [`POST ${path}/links`]: { ...link, token: "Zm9vYmFyYmF6cXV4Zm9v" },
+      [`DELETE ${path}/links/l1`]: {},
+    });
+    show(ShareDialog, { open: true, session: sessionAs("owner") });
+    button("Create link")?.click();
+    const address = () => field("Address of the new link")?.value;
+    await vi.waitFor(() => expect(address()).toMatch(/\/join#Zm9vYmFyYmF6cXV4Zm9v$/));
+    await vi.waitFor(() => expect(button("Revoke for Bob")).toBeDefined());
+    button("Revoke for Bob")?.click();
+    await vi.waitFor(() => expect(field("Address of the new link")).toBeNull());
+    expect(asked.at(-2)).toMatchObject({ method: "DELETE", path: `${path}/links/l1` });
+  });
+});
+
+describe("the page of a link", () => {
+  const TOKEN = "Zm9vYmFyYmF6cXV4Zm9v";
+  const go = vi.spyOn(router, "go");
+  const arrive = (hash: string) => {
+    go.mockClear();
+    history.replaceState(null, "", `/join${hash}`);
+    show(Join, {});
+  };
+
+  it("takes the token out of the address at once, and opens the session", async () => {
+    const asked = serve({ "POST /api/links/open": { session: SESSION, role: "viewer" } });
+    go.mockImplementation(() => {});
+    arrive(`#${TOKEN}`);
+    expect(location.href).not.toContain(TOKEN);
+    await vi.waitFor(() => expect(go).toHaveBeenCalledWith(`/sessions/${SESSION}`));
+    expect(asked).toEqual([{ method: "POST", path: "/api/links/open", body: { token: TOKEN } }]);
+  });
+
+  it("says the same of a link that is unknown, expired, revoked or cut", async () => {
+    serve({ "POST /api/links/open": refuse(404, "link_not_found") });
+    arrive(`#${TOKEN}`);
+    await vi.waitFor(() => expect(said()).toContain("This link does not open anything."));
+    arrive("#cut");
+    expect(said().match(/does not open anything/g)).toHaveLength(2);
+  });
+
+  it("keeps the token over a login, and no longer", async () => {
+    serve({ "POST /api/links/open": refuse(401, "login_required") });
+    arrive(`#${TOKEN}`);
+    await vi.waitFor(() => expect(said()).toContain("asks for an account"));
+    const asked = serve({ "POST /api/links/open": { session: SESSION, role: "viewer" } });
+    go.mockImplementation(() => {});
+    arrive("");
+    await vi.waitFor(() => expect(go).toHaveBeenCalled());
+    expect(asked[0]?.body).toEqual({ token: TOKEN });
+    expect(sessionStorage).toHaveLength(0);
+  });
+
+  it("can be tried again when the server cannot be reached", async () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("network")));
+    arrive(`#${TOKEN}`);
+    await vi.waitFor(() => expect(button("Try again")).toBeDefined());
+    const asked = serve({ "POST /api/links/open": { session: SESSION, role: "viewer" } });
+    go.mockImplementation(() => {});
+    button("Try again")?.click();
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+  });
+});
+
+describe("who is here", () => {
+  const bob = { id: "2", name: "bob", colour: "teal" };
+
+  it("is told to the others, and can be followed until one's own input", () => {
+    serve({});
+    const { room, awareness, opened } = createRoom("viewer");
+    show(PeopleBar, { room });
+    expect(awareness.states.get(1)?.user).toMatchObject({ id: "3", name: "cleo" });
+    awareness.put(2, { user: bob, view: { panel: PANEL, over: PANEL, point: { x: 0.5, y: 0.5 } } });
+    flushSync();
+    expect(button("Who is here: 2")?.textContent?.trim()).toBe("B");
+    expect(document.querySelector(".pointer.person-teal")?.textContent?.trim()).toBe("bob");
+    button("Who is here")?.click();
+    flushSync();
+    expect(said()).toContain("looks at ReAGent");
+    button("Follow")?.click();
+    flushSync();
+    expect(said()).toContain("Following bob.");
+    awareness.put(2, { user: bob, view: { panel: NOTE } });
+    flushSync();
+    expect(opened).toEqual([[NOTE, undefined]]);
+    press("x");
+    flushSync();
+    expect(said()).not.toContain("Following bob.");
+    awareness.put(2, null);
+    flushSync();
+    expect(button("Who is here: 1")).toBeDefined();
+  });
+
+  it("cannot follow a follower", () => {
+    serve({});
+    const { room, awareness } = createRoom("viewer");
+    show(PeopleBar, { room });
+    awareness.put(2, { user: bob, following: 1 });
+    flushSync();
+    button("Who is here")?.click();
+    flushSync();
+    expect(said()).toContain("follows you");
+    expect(button("Follow")?.disabled).toBe(true);
+  });
+});
+
+describe("export", () => {
+  it("asks for the chosen panels in order, can be cancelled, and offers a way out", async () => {
+    const { room } = createRoom("viewer");
+    let stopped = false;
+    const bodies: string[] = [];
+    vi.stubGlobal("fetch", (_: string, init: RequestInit) => {
+      bodies.push(String(init.body));
+      return new Promise((_, reject) => {
+        init.signal?.addEventListener("abort", () => {
+          stopped = true;
+          reject(new DOMException("stopped", "AbortError"));
+        });
+      });
+    });
+    show(ExportDialog, { open: true, session: sessionAs("viewer"), panels: room.panels });
+    button("Move ReAGent down")?.click();
+    flushSync();
+    button("Export 2 of 2")?.click();
+    flushSync();
+    expect(JSON.parse(bodies[0] ?? "")).toEqual({
+      format: "html",
+      title: "Where the answer comes from",
+      comments: true,
+      panels: [NOTE, PANEL],
+    });
+    button("Cancel")?.click();
+    await vi.waitFor(() => expect(button("Cancel")).toBeUndefined());
+    expect(stopped).toBe(true);
+    expect(document.querySelector(".problem")).toBeNull();
+
+    vi.stubGlobal("fetch", () => Promise.resolve(refuse(503, "chromium_missing")));
+    document.querySelector<HTMLInputElement>("[value=pdf]")?.click();
+    flushSync();
+    button("Export 2 of 2")?.click();
+    await vi.waitFor(() => expect(said()).toContain("No: chromium_missing."));
+    expect(button("Interactive page instead")).toBeDefined();
+  });
+});
+
+describe("a session that is gone", () => {
+  it("says so and leaves nothing in the browser", () => {
+    const { say, feed } = createRoom("viewer");
+    localStorage.setItem(`glassbench.seen.${SESSION}`, "{}");
+    say({ type: "thread", thread: threadAt() });
+    say({ type: "session_gone", session: SESSION, code: "link_revoked" });
+    expect([feed.session, feed.threads, feed.gone]).toEqual([null, [], "link_revoked"]);
+    show(Gone, { session: SESSION, code: "link_revoked" });
+    expect(said()).toContain("You may no longer see this session");
+    expect(localStorage).toHaveLength(0);
+  });
+});
