@@ -266,10 +266,30 @@ export interface components {
     schemas: {
         /** Me */
         Me: {
+            /** Id */
+            id: string;
             /** Username */
             username: string;
-            /** Local */
+            /**
+             * Name
+             * @description What others see: the full name, or else the user name.
+             */
+            name: string;
+            /**
+             * Local
+             * @description Logged in for sitting at this machine.
+             */
             local: boolean;
+            /**
+             * Staff
+             * @description May see /admin.
+             */
+            staff: boolean;
+            /**
+             * Mfa
+             * @description A second step is set up.
+             */
+            mfa: boolean;
         };
         /**
          * ExampleOut
