@@ -1,0 +1,89 @@
+// What a panel shows: kept in the session's document for all, unless it is only looked at here.
+
+import type { ViewState } from "../view";
+
+/** The panel's part of the document. */
+export interface Kept {
+  get(key: string): string | null;
+  keys(): Iterable<string>;
+  /** Absent where the document may not be changed. */
+  put?: (changes: ReadonlyMap<string, string | null>) => void;
+}
+
+export interface PanelState extends ViewState {
+  /** All of it, as an address holds it. */
+  all(): Record<string, string>;
+  /** Shows exactly this, here only. */
+  show(state: Record<string, string>): void;
+  /** Keys changed in the document. */
+  changed(keys: Iterable<string>, local: boolean): void;
+  /** Writes what waits to be written. */
+  flush(): void;
+}
+
+/** What everybody chooses for themselves; others' choices do not move one's own. */
+const OWN = ["token", "pinned", "step", "trial", "pair"];
+const WRITE_MS = 300;
+
+/** `writes` is asked at each change whether it goes into the document. */
+export function createPanelState(
+  kept: () => Kept,
+  writes: () => boolean,
+  initial: Record<string, string> = {},
+): PanelState {
+  const here = new Map<string, string | null>(Object.entries(initial));
+  const waiting = new Map<string, string | null>();
+  const listeners = new Set<() => void>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => listeners.forEach((changed) => changed());
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const { put } = kept();
+    const changes = new Map(waiting);
+    waiting.clear();
+    if (!put || changes.size === 0) return;
+    for (const key of changes.keys()) if (!OWN.includes(key)) here.delete(key);
+    put(changes);
+  }
+
+  const get = (key: string) => (here.has(key) ? (here.get(key) ?? null) : kept().get(key));
+
+  return {
+    get,
+    set(key, value) {
+      if (get(key) === value) return;
+      here.set(key, value);
+      if (writes() && kept().put) {
+        waiting.set(key, value);
+        timer ??= setTimeout(flush, WRITE_MS);
+      }
+      tell();
+    },
+    subscribe(changed) {
+      listeners.add(changed);
+      return () => listeners.delete(changed);
+    },
+    all() {
+      const keys = new Set([...kept().keys(), ...here.keys()]);
+      const pairs = [...keys].map((key) => [key, get(key)] as const);
+      return Object.fromEntries(pairs.filter(([, value]) => value !== null)) as Record<
+        string,
+        string
+      >;
+    },
+    show(state) {
+      waiting.clear();
+      for (const key of [...kept().keys(), ...here.keys()]) here.set(key, null);
+      for (const [key, value] of Object.entries(state)) here.set(key, value);
+      tell();
+    },
+    changed(keys, local) {
+      if (local) return;
+      for (const key of keys) if (!OWN.includes(key) && !waiting.has(key)) here.delete(key);
+      tell();
+    },
+    flush,
+  };
+}
