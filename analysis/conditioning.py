@@ -22,6 +22,9 @@ from analysis.encoder_flow import Encoded
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.model import ImagePipeline
 from analysis.model.classes import PASS_OPERATIONS
+from analysis.model_files import PIPELINE_INDEX, read_json
+
+GUIDANCE = "_guidance_scale"  # in the pipeline's index; diffusers passes names with _ over
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Token:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How pictures are drawn; `steps`, `guidance` and `size` of 0 are the pipeline's own."""
+    """How pictures are drawn; of 0, `steps` and `size` are the pipeline's own, `guidance` the
+    model's, or where its folder says nothing the pipeline's."""
 
     steps: int
     guidance: float
@@ -70,6 +74,7 @@ class Studio:
     family: "Family"
     segments: tuple[Segment, ...]
     empty: Conditioning
+    guidance: float  # that the model's folder asks for; 0: none, the pipeline's own holds
 
     @property
     def positions(self) -> int:
@@ -99,7 +104,9 @@ def open_studio(model: ImagePipeline) -> Studio:
             field="model",
         )
     segments = family.segments(model.pipeline)
-    return Studio(model.pipeline, family, segments, _encode(model.pipeline, family, segments, ""))
+    empty = _encode(model.pipeline, family, segments, "")
+    guidance = float(read_json(model.path, PIPELINE_INDEX).get(GUIDANCE, 0))
+    return Studio(model.pipeline, family, segments, empty, guidance)
 
 
 def encode(studio: Studio, text: str) -> Conditioning:
@@ -182,7 +189,7 @@ def draw(
     batch, empty = _stack(given), _stack([studio.empty] * len(given))
     chosen = {
         "num_inference_steps": sampling.steps,
-        "guidance_scale": sampling.guidance,
+        "guidance_scale": sampling.guidance or studio.guidance,
         "height": sampling.size,
         "width": sampling.size,
     }

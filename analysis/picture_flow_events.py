@@ -82,10 +82,11 @@ class PictureParams(TextParams):
         json_schema_extra=_extra("Sampling and seed"),
     )
     guidance: float = Field(
-        default=2.0,
+        default=0.0,
         ge=0,
         le=30,
-        description="Strength of guidance; 0: the pipeline's own.",
+        description="Strength of guidance; 0: the model's own, which its index may name as "
+        "_guidance_scale, else the pipeline's.",
         json_schema_extra=_extra("Sampling and seed"),
     )
     size: int = Field(

@@ -65,7 +65,8 @@ def folder_write(folder: Path, pipeline: PixArtSigmaPipeline) -> None:
         pipeline.save_pretrained(name)
         for part in _networks(pipeline):
             part.float()
-        _load_in_float32(Path(name) / "text_encoder" / "config.json")
+        _add(Path(name) / "text_encoder" / "config.json", dtype="float32")
+        _add(Path(name) / "model_index.json", _guidance_scale=GUIDANCE)
         for file in sorted(path for path in Path(name).rglob("*") if path.is_file()):
             place = folder / file.relative_to(name)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +78,8 @@ def _networks(pipeline: PixArtSigmaPipeline) -> list[nn.Module]:
     return [part for part in pipeline.components.values() if isinstance(part, nn.Module)]
 
 
-def _load_in_float32(config: Path) -> None:
-    """Lets transformers load a part as diffusers loads the others, when no type is asked for."""
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
+def _add(config: Path, **values: object) -> None:
+    """Says more in a file of JSON: transformers loads a part in float32, as diffusers loads the
+    others, only where the part says so; the index names the guidance that the model was made for.
+    """
+    config.write_text(json.dumps(json.loads(config.read_text()) | values, indent=2))

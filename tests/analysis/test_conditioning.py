@@ -1,6 +1,8 @@
 """Conditioning position by position: bit-equal to h and p, and drawn as the pipeline draws."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,22 @@ def test_the_whole_prompt_is_drawn_as_the_pipeline_itself_draws_it(
         ).images
     drawn = conditioning.draw(studio, [prompt], [3], SAMPLING)
     np.testing.assert_array_equal(drawn, (direct * 255).round().astype(np.uint8))
+
+
+def test_the_model_names_the_guidance_that_it_was_made_for(
+    model: ImagePipeline, studio: Studio, prompt: Conditioning
+) -> None:
+    told = json.loads((model.path / "model_index.json").read_text()).get("_guidance_scale", 0)
+    assert studio.guidance == told
+    left = conditioning.draw(studio, [prompt], [3], replace(SAMPLING, guidance=0))
+    given = conditioning.draw(
+        replace(studio, guidance=5.0), [prompt], [3], replace(SAMPLING, guidance=0)
+    )
+    asked = conditioning.draw(studio, [prompt], [3], replace(SAMPLING, guidance=5.0))
+    np.testing.assert_array_equal(given, asked)
+    if told:
+        own = conditioning.draw(studio, [prompt], [3], replace(SAMPLING, guidance=told))
+        np.testing.assert_array_equal(left, own)
 
 
 def test_a_batch_draws_what_is_drawn_one_by_one(studio: Studio, prompt: Conditioning) -> None:

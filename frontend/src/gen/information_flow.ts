@@ -834,7 +834,7 @@ export interface Params {
    */
   steps?: number;
   /**
-   * Strength of guidance; 0: the pipeline's own.
+   * Strength of guidance; 0: the model's own, which its index may name as _guidance_scale, else the pipeline's.
    */
   guidance?: number;
   /**
