@@ -98,6 +98,13 @@ describe("copy as Python", () => {
     );
   });
 
+  it("reads an uploaded picture from the file that the page gives", () => {
+    const picture = "0a".repeat(32);
+    const python = toPython({ ...FACTS, params: { picture, question: "Where?" } });
+    expect(python).toContain(`# /api/pictures/${picture}.png\nfiles = ["${picture}.png"]\n`);
+    expect(python).toContain("}, pictures=pictures):\n    print(event)\n");
+  });
+
   it("keeps quotes, line ends and direction marks as escapes", () => {
     const python = toPython({ ...FACTS, params: { prompt: 'a "b"\n\u202ec' } });
     expect(python).toContain('"a \\"b\\"\\n\\u202ec"');

@@ -9,12 +9,36 @@ export function changedParams(facts: RunFacts): Record<string, unknown> {
   return Object.fromEntries(entries.filter(([name, value]) => !equal(value, facts.defaults[name])));
 }
 
+/** Uploaded pictures are the only params that are hashes of content. */
+const PICTURE = /^[0-9a-f]{64}$/;
+
 export function toPython(facts: RunFacts): string {
-  const params = Object.entries(changedParams(facts)).map(
-    ([name, value]) => `    ${literal(name)}: ${literal(value)},\n`,
-  );
+  const changed = Object.entries(changedParams(facts));
+  const pictures = changed.map(([, value]) => String(value)).filter((text) => PICTURE.test(text));
+  const params = changed.map(([name, value]) => `    ${literal(name)}: ${literal(value)},\n`);
   const call = `analysis.run(${literal(facts.method)}, model=${literal(facts.model)}, params={\n`;
-  return `import analysis\n\nfor event in ${call}${params.join("")}}):\n    print(event)\n`;
+  const rest = pictures.length ? ", pictures=pictures" : "";
+  return (
+    (pictures.length ? reading(pictures) : "import analysis\n\n") +
+    `for event in ${call}${params.join("")}}${rest}):\n    print(event)\n`
+  );
+}
+
+/** A picture is read from the file that the page gives of it. */
+function reading(pictures: readonly string[]): string {
+  const files = pictures.map((hash) => literal(`${hash}.png`)).join(", ");
+  return [
+    "from pathlib import Path",
+    "",
+    "import analysis",
+    "from analysis.picture_files import pictures_by_hash, read_picture",
+    "",
+    ...pictures.map((hash) => `# /api/pictures/${hash}.png`),
+    `files = [${files}]`,
+    "pictures = pictures_by_hash(*(read_picture(Path(file).read_bytes()) for file in files))",
+    "",
+    "",
+  ].join("\n");
 }
 
 function literal(value: unknown): string {
