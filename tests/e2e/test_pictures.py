@@ -1,6 +1,7 @@
 """The two image models as their users meet them: from the gallery to maps and pictures."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from analysis.catalog import BUNDLED
-from tests.e2e.conftest import WAIT
+from tests.e2e.conftest import WAIT, status
+from tests.e2e.stack import Stack
 from workbench.catalog.methods import method_get
 
 pytestmark = pytest.mark.e2e
@@ -172,3 +174,63 @@ def test_a_picture_of_ones_own_is_uploaded_asked_about_and_blanked(
     figure = page.get_by_role("figure", name="Causal check")
     expect(figure).to_contain_text("region drawn", timeout=WAIT)
     no_barrier(page)
+
+
+GIVE = """([node, type, base64]) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const given = new DataTransfer();
+    given.items.add(new File([bytes], "mine.png", { type: "image/png" }));
+    const event = type === "paste"
+        ? new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })
+        : new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
+    node.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
+@pytest.mark.parametrize(("way", "shade"), [("drop", 40), ("paste", 80)])
+def test_a_picture_is_taken_by_dropping_and_by_pasting(
+    page: Page, tmp_path: Path, way: str, shade: int
+) -> None:
+    page.goto("/?method=seg_similarity&model=demo-vlm&params=%7B%7D")
+    file = tmp_path / "mine.png"
+    Image.fromarray(np.full((32, 48, 3), (shade, 90, 30), np.uint8)).save(file)
+    upload = page.get_by_label("Image", exact=True)
+    field = page.locator(".picture-field").filter(has=upload)
+    content = b64encode(file.read_bytes()).decode()
+    page.evaluate(GIVE, [field.element_handle(), way, content])
+    expect(field.get_by_role("img", name="Chosen")).to_be_visible()
+
+
+@pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
+def test_brackets_go_through_the_layers(page: Page) -> None:
+    open_example(page, method_get("seg_similarity").examples[0].name)
+    layers = page.get_by_role("figure", name="Layer by layer")
+    multiples = layers.get_by_role("button", name=re.compile("^Layer "))
+    multiples.nth(2).click()
+    for key, layer in (("[", 1), ("[", 0), ("[", 0), ("]", 1)):
+        page.keyboard.press(key)
+        expect(multiples.nth(layer)).to_have_attribute("aria-pressed", "true")
+        page.wait_for_url(re.compile(f"[?&]layer={layer}(&|$)"))
+
+
+@pytest.mark.skipif(not _ships("demo-t2i"), reason="demo-t2i is not bundled")
+def test_a_stopped_run_keeps_the_pictures_that_were_drawn(page: Page, stack: Stack) -> None:
+    run = stack.start_run(
+        method="information_flow",
+        model="demo-t2i",
+        prompt="a red circle and a blue square",
+        steps=100,
+        pictures=16,
+        encoder_flow=False,
+    )
+    page.goto(f"/runs/{run}")
+    drawn = page.locator("figure img, figure image")
+    expect(drawn.first).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Stop").click()
+    status(page, "stopped")
+    expect(page.get_by_text("the partial result")).to_be_visible()
+    kept = drawn.count()
+    assert kept
+    page.reload()
+    expect(drawn).to_have_count(kept)
