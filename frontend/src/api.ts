@@ -2,6 +2,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import type { components, paths } from "./gen/api";
 
 type Schemas = components["schemas"];
+export type Me = Schemas["Me"];
 export type Run = Schemas["RunOut"];
 export type Method = Schemas["MethodOut"];
 export type Example = Schemas["ExampleOut"];
@@ -110,7 +111,8 @@ export const cancelRun = (id: string) =>
 export const deleteRun = (id: string) =>
   unwrap(client.DELETE("/api/runs/{run_id}", { params: { path: { run_id: id } } }));
 
-export const getMe = () => unwrap(client.GET("/api/me"));
+/** Asking who one is sends nobody to the login. */
+export const getMe = () => answered(client.GET("/api/me"));
 export const listWorkers = () => unwrap(client.GET("/api/worker"));
 
 export const listPictures = () => unwrap(client.GET("/api/pictures"));

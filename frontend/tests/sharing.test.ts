@@ -1,6 +1,7 @@
 import { flushSync, mount, tick, unmount, type Component } from "svelte";
 import { get } from "svelte/store";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import AccountMenu from "../src/parts/AccountMenu.svelte";
 import Join from "../src/pages/Join.svelte";
 import { router } from "../src/router.svelte";
 import Comments from "../src/session/people/Comments.svelte";
@@ -321,6 +322,24 @@ describe("who is here", () => {
     expect(button("Who is here: 1")).toBeDefined();
   });
 
+  it("shows where the pointer is and what it is on, as shares of the panel", () => {
+    vi.useFakeTimers();
+    serve({});
+    const { room, awareness, node, context } = createRoom("viewer");
+    show(PeopleBar, { room });
+    node.getBoundingClientRect = () => new DOMRect(100, 200, 400, 100);
+    context.selection.hover({ kind: "position", index: 9 });
+    const at = { clientX: 200, clientY: 275, bubbles: true };
+    node.dispatchEvent(new MouseEvent("pointermove", at));
+    vi.advanceTimersByTime(100);
+    const view = () => awareness.states.get(1)?.view;
+    expect(view()).toMatchObject({ over: PANEL, point: { x: 0.25, y: 0.75 }, token: "position:9" });
+    document.body.dispatchEvent(new MouseEvent("pointermove", at));
+    vi.advanceTimersByTime(100);
+    expect(view()).toMatchObject({ over: null, point: null, token: null });
+    vi.useRealTimers();
+  });
+
   it("cannot follow a follower", () => {
     serve({});
     const { room, awareness } = createRoom("viewer");
@@ -383,5 +402,31 @@ describe("a session that is gone", () => {
     show(Gone, { session: SESSION, code: "link_revoked" });
     expect(said()).toContain("You may no longer see this session");
     expect(localStorage).toHaveLength(0);
+  });
+});
+
+describe("the account's menu", () => {
+  const me = {
+    id: "3",
+    username: "cleo",
+    name: "Cleo Bay",
+    local: false,
+    staff: false,
+    mfa: false,
+  };
+  function items(of: typeof me): (string | undefined)[] {
+    show(AccountMenu, { me: of });
+    const trigger = button("Account of Cleo Bay");
+    trigger?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+    flushSync();
+    return [...document.querySelectorAll("[role=menuitem]")].map((one) => one.textContent?.trim());
+  }
+
+  it("leads to the account and out", () => {
+    expect(items(me)).toEqual(["Account", "Log out"]);
+  });
+
+  it("leads to the administration where that is allowed, and has no way out of this machine", () => {
+    expect(items({ ...me, local: true, staff: true })).toEqual(["Account", "Administration"]);
   });
 });
