@@ -32,6 +32,11 @@ class Visitor:
     guest: str = ""
 
     @property
+    def id(self) -> str:
+        """The same in each socket and request of one person."""
+        return str(self.user.pk) if self.user else f"guest-{self.guest}"
+
+    @property
     def name(self) -> str:
         return self.user.get_username() if self.user else f"Guest {self.guest[:4]}"
 
