@@ -49,7 +49,8 @@ class FlowRow(Event):
 
     kind: Literal["flow_row"] = "flow_row"
     layer: int | None = Field(
-        description="The only layer in which it is cut; null: all layers of the matrix."
+        default=None,
+        description="The only layer in which it is cut; null: all layers of the matrix.",
     )
     row: int = Field(description="The group that reads, A; a list has one entry per group B < A.")
     delta_logprob: list[float] = Field(

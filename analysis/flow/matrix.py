@@ -37,9 +37,7 @@ def target_row(trunk: Trunk) -> Row:
     return Row(delta.tolist(), change.tolist())
 
 
-def fill_matrix(
-    trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None
-) -> Iterator[Event]:
+def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None) -> Iterator[Event]:
     """Yield every row from the last to the first and put it into `rows`, which may hold some.
 
     `layer` is the only one that is cut; by default the case says which are.

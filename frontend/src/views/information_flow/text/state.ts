@@ -117,7 +117,7 @@ function put<Key, Value>(map: ReadonlyMap<Key, Value>, key: Key, value: Value) {
 }
 
 function withRow(state: State, event: FlowRow): State {
-  const { layer, row } = event;
+  const { layer = null, row } = event;
   if (layer === null) return { ...state, rows: put(state.rows, row, event) };
   const rows = put(state.layerRows.get(layer) ?? new Map(), row, event);
   return { ...state, layerRows: put(state.layerRows, layer, rows) };
