@@ -5,20 +5,37 @@ export type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array;
 /** The numbers of a reference: at once when they are inline, else when they have arrived. */
 export type ArraySource = (ref: ArrayRef) => Numbers | Promise<Numbers>;
 
-export type FetchBytes = (sha256: string) => Promise<ArrayBuffer>;
+/** At once where the bytes are here already. */
+export type FetchBytes = (sha256: string) => ArrayBuffer | Promise<ArrayBuffer>;
 
-/** Reads inline arrays itself and asks `fetchBytes` once for each of the others. */
-export function createArraySource(fetchBytes: FetchBytes): ArraySource {
-  const pending = new Map<string, Promise<Numbers>>();
+interface Ref {
+  sha256: string;
+  data: string | null;
+}
+
+/** What `read` makes of the bytes of a reference: inline ones, or those fetched once by hash. */
+function createSource<R extends Ref, Content>(
+  fetchBytes: FetchBytes,
+  readInline: (ref: R, data: string) => Content,
+  read: (ref: R, bytes: ArrayBuffer) => Content,
+): (ref: R) => Content | Promise<Content> {
+  const pending = new Map<string, Promise<Content>>();
   return (ref) => {
-    if (typeof ref.data === "string") return decode(ref, fromBase64(ref.data));
+    if (typeof ref.data === "string") return readInline(ref, ref.data);
     const known = pending.get(ref.sha256);
     if (known) return known;
-    const fetched = fetchBytes(ref.sha256).then((bytes) => decode(ref, bytes));
+    const bytes = fetchBytes(ref.sha256);
+    if (bytes instanceof ArrayBuffer) return read(ref, bytes);
+    const fetched = bytes.then((arrived) => read(ref, arrived));
     pending.set(ref.sha256, fetched);
     fetched.catch(() => pending.delete(ref.sha256));
     return fetched;
   };
+}
+
+export function createArraySource(fetchBytes: FetchBytes): ArraySource {
+  const readInline = (ref: ArrayRef, data: string) => decode(ref, fromBase64(data));
+  return createSource(fetchBytes, readInline, decode);
 }
 
 /** Uses arrays at once where all are there, else when the last has arrived. */
@@ -33,18 +50,9 @@ export function whenRead<Result>(
 /** The address of a picture for an <img> or an <image>, with the file in it. */
 export type PictureSource = (ref: PictureRef) => string | Promise<string>;
 
-/** Inline pictures at once; asks `fetchBytes` once for each of the others. */
 export function createPictureSource(fetchBytes: FetchBytes): PictureSource {
-  const pending = new Map<string, Promise<string>>();
-  return (ref) => {
-    if (typeof ref.data === "string") return pngAddress(ref.data);
-    const known = pending.get(ref.sha256);
-    if (known) return known;
-    const fetched = fetchBytes(ref.sha256).then((bytes) => pngAddress(toBase64(bytes)));
-    pending.set(ref.sha256, fetched);
-    fetched.catch(() => pending.delete(ref.sha256));
-    return fetched;
-  };
+  const readInline = (_: PictureRef, data: string) => pngAddress(data);
+  return createSource(fetchBytes, readInline, (_, bytes) => pngAddress(toBase64(bytes)));
 }
 
 const pngAddress = (base64: string) => `data:image/png;base64,${base64}`;
@@ -74,7 +82,7 @@ function view(dtype: ArrayRef["dtype"], bytes: ArrayBuffer): Numbers {
   return new Uint8Array(bytes);
 }
 
-function fromBase64(text: string): ArrayBuffer {
+export function fromBase64(text: string): ArrayBuffer {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);

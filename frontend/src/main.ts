@@ -5,6 +5,7 @@ import "./styles/frame.css";
 import "./styles/form.css";
 import "./styles/segments.css";
 import "./styles/pages.css";
+import "./styles/markdown.css";
 import "./styles/people.css";
 import "./styles/narrow.css";
 import { applyTheme } from "./theme";

@@ -1,10 +1,10 @@
-import { derived, writable, type Readable } from "svelte/store";
+import { derived, writable } from "svelte/store";
+import { systemTheme } from "./systemTheme";
 
 export type Theme = "light" | "dark";
 export type ThemeChoice = Theme | "system";
 
 const KEY = "glassbench.theme";
-const dark = () => globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 
 function stored(): ThemeChoice {
   const value = localStorage.getItem(KEY);
@@ -12,16 +12,6 @@ function stored(): ThemeChoice {
 }
 
 export const themeChoice = writable<ThemeChoice>(stored());
-
-const systemTheme: Readable<Theme> = {
-  subscribe: (run) => {
-    const query = dark();
-    const tell = () => run(query?.matches ? "dark" : "light");
-    tell();
-    query?.addEventListener("change", tell);
-    return () => query?.removeEventListener("change", tell);
-  },
-};
 
 export const theme = derived([themeChoice, systemTheme], ([choice, system]): Theme =>
   choice === "system" ? system : choice,

@@ -31,28 +31,33 @@ export function toSvg(picture: SVGSVGElement): string {
 const PNG_SCALE = 2;
 
 export async function toPng(picture: SVGSVGElement): Promise<Blob> {
+  const canvas = await paint(picture);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The PNG came out empty."))));
+  });
+}
+
+/** The picture on a canvas of twice its size; the page counts as loading until then. */
+export async function paint(picture: SVGSVGElement): Promise<HTMLCanvasElement> {
   const address = URL.createObjectURL(new Blob([toSvg(picture)], { type: "image/svg+xml" }));
   try {
     const image = await loadImage(address);
-    return await paint(image, picture);
+    const canvas = document.createElement("canvas");
+    canvas.width = PNG_SCALE * Number(picture.getAttribute("width"));
+    canvas.height = PNG_SCALE * Number(picture.getAttribute("height"));
+    canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return canvas;
   } finally {
     URL.revokeObjectURL(address);
   }
 }
 
 function loadImage(address: string): Promise<HTMLImageElement> {
-  const image = new Image();
-  image.src = address;
-  return image.decode().then(() => image);
-}
-
-function paint(image: HTMLImageElement, picture: SVGSVGElement): Promise<Blob> {
-  const canvas = document.createElement("canvas");
-  canvas.width = PNG_SCALE * Number(picture.getAttribute("width"));
-  canvas.height = PNG_SCALE * Number(picture.getAttribute("height"));
-  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The PNG came out empty."))));
+    const image = new Image();
+    image.onload = () => resolve(image);
+    image.onerror = () => reject(new Error("The browser cannot draw this picture."));
+    image.src = address;
   });
 }
 

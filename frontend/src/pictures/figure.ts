@@ -27,6 +27,11 @@ export interface Figure {
   destroy(): void;
 }
 
+const sources = new WeakMap<Element, FigureSource>();
+
+/** What a figure element of the page shows; null: nothing yet. */
+export const sourceOf = (figure: Element) => sources.get(figure) ?? null;
+
 type Context = Pick<ViewContext, "run" | "state" | "announce" | "prefix">;
 
 const TABLES = "tables";
@@ -135,6 +140,7 @@ export function createFigure(
     legend: legend.node() as HTMLElement,
     update(next) {
       source = next;
+      sources.set(figure.node() as HTMLElement, next);
       figure.attr("hidden", null);
       for (const drawn of [tableButton, svgButton, pngButton])
         drawn.attr("hidden", next.svg ? null : "");

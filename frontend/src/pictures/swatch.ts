@@ -12,14 +12,14 @@ export interface Category {
   slot: number;
 }
 
-/** Strokes on a tile of 6 × 6, none for the first. */
+/** Strokes on a tile of 6 × 6, none for the first; all but their starts relative. */
 const PATTERNS = [
   "",
   "M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2",
-  "M3,0 V6",
-  "M0,3 H6",
+  "M3,0 v6",
+  "M0,3 h6",
   "M-1,5 l2,2 M0,0 l6,6 M5,-1 l2,2",
-  "M3,0 V6 M0,3 H6",
+  "M3,0 v6 M0,3 h6",
   "M0,0 l6,6 M6,0 l-6,6",
   "M2,3 h2 M3,2 v2",
 ] as const; // one more than there are colours
