@@ -21,7 +21,7 @@ frontend: frontend/dist/index.html
 frontend/node_modules/.stamp: frontend/package.json frontend/package-lock.json
 	npm --prefix frontend ci --no-audit --no-fund
 	@touch $@
-frontend/dist/index.html: frontend/node_modules/.stamp frontend/index.html frontend/vite.config.ts \
+frontend/dist/index.html: frontend/node_modules/.stamp frontend/index.html frontend/vite*.config.ts \
 		$(shell find frontend/src frontend/public -type f 2>/dev/null)
 	npm --prefix frontend run build
 

@@ -129,4 +129,5 @@ for (const method of methods) {
 await write("common", await compileCommon());
 await writeFile(path.join(target, "trace.json"), JSON.stringify(traceSchema()) + "\n");
 await write("socket", await compileAll(requireAll(await readJson("socket.json"))));
+await write("report", await compileAll(requireAll(await readJson("report.json"))));
 await write("api", astToString(await openapiTS(await readJson("openapi.json"))));

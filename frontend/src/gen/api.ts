@@ -76,10 +76,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * Runs
-         * @description The visitor's own runs, or those of a session.
-         */
+        /** Runs */
         get: operations["run_list"];
         put?: never;
         /** Create */
@@ -539,7 +536,7 @@ export interface components {
         };
         /**
          * RunOut
-         * @description A run as all see it who may read it.
+         * @description A run as its owner sees it.
          */
         RunOut: {
             /**
@@ -612,11 +609,6 @@ export interface components {
             params?: {
                 [key: string]: unknown;
             };
-            /**
-             * Session
-             * @description In which it is started; takes an editor.
-             */
-            session?: string | null;
         };
         /** EventOut */
         EventOut: {
@@ -646,7 +638,7 @@ export interface components {
         };
         /**
          * WorkerOut
-         * @description A worker that is there. `run` is shown to those who may read it.
+         * @description A worker that is there. `run` is shown to its owner only.
          */
         WorkerOut: {
             /** Name */
@@ -946,7 +938,6 @@ export interface operations {
             query?: {
                 limit?: number;
                 before?: string | null;
-                session?: string | null;
             };
             header?: never;
             path?: never;

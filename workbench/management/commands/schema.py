@@ -8,12 +8,13 @@ from django.core.management.base import BaseCommand
 
 from workbench.api import api
 from workbench.messages import socket_schema
+from workbench.reports.page import page_schema
 
 GEN = Path(__file__).resolve().parents[2] / "gen"
 
 
 class Command(BaseCommand):
-    help = "Write the schemas of methods, HTTP API and socket as JSON (imports torch)."
+    help = "Write the schemas of methods, HTTP API, socket and report as JSON (imports torch)."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--out", type=Path, default=GEN, help="Folder to write to.")
@@ -28,6 +29,7 @@ class Command(BaseCommand):
             write(out / "methods" / f"{stem}.json", schema)
         write(out / "openapi.json", api.get_openapi_schema(path_prefix="/api/"))
         write(out / "socket.json", socket_schema())
+        write(out / "report.json", page_schema())
 
 
 def method_schemas() -> dict[str, dict[str, Any]]:

@@ -1,0 +1,63 @@
+"""Reports of recorded runs, one of each method, for tests that load no model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench.reports.document import Comment, EventRecord, Panel, Report, RunRecord, Thread
+
+FIXTURES = Path(__file__).resolve().parents[1] / "frontend" / "tests" / "fixtures"
+METHODS = {
+    "centred": "reagent",
+    "graph_kv": "graph_kv",
+    "information_flow_text": "information_flow",
+    "information_flow": "information_flow",
+    "seg_similarity": "seg_similarity",
+    "cntp": "cntp",
+    "local_leap": "local_leap",
+}
+AT = "2026-01-02T03:04:05+00:00"
+
+
+def recorded_events(name: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads((FIXTURES / f"{name}.json").read_text())
+    return events
+
+
+def recorded_run(name: str, events: list[dict[str, Any]] | None = None) -> RunRecord:
+    """A finished run of these events, or of those recorded under the name."""
+    found = recorded_events(name) if events is None else events
+    return RunRecord(
+        id=f"00000000-0000-4000-8000-{list(METHODS).index(name):012}",
+        method=METHODS[name],
+        method_version="1",
+        model="demo-lm",
+        revision="0123456789abcdef",
+        params={"prompt": "Anna has the ball.", "seed": 3},
+        status="done",
+        error=None,
+        attempt=1,
+        created_at=AT,
+        started_at=AT,
+        finished_at=AT,
+        events=tuple(EventRecord(i, AT, json.dumps(e)) for i, e in enumerate(found, 1)),
+    )
+
+
+def recorded_report(**changes: Any) -> Report:
+    """A note, then a panel of each recorded run; two threads of comments."""
+    note = Panel(id="note", text="# What was found\n\nOne run of *each* method.")
+    runs = (Panel(id=name, text=f"Caption of {name}.", run=recorded_run(name)) for name in METHODS)
+    token = {"type": "token", "index": 3, "state": {"token": "3", "item": "position:3"}}
+    threads = (
+        Thread("t1", "centred", token, (Comment("c1", "ann", "Why so high?", AT),)),
+        Thread("t2", "note", {"type": "panel"}, (Comment("c2", "tom", "Agreed.", AT),), AT, "tom"),
+    )
+    given: dict[str, Any] = {
+        "title": "One of each",
+        "panels": (note, *runs),
+        "threads": threads,
+        "owner": "ann",
+        **changes,
+    }
+    return Report(**given)
