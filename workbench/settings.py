@@ -74,7 +74,6 @@ SECRET_KEY = _secret_key()
 
 # --- Django ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin.apps.SimpleAdminConfig",  # its pages are chosen in workbench/admin.py
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -323,6 +322,10 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# --- reports --------------------------------------------------------------------------------
+CHROMIUM = env.str("CHROMIUM", default="")
+CHROMIUM_SANDBOX = env.bool("CHROMIUM_SANDBOX", default=True)
 
 # --- limits ---------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20

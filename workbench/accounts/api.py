@@ -5,9 +5,7 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import BaseModel, Field
 
-from workbench.accounts.auth import guests
-from workbench.accounts.local import visitor_is_local
-from workbench.accounts.visitor import visitor
+from workbench.accounts.local import visitor, visitor_is_local
 
 router = Router(tags=["accounts"])
 
@@ -21,15 +19,14 @@ class Me(BaseModel):
     mfa: bool = Field(description="A second step is set up.")
 
 
-@router.get("/me", response=Me, operation_id="me", auth=guests)
+@router.get("/me", response=Me, operation_id="me")
 def me(request: HttpRequest) -> Me:
-    who = visitor(request)
-    user = who.user
+    user = visitor(request)
     return Me(
-        id=who.id,
-        username=who.name,
-        name=user.get_full_name() or who.name if user else who.name,
+        id=str(user.pk),
+        username=user.get_username(),
+        name=user.get_full_name() or user.get_username(),
         local=visitor_is_local(request),
-        staff=user is not None and user.is_staff,
-        mfa=user is not None and is_mfa_enabled(user),
+        staff=user.is_staff,
+        mfa=is_mfa_enabled(user),
     )

@@ -9,12 +9,11 @@ from ninja.responses import codes_4xx
 from pydantic import BaseModel, Field
 
 from analysis.events import SelfCheck
-from workbench.accounts.auth import guests
 from workbench.catalog.methods import MethodOut, method_list
 from workbench.catalog.selectors import model_get, model_list
 from workbench.messages import ErrorOut
 
-router = Router(tags=["catalog"], auth=guests)
+router = Router(tags=["catalog"])
 
 
 class ModelOut(BaseModel):
