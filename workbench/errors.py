@@ -58,6 +58,33 @@ class TooManyRuns(EdgeError):
     status = 429
 
 
+class TooManySessions(EdgeError):
+    code = "too_many_sessions"
+    status = 429
+
+
+class TooManySessionRuns(EdgeError):
+    code = "too_many_session_runs"
+    status = 429
+
+
+class TooManyMembers(EdgeError):
+    code = "too_many_members"
+    status = 429
+
+
+class TooManyLinks(EdgeError):
+    code = "too_many_links"
+    status = 429
+
+
+class TooManyTries(EdgeError):
+    """Asked too often within a minute."""
+
+    code = "too_many_tries"
+    status = 429
+
+
 class TooManyUploads(EdgeError):
     code = "too_many_uploads"
     status = 429
@@ -68,6 +95,36 @@ class SessionNotFound(EdgeError):
 
     code = "session_not_found"
     status = 404
+
+
+class SessionIdTaken(EdgeError):
+    code = "session_id_taken"
+    status = 409
+
+
+class LinkNotFound(EdgeError):
+    """Unknown, expired, revoked: the answer is the same."""
+
+    code = "link_not_found"
+    status = 404
+
+
+class MemberNotFound(EdgeError):
+    code = "member_not_found"
+    status = 404
+
+
+class UserNotFound(EdgeError):
+    """The body names an account that there is not."""
+
+    code = "user_not_found"
+
+
+class OwnerIsMember(EdgeError):
+    """The owner of a session needs no other role in it."""
+
+    code = "owner_is_member"
+    status = 409
 
 
 class RoleMissing(EdgeError):

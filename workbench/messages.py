@@ -12,6 +12,10 @@ Ordinal = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 StatusWord = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
+RoleWord = Literal["viewer", "commenter", "editor", "owner"]
+GoneWord = Literal["revoked", "expired", "removed", "deleted"]
+
+
 class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,7 +30,7 @@ class ErrorOut(BaseModel):
 
 
 class RunOut(BaseModel):
-    """A run as its owner sees it."""
+    """A run as all see it who may read it."""
 
     id: UUID
     owner: str
@@ -44,6 +48,22 @@ class RunOut(BaseModel):
     finished_at: datetime | None
     cached_from: UUID | None = Field(description="The run that gave the events of this one.")
     cache_key: str | None
+
+
+class SessionOut(BaseModel):
+    """A session as a visitor sees it; its content is the document of the same id."""
+
+    id: UUID
+    title: str
+    owner: str
+    role: RoleWord = Field(description="Of the visitor who asks.")
+    created_at: datetime
+    changed_at: datetime
+    archived_at: datetime | None
+    template: bool
+    imported: dict[str, Any] | None = Field(description="Where an imported bundle comes from.")
+    runs: list[UUID] = Field(description="In the order in which they came.")
+    members: int = Field(description="People with an account, the owner among them.")
 
 
 class StatusEvent(BaseModel):
@@ -70,6 +90,18 @@ class Unwatch(Message):
     run: UUID
 
 
+class WatchSession(Message):
+    """Send the session's snapshot, now and whenever it changes."""
+
+    type: Literal["watch_session"]
+    session: UUID
+
+
+class UnwatchSession(Message):
+    type: Literal["unwatch_session"]
+    session: UUID
+
+
 class Ping(Message):
     type: Literal["ping"]
 
@@ -92,6 +124,21 @@ class RunMessage(Message):
     run: RunOut
 
 
+class SessionMessage(Message):
+    """A snapshot: at watch, and whenever title, role or runs change."""
+
+    type: Literal["session"] = "session"
+    session: SessionOut
+
+
+class SessionGone(Message):
+    """The session is no longer open to this page, which watches it no more."""
+
+    type: Literal["session_gone"] = "session_gone"
+    session: UUID
+    code: GoneWord
+
+
 class ErrorMessage(Message):
     """A refusal; the socket stays open."""
 
@@ -100,20 +147,23 @@ class ErrorMessage(Message):
     message: str
     remedy: str
     run: UUID | None = None
+    session: UUID | None = None
 
 
 class Pong(Message):
     type: Literal["pong"] = "pong"
 
 
-ClientMessage = Annotated[Watch | Unwatch | Ping, Field(discriminator="type")]
+AnyClientMessage = Watch | Unwatch | WatchSession | UnwatchSession | Ping
+ClientMessage = Annotated[AnyClientMessage, Field(discriminator="type")]
 ServerMessage = Annotated[
-    EventMessage | RunMessage | ErrorMessage | Pong, Field(discriminator="type")
+    EventMessage | RunMessage | SessionMessage | SessionGone | ErrorMessage | Pong,
+    Field(discriminator="type"),
 ]
-_CLIENT: TypeAdapter[Watch | Unwatch | Ping] = TypeAdapter(ClientMessage)
+_CLIENT: TypeAdapter[AnyClientMessage] = TypeAdapter(ClientMessage)
 
 
-def read_message(text: str) -> Watch | Unwatch | Ping:
+def read_message(text: str) -> AnyClientMessage:
     """A message of the page. Raises InvalidMessage."""
     try:
         return _CLIENT.validate_json(text)
@@ -122,7 +172,8 @@ def read_message(text: str) -> Watch | Unwatch | Ping:
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidMessage(
             f"{where or 'message'}: {first['msg']}.",
-            remedy="Send watch {run, attempt, after}, unwatch {run} or ping.",
+            remedy="Send watch {run, attempt, after}, unwatch {run}, watch_session {session}, "
+            "unwatch_session {session} or ping.",
         ) from None
 
 

@@ -74,6 +74,7 @@ SECRET_KEY = _secret_key()
 
 # --- Django ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "django.contrib.admin.apps.SimpleAdminConfig",  # its pages are chosen in workbench/admin.py
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

@@ -1,8 +1,10 @@
 """Addresses. What is neither API nor file is the front end's page."""
 
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from workbench import pages
+from workbench.admin import site
 from workbench.api import api, not_found
 
 urlpatterns = [
@@ -10,5 +12,7 @@ urlpatterns = [
     re_path(r"^api(?:/.*)?$", not_found),
     path("healthz", pages.health),
     path("", include("workbench.accounts.urls")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", site.urls),
     re_path(r"^(?!static/|ws$|ws/).*$", pages.index),
 ]

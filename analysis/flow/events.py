@@ -48,6 +48,10 @@ class FlowRow(Event):
     """What a group gets from each group before it; rows come from the last to the first."""
 
     kind: Literal["flow_row"] = "flow_row"
+    layer: int | None = Field(
+        default=None,
+        description="The only layer in which it is cut; null: all layers of the matrix.",
+    )
     row: int = Field(description="The group that reads, A; a list has one entry per group B < A.")
     delta_logprob: list[float] = Field(
         description="Change of the target's log-probability when the edges B → A are cut, nats."

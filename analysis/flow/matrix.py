@@ -4,7 +4,7 @@ Shapes: G groups, B rows, S positions from a block's first query on, D width.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,13 +37,20 @@ def target_row(trunk: Trunk) -> Row:
     return Row(delta.tolist(), change.tolist())
 
 
-def fill_matrix(trunk: Trunk, rows: dict[int, Row]) -> Iterator[Event]:
-    """Yield every row from the last to the first and put it into `rows`, which may hold some."""
+def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None) -> Iterator[Event]:
+    """Yield every row from the last to the first and put it into `rows`, which may hold some.
+
+    `layer` is the only one that is cut; by default the case says which are.
+    """
     case = trunk.case
+    if layer is not None:
+        case = replace(case, layers=(layer,))
+        trunk = replace(trunk, case=case)
+    where = "" if layer is None else f" in layer {layer}"
     last = len(case.groups) - 1
     pairs = [(query, key) for query in range(last, 0, -1) for key in range(query)]
     if last in rows:
-        yield _event(last, rows[last])
+        yield _event(layer, last, rows[last])
         pairs = pairs[last:]
     arrays = {query: (np.zeros(query), np.zeros(query)) for query, _ in pairs}
     done, total = last * (last + 1) // 2 - len(pairs), last * (last + 1) // 2
@@ -56,9 +63,10 @@ def fill_matrix(trunk: Trunk, rows: dict[int, Row]) -> Iterator[Event]:
             if not left[query]:
                 delta, change = arrays[query]
                 rows[query] = Row(delta.tolist(), change.tolist())
-                yield _event(query, rows[query])
+                yield _event(layer, query, rows[query])
         done += len(block)
-        yield Progress(stage="cutting each group from each", done=done, total=total, unit="cuts")
+        stage = f"cutting each group from each{where}"
+        yield Progress(stage=stage, done=done, total=total, unit="cuts")
 
 
 def flow_event(trunk: Trunk, rows: dict[int, Row]) -> Flow:
@@ -135,5 +143,5 @@ def state_change(before_SD: torch.Tensor, after_SD: torch.Tensor) -> float:
     return max(0.0, float((1 - cosine_S).mean()))
 
 
-def _event(query: int, row: Row) -> FlowRow:
-    return FlowRow(row=query, delta_logprob=row.delta, state_change=row.change)
+def _event(layer: int | None, query: int, row: Row) -> FlowRow:
+    return FlowRow(layer=layer, row=query, delta_logprob=row.delta, state_change=row.change)

@@ -57,6 +57,12 @@ class FlowParams(TextParams):
         description="What each group passes to each other: every pair cut, one at a time.",
         json_schema_extra=_extra("Analyses"),
     )
+    matrix_layers: bool = Field(
+        default=False,
+        description="The matrix once more for each of its layers, cut in that layer alone: as many "
+        "times the work.",
+        json_schema_extra=_extra("Analyses"),
+    )
     knockout: bool = Field(
         default=True,
         description="Curves over layers: some sources cut from the target in a window of layers.",

@@ -67,6 +67,10 @@ def _cuts(trunk: Trunk, found: Shares | None, named: list[Places], meter: Meter)
         yield from fill_matrix(trunk, rows)
         yield flow_event(trunk, rows)
         meter.book("matrix")
+    if params.matrix and params.matrix_layers:
+        for layer in case.layers or range(case.model.info.layers):
+            yield from fill_matrix(trunk, {}, layer=layer)
+        meter.book("matrix by layer")
     if params.knockout:
         yield from curves(trunk, sources_of(case, rows[last]))
         meter.book("knockout")

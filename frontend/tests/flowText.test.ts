@@ -147,6 +147,35 @@ describe("the matrix", () => {
     expect(figure(partial.root, "matrix").textContent).toContain("not cut yet");
   });
 
+  it("shows the cuts of one layer alone where these were made", () => {
+    const { root, play, context } = onStage();
+    const slider = () =>
+      figure(root, "matrix").querySelector("input[type=range]") as HTMLInputElement;
+    play(EVENTS);
+    expect(slider().closest("label")?.hidden).toBe(true);
+    const alone = [1, 3].flatMap((layer) =>
+      [...ROWS.values()].map((row) => ({
+        ...row,
+        layer,
+        delta_logprob: row.delta_logprob.map(() => -layer),
+      })),
+    );
+    play(alone);
+    expect(slider().closest("label")?.hidden).toBe(false);
+    slider().value = "2";
+    slider().dispatchEvent(new Event("input"));
+    expect(context.state.get("cut")).toBe("2");
+    const matrix = matrixIn(root, "matrix");
+    matrix.dispatchEvent(new MouseEvent("pointermove", at(matrix, LAST, STRONGEST)));
+    const text = figure(root, "matrix").textContent;
+    expect(text).toMatch(/answer −3(\.0+)? nats/);
+    expect(text).toContain("in layers 3, heads");
+    slider().value = "0";
+    slider().dispatchEvent(new Event("input"));
+    expect(context.state.get("cut")).toBeNull();
+    expect(figure(root, "matrix").textContent).toContain("Control: ");
+  });
+
   it("lights up what is hovered in the text, on the reader's row", () => {
     const { root, context } = played();
     context.selection.hover({ kind: "position", index: startOf(2) });

@@ -397,10 +397,10 @@ describe("a session that is gone", () => {
     const { say, feed } = createRoom("viewer");
     localStorage.setItem(`glassbench.seen.${SESSION}`, "{}");
     say({ type: "thread", thread: threadAt() });
-    say({ type: "session_gone", session: SESSION, code: "link_revoked" });
-    expect([feed.session, feed.threads, feed.gone]).toEqual([null, [], "link_revoked"]);
-    show(Gone, { session: SESSION, code: "link_revoked" });
-    expect(said()).toContain("You may no longer see this session");
+    say({ type: "session_gone", session: SESSION, code: "revoked" });
+    expect([feed.session, feed.threads, feed.gone]).toEqual([null, [], "revoked"]);
+    show(Gone, { session: SESSION, code: "revoked" });
+    expect(said()).toContain("Your link was revoked");
     expect(localStorage).toHaveLength(0);
   });
 });

@@ -5,7 +5,9 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import BaseModel, Field
 
-from workbench.accounts.local import visitor, visitor_is_local
+from workbench.accounts.auth import guests
+from workbench.accounts.local import visitor_is_local
+from workbench.accounts.visitor import visitor
 
 router = Router(tags=["accounts"])
 
@@ -19,14 +21,15 @@ class Me(BaseModel):
     mfa: bool = Field(description="A second step is set up.")
 
 
-@router.get("/me", response=Me, operation_id="me")
+@router.get("/me", response=Me, operation_id="me", auth=guests)
 def me(request: HttpRequest) -> Me:
-    user = visitor(request)
+    who = visitor(request)
+    user = who.user
     return Me(
-        id=str(user.pk),
-        username=user.get_username(),
-        name=user.get_full_name() or user.get_username(),
+        id=who.id,
+        username=who.name,
+        name=user.get_full_name() or who.name if user else who.name,
         local=visitor_is_local(request),
-        staff=user.is_staff,
-        mfa=is_mfa_enabled(user),
+        staff=user is not None and user.is_staff,
+        mfa=user is not None and is_mfa_enabled(user),
     )

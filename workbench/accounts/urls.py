@@ -5,7 +5,7 @@ from allauth.mfa.base import views as second_factor
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from allauth.socialaccount import views as allauth_social
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from workbench.accounts import oidc, views
@@ -15,7 +15,7 @@ SSO = {"provider_id": "sso"}
 
 login = [
     path("login", as_stranger(allauth_account.login), name="account_login"),
-    path("logout", allauth_account.logout, name="account_logout"),
+    path("logout", views.logout, name="account_logout"),
     path("login/inactive", allauth_account.account_inactive, name="account_inactive"),
     path("login/code", as_stranger(second_factor.authenticate), name="mfa_authenticate"),
     path("login/again", not_local(allauth_account.reauthenticate), name="account_reauthenticate"),
@@ -34,14 +34,16 @@ password = [
         allauth_account.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
-    path(
-        "password/<str:uidb36>-<str:key>",
+    re_path(
+        r"^password/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[\w-]+)$",
         as_stranger(allauth_account.password_reset_from_key),
         name="account_reset_password_from_key",
     ),
 ]
 account = [
     path("account", views.account, name="account"),
+    path("account/export", views.export, name="account_export"),
+    path("account/delete", views.delete, name="account_delete"),
     path("account/logins", not_local(views.logins_end), name="usersessions_list"),
     path(
         "account/password",

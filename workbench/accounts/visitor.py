@@ -32,12 +32,13 @@ class Visitor:
     guest: str = ""
 
     @property
-    def name(self) -> str:
-        return self.user.get_username() if self.user else f"Guest {self.guest[:4]}"
+    def id(self) -> str:
+        """The same in each socket and request of one person."""
+        return str(self.user.pk) if self.user else f"guest-{self.guest}"
 
     @property
-    def known(self) -> bool:
-        return self.user is not None or bool(self.links)
+    def name(self) -> str:
+        return self.user.get_username() if self.user else f"Guest {self.guest[:4]}"
 
     @property
     def account(self) -> User:
@@ -79,11 +80,23 @@ def standing_links(prefix: str = "") -> Q:
 
 def sessions_readable(visitor: Visitor) -> QuerySet[Session]:
     """Sessions in which the visitor has any role."""
-    links = SessionLink.objects.filter(standing_links(), pk__in=visitor.links)
+    return sessions_with_role(visitor, Role.VIEWER)
+
+
+def sessions_with_role(visitor: Visitor, needs: Role) -> QuerySet[Session]:
+    """Sessions in which the visitor has at least that role."""
+    roles = [role for role in Role if role.allows(needs)]
+    links = _links(visitor).filter(role__in=roles)
     allowed = Q(pk__in=links.values("session"))
     if visitor.user:
-        allowed |= Q(owner=visitor.user) | Q(pk__in=_memberships(visitor.user).values("session"))
+        named = _memberships(visitor.user).filter(role__in=roles)
+        allowed |= Q(owner=visitor.user) | Q(pk__in=named.values("session"))
     return Session.objects.filter(allowed)
+
+
+def is_admitted(visitor: Visitor) -> bool:
+    """Whether anything at all is there for the visitor: an account, or a link that stands."""
+    return visitor.user is not None or _links(visitor).exists()
 
 
 def session_grants(visitor: Visitor, sessions: Collection[Session]) -> dict[UUID, list[Grant]]:
@@ -95,15 +108,17 @@ def session_grants(visitor: Visitor, sessions: Collection[Session]) -> dict[UUID
                 grants[session.pk].append(Grant(Role.OWNER))
         for member in _memberships(visitor.user).filter(session__in=grants).select_related("link"):
             grants[member.session_id].append(Grant(Role(member.role), member.link))
-    links = SessionLink.objects.filter(standing_links(), pk__in=visitor.links, session__in=grants)
-    for link in links:
+    for link in _links(visitor).filter(session__in=grants):
         grants[link.session_id].append(Grant(Role(link.role), link))
     return grants
 
 
 def session_grant(visitor: Visitor, session: Session) -> Grant | None:
+    return best_grant(session_grants(visitor, [session])[session.pk])
+
+
+def best_grant(grants: Collection[Grant]) -> Grant | None:
     """The highest; of equal ones that which hangs on no link."""
-    grants = session_grants(visitor, [session])[session.pk]
     return max(grants, key=lambda grant: (grant.role.rank, grant.link is None), default=None)
 
 
@@ -111,6 +126,10 @@ def session_role(visitor: Visitor, session: Session) -> Role | None:
     """None: the session is not there for this visitor."""
     grant = session_grant(visitor, session)
     return grant.role if grant else None
+
+
+def _links(visitor: Visitor) -> QuerySet[SessionLink]:
+    return SessionLink.objects.filter(standing_links(), pk__in=visitor.links)
 
 
 def _memberships(user: User) -> QuerySet[SessionMember]:

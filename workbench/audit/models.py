@@ -10,6 +10,7 @@ class Action(models.TextChoices):
     LOGIN_FAILED = "login_failed"
     LOGINS_ENDED = "logins_ended"
     PASSWORD_CHANGED = "password_changed"
+    PASSWORD_LINK_MADE = "password_link_made"
     MFA_ADDED = "mfa_added"
     MFA_REMOVED = "mfa_removed"
     RECOVERY_CODES_MADE = "recovery_codes_made"

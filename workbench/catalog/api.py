@@ -9,11 +9,12 @@ from ninja.responses import codes_4xx
 from pydantic import BaseModel, Field
 
 from analysis.events import SelfCheck
+from workbench.accounts.auth import guests
 from workbench.catalog.methods import MethodOut, method_list
 from workbench.catalog.selectors import model_get, model_list
 from workbench.messages import ErrorOut
 
-router = Router(tags=["catalog"])
+router = Router(tags=["catalog"], auth=guests)
 
 
 class ModelOut(BaseModel):

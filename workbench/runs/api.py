@@ -10,7 +10,8 @@ from ninja import Router, Status
 from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.accounts.local import visitor
+from workbench.accounts.auth import guests
+from workbench.accounts.visitor import visitor
 from workbench.answers import unchanging
 from workbench.messages import ErrorOut, RunOut
 from workbench.runs import flags
@@ -21,16 +22,19 @@ from workbench.runs.selectors import (
     picture_read,
     run_get,
     run_list,
+    run_own,
     run_snapshot,
     run_snapshots,
-    runs_owned,
+    run_stoppable,
+    runs_kept,
 )
-from workbench.runs.services import run_cancel, run_create, run_delete
+from workbench.runs.services import run_cancel, run_delete, run_start
+from workbench.sessions.selectors import session_get
 
 EVENTS_PER_REQUEST = 1000
 Place = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
-router = Router(tags=["runs"])
+router = Router(tags=["runs"], auth=guests)
 
 
 class RunIn(BaseModel):
@@ -42,6 +46,7 @@ class RunIn(BaseModel):
     method: str = Field(max_length=100)
     model: str = Field(max_length=300)
     params: dict[str, Any] = Field(default_factory=dict)
+    session: UUID | None = Field(None, description="In which it is started; takes an editor.")
 
 
 class EventOut(BaseModel):
@@ -59,7 +64,7 @@ class EventsOut(BaseModel):
 
 
 class WorkerOut(BaseModel):
-    """A worker that is there. `run` is shown to its owner only."""
+    """A worker that is there. `run` is shown to those who may read it."""
 
     name: str
     state: str = Field(description="starting: loads what it needs; ready.")
@@ -76,8 +81,9 @@ class WorkersOut(BaseModel):
     "/runs", response={200: RunOut, 201: RunOut, codes_4xx: ErrorOut}, operation_id="run_create"
 )
 def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
-    run, made = run_create(
-        owner=visitor(request),
+    run, made = run_start(
+        visitor=visitor(request),
+        session=body.session,
         run=body.id,
         method=body.method,
         model=body.model,
@@ -87,28 +93,32 @@ def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
 
 
 @router.get("/runs", response={200: list[RunOut], codes_4xx: ErrorOut}, operation_id="run_list")
-def runs(request: HttpRequest, limit: int = 50, before: str | None = None) -> list[RunOut]:
-    found = run_list(owner=visitor(request), limit=page_limit(limit, most=200), before=before)
-    return run_snapshots(found)
+def runs(
+    request: HttpRequest, limit: int = 50, before: str | None = None, session: UUID | None = None
+) -> list[RunOut]:
+    """The visitor's own runs, or those of a session."""
+    who, most = visitor(request), page_limit(limit, most=200)
+    of = session_get(visitor=who, session=session) if session else None
+    return run_snapshots(run_list(visitor=who, limit=most, before=before, session=of))
 
 
 @router.get("/runs/{run_id}", response={200: RunOut, codes_4xx: ErrorOut}, operation_id="run_get")
 def get(request: HttpRequest, run_id: str) -> RunOut:
-    return run_snapshot(run_get(owner=visitor(request), run=run_id))
+    return run_snapshot(run_get(visitor=visitor(request), run=run_id))
 
 
 @router.post(
     "/runs/{run_id}/cancel", response={200: RunOut, codes_4xx: ErrorOut}, operation_id="run_cancel"
 )
 def cancel(request: HttpRequest, run_id: str) -> RunOut:
-    return run_snapshot(run_cancel(run=run_get(owner=visitor(request), run=run_id)))
+    return run_snapshot(run_cancel(run=run_stoppable(visitor=visitor(request), run=run_id)))
 
 
 @router.delete(
     "/runs/{run_id}", response={204: None, codes_4xx: ErrorOut}, operation_id="run_delete"
 )
 def delete(request: HttpRequest, run_id: str) -> Status[None]:
-    run_delete(run=run_get(owner=visitor(request), run=run_id))
+    run_delete(run=run_own(visitor=visitor(request), run=run_id))
     return Status(204, None)
 
 
@@ -119,7 +129,7 @@ def delete(request: HttpRequest, run_id: str) -> Status[None]:
 )
 def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place = 0) -> EventsOut:
     """Events of an attempt (0: the latest) that follow `after`."""
-    run = run_get(owner=visitor(request), run=run_id)
+    run = run_get(visitor=visitor(request), run=run_id)
     attempt = attempt or run.attempt
     found = event_list(run=run, attempt=attempt, after=after, limit=EVENTS_PER_REQUEST + 1)
     shown = [
@@ -134,7 +144,7 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
 )
 def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     """The PNG file of a picture; it never changes."""
-    content = picture_read(owner=visitor(request), sha256=sha256)
+    content = picture_read(visitor=visitor(request), sha256=sha256)
     return unchanging(request, sha256, content, "image/png")
 
 
@@ -143,7 +153,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
 )
 def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
     """The bytes of an array, little-endian and row-major; they never change."""
-    content = artifact_read(owner=visitor(request), sha256=sha256)
+    content = artifact_read(visitor=visitor(request), sha256=sha256)
     return unchanging(request, sha256, content, "application/octet-stream")
 
 
@@ -151,11 +161,11 @@ def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
 def workers(request: HttpRequest) -> WorkersOut:
     """The workers that are there; none: nothing is being worked on."""
     states = flags.worker_list()
-    busy = [state["run"] for state in states if state["run"]]
-    own = runs_owned(owner=visitor(request), runs=busy)
-    return WorkersOut(workers=[_worker(state, own) for state in states])
+    busy = [UUID(state["run"]) for state in states if state["run"]]
+    shown = runs_kept(visitor=visitor(request), runs=busy)
+    return WorkersOut(workers=[_worker(state, shown) for state in states])
 
 
-def _worker(state: dict[str, Any], own: set[str]) -> WorkerOut:
-    run = state["run"]
-    return WorkerOut(**{**state, "run": run if run in own else None}, busy=run is not None)
+def _worker(state: dict[str, Any], shown: set[UUID]) -> WorkerOut:
+    run = UUID(state["run"]) if state["run"] else None
+    return WorkerOut(**{**state, "run": run if run in shown else None}, busy=run is not None)

@@ -8,6 +8,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from analysis.events import ArrayRef, Event, array_bytes, content_ref, inline_ref
@@ -16,6 +17,7 @@ from workbench.errors import EventTooLarge
 from workbench.runs.models import Artifact
 
 UNUSED_FOR = timedelta(hours=1)  # a worker may be about to refer to an array it has just saved
+SETTLED_AFTER = timedelta(minutes=1)  # the same, where somebody waits for the array to be gone
 
 
 class EventStore:
@@ -78,10 +80,19 @@ def artifact_save(*, sha256: str, content: bytes) -> None:
 
 def artifacts_prune() -> int:
     """Delete arrays that no run refers to any more; the number deleted."""
-    unused = Artifact.objects.filter(runs=None, used_at__lt=timezone.now() - UNUSED_FOR)
-    pruned = 0
-    for artifact in unused:
+    return _delete(Artifact.objects.filter(used_at__lt=timezone.now() - UNUSED_FOR))
+
+
+def artifacts_delete(*, hashes: list[str]) -> int:
+    """Delete those of the arrays that no run refers to; what is too fresh is left to the prune."""
+    settled = timezone.now() - SETTLED_AFTER
+    return _delete(Artifact.objects.filter(pk__in=hashes, used_at__lt=settled))
+
+
+def _delete(candidates: QuerySet[Artifact]) -> int:
+    deleted = 0
+    for artifact in candidates.filter(runs=None):
         if Artifact.objects.filter(pk=artifact.pk, runs=None).delete()[0]:
             default_storage.delete(artifact.storage_name)
-            pruned += 1
-    return pruned
+            deleted += 1
+    return deleted

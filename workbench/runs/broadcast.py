@@ -20,14 +20,13 @@ def run_group(run: UUID) -> str:
     return f"run.{run}"
 
 
-def broadcast_events(*, run: UUID, owner: int, attempt: int, first: int, frames: list[str]) -> None:
+def broadcast_events(*, run: UUID, attempt: int, first: int, frames: list[str]) -> None:
     """Events `first`, `first` + 1, … of an attempt, as the texts that the socket sends."""
-    _send(
+    group_send(
         run_group(run),
         {
             "type": "run.events",
             "run": str(run),
-            "owner": owner,
             "attempt": attempt,
             "first": first,
             "frames": frames,
@@ -37,15 +36,16 @@ def broadcast_events(*, run: UUID, owner: int, attempt: int, first: int, frames:
 
 def broadcast_run(run: UUID) -> None:
     """The run's snapshot has changed."""
-    _send(run_group(run), {"type": "run.changed", "run": str(run)})
+    group_send(run_group(run), {"type": "run.changed", "run": str(run)})
 
 
 def broadcast_queue() -> None:
     """Positions in the queue have changed."""
-    _send(QUEUE_GROUP, {"type": "queue.changed"})
+    group_send(QUEUE_GROUP, {"type": "queue.changed"})
 
 
-def _send(group: str, message: dict[str, Any]) -> None:
+def group_send(group: str, message: dict[str, Any]) -> None:
+    """Never raises: what is lost is read later."""
     layer = get_channel_layer()
     assert layer is not None
     sending = asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop())

@@ -2,39 +2,51 @@
 
 Redis tells at most once; the database is the truth. A watch first joins the run's group, then
 reads what there is, then forwards what arrives. A number that is missing, or two seconds
-without news of an unfinished run, lead back to the database.
+without news of an unfinished run, lead back to the database. What a page may see is asked when it
+watches, again at once when somebody's access changes, and again every two seconds.
 """
 
 import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import redis
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import DatabaseError
 
 from analysis.errors import GlassbenchError
-from workbench.accounts.sessions import login_stands
+from workbench.accounts.visitor import Visitor, is_admitted, socket_visitor
 from workbench.errors import InvalidMessage, LoginRequired, RunNotFound, TooManyWatches
 from workbench.messages import (
     ErrorMessage,
+    Message,
     Pong,
     RunMessage,
     RunOut,
     Unwatch,
+    UnwatchSession,
     Watch,
+    WatchSession,
     event_frame,
     read_message,
 )
 from workbench.runs.broadcast import QUEUE_GROUP, run_group
 from workbench.runs.models import TERMINAL
-from workbench.runs.selectors import PAGE_EVENTS, event_list, run_get, run_snapshot
+from workbench.runs.selectors import (
+    PAGE_EVENTS,
+    event_list,
+    run_get,
+    run_not_found,
+    run_snapshot,
+    runs_kept,
+)
+from workbench.sessions.broadcast import ACCESS_GROUP
+from workbench.sessions.watching import SessionWatches
 
 REREAD_SECONDS = 2.0
 CLOSE_LOGIN = 4401
@@ -75,9 +87,9 @@ class Page:
 
 
 @database_sync_to_async
-def read_page(owner: AbstractBaseUser, run: UUID, attempt: int, after: int) -> Page:
+def read_page(visitor: Visitor, run: UUID, attempt: int, after: int) -> Page:
     """Raises RunNotFound."""
-    found = run_get(owner=owner, run=run)
+    found = run_get(visitor=visitor, run=run)
     after = after if attempt == found.attempt else 0
     rows = event_list(run=found, attempt=found.attempt, after=after)
     frames = [
@@ -95,12 +107,14 @@ class RunConsumer(AsyncWebsocketConsumer):
         self.ticker: asyncio.Task[None] | None = None
         # Held while a watch is brought up to date, so that two updates do not interleave.
         self.lock = asyncio.Lock()
-        self.user = cast(AbstractBaseUser, self.scope["user"])
+        self.sessions = SessionWatches(self)
         await self.accept()
-        if not self.user.is_authenticated:
+        self.visitor = await socket_visitor(self.scope)
+        if not await database_sync_to_async(is_admitted)(self.visitor):
             await self._refuse_login()
             return
-        await self.channel_layer.group_add(QUEUE_GROUP, self.channel_name)
+        await self.group_join(QUEUE_GROUP)
+        await self.group_join(ACCESS_GROUP)
         self.ticker = asyncio.create_task(self._reread())
 
     async def disconnect(self, code: int) -> None:
@@ -109,34 +123,51 @@ class RunConsumer(AsyncWebsocketConsumer):
         self.ticker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.ticker
-        for group in (QUEUE_GROUP, *map(run_group, self.watches)):
-            await self.channel_layer.group_discard(group, self.channel_name)
+        await self._forget_all()
+        for group in (QUEUE_GROUP, ACCESS_GROUP):
+            await self.group_leave(group)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        run: UUID | None = None
+        named: dict[str, UUID] = {}
         try:
             message = _read(text_data)
-            run = getattr(message, "run", None)
+            named = message.model_dump(include={"run", "session"})
             async with self.lock:
                 await self._answer(message)
         except GlassbenchError as error:
-            await self._send_error(error, run)
+            await self._send_error(error, **named)
+
+    # --- what session watches need ---------------------------------------------------------------
+
+    async def group_join(self, group: str) -> None:
+        await self.channel_layer.group_add(group, self.channel_name)
+
+    async def group_leave(self, group: str) -> None:
+        await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def send_message(self, message: Message) -> None:
+        await self.send(message.model_dump_json())
 
     # --- from the page ------------------------------------------------------------------------
 
     async def _answer(self, message: Any) -> None:
-        if isinstance(message, Watch):
-            await self._watch(message)
-        elif isinstance(message, Unwatch):
-            await self._forget(message.run)
-        else:
-            await self.send(Pong().model_dump_json())
+        match message:
+            case Watch():
+                await self._watch(message)
+            case Unwatch():
+                await self._forget(message.run)
+            case WatchSession():
+                await self.sessions.watch(self.visitor, message.session)
+            case UnwatchSession():
+                await self.sessions.forget(message.session)
+            case _:
+                await self.send_message(Pong())
 
     async def _watch(self, message: Watch) -> None:
         if message.run not in self.watches:
             await self._make_room()
-        await database_sync_to_async(run_get)(owner=self.user, run=message.run)
-        await self.channel_layer.group_add(run_group(message.run), self.channel_name)
+        await database_sync_to_async(run_get)(visitor=self.visitor, run=message.run)
+        await self.group_join(run_group(message.run))
         watched = Watched(message.run, message.attempt, message.after)
         self.watches[message.run] = watched
         await self._catch_up(watched)
@@ -156,16 +187,19 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def _forget(self, run: UUID) -> None:
         if self.watches.pop(run, None):
-            await self.channel_layer.group_discard(run_group(run), self.channel_name)
+            await self.group_leave(run_group(run))
+
+    async def _forget_all(self) -> None:
+        await self.sessions.forget_all()
+        for run in list(self.watches):
+            await self._forget(run)
 
     # --- from the channel layer ---------------------------------------------------------------
 
     async def run_events(self, message: dict[str, Any]) -> None:
         async with self.lock:
             watched = self.watches.get(UUID(message["run"]))
-            if watched is None or message["owner"] != self.user.pk:
-                return
-            if message["attempt"] < watched.attempt:
+            if watched is None or message["attempt"] < watched.attempt:
                 return
             watched.start(message["attempt"])
             if message["first"] > watched.seq + 1:
@@ -186,6 +220,19 @@ class RunConsumer(AsyncWebsocketConsumer):
                 if watched.snapshot and watched.snapshot.status == "queued":
                     await self._catch_up(watched)
 
+    async def session_changed(self, message: dict[str, Any]) -> None:
+        async with self.lock:
+            await self.sessions.look(self.visitor)
+
+    async def session_access(self, message: dict[str, Any]) -> None:
+        async with self.lock:
+            await self._check_access()
+
+    async def access_changed(self, message: dict[str, Any]) -> None:
+        """Runs may be watched without their session."""
+        if UUID(message["session"]) not in self.sessions.seen:
+            await self.session_access(message)
+
     # --- from the database --------------------------------------------------------------------
 
     async def _reread(self) -> None:
@@ -197,22 +244,35 @@ class RunConsumer(AsyncWebsocketConsumer):
                 log.warning("Could not read runs for a page, will try again: %s", error)
 
     async def _look(self) -> None:
-        if not await login_stands(dict(self.scope)):
-            await self._refuse_login()
-            return
         async with self.lock:
+            await self._check_access()
             for watched in list(self.watches.values()):
                 if not watched.finished:
                     await self._catch_up(watched)
+
+    async def _check_access(self) -> None:
+        """Ask anew who this is, and forget what is no longer theirs to see."""
+        fresh = await socket_visitor(self.scope)
+        if fresh.user != self.visitor.user:
+            await self._refuse_login()
+            return
+        self.visitor = fresh
+        await self.sessions.look(fresh)
+        kept = await database_sync_to_async(runs_kept)(visitor=fresh, runs=self.watches)
+        for run in set(self.watches) - kept:
+            await self._forget(run)
+            await self._send_error(run_not_found(run), run=run)
+        if not await database_sync_to_async(is_admitted)(fresh):
+            await self._refuse_login()
 
     async def _catch_up(self, watched: Watched) -> None:
         """Send the snapshot if it has changed, and all events not seen yet."""
         while True:
             try:
-                page = await read_page(self.user, watched.run, watched.attempt, watched.seq)
+                page = await read_page(self.visitor, watched.run, watched.attempt, watched.seq)
             except RunNotFound as error:  # deleted meanwhile
                 await self._forget(watched.run)
-                await self._send_error(error, watched.run)
+                await self._send_error(error, run=watched.run)
                 return
             await self._send_page(watched, page)
             if not page.full:
@@ -221,30 +281,32 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def _send_page(self, watched: Watched, page: Page) -> None:
         if page.snapshot != watched.snapshot:
             watched.snapshot = page.snapshot
-            await self.send(RunMessage(run=page.snapshot).model_dump_json())
+            await self.send_message(RunMessage(run=page.snapshot))
         for frame in page.frames:
             await self.send(frame)
         watched.attempt, watched.seq = page.snapshot.attempt, page.last
 
     # --- refusals -----------------------------------------------------------------------------
 
-    async def _send_error(self, error: GlassbenchError, run: UUID | None) -> None:
-        shown = ErrorMessage(code=error.code, message=error.message, remedy=error.remedy, run=run)
-        await self.send(shown.model_dump_json())
+    async def _send_error(self, error: GlassbenchError, **named: UUID) -> None:
+        await self.send_message(
+            ErrorMessage(code=error.code, message=error.message, remedy=error.remedy, **named)
+        )
 
     async def _refuse_login(self) -> None:
         error = LoginRequired("This needs a login.", remedy="Log in at /login.")
-        await self._send_error(error, None)
+        await self._forget_all()
+        await self._send_error(error)
         await self.close(CLOSE_LOGIN)
 
 
-def _read(text: str | None) -> Any:
+def _read(text: str | None) -> Message:
     if text is None:
         raise InvalidMessage("This is a binary message.", remedy="Send JSON text.")
     limit = settings.MAX_SOCKET_MESSAGE_BYTES
     if len(text) > limit:
         raise InvalidMessage(
             f"This message has {len(text)} characters; the limit is {limit}.",
-            remedy="Send params over HTTP; the socket takes watch, unwatch and ping.",
+            remedy="Send params over HTTP; the socket takes short messages alone.",
         )
     return read_message(text)

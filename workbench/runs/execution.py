@@ -176,7 +176,6 @@ def _tell(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:
     ]
     broadcast_events(
         run=run.id,
-        owner=run.owner_id,
         attempt=run.attempt,
         first=rows[0].seq,
         frames=frames,

@@ -1,30 +1,61 @@
-"""Reading runs, always as the owner may."""
+"""Reading runs, always as the visitor may: own ones, and those in sessions open to them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.storage import default_storage
+from django.db.models import Q, QuerySet
 
 from analysis.pictures import PNG_SIGNATURE
-from workbench.errors import ArtifactNotFound, InvalidQuery, RunNotFound
+from workbench.accounts.visitor import Visitor, sessions_readable, sessions_with_role
+from workbench.errors import ArtifactNotFound, InvalidQuery, RoleMissing, RunNotFound
 from workbench.messages import ErrorOut, RunOut
 from workbench.runs.models import Artifact, Run, RunEvent, Status
+from workbench.sessions.models import Session, SessionRun
+from workbench.sessions.roles import Role
 
 PAGE_EVENTS = 200
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def run_get(*, owner: AbstractBaseUser, run: UUID | str) -> Run:
-    """The owner's run. Raises RunNotFound, also for a run of somebody else."""
-    found = Run.objects.select_related("owner", "cached_from")
+def runs_readable(visitor: Visitor) -> QuerySet[Run]:
+    return _runs(visitor, in_sessions=sessions_readable(visitor))
+
+
+def run_get(*, visitor: Visitor, run: UUID | str) -> Run:
+    """A run that the visitor may read. Raises RunNotFound for all others."""
+    found = runs_readable(visitor).select_related("owner", "cached_from")
     try:
-        return found.get(pk=run if isinstance(run, UUID) else UUID(run), owner_id=owner.pk)
+        return found.get(pk=run if isinstance(run, UUID) else UUID(run))
     except (Run.DoesNotExist, ValueError):
-        raise RunNotFound(
-            f"There is no run {str(run)[:50]!a}.", remedy="Look it up in the list of runs."
-        ) from None
+        raise run_not_found(run) from None
+
+
+def run_not_found(run: UUID | str) -> RunNotFound:
+    return RunNotFound(
+        f"There is no run {str(run)[:50]!a}.", remedy="Look it up in the list of runs."
+    )
+
+
+def run_own(*, visitor: Visitor, run: UUID | str) -> Run:
+    """A run of the visitor's own. Raises RunNotFound, RoleMissing."""
+    found = run_get(visitor=visitor, run=run)
+    if visitor.user is None or found.owner_id != visitor.user.pk:
+        raise _not_yours(found)
+    return found
+
+
+def run_stoppable(*, visitor: Visitor, run: UUID | str) -> Run:
+    """A run of the visitor's own, or in a session that they edit.
+
+    Raises RunNotFound, RoleMissing.
+    """
+    found = run_get(visitor=visitor, run=run)
+    edited = sessions_with_role(visitor, Role.EDITOR)
+    if not _runs(visitor, in_sessions=edited).filter(pk=found.pk).exists():
+        raise _not_yours(found)
+    return found
 
 
 def run_find(*, run: UUID) -> Run | None:
@@ -32,23 +63,28 @@ def run_find(*, run: UUID) -> Run | None:
     return Run.objects.filter(pk=run).first()
 
 
-def run_list(*, owner: AbstractBaseUser, limit: int, before: str | None = None) -> list[Run]:
-    """The owner's runs, latest first; `before`: those older than that run."""
-    runs = Run.objects.select_related("owner", "cached_from").filter(owner_id=owner.pk)
+def run_list(
+    *, visitor: Visitor, limit: int, before: str | None = None, session: Session | None = None
+) -> list[Run]:
+    """The visitor's own runs, or those of a session that they may read; latest first.
+
+    `before`: those older than that run. Raises RunNotFound.
+    """
+    found = session.runs.all() if session else Run.objects.filter(owner=visitor.account)
+    runs = found.select_related("owner", "cached_from")
     if before:
-        runs = runs.filter(created_at__lt=run_get(owner=owner, run=before).created_at)
+        runs = runs.filter(created_at__lt=run_get(visitor=visitor, run=before).created_at)
     return list(runs.order_by("-created_at", "id")[:limit])
 
 
-def runs_owned(*, owner: AbstractBaseUser, runs: list[str]) -> set[str]:
-    """Those of the ids that are the owner's."""
-    owned = Run.objects.filter(owner_id=owner.pk, pk__in=runs)
-    return {str(run) for run in owned.values_list("id", flat=True)}
+def runs_kept(*, visitor: Visitor, runs: Iterable[UUID]) -> set[UUID]:
+    """Those of the ids that the visitor may read."""
+    return set(runs_readable(visitor).filter(pk__in=list(runs)).values_list("id", flat=True))
 
 
-def run_cached(*, owner: AbstractBaseUser, cache_key: str) -> Run | None:
-    """A finished run of the owner that gave what a run of this key would give."""
-    runs = Run.objects.filter(owner_id=owner.pk, cache_key=cache_key, status=Status.DONE)
+def run_cached(*, among: QuerySet[Run], cache_key: str) -> Run | None:
+    """A finished run that gave what a run of this key would give."""
+    runs = among.filter(cache_key=cache_key, status=Status.DONE)
     return runs.filter(cached_from=None).order_by("created_at").first() if cache_key else None
 
 
@@ -63,7 +99,7 @@ def queue_positions() -> dict[UUID, int]:
 
 
 def run_snapshots(runs: Sequence[Run]) -> list[RunOut]:
-    """What the owner sees of each run."""
+    """What is shown of each run."""
     queued = any(run.status == Status.QUEUED for run in runs)
     positions = queue_positions() if queued else {}
     return [_snapshot(run, positions.get(run.id)) for run in runs]
@@ -85,9 +121,11 @@ def event_count(*, run: Run, attempt: int) -> int:
     return last.seq if last else 0
 
 
-def artifact_read(*, owner: AbstractBaseUser, sha256: str) -> bytes:
-    """Bytes of an array of one of the owner's runs. Raises ArtifactNotFound."""
-    allowed = Artifact.objects.filter(runs__owner_id=owner.pk, sha256=sha256)
+def artifact_read(*, visitor: Visitor, sha256: str) -> bytes:
+    """Bytes of an array of a run that the visitor may read. Raises ArtifactNotFound."""
+    readable = runs_readable(visitor)
+    sources = Q(runs__in=readable) | Q(runs__copies__in=readable)
+    allowed = Artifact.objects.filter(sources, sha256=sha256)
     artifact = allowed.first() if SHA256.fullmatch(sha256) else None
     if artifact is None:
         raise ArtifactNotFound(f"There is no array {sha256[:70]!a}.", remedy="Load the run again.")
@@ -96,9 +134,9 @@ def artifact_read(*, owner: AbstractBaseUser, sha256: str) -> bytes:
     return content
 
 
-def picture_read(*, owner: AbstractBaseUser, sha256: str) -> bytes:
-    """The PNG file of a picture of one of the owner's runs. Raises ArtifactNotFound."""
-    content = artifact_read(owner=owner, sha256=sha256)
+def picture_read(*, visitor: Visitor, sha256: str) -> bytes:
+    """The PNG file of a picture of a run that the visitor may read. Raises ArtifactNotFound."""
+    content = artifact_read(visitor=visitor, sha256=sha256)
     if not content.startswith(PNG_SIGNATURE):
         raise ArtifactNotFound(f"{sha256[:12]} is no picture.", remedy="Load the run again.")
     return content
@@ -113,6 +151,20 @@ def page_limit(limit: int, *, most: int) -> int:
             field="limit",
         )
     return limit
+
+
+def _runs(visitor: Visitor, *, in_sessions: QuerySet[Session]) -> QuerySet[Run]:
+    allowed = Q(pk__in=SessionRun.objects.filter(session__in=in_sessions).values("run"))
+    if visitor.user:
+        allowed |= Q(owner=visitor.user)
+    return Run.objects.filter(allowed)
+
+
+def _not_yours(run: Run) -> RoleMissing:
+    return RoleMissing(
+        f"This run is {run.owner.get_username()}'s.",
+        remedy="Ask them, or start the run again as your own.",
+    )
 
 
 def _snapshot(run: Run, position: int | None) -> RunOut:

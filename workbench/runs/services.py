@@ -5,12 +5,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from analysis.capabilities import refuse_foreign, serving
 from analysis.errors import ModelIncompatible
+from workbench.accounts.visitor import Visitor
 from workbench.body import check_value
 from workbench.catalog.methods import MethodOut, method_get
 from workbench.catalog.selectors import catalog
@@ -22,16 +23,54 @@ from workbench.runs.execution import run_end
 from workbench.runs.models import Artifact, Run, RunEvent, Status
 from workbench.runs.params import cache_key, params_check
 from workbench.runs.selectors import run_cached, run_find
+from workbench.sessions.broadcast import session_touch
+from workbench.sessions.placing import Place, place_of, place_run
+from workbench.sessions.roles import Role
+from workbench.sessions.selectors import session_get
 from workbench.uploads.selectors import uploads_check
+from workbench.uploads.services import uploads_lend
+
+
+def run_start(
+    *,
+    visitor: Visitor,
+    session: UUID | None,
+    run: UUID,
+    method: str,
+    model: str,
+    params: dict[str, Any],
+) -> tuple[Run, bool]:
+    """A run that somebody asks for, with the pictures it needs; in a session, if one is named.
+
+    Raises what `run_create` does, and LoginRequired, SessionNotFound, RoleMissing.
+    """
+    place = None
+    if session:
+        found = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
+        place = place_of(visitor=visitor, session=found)
+    owner = place.owner if place else visitor.account
+    uploads_lend(visitor=visitor, to=owner, method=method_get(method), params=params)
+    started, made = run_create(
+        owner=owner, run=run, method=method, model=model, params=params, place=place
+    )
+    if place and made:
+        session_touch(place.session)
+    return started, made
 
 
 def run_create(
-    *, owner: AbstractBaseUser, run: UUID, method: str, model: str, params: dict[str, Any]
+    *,
+    owner: User,
+    run: UUID,
+    method: str,
+    model: str,
+    params: dict[str, Any],
+    place: Place | None = None,
 ) -> tuple[Run, bool]:
     """The run, and whether it is new: a request that is repeated gives the run that it made.
 
     Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, UnknownPicture,
-    RunIdTaken, TooManyRuns.
+    RunIdTaken, TooManyRuns, TooManySessionRuns.
     """
     described = method_get(method)
     check_value(params, where="")
@@ -53,8 +92,8 @@ def run_create(
     )
     earlier = run_find(run=run)
     if earlier is not None:
-        return _same(earlier, made), False
-    return _insert(made, owner=owner)
+        return _same(earlier, made, place), False
+    return _insert(made, owner=owner, place=place)
 
 
 def run_cancel(*, run: Run) -> Run:
@@ -95,9 +134,10 @@ def _model_check(*, method: MethodOut, model: str) -> list[str]:
     return known
 
 
-def _same(earlier: Run, made: Run) -> Run:
+def _same(earlier: Run, made: Run, place: Place | None) -> Run:
     asked = ("owner_id", "method", "model", "params")
-    if any(getattr(earlier, name) != getattr(made, name) for name in asked):
+    differs = any(getattr(earlier, name) != getattr(made, name) for name in asked)
+    if differs or (place and not earlier.sessions.filter(pk=place.session.pk).exists()):
         raise RunIdTaken(
             f"The run {made.id} exists already and is another one.",
             remedy="Send it again under a new id.",
@@ -106,8 +146,9 @@ def _same(earlier: Run, made: Run) -> Run:
     return earlier
 
 
-def _insert(made: Run, *, owner: AbstractBaseUser) -> tuple[Run, bool]:
-    source = run_cached(owner=owner, cache_key=made.cache_key)
+def _insert(made: Run, *, owner: User, place: Place | None) -> tuple[Run, bool]:
+    sources = place.sources if place else Run.objects.filter(owner=owner)
+    source = run_cached(among=sources, cache_key=made.cache_key)
     if source:
         _copy(source, made)
     try:
@@ -115,8 +156,10 @@ def _insert(made: Run, *, owner: AbstractBaseUser) -> tuple[Run, bool]:
             if made.status == Status.QUEUED:
                 _check_queue(owner)
             made.save(force_insert=True)
+            if place:
+                place_run(place, made)
     except IntegrityError:  # the same request, twice at the same time
-        return _same(Run.objects.get(pk=made.pk), made), False
+        return _same(Run.objects.get(pk=made.pk), made, place), False
     if made.status == Status.QUEUED:
         run_dispatch(run=made.id, queue=made.queue)
     return made, True
@@ -130,7 +173,7 @@ def _copy(source: Run, made: Run) -> None:
     made.started_at = made.finished_at = timezone.now()
 
 
-def _check_queue(owner: AbstractBaseUser) -> None:
+def _check_queue(owner: User) -> None:
     """Raises TooManyRuns. The owner's row is held, so that two requests count one another."""
     get_user_model().objects.select_for_update().get(pk=owner.pk)
     waiting = Run.objects.filter(owner_id=owner.pk, status=Status.QUEUED).count()

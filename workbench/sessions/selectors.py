@@ -1,10 +1,22 @@
 """Reading sessions, always as the visitor may."""
 
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from workbench.accounts.visitor import Visitor, session_role
+from django.db.models import Q
+
+from workbench.accounts.visitor import (
+    Grant,
+    Visitor,
+    best_grant,
+    session_grants,
+    session_role,
+    sessions_readable,
+    standing_links,
+)
 from workbench.errors import RoleMissing, SessionNotFound
-from workbench.sessions.models import Session
+from workbench.messages import GoneWord, SessionOut
+from workbench.sessions.models import Session, SessionLink, SessionMember, SessionRun
 from workbench.sessions.roles import Role
 
 
@@ -31,6 +43,109 @@ def session_get(
             remedy=f"Ask {one.owner.get_username()}, who owns it.",
         )
     return one
+
+
+def session_list(
+    *,
+    visitor: Visitor,
+    limit: int,
+    query: str = "",
+    archived: bool = False,
+    template: bool | None = None,
+    before: UUID | None = None,
+) -> list[Session]:
+    """Sessions open to the visitor, last changed first; `before`: those after that one.
+
+    Raises SessionNotFound.
+    """
+    found = sessions_readable(visitor).filter(archived_at__isnull=not archived)
+    if query:
+        found = found.filter(Q(title__icontains=query) | Q(text__icontains=query))
+    if template is not None:
+        found = found.filter(template=template)
+    if before:
+        last = session_get(visitor=visitor, session=before)
+        earlier = Q(changed_at=last.changed_at, pk__gt=last.pk)
+        found = found.filter(Q(changed_at__lt=last.changed_at) | earlier)
+    return list(found.select_related("owner").order_by("-changed_at", "pk")[:limit])
+
+
+def session_snapshots(*, visitor: Visitor, sessions: Collection[Session]) -> list[SessionOut]:
+    """What the visitor sees of each session that is open to them; others are left out."""
+    ids = [session.pk for session in sessions]
+    grants = session_grants(visitor, sessions)
+    runs = _runs_of(ids)
+    members = _members_of(ids)
+    return [
+        _snapshot(session, grant, runs.get(session.pk, []), members.get(session.pk, set()))
+        for session in sessions
+        if (grant := best_grant(grants[session.pk]))
+    ]
+
+
+def session_snapshot(*, visitor: Visitor, session: Session) -> SessionOut:
+    """Raises SessionNotFound."""
+    shown = session_snapshots(visitor=visitor, sessions=[session])
+    if not shown:
+        raise _not_found(session.pk)
+    return shown[0]
+
+
+def sessions_seen(
+    *, visitor: Visitor, seen: Mapping[UUID, SessionOut]
+) -> tuple[list[SessionOut], dict[UUID, GoneWord]]:
+    """Of sessions that were seen before: those that look otherwise now, and those that are gone."""
+    there = Session.objects.select_related("owner").in_bulk(list(seen))
+    shown = session_snapshots(visitor=visitor, sessions=list(there.values()))
+    news = [snapshot for snapshot in shown if snapshot != seen[snapshot.id]]
+    gone = set(seen) - {snapshot.id for snapshot in shown}
+    return news, {session: _gone(visitor, session, there) for session in gone}
+
+
+def _gone(visitor: Visitor, session: UUID, there: Mapping[UUID, Session]) -> GoneWord:
+    if session not in there:
+        return "deleted"
+    used = Q(pk__in=visitor.links)
+    if visitor.user:
+        used |= Q(members__user=visitor.user)
+    ended = SessionLink.objects.filter(used, session=session).exclude(standing_links())
+    if ended.exclude(revoked_at=None).exists():
+        return "revoked"
+    return "expired" if ended.exists() else "removed"
+
+
+def _runs_of(sessions: list[UUID]) -> dict[UUID, list[UUID]]:
+    rows = SessionRun.objects.filter(session__in=sessions).order_by("at", "pk")
+    runs: dict[UUID, list[UUID]] = {}
+    for session, run in rows.values_list("session", "run"):
+        runs.setdefault(session, []).append(run)
+    return runs
+
+
+def _members_of(sessions: list[UUID]) -> dict[UUID, set[int]]:
+    rows = SessionMember.objects.filter(
+        Q(link=None) | standing_links("link__"), session__in=sessions
+    )
+    members: dict[UUID, set[int]] = {}
+    for session, user in rows.values_list("session", "user"):
+        members.setdefault(session, set()).add(user)
+    return members
+
+
+def _snapshot(session: Session, grant: Grant, runs: list[UUID], members: set[int]) -> SessionOut:
+    return SessionOut(
+        id=session.pk,
+        title=session.title,
+        owner=session.owner.get_username(),
+        role=grant.role.value,
+        created_at=session.created_at,
+        changed_at=session.changed_at,
+        archived_at=session.archived_at,
+        template=session.template,
+        imported=session.imported,
+        runs=runs,
+        members=len(members | {session.owner_id}),
+    )
 
 
 def _not_found(session: UUID | str) -> SessionNotFound:

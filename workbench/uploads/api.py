@@ -8,11 +8,12 @@ from ninja.responses import codes_4xx
 from pydantic import BaseModel, Field
 
 from analysis.picture_files import MAX_BYTES
-from workbench.accounts.local import visitor
+from workbench.accounts.auth import guests
+from workbench.accounts.visitor import visitor
 from workbench.answers import unchanging
 from workbench.messages import ErrorOut
 from workbench.uploads.models import Upload
-from workbench.uploads.selectors import upload_get, upload_list, upload_read
+from workbench.uploads.selectors import upload_content, upload_get, upload_list, upload_visible
 from workbench.uploads.services import upload_create, upload_delete
 
 router = Router(tags=["pictures"])
@@ -34,7 +35,9 @@ class UploadOut(BaseModel):
 )
 def create(request: HttpRequest) -> Status[UploadOut]:
     """Keep a picture: PNG, JPEG or WebP, told by its content."""
-    upload, made = upload_create(owner=visitor(request).pk, content=request.read(MAX_BYTES + 1))
+    upload, made = upload_create(
+        owner=visitor(request).account.pk, content=request.read(MAX_BYTES + 1)
+    )
     return Status(201 if made else 200, _out(upload))
 
 
@@ -42,15 +45,18 @@ def create(request: HttpRequest) -> Status[UploadOut]:
     "/pictures", response={200: list[UploadOut], codes_4xx: ErrorOut}, operation_id="upload_list"
 )
 def uploads(request: HttpRequest) -> list[UploadOut]:
-    return [_out(upload) for upload in upload_list(owner=visitor(request).pk)]
+    return [_out(upload) for upload in upload_list(owner=visitor(request).account.pk)]
 
 
 @router.get(
-    "/pictures/{sha256}.png", response={200: None, codes_4xx: ErrorOut}, operation_id="upload"
+    "/pictures/{sha256}.png",
+    response={200: None, codes_4xx: ErrorOut},
+    operation_id="upload",
+    auth=guests,
 )
 def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     """The PNG file; it never changes."""
-    content = upload_read(owner=visitor(request).pk, sha256=sha256)
+    content = upload_content(upload_visible(visitor=visitor(request), sha256=sha256))
     return unchanging(request, sha256, content, "image/png")
 
 
@@ -58,7 +64,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     "/pictures/{sha256}", response={204: None, codes_4xx: ErrorOut}, operation_id="upload_delete"
 )
 def delete(request: HttpRequest, sha256: str) -> Status[None]:
-    upload_delete(upload=upload_get(owner=visitor(request).pk, sha256=sha256))
+    upload_delete(upload=upload_get(owner=visitor(request).account.pk, sha256=sha256))
     return Status(204, None)
 
 

@@ -1,14 +1,18 @@
-"""Reading pictures, always as the owner may."""
+"""Reading pictures, always as the visitor may."""
 
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from django.core.files.storage import default_storage
+from django.db.models import Q, QuerySet
 from PIL import Image
 
 from analysis.errors import UnknownPicture
-from workbench.catalog.methods import MethodOut
+from workbench.accounts.visitor import Visitor
+from workbench.catalog.methods import MethodOut, method_list
+from workbench.runs.models import Run
+from workbench.runs.selectors import runs_readable
 from workbench.uploads.models import Upload
 
 
@@ -16,11 +20,20 @@ def upload_get(*, owner: int, sha256: str, field: str | None = None) -> Upload:
     """The user's picture. Raises UnknownPicture, also for a picture of somebody else."""
     found = Upload.objects.filter(owner_id=owner, sha256=sha256).first()
     if found is None:
-        raise UnknownPicture(
-            f"There is no picture {sha256[:70]!a}.",
-            remedy="Upload it again, or choose another.",
-            field=field,
-        )
+        raise _unknown(sha256, field)
+    return found
+
+
+def upload_visible(*, visitor: Visitor, sha256: str, field: str | None = None) -> Upload:
+    """A picture of the visitor's own, or one that a run which they may read was made from.
+
+    Raises UnknownPicture for all others.
+    """
+    uploads = Upload.objects.filter(sha256=sha256)
+    own = uploads.filter(owner=visitor.user).first() if visitor.user else None
+    found = own or uploads.filter(owner__in=_shown_by(visitor, sha256)).first()
+    if found is None:
+        raise _unknown(sha256, field)
     return found
 
 
@@ -31,7 +44,11 @@ def upload_list(*, owner: int) -> list[Upload]:
 
 def upload_read(*, owner: int, sha256: str) -> bytes:
     """The PNG file of the user's picture. Raises UnknownPicture."""
-    with default_storage.open(upload_get(owner=owner, sha256=sha256).storage_name) as file:
+    return upload_content(upload_get(owner=owner, sha256=sha256))
+
+
+def upload_content(upload: Upload) -> bytes:
+    with default_storage.open(upload.storage_name) as file:
         content: bytes = file.read()
     return content
 
@@ -44,7 +61,29 @@ def upload_pixels(*, owner: int, sha256: str) -> np.ndarray:
 
 def uploads_check(*, owner: int, method: MethodOut, params: dict[str, Any]) -> None:
     """Refuse params that name a picture which the user has not. Raises UnknownPicture."""
-    fields: dict[str, dict[str, Any]] = method.params_schema.get("properties", {})
-    for name, field in fields.items():
-        if field.get("widget") == "picture" and params.get(name):
+    for name in picture_fields(method):
+        if params.get(name):
             upload_get(owner=owner, sha256=params[name], field=name)
+
+
+def picture_fields(method: MethodOut) -> list[str]:
+    """Names of the params that hold the id of a picture."""
+    fields: dict[str, dict[str, Any]] = method.params_schema.get("properties", {})
+    return [name for name, field in fields.items() if field.get("widget") == "picture"]
+
+
+def _shown_by(visitor: Visitor, sha256: str) -> QuerySet[Run, int]:
+    """Owners of the readable runs whose params name the picture."""
+    names = {name for method in method_list() for name in picture_fields(method)}
+    named = Q(pk__in=())
+    for name in names:
+        named |= Q(**{f"params__{name}": sha256})
+    return runs_readable(visitor).filter(named).values_list("owner", flat=True)
+
+
+def _unknown(sha256: str, field: str | None) -> UnknownPicture:
+    return UnknownPicture(
+        f"There is no picture {sha256[:70]!a}.",
+        remedy="Upload it again, or choose another.",
+        field=field,
+    )

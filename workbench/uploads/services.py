@@ -1,17 +1,22 @@
 """What users do to their pictures: bring and delete them."""
 
 import hashlib
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from analysis.picture_files import read_picture
 from analysis.pictures import png_bytes
+from workbench.accounts.visitor import Visitor
+from workbench.catalog.methods import MethodOut
 from workbench.errors import TooManyUploads
 from workbench.uploads.models import Upload
+from workbench.uploads.selectors import picture_fields, upload_content, upload_visible
 
 
 def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
@@ -29,22 +34,52 @@ def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
         height=height,
         size=len(kept),
     )
-    with transaction.atomic():
-        # The owner's row is held, so that two requests count one another.
-        get_user_model().objects.select_for_update().get(pk=owner)
-        earlier = Upload.objects.filter(owner_id=owner, sha256=made.sha256).first()
-        if earlier is not None:
-            return earlier, False
-        _check_count(owner)
-        default_storage.save(made.storage_name, ContentFile(kept))
-        made.save(force_insert=True)
-    return made, True
+    return _keep(made, content=kept)
+
+
+def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[str, Any]) -> None:
+    """Give `to` the pictures that params name, as far as the visitor may see them.
+
+    A run reads pictures of its owner alone; whoever repeats a shared run needs its picture too.
+    Raises UnknownPicture, TooManyUploads.
+    """
+    for name in picture_fields(method):
+        sha256 = params.get(name)
+        if not sha256 or not isinstance(sha256, str):
+            continue  # the check of params speaks of it
+        found = upload_visible(visitor=visitor, sha256=sha256, field=name)
+        if found.owner_id != to.pk:
+            _keep(_copy(found, to), content=upload_content(found))
 
 
 def upload_delete(*, upload: Upload) -> None:
     """Delete a user's picture; runs keep what they have shown of it."""
     upload.delete()
     default_storage.delete(upload.storage_name)
+
+
+def _copy(upload: Upload, owner: User) -> Upload:
+    return Upload(
+        owner=owner,
+        sha256=upload.sha256,
+        width=upload.width,
+        height=upload.height,
+        size=upload.size,
+    )
+
+
+def _keep(made: Upload, *, content: bytes) -> tuple[Upload, bool]:
+    """Store a picture, unless its user has it already. Raises TooManyUploads."""
+    with transaction.atomic():
+        # The owner's row is held, so that two requests count one another.
+        get_user_model().objects.select_for_update().get(pk=made.owner_id)
+        earlier = Upload.objects.filter(owner_id=made.owner_id, sha256=made.sha256).first()
+        if earlier is not None:
+            return earlier, False
+        _check_count(made.owner_id)
+        default_storage.save(made.storage_name, ContentFile(content))
+        made.save(force_insert=True)
+    return made, True
 
 
 def _check_count(owner: int) -> None:

@@ -76,7 +76,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs */
+        /**
+         * Runs
+         * @description The visitor's own runs, or those of a session.
+         */
         get: operations["run_list"];
         put?: never;
         /** Create */
@@ -536,7 +539,7 @@ export interface components {
         };
         /**
          * RunOut
-         * @description A run as its owner sees it.
+         * @description A run as all see it who may read it.
          */
         RunOut: {
             /**
@@ -609,6 +612,11 @@ export interface components {
             params?: {
                 [key: string]: unknown;
             };
+            /**
+             * Session
+             * @description In which it is started; takes an editor.
+             */
+            session?: string | null;
         };
         /** EventOut */
         EventOut: {
@@ -638,7 +646,7 @@ export interface components {
         };
         /**
          * WorkerOut
-         * @description A worker that is there. `run` is shown to its owner only.
+         * @description A worker that is there. `run` is shown to those who may read it.
          */
         WorkerOut: {
             /** Name */
@@ -938,6 +946,7 @@ export interface operations {
             query?: {
                 limit?: number;
                 before?: string | null;
+                session?: string | null;
             };
             header?: never;
             path?: never;

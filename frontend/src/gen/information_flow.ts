@@ -322,6 +322,10 @@ export interface FlowCut {
 export interface FlowRow {
   kind: "flow_row";
   /**
+   * The only layer in which it is cut; null: all layers of the matrix.
+   */
+  layer: number | null;
+  /**
    * The group that reads, A; a list has one entry per group B < A.
    */
   row: number;
@@ -861,6 +865,10 @@ export interface Params {
    * What each group passes to each other: every pair cut, one at a time.
    */
   matrix?: boolean;
+  /**
+   * The matrix once more for each of its layers, cut in that layer alone: as many times the work.
+   */
+  matrix_layers?: boolean;
   /**
    * Curves over layers: some sources cut from the target in a window of layers.
    */

@@ -52,6 +52,7 @@ export class SessionFeed {
 
   #refuse(error: ErrorMessage): void {
     if (error.code === "login_required") goToLogin();
+    else if (error.code === "session_not_found" && this.session) this.#lose("removed");
     else this.refusal = error;
   }
 }

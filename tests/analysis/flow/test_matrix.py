@@ -49,6 +49,18 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
+def test_one_layers_matrix_cuts_in_that_layer_alone(model: Model) -> None:
+    case = make_case(model, grouping="sentence")
+    for layer in range(model.info.layers):
+        rows: dict[int, Row] = {}
+        events = list(fill_matrix(trunk_of(case), rows, layer=layer))
+        assert {event.layer for event in events if isinstance(event, FlowRow)} == {layer}
+        for query, row in rows.items():
+            for key, delta in enumerate(row.delta):
+                cut = replace(cut_of(case, query, key), layers=(layer,))
+                assert abs(delta - one_cut(case, cut, zero=False)) <= 1e-5
+
+
 @pytest.mark.parametrize("params", CASES)
 def test_every_entry_is_that_of_its_cut_alone(model: Model, params: dict[str, Any]) -> None:
     case = make_case(model, **params)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from channels.db import database_sync_to_async as in_database
-from django.contrib.auth.models import User
 from django.test import Client
 
 from workbench.asgi import application
@@ -367,19 +366,6 @@ async def test_a_run_of_somebody_else_is_not_there(tom_client: Client, running: 
         await in_database(append)(running, 2, 3)
         assert await other.is_quiet()
         await other.check_open()
-
-
-async def test_an_event_of_another_owner_is_not_forwarded(
-    anna_client: Client, running: Run, tom: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consumers, "REREAD_SECONDS", 3600)
-    async with page(anna_client) as watcher:
-        await watcher.watch(running)
-        await watcher.events(1)
-        execution.broadcast_events(
-            run=running.id, owner=tom.pk, attempt=1, first=2, frames=["secret"]
-        )
-        await watcher.check_open()
 
 
 async def test_logout_closes_the_socket(

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 
 from analysis.errors import InvalidParams
+from workbench.accounts.visitor import Visitor
 from workbench.catalog.methods import method_get
 from workbench.errors import RunActive, TooManyRuns
 from workbench.runs import flags
@@ -183,7 +184,7 @@ def test_deleting_a_source_leaves_its_copies_whole(make_run: Make, anna: User) -
         copy.refresh_from_db()
         assert [row.seq for row in event_list(run=copy, attempt=1, after=0)] == [1, 2, 3]
     assert (first.cached_from, second.cached_from) == (None, first)
-    assert artifact_read(owner=anna, sha256=sha) == content
+    assert artifact_read(visitor=Visitor(anna), sha256=sha) == content
 
 
 def test_arrays_go_when_no_run_refers_to_them(

@@ -1,7 +1,7 @@
 // Going where a person goes: panel, view state, hovered item and scroll.
 
 import { readItem } from "./anchors";
-import type { Look } from "./peers";
+import type { Look, Scroll } from "./peers";
 import type { Room, RoomPanel } from "./room";
 
 export const SHARE_OF_WINDOW = 0.12;
@@ -25,19 +25,35 @@ function applyState({ context, viewState }: RoomPanel, wanted: Record<string, st
 }
 
 /** What stands near the top of the window, and how far down it, as a share of its height. */
-export function scrollOf(panels: readonly RoomPanel[]): Look["scroll"] {
+export function scrollOf(panels: readonly RoomPanel[]): Scroll | null {
   const line = innerHeight * SHARE_OF_WINDOW;
   for (const { id, node } of panels) {
     const box = node?.getBoundingClientRect();
     if (!box || box.height === 0 || box.bottom < line) continue;
-    return { panel: id, y: Math.round((1000 * (line - box.top)) / box.height) / 1000 };
+    return { panel: id, y: thousandth((line - box.top) / box.height), inner: innerOf(node) };
   }
   return null;
 }
 
-function scrollAs({ panel, y }: NonNullable<Look["scroll"]>, panels: readonly RoomPanel[]): void {
-  const box = panels.find(({ id }) => id === panel)?.node?.getBoundingClientRect();
-  if (!box) return;
+const thousandth = (value: number) => Math.round(1000 * value) / 1000;
+
+/** What is drawn in a panel, at its full height however it is scrolled. */
+export const contentOf = (node: HTMLElement) =>
+  node.querySelector<HTMLElement>(".view, .text-shown") ?? node;
+
+const bodyOf = (node: HTMLElement) => node.querySelector<HTMLElement>(".panel-body");
+
+function innerOf(node: HTMLElement | null): number {
+  const body = node && bodyOf(node);
+  return body?.scrollTop ? thousandth(body.scrollTop / body.scrollHeight) : 0;
+}
+
+function scrollAs({ panel, y, inner }: Scroll, panels: readonly RoomPanel[]): void {
+  const node = panels.find(({ id }) => id === panel)?.node;
+  const box = node?.getBoundingClientRect();
+  if (!node || !box) return;
+  const body = bodyOf(node);
+  if (body) body.scrollTop = inner * body.scrollHeight;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const top = scrollY + box.top + y * box.height - innerHeight * SHARE_OF_WINDOW;
   scrollTo({ top, behavior: still ? "auto" : "smooth" });

@@ -10,12 +10,19 @@ export interface Look {
   over: string | null;
   /** The hovered item of that panel. */
   token: string | null;
-  /** The pointer, as shares of that panel's width and height. */
+  /** The pointer, as shares of the width and height of that panel's content. */
   point: Point | null;
-  /** What stands at the top of the window: a panel, and how far down it. */
-  scroll: { panel: string; y: number } | null;
+  scroll: Scroll | null;
   /** View state of the active panel. */
   state: Record<string, string> | null;
+}
+
+/** What stands at the top of the window: a panel, how far down it as a share of its height, and
+ *  how far the panel itself is scrolled, as a share of its content. */
+export interface Scroll {
+  panel: string;
+  y: number;
+  inner: number;
 }
 
 export interface Point {
@@ -60,12 +67,13 @@ export function peerOf(client: number, state: Record<string, unknown>): Peer | n
 function lookOf(view: Record<string, unknown>): Look {
   const [point, scroll] = [record(view.point), record(view.scroll)];
   const [x, y, down, top] = [share(point.x), share(point.y), finite(scroll.y), text(scroll.panel)];
+  const inner = share(scroll.inner) ?? 0;
   return {
     panel: text(view.panel),
     over: text(view.over),
     token: text(view.token),
     point: x === null || y === null ? null : { x, y },
-    scroll: down === null || top === null ? null : { panel: top, y: down },
+    scroll: down === null || top === null ? null : { panel: top, y: down, inner },
     state: view.state ? texts(record(view.state)) : null,
   };
 }

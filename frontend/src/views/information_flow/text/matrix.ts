@@ -1,7 +1,8 @@
 // Who passes what to whom: a row per reader, a column per source, each cell one cut.
 
 import { get } from "svelte/store";
-import { segmented } from "../../../pictures/dom";
+import type { FlowRow } from "../../../gen/information_flow";
+import { element, segmented } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
 import type { Group } from "../../../pictures/lineChart";
@@ -38,7 +39,8 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
     context.state.set("measure", value === "answer" ? null : "state"),
   );
   const run = createRunButton(context, edits);
-  figure.controls.append(measure.node, run.node);
+  const layers = createLayers((place) => context.state.set("cut", place ? String(place) : null));
+  figure.controls.append(measure.node, layers.node, run.node);
   let shown: Shown | null = null;
   let preview: CellAt | null = null;
   const label = "Flow matrix; arrows move, Enter cuts or restores an edge";
@@ -69,7 +71,9 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
   const ingredients = ({ state, theme, measure, edges }: Shown) => [
     state.groups,
     state.rows,
+    state.layerRows,
     state.flow,
+    layerCut({ state }, context),
     theme,
     measure,
     edges,
@@ -77,13 +81,15 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
   const draw = whenChanged(ingredients, (now) => {
     if (now.state.rows.size === 0) return figure.hide();
     measure.choose(now.measure);
+    layers.show(layersCut(now.state), layerCut(now, context));
     const matrix = matrixOf(now);
     figure.update(sourceOf(now, matrix, context));
     picture.render(matrix);
     renderLegend(figure.legend, legendOf(now));
   });
 
-  function render(now: Shown): void {
+  function render(given: Shown): void {
+    const now = inLayer(given, layerCut(given, context));
     shown = now;
     run.render();
     draw(now);
@@ -107,10 +113,49 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
   return { render, mark, destroy: figure.destroy };
 }
 
-const hintOf = ({ state }: Shown) =>
-  state.flow
+/** Layers that were cut alone, the lowest first. */
+const layersCut = ({ layerRows }: State) => [...layerRows.keys()].sort((a, b) => a - b);
+
+/** The layer whose matrix is shown; null: that of all layers at once. */
+function layerCut({ state }: Pick<Shown, "state">, context: ViewContext): number | null {
+  const place = Number(context.state.get("cut") ?? 0);
+  return layersCut(state)[place - 1] ?? null;
+}
+
+/** What the matrix is drawn from when one layer alone is cut. */
+function inLayer(shown: Shown, layer: number | null): Shown {
+  const { state } = shown;
+  if (layer === null || !state.groups) return shown;
+  const rows = state.layerRows.get(layer) ?? new Map<number, FlowRow>();
+  const groups = { ...state.groups, layers: [layer] };
+  return { ...shown, state: { ...state, rows, groups, flow: null } };
+}
+
+/** A slider over the layers that were cut alone; at its left end all are cut. */
+function createLayers(choose: (place: number) => void) {
+  const slider = document.createElement("input");
+  Object.assign(slider, { type: "range", min: "0", step: "1" });
+  slider.addEventListener("input", () => choose(Number(slider.value)));
+  const output = element("output", {});
+  const node = element("label", { class: "slider" }, element("span", {}, "Cut in"), slider, output);
+  return {
+    node,
+    show(layers: readonly number[], layer: number | null): void {
+      node.hidden = layers.length === 0;
+      slider.max = String(layers.length);
+      slider.value = String(layer === null ? 0 : layers.indexOf(layer) + 1);
+      output.textContent = layer === null ? "all layers" : `layer ${layer}`;
+      slider.setAttribute("aria-valuetext", output.textContent);
+    },
+  };
+}
+
+const isWhole = ({ state }: Shown) => state.rows.size === groupsOf(state).length - 1;
+
+const hintOf = (shown: Shown) =>
+  isWhole(shown)
     ? "Click a cell to cut that edge; with the keyboard, arrows and Enter."
-    : `${state.rows.size} of ${groupsOf(state).length - 1} readers so far.`;
+    : `${shown.state.rows.size} of ${groupsOf(shown.state).length - 1} readers so far.`;
 
 export function matrixOf(shown: Shown): Matrix {
   const { state, theme, measure } = shown;

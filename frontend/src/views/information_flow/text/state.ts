@@ -49,6 +49,8 @@ export interface State {
   groups: Groups | null;
   /** By the group that reads. */
   rows: ReadonlyMap<number, FlowRow>;
+  /** The same, cut in one layer alone, by that layer. */
+  layerRows: ReadonlyMap<number, ReadonlyMap<number, FlowRow>>;
   flow: Flow | null;
   curves: ReadonlyMap<number, Knockout>;
   edit: Edit | null;
@@ -65,6 +67,7 @@ export const EMPTY: State = {
   output: null,
   groups: null,
   rows: new Map(),
+  layerRows: new Map(),
   flow: null,
   curves: new Map(),
   edit: null,
@@ -87,7 +90,7 @@ export function changeOf(
     case "groups":
       return (state) => ({ ...state, groups: event });
     case "flow_row":
-      return (state) => ({ ...state, rows: put(state.rows, event.row, event) });
+      return (state) => withRow(state, event);
     case "flow":
       return (state) => ({ ...state, flow: event });
     case "knockout":
@@ -111,6 +114,13 @@ export function changeOf(
 
 function put<Key, Value>(map: ReadonlyMap<Key, Value>, key: Key, value: Value) {
   return new Map(map).set(key, value);
+}
+
+function withRow(state: State, event: FlowRow): State {
+  const { layer = null, row } = event;
+  if (layer === null) return { ...state, rows: put(state.rows, row, event) };
+  const rows = put(state.layerRows.get(layer) ?? new Map(), row, event);
+  return { ...state, layerRows: put(state.layerRows, layer, rows) };
 }
 
 function withTokens(state: State, event: Tokens): State {

@@ -1,0 +1,107 @@
+"""Deleting an account and all that is the person's. What the log keeps has no name.
+
+Each step stands for itself, so that no lock is held for long; one that is interrupted is made
+good by deleting again, as the account itself goes last.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session as Login
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from workbench.audit.models import Action
+from workbench.audit.services import audit, audit_forget
+from workbench.runs import flags
+from workbench.runs.artifacts import artifacts_delete
+from workbench.runs.execution import run_end
+from workbench.runs.models import TERMINAL, Run, Status
+from workbench.runs.services import run_delete
+from workbench.sessions.models import Comment, Session, SessionLink
+from workbench.uploads.models import Upload
+from workbench.uploads.services import upload_delete
+
+
+def sessions_shared(*, user: User) -> list[Session]:
+    """The person's sessions that have other members, who can take them over."""
+    shared = Session.objects.filter(owner=user, members__isnull=False).distinct()
+    return list(shared.prefetch_related("members__user").order_by("-changed_at"))
+
+
+def account_delete(
+    *, user: User, by: User | None = None, heirs: Mapping[UUID, User] | None = None
+) -> None:
+    """Delete the account. `heirs`: who takes over which session; `by`: the administrator."""
+    _lock_out(user)
+    for session in Session.objects.filter(owner=user):
+        _session_leave(session, (heirs or {}).get(session.pk))
+    _runs_delete(user)
+    _uploads_delete(user)
+    with transaction.atomic():
+        _names_forget(user)
+        audit(Action.ACCOUNT_DELETED, actor=by, detail={"by": "staff" if by else "themselves"})
+        user.delete()
+
+
+def _lock_out(user: User) -> None:
+    """Nobody uses the account from now on."""
+    user.is_active = False
+    user.set_unusable_password()
+    user.save(update_fields=["is_active", "password"])
+    for login in Login.objects.iterator(chunk_size=100):
+        if login.get_decoded().get(SESSION_KEY) == str(user.pk):
+            login.delete()
+
+
+def _session_leave(session: Session, heir: User | None) -> None:
+    """Hand a session over to a member, or delete it."""
+    with transaction.atomic():
+        if heir is None:
+            audit(Action.SESSION_DELETED, actor=session.owner, session=session.pk)
+            session.delete()
+            return
+        audit(Action.SESSION_HANDED_OVER, actor=session.owner, subject=heir, session=session.pk)
+        session.members.filter(user=heir).delete()
+        session.owner = heir
+        session.save(update_fields=["owner"])
+
+
+def _runs_delete(user: User) -> None:
+    """Copies before what they are copies of; arrays with the last run that holds them."""
+    runs = Run.objects.filter(owner=user)
+    for run in runs.exclude(status__in=TERMINAL):
+        flags.cancel_ask(run=run.id)
+        run_end(run=run.id, attempt=run.attempt, status=Status.CANCELLED, was=Status(run.status))
+    for run in [*runs.exclude(cached_from=None), *runs.filter(cached_from=None)]:
+        hashes = list(run.artifacts.values_list("pk", flat=True))
+        run_delete(run=run)
+        artifacts_delete(hashes=hashes)
+
+
+def _uploads_delete(user: User) -> None:
+    """The rows with their files, and files whose rows an interruption had taken."""
+    for upload in Upload.objects.filter(owner=user):
+        upload_delete(upload=upload)
+    folder = f"uploads/{user.pk}"
+    if default_storage.exists(folder):
+        for name in default_storage.listdir(folder)[1]:
+            default_storage.delete(f"{folder}/{name}")
+
+
+def _names_forget(user: User) -> None:
+    """Take the person out of what stays: comments in others' sessions, links, the logs."""
+    SessionLink.objects.filter(created_by=user).delete()
+    for comment in Comment.objects.filter(author=user):
+        comment.mentions.clear()
+    Comment.objects.filter(author=user).update(
+        author=None, author_name="", body="", deleted_at=timezone.now()
+    )
+    audit_forget(user=user)
+    kind = ContentType.objects.get_for_model(User)
+    LogEntry.objects.filter(content_type=kind, object_id=str(user.pk)).update(object_repr="")

@@ -1,0 +1,24 @@
+"""Delete a user and all that is theirs."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from workbench.accounts.deletion import account_delete
+from workbench.management.commands.export_user import user_named
+
+
+class Command(BaseCommand):
+    help = "Delete a user with all runs, pictures, sessions, links and comments. For good."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="user name")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *, name: str, yes: bool, **options: Any) -> None:
+        user = user_named(name)
+        if not yes and input(f"Type {name} to delete the account for good: ") != name:
+            raise CommandError("Nothing was deleted.")
+        account_delete(user=user)
+        self.stdout.write(f"{name} is deleted.")

@@ -1,0 +1,32 @@
+"""Telling pages that a session has changed, or that somebody's access to it has."""
+
+from uuid import UUID
+
+from django.utils import timezone
+
+from workbench.runs.broadcast import group_send
+from workbench.sessions.models import Session
+
+ACCESS_GROUP = "access"
+
+
+def session_group(session: UUID) -> str:
+    return f"session.{session}"
+
+
+def broadcast_session(session: UUID) -> None:
+    """The session's snapshot has changed."""
+    group_send(session_group(session), {"type": "session.changed", "session": str(session)})
+
+
+def broadcast_access(session: UUID) -> None:
+    """Somebody may do less than before: all who are there are asked anew who they are."""
+    group_send(session_group(session), {"type": "session.access", "session": str(session)})
+    group_send(ACCESS_GROUP, {"type": "access.changed", "session": str(session)})
+
+
+def session_touch(session: Session) -> None:
+    """Note that the session has changed, and say so."""
+    session.changed_at = timezone.now()
+    session.save(update_fields=["changed_at"])
+    broadcast_session(session.pk)

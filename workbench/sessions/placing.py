@@ -1,0 +1,72 @@
+"""A run that is started in a session: whose it is, and how many a link may start."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from workbench.accounts.visitor import Visitor, session_grant
+from workbench.errors import TooManyRuns, TooManySessionRuns
+from workbench.runs.models import Run
+from workbench.sessions.models import Session, SessionLink, SessionRun
+
+HOUR = timedelta(hours=1)
+MAX_SESSION_RUNS = 500
+
+
+@dataclass(frozen=True)
+class Place:
+    """`starter`: None for a guest, whose runs are the session owner's; `link`: how they came."""
+
+    session: Session
+    starter: User | None
+    link: SessionLink | None
+
+    @property
+    def owner(self) -> User:
+        return self.starter or self.session.owner
+
+    @property
+    def sources(self) -> QuerySet[Run]:
+        """Runs from which this one may be copied: a guest learns of no others of the owner."""
+        own = Run.objects.filter(owner=self.owner)
+        return own if self.starter else own.filter(sessions=self.session)
+
+
+def place_of(*, visitor: Visitor, session: Session) -> Place:
+    """For a visitor who has a role in the session."""
+    grant = session_grant(visitor, session)
+    return Place(session, visitor.user, grant.link if grant else None)
+
+
+def place_run(place: Place, run: Run) -> None:
+    """Put the run into the session, in a transaction. Raises TooManyRuns, TooManySessionRuns."""
+    # The rows are held, so that two requests count one another.
+    Session.objects.select_for_update().get(pk=place.session.pk)
+    if place.link:
+        _check_link(place.link)
+    check_room(place.session)
+    SessionRun.objects.create(
+        session=place.session, run=run, added_by=place.starter, link=place.link
+    )
+
+
+def check_room(session: Session) -> None:
+    """Raises TooManySessionRuns."""
+    if session.session_runs.count() >= MAX_SESSION_RUNS:
+        raise TooManySessionRuns(
+            f"This session has {MAX_SESSION_RUNS} runs; that is the limit.",
+            remedy="Take one out, or start another session.",
+        )
+
+
+def _check_link(link: SessionLink) -> None:
+    started = SessionRun.objects.filter(link=link, at__gt=timezone.now() - HOUR).count()
+    if started >= link.max_runs_per_hour:
+        raise TooManyRuns(
+            f"{started} runs were started by this link within the last hour; its limit is "
+            f"{link.max_runs_per_hour}.",
+            remedy="Wait, or ask the owner of the session to add you as a member.",
+        )

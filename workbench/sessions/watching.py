@@ -1,0 +1,72 @@
+"""The sessions that one page watches over its socket."""
+
+from typing import Protocol
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+
+from workbench.accounts.visitor import Visitor
+from workbench.errors import SessionNotFound, TooManyWatches
+from workbench.messages import Message, SessionGone, SessionMessage, SessionOut
+from workbench.sessions.broadcast import session_group
+from workbench.sessions.selectors import session_get, session_snapshot, sessions_seen
+
+MAX_SESSIONS = 10
+
+
+class Socket(Protocol):
+    """What a consumer lends: joining groups, and sending."""
+
+    async def group_join(self, group: str) -> None: ...
+    async def group_leave(self, group: str) -> None: ...
+    async def send_message(self, message: Message) -> None: ...
+
+
+@database_sync_to_async
+def read_session(visitor: Visitor, session: UUID) -> SessionOut:
+    found = session_get(visitor=visitor, session=session)
+    return session_snapshot(visitor=visitor, session=found)
+
+
+class SessionWatches:
+    """The last snapshot sent of each session; a page is told when it changes or is gone."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.seen: dict[UUID, SessionOut] = {}
+
+    async def watch(self, visitor: Visitor, session: UUID) -> None:
+        """Raises SessionNotFound, TooManyWatches."""
+        if session not in self.seen and len(self.seen) >= MAX_SESSIONS:
+            raise TooManyWatches(
+                f"This page watches {MAX_SESSIONS} sessions; that is the limit.",
+                remedy="Unwatch one, or open another page.",
+            )
+        # Joined first, so that no change falls between reading and joining.
+        await self.socket.group_join(session_group(session))
+        try:
+            self.seen[session] = await read_session(visitor, session)
+        except SessionNotFound:
+            await self.socket.group_leave(session_group(session))
+            raise
+        await self.socket.send_message(SessionMessage(session=self.seen[session]))
+
+    async def forget(self, session: UUID) -> None:
+        if self.seen.pop(session, None):
+            await self.socket.group_leave(session_group(session))
+
+    async def forget_all(self) -> None:
+        for session in list(self.seen):
+            await self.forget(session)
+
+    async def look(self, visitor: Visitor) -> None:
+        """Send what has changed, and say what is gone."""
+        if not self.seen:
+            return
+        news, gone = await database_sync_to_async(sessions_seen)(visitor=visitor, seen=self.seen)
+        for snapshot in news:
+            self.seen[snapshot.id] = snapshot
+            await self.socket.send_message(SessionMessage(session=snapshot))
+        for session, code in gone.items():
+            await self.forget(session)
+            await self.socket.send_message(SessionGone(session=session, code=code))
