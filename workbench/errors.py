@@ -134,6 +134,12 @@ class RoleMissing(EdgeError):
     status = 403
 
 
+class UpdateRefused(EdgeError):
+    """A change of a session's document that would spoil it, or that is too large."""
+
+    code = "update_refused"
+
+
 class LoginRequired(EdgeError):
     code = "login_required"
     status = 401

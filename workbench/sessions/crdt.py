@@ -1,0 +1,193 @@
+"""A session's document in memory: the one place where changes to it are judged.
+
+Merging is the work of the CRDT library. What is decided here is which update may be merged: see
+`updates` for its form; afterwards every panel that it touched must consist of known fields of the
+right types. The document of an update that was refused is spoilt; its holder loads it again.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from pycrdt import Doc, Map, Text
+
+from workbench.sessions.document import (
+    NOTE,
+    RUN,
+    SPANS,
+    SessionDocument,
+    document_read,
+)
+from workbench.sessions.updates import read_state, read_update, refuse
+
+ROOTS = {"meta", "panels"}
+MAX_PANELS = 500
+MAX_TITLE = 200
+MAX_PLACE = 256
+MAX_HEIGHT = 20_000
+MAX_STATE_KEYS, MAX_STATE_KEY, MAX_STATE_VALUE = 64, 64, 4_000
+
+
+class UpdateIncomplete(Exception):
+    """An update builds upon others that are not here: ask its sender for all that is missing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """`update`: what is new, as the least update; empty where all was known. `runs`: those that
+    the document has not shown before: they must be attached to the session."""
+
+    update: bytes
+    runs: frozenset[UUID]
+
+
+class SharedDocument:
+    """The Yjs document of a session, made of saved updates."""
+
+    def __init__(self, updates: Iterable[bytes] = ()) -> None:
+        self.doc: Doc[Any] = Doc()
+        self._meta = self.doc.get("meta", type=Map)
+        self._panels = self.doc.get("panels", type=Map)
+        for update in updates:
+            self.doc.apply_update(update)
+        self._runs = {key: self._run(key) for key in set(self._panels.keys())}
+        self._bytes = len(self.doc.get_update())
+        self._touched: set[str] = set()
+        self._news: list[bytes] = []
+        self._watching = (
+            self._panels.observe_deep(self._note),
+            self.doc.observe(lambda event: self._news.append(event.update)),
+        )
+
+    @property
+    def title(self) -> str:
+        return str(self._meta.get("title") or "")
+
+    def read(self) -> SessionDocument:
+        return document_read(self.doc)
+
+    def state(self) -> bytes:
+        """The state vector."""
+        return self.doc.get_state()
+
+    def update(self, state: bytes | None = None) -> bytes:
+        """What somebody with this state vector lacks; all of it without one."""
+        return self.doc.get_update(state)
+
+    def apply_saved(self, update: bytes) -> None:
+        """Merge what another process has judged and saved."""
+        self._apply(update)
+        self._runs.update({key: self._run(key) for key in self._touched})
+
+    def apply(self, update: bytes) -> Change:
+        """Merge a change from outside.
+
+        Raises UpdateIncomplete (the document is as before), UpdateRefused (it is spoilt).
+        """
+        contents = read_update(update)
+        if unknown := contents.roots - ROOTS:
+            raise refuse(f"{min(unknown)[:50]!a} is no part of a session; meta and panels are")
+        if not contents.applies_to(read_state(self.state())):
+            raise UpdateIncomplete
+        news = self._apply(update)
+        self._check_size()
+        self._check_meta()
+        return Change(news, frozenset(self._check_panels()))
+
+    def _apply(self, update: bytes) -> bytes:
+        self._touched.clear()
+        self._news.clear()
+        try:
+            self.doc.apply_update(update)
+        except ValueError as error:
+            raise refuse(str(error)) from None
+        news = b"".join(self._news)  # one transaction, so at most one
+        self._bytes += len(news)
+        return news
+
+    def _note(self, events: list[Any]) -> None:
+        for event in events:
+            self._touched.update([event.path[0]] if event.path else event.keys)
+
+    def _run(self, key: str) -> Any:
+        panel = self._panels.get(key)
+        return panel.get("run") if isinstance(panel, Map) else None
+
+    # --- judging ------------------------------------------------------------------------------
+
+    def _check_size(self) -> None:
+        limit = settings.MAX_DOCUMENT_BYTES
+        if self._bytes > limit:  # counted update by update; merged it is less
+            self._bytes = len(self.doc.get_update())
+        if self._bytes > limit:
+            raise refuse(f"The session would have {self._bytes} bytes; the limit is {limit}")
+
+    def _check_meta(self) -> None:
+        for key, value in self._meta.items():
+            if key != "title" or not _is_text(value, MAX_TITLE):
+                raise refuse(f"The title must be a text of at most {MAX_TITLE} characters")
+
+    def _check_panels(self) -> set[UUID]:
+        if len(self._panels) > MAX_PANELS:
+            raise refuse(f"It would have {len(self._panels)} panels; the limit is {MAX_PANELS}")
+        known = set(self._runs.values())
+        for key in self._touched & set(self._panels.keys()):
+            if not _is_uuid(key):
+                raise refuse(f"{key[:50]!a} is no id of a panel; a UUID in small letters is")
+            _check_panel(self._panels[key])
+        self._runs.update({key: self._run(key) for key in self._touched})
+        now = {self._runs[key] for key in self._touched}
+        return {UUID(run) for run in now - known if run is not None}
+
+
+def _check_panel(panel: Any) -> None:
+    if not isinstance(panel, Map):
+        raise refuse("A panel must be a map of its fields")
+    for key, value in panel.items():
+        allowed = FIELDS.get(key)
+        if allowed is None:
+            raise refuse(f"{key[:50]!a} is no field of a panel; {', '.join(FIELDS)} are")
+        if not allowed(value):
+            raise refuse(f"The field {key} of a panel has a wrong value")
+
+
+def _is_text(value: Any, most: int) -> bool:
+    return isinstance(value, str) and len(value) <= most
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        return bool(str(UUID(value)) == value)
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def _is_height(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and 0 < value <= MAX_HEIGHT
+
+
+def _is_state(value: Any) -> bool:
+    if not isinstance(value, Map) or len(value) > MAX_STATE_KEYS:
+        return False
+    keys = all(len(key) <= MAX_STATE_KEY for key in value.keys())  # noqa: SIM118
+    return keys and all(_is_text(text, MAX_STATE_VALUE) for text in value.values())
+
+
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "kind": lambda value: value in (RUN, NOTE),
+    "place": lambda value: _is_text(value, MAX_PLACE),
+    "span": lambda value: type(value) is not bool and value in SPANS,
+    "height": _is_height,
+    "run": _is_uuid,
+    "text": lambda value: isinstance(value, Text),
+    "caption": lambda value: isinstance(value, Text),
+    "state": _is_state,
+    "report": lambda value: isinstance(value, bool),
+}

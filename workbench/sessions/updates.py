@@ -1,0 +1,207 @@
+"""What a Yjs update holds, read from its bytes before a document takes it.
+
+The decoder of the CRDT library trusts its input: an update that nests values or types deeply
+enough ends the process, and one whose predecessors are missing is kept where no saved form of the
+document shows it. So an update is walked here first, without recursion, and refused unless it
+holds only what a session's document is made of: maps, texts, scalars, deletions.
+
+Format: Yjs, update encoding V1 (variable-length integers of 7 bits, lowest first).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from workbench.errors import UpdateRefused
+
+MAX_STRUCTS = 50_000
+# Deleting a type deletes what stands in it, recursively: far below what a stack of 8 MB holds.
+MAX_TYPES = 2_000
+MAX_CLOCK = 2**31 - 1
+MAX_CLIENT = 2**53 - 1
+
+ORIGIN, RIGHT_ORIGIN, PARENT_KEY, KIND = 0x80, 0x40, 0x20, 0x1F
+GC, DELETED, STRING, TYPE, ANY, SKIP = 0, 1, 4, 7, 8, 10
+MAP, TEXT = 1, 2
+ANY_INTEGER, ANY_STRING = 125, 119
+ANY_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # of what takes a fixed size
+
+StateVector = Mapping[int, int]
+
+
+@dataclass
+class Contents:
+    """Of one update: the root types it names, its runs of structs, and what it builds upon.
+
+    `runs`: (client, first clock, clock after the last), in order. `needs`: by client, the clock
+    after the last struct that something here refers to.
+    """
+
+    roots: set[str] = field(default_factory=set)
+    runs: list[tuple[int, int, int]] = field(default_factory=list)
+    needs: dict[int, int] = field(default_factory=dict)
+    structs: int = 0
+    types: int = 0
+
+    def need(self, client: int, clock: int) -> None:
+        self.needs[client] = max(self.needs.get(client, 0), clock)
+
+    def applies_to(self, known: StateVector) -> bool:
+        """Whether a document with this state vector has all that the update builds upon."""
+        reached = dict(known)
+        for client, first, end in self.runs:
+            if first > reached.get(client, 0):
+                return False
+            reached[client] = max(reached.get(client, 0), end)
+        return all(clock <= reached.get(client, 0) for client, clock in self.needs.items())
+
+
+def read_update(data: bytes) -> Contents:
+    """Raises UpdateRefused."""
+    reader, contents = Reader(data), Contents()
+    try:
+        for _ in range(reader.number()):
+            _read_client(reader, contents)
+        _read_deletions(reader, contents)
+    except (IndexError, UnicodeDecodeError):
+        raise refuse("It ends too early, or a text in it is not UTF-8") from None
+    if reader.at != len(data):
+        raise refuse(f"{len(data) - reader.at} bytes follow its end")
+    return contents
+
+
+def read_state(data: bytes) -> dict[int, int]:
+    """A state vector: by client, how many clocks of it are known. Raises UpdateRefused."""
+    reader = Reader(data)
+    try:
+        return {reader.number(): reader.number() for _ in range(reader.number())}
+    except IndexError:
+        raise refuse("The state vector ends too early") from None
+
+
+def refuse(why: str) -> UpdateRefused:
+    return UpdateRefused(
+        f"This change of the document cannot be taken. {why}.",
+        remedy="Load the session again; what was changed since is not saved.",
+    )
+
+
+class Reader:
+    """Walks bytes; IndexError at their end."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def byte(self) -> int:
+        value = self.data[self.at]
+        self.at += 1
+        return value
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+            if shift > 63:
+                raise refuse("A number in it is too long")
+
+    def skip(self, count: int) -> None:
+        if count > len(self.data) - self.at:
+            raise IndexError
+        self.at += count
+
+    def bytes(self) -> bytes:
+        length, first = self.number(), self.at
+        self.skip(length)
+        return self.data[first : self.at]
+
+    def text(self) -> str:
+        return self.bytes().decode()
+
+    def id(self) -> tuple[int, int]:
+        return self.number(), self.number()
+
+
+def _read_client(reader: Reader, contents: Contents) -> None:
+    count, client, clock = reader.number(), reader.number(), reader.number()
+    contents.structs += count
+    if contents.structs > MAX_STRUCTS:
+        raise refuse(f"It has more than {MAX_STRUCTS} pieces")
+    if client > MAX_CLIENT:
+        raise refuse(f"Its client number {client} is too high")
+    first = clock
+    for _ in range(count):
+        info = reader.byte()
+        if info == SKIP:
+            contents.runs.append((client, first, clock))
+            first = clock = clock + reader.number()
+        else:
+            clock += reader.number() if info == GC else _read_item(reader, info, contents)
+        if clock > MAX_CLOCK:
+            raise refuse(f"Its clock {clock} is above {MAX_CLOCK}")
+    contents.runs.append((client, first, clock))
+
+
+def _read_item(reader: Reader, info: int, contents: Contents) -> int:
+    """How many clocks the item takes."""
+    for flag in (ORIGIN, RIGHT_ORIGIN):
+        if info & flag:
+            client, clock = reader.id()
+            contents.need(client, clock + 1)
+    if not info & (ORIGIN | RIGHT_ORIGIN):
+        if reader.number() == 1:
+            contents.roots.add(reader.text())
+        else:
+            client, clock = reader.id()
+            contents.need(client, clock + 1)
+        if info & PARENT_KEY:
+            reader.text()
+    return _read_content(reader, info & KIND, contents)
+
+
+def _read_content(reader: Reader, kind: int, contents: Contents) -> int:
+    if kind == DELETED:
+        return reader.number()
+    if kind == STRING:
+        return len(reader.text().encode("utf-16-le")) // 2
+    if kind == TYPE:
+        return _read_type(reader, contents)
+    if kind == ANY:
+        length = reader.number()
+        for _ in range(length):
+            _read_scalar(reader)
+        return length
+    raise refuse(f"A piece of kind {kind} is no part of a session")
+
+
+def _read_type(reader: Reader, contents: Contents) -> int:
+    shared = reader.number()
+    if shared not in (MAP, TEXT):
+        raise refuse(f"A shared type of kind {shared} is no part of a session")
+    contents.types += 1
+    if contents.types > MAX_TYPES:
+        raise refuse(f"It has more than {MAX_TYPES} maps and texts")
+    return 1
+
+
+def _read_scalar(reader: Reader) -> None:
+    kind = reader.byte()
+    if kind == ANY_STRING:
+        reader.text()
+    elif kind == ANY_INTEGER:
+        while reader.byte() & 0x80:
+            pass
+    elif kind in ANY_BYTES:
+        reader.skip(ANY_BYTES[kind])
+    else:
+        raise refuse("Lists and objects are no values of a session's document")
+
+
+def _read_deletions(reader: Reader, contents: Contents) -> None:
+    for _ in range(reader.number()):
+        client = reader.number()
+        for _ in range(reader.number()):
+            clock, length = reader.id()
+            contents.need(client, clock + length)
