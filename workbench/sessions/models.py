@@ -13,7 +13,11 @@ SHARED = [(role.value, role.label) for role in LINK_ROLES]
 
 
 class Session(models.Model):
-    """A document of panels; its content is `state`, then the updates not yet folded into it."""
+    """A document of panels; its content is `state`, then the updates not yet folded into it.
+
+    Updates are numbered from 1 without holes: `seq` is the last one saved, `folded` the last one
+    that is in `state`. Only `store` writes these.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -26,7 +30,9 @@ class Session(models.Model):
     template = models.BooleanField(default=False)
     imported = models.JSONField(null=True, blank=True)  # where an imported bundle comes from
     text = models.TextField(blank=True)  # title, notes and captions as plain text, for search
-    state = models.BinaryField(default=bytes)  # a Yjs document as one update
+    state = models.BinaryField(default=bytes)  # a Yjs document as one update; empty: none yet
+    seq = models.PositiveBigIntegerField(default=0)
+    folded = models.PositiveBigIntegerField(default=0)
     runs = models.ManyToManyField(Run, through="SessionRun", related_name="sessions")
 
     class Meta:
@@ -40,11 +46,15 @@ class SessionUpdate(models.Model):
     """A Yjs update of a session's document that is not yet folded into its state."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="updates")
+    seq = models.PositiveBigIntegerField()
     data = models.BinaryField()
     at = models.DateTimeField(default=timezone.now)
 
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["session", "seq"], name="update_once"),)
+
     def __str__(self) -> str:
-        return f"update {self.pk} of session {self.session_id}"
+        return f"update {self.seq} of session {self.session_id}"
 
 
 class SessionLink(models.Model):

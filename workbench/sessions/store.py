@@ -1,0 +1,144 @@
+"""The saved form of a session's document; the only code that writes it.
+
+An update is saved under the number after the last one, by whoever sees that last number still
+standing (compare and swap): two processes never save under one number, and none under a lock.
+Folding makes one state of the first updates; which ones, stands in the same row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+from pycrdt import Map
+
+from workbench.errors import SessionNotFound
+from workbench.runs.broadcast import group_send
+from workbench.sessions.crdt import SharedDocument
+from workbench.sessions.document import SessionDocument, document_bytes
+from workbench.sessions.models import Session, SessionRun, SessionUpdate
+
+READS = 20
+MAX_TOLD_BYTES = 256 * 2**10  # a longer update is read from the database by who hears of it
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Updates that lead to number `seq`, from the number that was asked for or an earlier one."""
+
+    seq: int
+    updates: list[bytes]
+
+
+def document_load(*, session: UUID, after: int = 0) -> Saved:
+    """What was saved after that update, or all of it where that is folded. Raises SessionNotFound.
+
+    Reads without a lock: where a fold comes between the two queries, it shows and is read again.
+    """
+    for _ in range(READS):
+        row = Session.objects.filter(pk=session).values_list("seq", "folded", "state").first()
+        if row is None:
+            raise session_missing(session)
+        seq, folded, state = row
+        first = max(after, folded)
+        updates = SessionUpdate.objects.filter(session=session, seq__gt=first, seq__lte=seq)
+        found = [bytes(data) for data in updates.order_by("seq").values_list("data", flat=True)]
+        if len(found) == max(0, seq - first):
+            return Saved(max(seq, after), [bytes(state), *found] if folded > after else found)
+    raise DatabaseError(f"Updates of session {session} are missing before number {seq}.")
+
+
+def document_append(*, session: UUID, seq: int, update: bytes, title: str) -> bool:
+    """Save an update as number `seq` + 1. False: that number is taken, or the session is gone."""
+    changes = {"title": title} if title else {}
+    with transaction.atomic():
+        standing = Session.objects.filter(pk=session, seq=seq)
+        if not standing.update(seq=seq + 1, changed_at=timezone.now(), **changes):
+            return False
+        SessionUpdate.objects.create(session_id=session, seq=seq + 1, data=update)
+    return True
+
+
+def document_fold(*, session: UUID, seq: int, state: bytes) -> bool:
+    """Keep updates up to `seq` as one state. False: as many are folded already."""
+    with transaction.atomic():
+        older = Session.objects.filter(pk=session, folded__lt=seq, seq__gte=seq)
+        if not older.update(state=state, folded=seq):
+            return False
+        SessionUpdate.objects.filter(session=session, seq__lte=seq).delete()
+    return True
+
+
+def document_index(*, session: UUID, text: str) -> None:
+    """Keep the plain text for searches."""
+    Session.objects.filter(pk=session).exclude(text=text).update(text=text)
+
+
+def document_open(*, session: UUID) -> tuple[int, SharedDocument]:
+    """The document, and the number of the last update in it. Raises SessionNotFound."""
+    saved = document_load(session=session)
+    return saved.seq, SharedDocument(saved.updates)
+
+
+def document_get(*, session: UUID) -> SessionDocument:
+    """The document as plain data. Raises SessionNotFound."""
+    return document_open(session=session)[1].read()
+
+
+def document_create(*, session: Session, document: SessionDocument) -> None:
+    """Give a session that has no document yet one of this content."""
+    state = document_bytes(document)
+    with transaction.atomic():
+        Session.objects.filter(pk=session.pk, seq=0).update(
+            title=document.title, text=document.plain_text, state=state, seq=1, folded=1
+        )
+    session.refresh_from_db()
+
+
+def document_rename(*, session: UUID, title: str) -> None:
+    """Change the title, for everybody who has the session open. Raises SessionNotFound."""
+
+    def rename(document: SharedDocument) -> None:
+        document.doc.get("meta", type=Map)["title"] = title
+
+    document_change(session=session, change=rename)
+
+
+def document_change(*, session: UUID, change: Callable[[SharedDocument], None]) -> None:
+    """Apply a change of the server's own, and tell who has the session open.
+
+    `change` is called again where somebody else was faster. Raises SessionNotFound.
+    """
+    while True:
+        seq, document = document_open(session=session)
+        before = document.state()
+        change(document)
+        update = document.update(before)
+        if document_append(session=session, seq=seq, update=update, title=document.title):
+            group_send(document_group(session), update_message(seq=seq + 1, update=update))
+            return
+
+
+def runs_unattached(*, session: UUID, runs: set[UUID]) -> set[UUID]:
+    """Those of the runs that do not stand in the session."""
+    standing = SessionRun.objects.filter(session=session, run__in=runs)
+    return runs - set(standing.values_list("run_id", flat=True))
+
+
+def document_group(session: UUID) -> str:
+    """Where processes that have the session open tell each other of updates and of people."""
+    return f"document.{session}"
+
+
+def update_message(*, seq: int, update: bytes) -> dict[str, Any]:
+    """What is told of a saved update."""
+    told = update if len(update) <= MAX_TOLD_BYTES else None
+    return {"type": "document.update", "seq": seq, "update": told}
+
+
+def session_missing(session: UUID) -> SessionNotFound:
+    return SessionNotFound(
+        f"There is no session {session} (any more).", remedy="Look it up in the list of sessions."
+    )
