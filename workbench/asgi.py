@@ -15,8 +15,13 @@ http = get_asgi_application()
 from workbench.accounts.local import LocalUserSocket  # noqa: E402
 from workbench.body_limit import BodyLimit  # noqa: E402
 from workbench.runs.consumers import RunConsumer  # noqa: E402
+from workbench.sessions.live import SessionConsumer  # noqa: E402
 
-socket = URLRouter([path("ws", RunConsumer.as_asgi())])  # type: ignore[list-item, arg-type]
+routes = [
+    path("ws", RunConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("ws/sessions/<uuid:session>", SessionConsumer.as_asgi()),  # type: ignore[arg-type]
+]
+socket = URLRouter(routes)  # type: ignore[arg-type]
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(http),  # type: ignore[arg-type]

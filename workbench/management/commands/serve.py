@@ -12,7 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from workbench.runs import flags
 
-MAX_FRAME_BYTES = 2**20  # larger ones end the connection; smaller wrong ones get an answer
+# Larger frames end the connection; smaller wrong ones get an answer. A page that was away may bring
+# as much as a whole document.
+MAX_FRAME_BYTES = settings.MAX_DOCUMENT_BYTES + 2**16
 REDIS_SECONDS = 10
 
 

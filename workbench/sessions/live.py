@@ -1,0 +1,223 @@
+"""The binary socket of a session, /ws/sessions/<id>: its document and the people in it.
+
+Speaks the y-websocket protocol (see `protocol`). Who may only read gets all of it and changes
+nothing. What a page is to receive is queued, so that a slow one delays nobody.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import NamedTuple
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from analysis.errors import GlassbenchError
+from workbench.accounts.visitor import Visitor, is_admitted, session_role, socket_visitor
+from workbench.errors import SessionNotFound, TooLarge
+from workbench.sessions.models import Session
+from workbench.sessions.protocol import (
+    STEP_1,
+    STEP_2,
+    AskPeople,
+    Entry,
+    People,
+    Sync,
+    frame_read,
+    people_frame,
+    refused_frame,
+    saved_frame,
+    state_signed,
+    sync_frame,
+)
+from workbench.sessions.roles import Role
+from workbench.sessions.room import CLOSE_AGAIN, CLOSE_GONE, Room, room_enter, room_leave
+from workbench.sessions.updates import read_state
+
+CLOSE_REFUSED, CLOSE_LOGIN, CLOSE_ROLE, CLOSE_RATE = 4400, 4401, 4403, 4429
+MAX_QUEUED_BYTES = 16 * 2**20
+MAX_STATE_BYTES = 4 * 2**10
+# Typing, dragging and moving at once stay far below.
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 120, 360
+
+
+class Ending(NamedTuple):
+    """The last thing that a socket sends."""
+
+    code: int
+    why: str
+
+
+class Allowance:
+    """How many messages a page may still send: so many at once, then so many a second."""
+
+    def __init__(self) -> None:
+        self._left, self._at = float(MESSAGES_AT_ONCE), time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        grown = self._left + (now - self._at) * MESSAGES_PER_SECOND
+        self._left, self._at = min(grown, MESSAGES_AT_ONCE) - 1, now
+        return self._left >= 0
+
+
+class Standing(NamedTuple):
+    """`admitted`: anything at all is there for the visitor; `found`: there is such a session."""
+
+    admitted: bool
+    found: bool
+    role: Role | None
+
+
+@database_sync_to_async
+def read_standing(visitor: Visitor, session: UUID) -> Standing:
+    found = Session.objects.filter(pk=session).first()
+    role = session_role(visitor, found) if found else None
+    return Standing(role is not None or is_admitted(visitor), found is not None, role)
+
+
+class SessionConsumer(AsyncWebsocketConsumer):
+    """One page's socket on one session."""
+
+    async def connect(self) -> None:
+        self.session: UUID = self.scope["url_route"]["kwargs"]["session"]
+        self.room: Room | None = None
+        self.role = Role.VIEWER
+        self.client: int | None = None
+        self.saved_count = 0
+        self.allowance = Allowance()
+        self.queue: deque[bytes | Ending] = deque()
+        self.queued_bytes = 0
+        self.ending = False
+        self.filled = asyncio.Event()
+        await self.accept()
+        self.writer = asyncio.create_task(self._write())
+        if await self.look():
+            await self._enter()
+
+    async def disconnect(self, code: int) -> None:
+        self.ending = True
+        self.writer.cancel()
+        await asyncio.wait([self.writer])
+        if self.room:
+            await room_leave(self.room, self)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.ending or self.room is None:
+            return
+        if not self.allowance.take():
+            self.end(CLOSE_RATE, f"More than {MESSAGES_PER_SECOND} messages a second.")
+            return
+        try:
+            await self._answer(self.room, frame_read(bytes_data or b""))
+        except GlassbenchError as error:
+            self.refuse(error)
+
+    async def _enter(self) -> None:
+        try:
+            self.room = await room_enter(self)
+        except SessionNotFound as error:
+            self.end(CLOSE_GONE, error.message)
+            return
+        self.put(sync_frame(STEP_1, await self.room.state()))
+        self.put(people_frame(self.room.presence.entries()))
+
+    # --- from the page --------------------------------------------------------------------------
+
+    async def _answer(self, room: Room, message: Sync | People | AskPeople) -> None:
+        if isinstance(message, AskPeople):
+            self.put(people_frame(room.presence.entries()))
+        elif isinstance(message, People):
+            self._hear(room, message.entries)
+        elif message.step == STEP_1:
+            read_state(message.data)
+            self.put(sync_frame(STEP_2, await room.difference(message.data)))
+        elif self.role.allows(Role.EDITOR):
+            await room.submit(self, message.data)
+        elif message.step != STEP_2:  # a page answers step 1 whether it has news or not
+            self.put(refused_frame(f"You are {self.role.value} of this session; editors change."))
+
+    def _hear(self, room: Room, entries: list[Entry]) -> None:
+        """A page speaks for the client that it names first; the rest it repeats from others."""
+        if self.client is None and entries:
+            self.client = entries[0].client
+        for entry in entries:
+            if entry.client == self.client:
+                said = entry._replace(state=self._signed(entry.state))
+                if not room.hear(self, said):
+                    self.put(people_frame(room.presence.about(entry.client)))
+
+    def _signed(self, text: str) -> str:
+        """The state with who it is from, as the server knows it.
+
+        Raises InvalidMessage, TooLarge.
+        """
+        if len(text) > MAX_STATE_BYTES:
+            raise TooLarge(
+                f"What a page says about its user has {len(text)} characters; the limit is "
+                f"{MAX_STATE_BYTES}.",
+                remedy="Say less.",
+            )
+        return state_signed(text, id=self.speaker, name=self.visitor.name)
+
+    @property
+    def speaker(self) -> str:
+        return self.visitor.id
+
+    # --- to the page: a room's connection -------------------------------------------------------
+
+    def put(self, frame: bytes) -> None:
+        if self.ending:
+            return
+        self.queue.append(frame)
+        self.queued_bytes += len(frame)
+        self.filled.set()
+        if self.queued_bytes > MAX_QUEUED_BYTES:
+            self.queue.clear()
+            self.end(CLOSE_AGAIN, "This page reads too slowly.")
+
+    def saved(self, count: int) -> None:
+        self.saved_count += count
+        self.put(saved_frame(self.saved_count))
+
+    def refuse(self, error: GlassbenchError) -> None:
+        self.put(refused_frame(f"{error.message} {error.remedy}"))
+        self.end(CLOSE_REFUSED, error.message)
+
+    def end(self, code: int, why: str) -> None:
+        if not self.ending:
+            self.ending = True
+            self.queue.append(Ending(code, why))
+            self.filled.set()
+
+    async def look(self) -> bool:
+        """Whether the visitor still may read; what else they may is noted."""
+        self.visitor = await socket_visitor(self.scope)
+        admitted, found, role = await read_standing(self.visitor, self.session)
+        if role:
+            self.role = role
+        elif not admitted:
+            self.end(CLOSE_LOGIN, "This needs a login.")
+        elif found and self.room:
+            self.end(CLOSE_ROLE, "This session is no longer shared with you.")
+        else:  # who never had a role is not told whether there is such a session
+            self.end(CLOSE_GONE, "There is no such session, or it is not shared with you.")
+        return role is not None
+
+    async def _write(self) -> None:
+        while True:
+            await self.filled.wait()
+            self.filled.clear()
+            while self.queue:
+                item = self.queue.popleft()
+                if isinstance(item, Ending):
+                    await self.close(item.code, _short(item.why))
+                    return
+                self.queued_bytes -= len(item)
+                await self.send(bytes_data=item)
+
+
+def _short(why: str) -> str:
+    """At most 123 bytes, as a close frame takes."""
+    return why.encode()[:123].decode(errors="ignore")

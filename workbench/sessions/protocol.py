@@ -1,0 +1,122 @@
+"""Messages of a session's binary socket: those of y-websocket, and one of ours.
+
+sync 0 {step 1: 0, a state vector | step 2: 1, an update | update: 2, an update}, awareness 1
+{entries of people}, refused 2 {0, why} (y-protocols/auth), ask for people 3, saved 4 {how many
+updates of this connection are saved}. Numbers have 7 bits a byte, lowest first; texts and byte
+strings are preceded by their length.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pycrdt import write_message, write_var_uint
+
+from workbench.errors import InvalidMessage
+from workbench.sessions.updates import Reader
+
+SYNC, AWARENESS, REFUSED, ASK_PEOPLE, SAVED = range(5)
+STEP_1, STEP_2, UPDATE = range(3)
+MAX_ENTRIES = 500
+GONE = "null"
+COLOUR = re.compile(r"[a-z]{1,16}")  # a name, which the page looks up
+
+
+class Entry(NamedTuple):
+    """What a client says about its user; `clock` counts its sayings, GONE is the last."""
+
+    client: int
+    clock: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Sync:
+    step: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class People:
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class AskPeople:
+    pass
+
+
+def frame_read(frame: bytes) -> Sync | People | AskPeople:
+    """A message of a page. Raises InvalidMessage."""
+    reader = Reader(frame)
+    try:
+        kind = reader.number()
+        if kind == SYNC:
+            step, data = reader.number(), reader.bytes()
+            if step in (STEP_1, STEP_2, UPDATE):
+                return Sync(step, data)
+        if kind == AWARENESS:
+            return People(_entries(Reader(reader.bytes())))
+        if kind == ASK_PEOPLE:
+            return AskPeople()
+    except (IndexError, UnicodeDecodeError):
+        raise invalid("It ends too early, or a text in it is not UTF-8") from None
+    raise invalid(f"Its kind {kind} is unknown")
+
+
+def sync_frame(step: int, data: bytes) -> bytes:
+    return bytes([SYNC, step]) + write_message(data)
+
+
+def people_frame(entries: Iterable[Entry]) -> bytes:
+    parts = [
+        write_var_uint(entry.client) + write_var_uint(entry.clock) + text_bytes(entry.state)
+        for entry in entries
+    ]
+    return bytes([AWARENESS]) + write_message(write_var_uint(len(parts)) + b"".join(parts))
+
+
+def refused_frame(why: str) -> bytes:
+    return bytes([REFUSED, 0]) + text_bytes(why)
+
+
+def saved_frame(count: int) -> bytes:
+    return bytes([SAVED]) + write_var_uint(count)
+
+
+def text_bytes(text: str) -> bytes:
+    encoded: bytes = write_message(text.encode())
+    return encoded
+
+
+def state_signed(text: str, *, id: str, name: str) -> str:
+    """What a client shows, with who its user is as the server knows it. Raises InvalidMessage."""
+    try:
+        state = json.loads(text)
+        if isinstance(state, dict):
+            claimed = state.get("user")
+            colour = claimed.get("colour") if isinstance(claimed, dict) else None
+            safe = isinstance(colour, str) and COLOUR.fullmatch(colour)
+            state["user"] = {"id": id, "name": name, "colour": colour if safe else None}
+        elif state is not None:
+            raise invalid("What it says about its user is no JSON object")
+        # What is passed on must not trip the others' parsers: no NaN, no half characters.
+        return json.dumps(state, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        raise invalid("What it says about its user is no JSON") from None
+
+
+def invalid(why: str) -> InvalidMessage:
+    return InvalidMessage(
+        f"This message of the session's socket cannot be read. {why}.",
+        remedy="Load the page again.",
+    )
+
+
+def _entries(reader: Reader) -> list[Entry]:
+    count = reader.number()
+    if count > MAX_ENTRIES:
+        raise invalid(f"It names {count} people; the limit is {MAX_ENTRIES}")
+    return [Entry(reader.number(), reader.number(), reader.text()) for _ in range(count)]
