@@ -74,6 +74,12 @@ export interface Mark {
   label: string;
 }
 
+/** What an item is of its run, where it is no token: what is said of it outlives the view. */
+export type Place =
+  { type: "cell"; row: number; column: number } | { type: "edge"; source: number; target: number };
+
+export type PlaceOf = (item: Item) => Place | null;
+
 /** A text whose last token is to be explained. */
 export interface Explained {
   /** Output tokens up to and with the one to be explained, as texts that join to the whole. */
@@ -86,6 +92,8 @@ export interface ViewContext {
   selection: Selection;
   /** Set by the page; strips and matrices draw them. */
   marks: Writable<readonly Mark[]>;
+  /** A view whose items are no tokens says here what they are; absent where nothing is said. */
+  places?: Writable<PlaceOf>;
   theme: Readable<Theme>;
   state: ViewState;
   run: Readable<RunFacts>;

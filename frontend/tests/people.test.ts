@@ -181,6 +181,21 @@ describe("anchors", () => {
     expect(itemsOf(anchor)).toEqual([at(3, "pair")]);
   });
 
+  it("are the cells and edges that the view knows its items as", () => {
+    const cell = anchorOf({ ...none, primary: at(11, "cell") }, {}, ({ index }) => ({
+      type: "cell",
+      row: Math.floor(index / 4),
+      column: index % 4,
+    }));
+    expect(cell).toMatchObject({ type: "cell", row: 2, column: 3 });
+    expect(itemsOf(cell)).toEqual([at(11, "cell")]);
+  });
+
+  it("without a selection are the step that is shown", () => {
+    expect(anchorOf(none, { step: "3" })).toEqual({ type: "step", index: 3, state: { step: "3" } });
+    expect(anchorOf(none, { step: "x" })).toMatchObject({ type: "panel" });
+  });
+
   it("without a selection are the panel", () => {
     expect(anchorOf(none, {})).toMatchObject({ type: "panel" });
     expect(itemsOf({ type: "panel" })).toEqual([]);

@@ -89,6 +89,7 @@ export function plainContext(place: Place, facts: Readable<RunFacts>): ViewConte
     arrays: createArraySource(fetchArtifact),
     pictures: createPictureSource(fetchPicture),
     marks: writable([]),
+    places: writable(() => null),
     theme,
     run: facts,
     announce,

@@ -20,7 +20,7 @@ import { listenToKeys } from "./graph_kv/keys";
 import { createMaskPanel } from "./graph_kv/mask";
 import { createOrders } from "./graph_kv/orders";
 import { createPositions } from "./graph_kv/positions";
-import { readShown } from "./graph_kv/shown";
+import { placeOfPair, readShown } from "./graph_kv/shown";
 import { createSinks } from "./graph_kv/sinks";
 import { changeOf, EMPTY } from "./graph_kv/state";
 import { createText } from "./graph_kv/text";
@@ -41,6 +41,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
   ];
   const shown = () => readShown(events.now(), context);
   const drawing = drawPanels(panels, context, shown);
+  context.places?.set((item) => placeOfPair(shown(), item));
   const stopKeys = listenToKeys(context, shown);
 
   return {

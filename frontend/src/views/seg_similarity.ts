@@ -8,7 +8,7 @@ import type { MethodEvent } from "../gen/seg_similarity";
 import { createShelf } from "../shelf";
 import type { CreateView } from "../view";
 import { createCausal } from "./seg_similarity/causal";
-import { listenToKeys } from "./seg_similarity/choose";
+import { listenToKeys, placeOfCell } from "./seg_similarity/choose";
 import { createDecoderMap } from "./seg_similarity/decoderMap";
 import { createDetail } from "./seg_similarity/detail";
 import { createLayers } from "./seg_similarity/layers";
@@ -51,6 +51,7 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     });
   }
 
+  context.places?.set((item) => placeOfCell(shown(), item));
   const stops = [
     context.theme.subscribe(changed),
     context.state.subscribe(changed),

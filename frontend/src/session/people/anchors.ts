@@ -1,6 +1,7 @@
 // From what is selected to what a comment hangs on, and back.
 
 import type { Item, Selected } from "../../selection";
+import type { PlaceOf } from "../../view";
 import type { Anchor } from "./wire";
 
 /** Items that are tokens of the run, one after the other. */
@@ -8,17 +9,27 @@ const TOKENS = ["position", "output", "token"];
 /** Under which the view state of an anchor holds the selected item. */
 const ITEM = "item";
 
-/** The set, else the primary item, else the panel as a whole. */
-export function anchorOf(selected: Selected | null, viewState: Record<string, string>): Anchor {
+/** The set, else the primary item, else the step that is shown, else the panel as a whole. */
+export function anchorOf(
+  selected: Selected | null,
+  viewState: Record<string, string>,
+  placeOf: PlaceOf = () => null,
+): Anchor {
   const items = selected?.set.length ? selected.set : [selected?.primary ?? null];
   const first = items[0] ?? null;
-  if (!first) return { type: "panel", state: viewState };
+  if (!first) return { ...stepOf(viewState.step), state: viewState };
   const state = { ...viewState, [ITEM]: writeItem(first) ?? "" };
-  if (!TOKENS.includes(first.kind)) return { type: "node", id: state[ITEM] ?? "", state };
+  if (!TOKENS.includes(first.kind))
+    return { ...(placeOf(first) ?? { type: "node", id: state[ITEM] ?? "" }), state };
   const indices = items.flatMap((item) => (item?.kind === first.kind ? [item.index] : []));
   if (indices.length === 1) return { type: "token", index: first.index, state };
   return { type: "span", start: Math.min(...indices), end: Math.max(...indices) + 1, state };
 }
+
+const stepOf = (step = "") =>
+  /^\d{1,6}$/.test(step)
+    ? ({ type: "step", index: Number(step) } as const)
+    : ({ type: "panel" } as const);
 
 /** The items that an anchor means in its panel. */
 export function itemsOf(anchor: Anchor): Item[] {

@@ -6,7 +6,7 @@ import type { Panel as AnyPanel } from "../../panel";
 import { legible } from "../../pictures/glyphs";
 import type { Item } from "../../selection";
 import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Place, ViewContext } from "../../view";
 import { cellMean } from "./mass";
 import { partKey, type Mode, type ReadLayout, type State } from "./state";
 
@@ -188,6 +188,12 @@ export const knockOutOf = ({ state }: Shown, { edge }: Pair) =>
 export const PAIR = "pair";
 export const pairItem = (index: number): Item => ({ kind: PAIR, index });
 export const pairIndex = (item: Item | null) => (item?.kind === PAIR ? item.index : null);
+
+/** Blocks by their numbers: what is read, and by which. */
+export function placeOfPair({ pairs }: Shown, item: Item): Place | null {
+  const pair = pairs[pairIndex(item) ?? -1];
+  return pair ? { type: "edge", source: pair.source, target: pair.reader } : null;
+}
 
 /** The pair that is looked at in the address as in the selection. */
 export function choosePair(context: ViewContext, pair: number | null): void {

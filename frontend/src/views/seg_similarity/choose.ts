@@ -3,13 +3,19 @@
 import { get } from "svelte/store";
 import type { Item } from "../../selection";
 import { TYPING } from "../../typing";
-import type { ViewContext } from "../../view";
+import type { Place, ViewContext } from "../../view";
 import { CELL, SCORES, TOKEN, type Shown } from "./shown";
 
 export const cellItem = (index: number): Item => ({ kind: CELL, index });
 export const tokenItem = (index: number): Item => ({ kind: TOKEN, index });
 export const indexOfCell = (item: Item | null) => (item?.kind === CELL ? item.index : null);
 export const indexOfToken = (item: Item | null) => (item?.kind === TOKEN ? item.index : null);
+
+export function placeOfCell({ grid }: Shown, item: Item): Place | null {
+  const index = indexOfCell(item);
+  if (index === null) return null;
+  return { type: "cell", row: Math.floor(index / grid.columns), column: index % grid.columns };
+}
 
 /** The token becomes primary, and its map is shown. */
 export function chooseToken(context: ViewContext, position: number): void {

@@ -8,7 +8,7 @@ import { createDetail } from "./detail";
 import { createEncoderFlow } from "./encoderFlow";
 import { createFindings } from "./findings";
 import { createGrid, type GridWords } from "./grid";
-import { phraseOf, readShown, type Panel, type Shown } from "./shown";
+import { phraseOf, placeOf, readShown, type Panel, type Shown } from "./shown";
 import { applied, EMPTY, type State } from "./state";
 
 const ofKind =
@@ -85,6 +85,10 @@ export const createImages: CreateView<MethodEvent> = (root, context) => {
     createDetail(context.detail, context),
   ];
   const drawing = drawPanels(panels, context, () => readShown(state, context, shelf));
+  context.places?.set((item) => {
+    const place = placeOf(readShown(state, context, shelf), item);
+    return place && { type: "cell", ...place };
+  });
   const press = (event: KeyboardEvent) => {
     if (event.key === "Escape" && !event.defaultPrevented) context.selection.clear();
   };
