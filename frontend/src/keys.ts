@@ -18,6 +18,7 @@ export const PICTURE_KEYS: Meaning[] = [
 
 export const PAGE_KEYS: Meaning[] = [
   ["e", "On a segment of the form: draw an edge from it; Alt ↑ ↓ moves it, Delete deletes it"],
+  ["m", "In a session: comment on what is selected"],
   ["Ctrl + Enter", "Run"],
   ["?", "This help"],
 ];
