@@ -50,6 +50,7 @@ export interface SocketOptions {
 }
 
 interface Watch {
+  run: string;
   watcher: Watcher;
   attempt: number;
   last: number;
@@ -66,7 +67,7 @@ const BACKOFF_MS = { first: 400, longest: 10_000 };
 export function createSocketClient(options: SocketOptions): SocketClient {
   const { url, open = (address) => new WebSocket(address), random = Math.random } = options;
   const connection = writable<Connection>({ state: "connecting", attempts: 0 });
-  const watches = new Map<string, Watch>();
+  const watches = new Set<Watch>();
   const sessions = new Map<string, SessionWatcher>();
   let socket: WebSocket | null = null;
   let attempts = 0;
@@ -77,8 +78,11 @@ export function createSocketClient(options: SocketOptions): SocketClient {
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
-  function ask(run: string, watch: Watch): void {
-    send({ type: "watch", run, attempt: watch.attempt, after: watch.last });
+  /** A run may be watched in several places, each of which began at its own time. */
+  const watchesOf = (run: string) => [...watches].filter((watch) => watch.run === run);
+
+  function ask({ run, attempt, last }: Watch): void {
+    send({ type: "watch", run, attempt, after: last });
   }
 
   function askSession(session: string): void {
@@ -93,7 +97,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
     heardAt = Date.now();
     opened.onopen = () => {
       heardAt = Date.now();
-      for (const [run, watch] of watches) ask(run, watch);
+      for (const watch of watches) ask(watch);
       for (const session of sessions.keys()) askSession(session);
       attempts = 0;
       connection.set({ state: "open", attempts });
@@ -125,35 +129,35 @@ export function createSocketClient(options: SocketOptions): SocketClient {
   function receive(text: string): void {
     heardAt = Date.now();
     const message = JSON.parse(text) as ServerMessage | SessionMessage;
-    if (message.type === "event") take(message);
-    else if (message.type === "run") watches.get(message.run.id)?.watcher.run(message.run);
-    else if (message.type === "error") refuse(message);
+    if (message.type === "event") {
+      for (const watch of watchesOf(message.run)) take(watch, message);
+    } else if (message.type === "run") {
+      for (const { watcher } of watchesOf(message.run.id)) watcher.run(message.run);
+    } else if (message.type === "error") refuse(message);
     else if (message.type !== "pong") sessions.get(sessionOf(message))?.message(message);
   }
 
   function refuse(error: ErrorMessage): void {
-    const concerned = error.run ? [watches.get(error.run)] : [...watches.values()];
-    for (const watch of concerned) watch?.watcher.error(error);
+    for (const { watcher } of error.run ? watchesOf(error.run) : watches) watcher.error(error);
     if (!error.run) for (const watcher of sessions.values()) watcher.error(error);
   }
 
-  function take(message: EventMessage): void {
-    const watch = watches.get(message.run);
-    if (!watch || message.attempt < watch.attempt) return;
+  function take(watch: Watch, message: EventMessage): void {
+    if (message.attempt < watch.attempt) return;
     if (message.attempt > watch.attempt) restart(watch, message.attempt);
     if (message.seq <= watch.last) return;
     watch.early.set(message.seq, message);
     deliver(watch);
-    if (watch.early.size) repairSoon(message.run, watch);
+    if (watch.early.size) repairSoon(watch);
   }
 
   /** A hole that does not close by itself is asked for again. */
-  function repairSoon(run: string, watch: Watch): void {
+  function repairSoon(watch: Watch): void {
     watch.repair ??= setTimeout(() => {
       watch.repair = null;
-      if (!watch.early.size || watches.get(run) !== watch) return;
-      ask(run, watch);
-      repairSoon(run, watch);
+      if (!watch.early.size || !watches.has(watch)) return;
+      ask(watch);
+      repairSoon(watch);
     }, REPAIR_MS);
   }
 
@@ -186,13 +190,11 @@ export function createSocketClient(options: SocketOptions): SocketClient {
     connection,
     retry,
     watch(run, watcher) {
-      const watch: Watch = { watcher, attempt: 0, last: 0, early: new Map(), repair: null };
-      watches.set(run, watch);
-      ask(run, watch);
+      const watch: Watch = { run, watcher, attempt: 0, last: 0, early: new Map(), repair: null };
+      watches.add(watch);
+      ask(watch);
       return () => {
-        if (watches.get(run) !== watch) return;
-        watches.delete(run);
-        send({ type: "unwatch", run });
+        if (watches.delete(watch) && watchesOf(run).length === 0) send({ type: "unwatch", run });
       };
     },
     watchSession(session, watcher) {

@@ -72,9 +72,11 @@ afterEach(() => {
 });
 
 describe("delivery", () => {
+  let stop: () => void;
+
   beforeEach(() => {
     latest().accept();
-    client.watch(RUN, watcher());
+    stop = client.watch(RUN, watcher());
   });
 
   it("asks for the run from the start", () => {
@@ -118,8 +120,23 @@ describe("delivery", () => {
     expect(got).toEqual(["queued", "run_not_found", "login_required"]);
   });
 
+  it("tells each of two watchers all of it, whenever it began", () => {
+    for (const seq of [1, 2]) latest().event(seq);
+    const late: number[] = [];
+    const leave = client.watch(RUN, { ...watcher(), event: ({ seq }) => late.push(seq) });
+    expect(latest().watches().at(-1)).toEqual({ type: "watch", run: RUN, attempt: 0, after: 0 });
+    for (const seq of [1, 2, 3]) latest().event(seq);
+    expect([got, late]).toEqual([
+      ["1.1", "1.2", "1.3"],
+      [1, 2, 3],
+    ]);
+    leave();
+    expect(latest().sent.at(-1)?.type).not.toBe("unwatch");
+    latest().event(4);
+    expect([got.at(-1), late.at(-1)]).toEqual(["1.4", 3]);
+  });
+
   it("says nothing of a run that is no longer watched", () => {
-    const stop = client.watch(RUN, watcher());
     stop();
     latest().event(1);
     expect(got).toEqual([]);
