@@ -1,7 +1,7 @@
 // Positions of a text as what is selected, and the selection kept in the address.
 
 import { get } from "svelte/store";
-import type { Item, Selected } from "./selection";
+import { same, type Item, type Selected } from "./selection";
 import type { ViewContext } from "./view";
 
 export const POSITION = "position";
@@ -10,7 +10,7 @@ export const positionItem = (index: number): Item => ({ kind: POSITION, index })
 
 export const indexOf = (item: Item | null) => (item?.kind === POSITION ? item.index : null);
 
-/** Reads the selection from the address once, and writes it there from then on. */
+/** The selection stands in the address; each follows the other. */
 export function keepInAddress(context: ViewContext): () => void {
   const read = (key: string) => {
     const text = context.state.get(key);
@@ -19,15 +19,25 @@ export function keepInAddress(context: ViewContext): () => void {
   const [primary, pinned] = [read("token"), read("pinned")];
   if (primary && !get(context.selection).primary) context.selection.choose(primary);
   if (pinned && !get(context.selection).pinned) context.selection.pin(pinned);
+  /** Another address was opened, or a person is followed. */
+  const stopState = context.state.subscribe(() => {
+    const [wanted, now] = [read("token"), get(context.selection).primary];
+    if (wanted && !same(wanted, now)) context.selection.choose(wanted);
+  });
   const write = (key: string, item: Item | null) => {
     const text = indexOf(item)?.toString() ?? null;
     if (context.state.get(key) !== text) context.state.set(key, text);
   };
   /** Not at a hover: somebody else may have written there since. */
   let last: Partial<Selected> = {};
-  return context.selection.subscribe((selected) => {
-    if (selected.primary !== last.primary) write("token", selected.primary);
-    if (selected.pinned !== last.pinned) write("pinned", selected.pinned);
+  const stopSelection = context.selection.subscribe((selected) => {
+    const before = last;
     last = selected;
+    if (selected.primary !== before.primary) write("token", selected.primary);
+    if (selected.pinned !== before.pinned) write("pinned", selected.pinned);
   });
+  return () => {
+    stopState();
+    stopSelection();
+  };
 }
