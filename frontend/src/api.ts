@@ -89,8 +89,9 @@ export const listModels = () => unwrap(client.GET("/api/models"));
 export const getModel = (id: string) =>
   unwrap(client.GET("/api/models/{model_id}", { params: { path: { model_id: id } } }));
 export const startRun = (run: Schemas["RunIn"]) => unwrap(client.POST("/api/runs", { body: run }));
-export const listRuns = (limit = 100) =>
-  unwrap(client.GET("/api/runs", { params: { query: { limit } } }));
+/** One's own, or those of a session; latest first. */
+export const listRuns = (limit = 100, session?: string) =>
+  unwrap(client.GET("/api/runs", { params: { query: { limit, session } } }));
 
 /** All events of a run's latest attempt, in order. */
 export async function listEvents(id: string): Promise<{ kind: string }[]> {

@@ -6,6 +6,7 @@ import "./styles/form.css";
 import "./styles/segments.css";
 import "./styles/pages.css";
 import "./styles/markdown.css";
+import "./styles/segmented.css";
 import "./styles/people.css";
 import "./styles/narrow.css";
 import { applyTheme } from "./theme";

@@ -1,4 +1,4 @@
-// Addresses and the query that holds the view's state. Six flat pages need no router library:
+// Addresses and the query that holds the view's state. A few flat pages need no router library:
 // what they need is the query as state, which is most of this file.
 
 import { withQuery } from "./query";
@@ -11,6 +11,8 @@ export type Page =
   | { name: "models" }
   | { name: "model"; id: string }
   | { name: "join" }
+  | { name: "sessions" }
+  | { name: "session"; id: string }
   | { name: "unknown" };
 
 export function match(path: string): Page {
@@ -18,6 +20,7 @@ export function match(path: string): Page {
   const id = rest.map(decodeURIComponent).join("/");
   if (first === "") return { name: "home" };
   if (first === "runs") return id ? { name: "run", id } : { name: "runs" };
+  if (first === "sessions") return id ? { name: "session", id } : { name: "sessions" };
   if (first === "trace" && !id) return { name: "trace" };
   if (first === "models") return id ? { name: "model", id } : { name: "models" };
   if (first === "join" && !id) return { name: "join" };

@@ -1,6 +1,6 @@
 // The run being prepared: shared by all pages, mirrored in the address of the first one.
 
-import { problemOf, startRun, type Method, type Problem } from "../api";
+import { problemOf, startRun, type Method, type Problem, type Run } from "../api";
 import { serves, servingOf } from "../capability";
 import { catalog } from "../catalog.svelte";
 import { router } from "../router.svelte";
@@ -19,7 +19,15 @@ import {
 /** Longer texts do not fit into an address that others can open. */
 const LONGEST_ADDRESS = 4000;
 
+/** A session that runs are started in. */
+export interface Host {
+  session: string;
+  started(run: Run): void;
+}
+
 class Draft {
+  /** null: a run gets a page of its own. */
+  host: Host | null = null;
   stem = $state("");
   model = $state("");
   values = $state<Values>({});
@@ -109,14 +117,17 @@ class Draft {
     return this.start(this.stem, this.model, this.params);
   }
 
-  /** Starts a run and opens its page; what the server refuses is shown at the form. */
+  /** Starts a run and shows it; what the server refuses is shown at the form. */
   async start(method: string, model: string, params: Values): Promise<void> {
     if (this.starting) return;
     this.starting = true;
     this.problem = null;
     try {
-      const run = await startRun({ id: uuid(), method, model, params });
-      router.go(`/runs/${run.id}`);
+      const { host } = this;
+      const place = host ? { session: host.session } : {};
+      const run = await startRun({ id: uuid(), method, model, params, ...place });
+      if (host) host.started(run);
+      else router.go(`/runs/${run.id}`);
     } catch (error) {
       this.problem = problemOf(error);
     } finally {
