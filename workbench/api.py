@@ -36,6 +36,8 @@ from workbench.errors import (
     Unavailable,
 )
 from workbench.runs.api import router as runs_router
+from workbench.sessions.api import router as sessions_router
+from workbench.sessions.sharing_api import router as sharing_router
 from workbench.uploads.api import router as uploads_router
 
 PREFIX = "/api/"
@@ -50,7 +52,14 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url=None,
 )
-for router in (accounts_router, catalog_router, runs_router, uploads_router):
+for router in (
+    accounts_router,
+    catalog_router,
+    runs_router,
+    sessions_router,
+    sharing_router,
+    uploads_router,
+):
     api.add_router("", router)
 
 

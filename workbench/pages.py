@@ -2,26 +2,35 @@
 
 import redis
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
+from workbench.accounts.visitor import is_admitted, visitor
 from workbench.runs import flags
+
+# No search engine keeps what a link opens, and no other site learns its address.
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Referrer-Policy": "same-origin",
+}
 
 
 @require_safe
-@login_required
 @ensure_csrf_cookie
 def index(request: HttpRequest) -> HttpResponse:
     """The front end's page; it reads the address itself."""
+    if not _is_open(request):
+        return redirect_to_login(request.get_full_path())
     file = settings.FRONTEND_DIST / "index.html"
     if not file.is_file():
         text = "The pages are not built yet: run `make run`, or `npm run build` in frontend/."
         return _notice(request, "No pages", text, status=503)
-    return HttpResponse(file.read_bytes(), headers={"Cache-Control": "no-cache"})
+    return HttpResponse(file.read_bytes(), headers=HEADERS)
 
 
 @require_safe
@@ -44,6 +53,14 @@ def health(request: HttpRequest) -> JsonResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that was not sent from a page of ours, or from one too old."""
     return _notice(request, "Not accepted", "Load the page again and repeat.", status=403)
+
+
+def _is_open(request: HttpRequest) -> bool:
+    """Whether the page at this address may load: for an account any, for guests what links open."""
+    who = visitor(request)
+    if who.user or (request.path == "/join" and settings.ANONYMOUS_LINKS):
+        return True
+    return request.path.startswith("/sessions/") and is_admitted(who)
 
 
 def _notice(request: HttpRequest, heading: str, text: str, *, status: int) -> HttpResponse:

@@ -78,6 +78,11 @@ def standing_links(prefix: str = "") -> Q:
     return Q(**{f"{prefix}revoked_at": None}) & (never | later)
 
 
+def standing_members() -> Q:
+    """Memberships by name, or by a link that stands."""
+    return Q(link=None) | standing_links("link__")
+
+
 def sessions_readable(visitor: Visitor) -> QuerySet[Session]:
     """Sessions in which the visitor has any role."""
     return sessions_with_role(visitor, Role.VIEWER)
@@ -133,7 +138,7 @@ def _links(visitor: Visitor) -> QuerySet[SessionLink]:
 
 
 def _memberships(user: User) -> QuerySet[SessionMember]:
-    return SessionMember.objects.filter(Q(link=None) | standing_links("link__"), user=user)
+    return SessionMember.objects.filter(standing_members(), user=user)
 
 
 def _visitor(user: User | None, login: SessionBase) -> Visitor:

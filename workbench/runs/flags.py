@@ -80,6 +80,18 @@ def sent_marked(*, run: UUID) -> bool:
     return bool(connection().exists(_sent(run)))
 
 
+# --- tries ------------------------------------------------------------------------------------
+
+
+def tries_count(*, what: str, who: str, seconds: int) -> int:
+    """How often somebody has tried within the running time window, this one counted."""
+    name = f"{PREFIX}:tries:{what}:{who}"
+    with connection().pipeline() as pipe:
+        pipe.set(name, 0, ex=seconds, nx=True)
+        pipe.incr(name)
+        return int(pipe.execute()[1])
+
+
 # --- presence ---------------------------------------------------------------------------------
 
 

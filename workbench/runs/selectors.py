@@ -1,5 +1,6 @@
 """Reading runs, always as the visitor may: own ones, and those in sessions open to them."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -74,6 +75,15 @@ def run_list(
     runs = found.select_related("owner", "cached_from")
     if before:
         runs = runs.filter(created_at__lt=run_get(visitor=visitor, run=before).created_at)
+    return list(runs.order_by("-created_at", "id")[:limit])
+
+
+def run_search(*, visitor: Visitor, query: str, limit: int) -> list[Run]:
+    """Runs that the visitor may read whose method, model or params hold the text; latest first."""
+    escaped = json.dumps(query)[1:-1]  # as SQLite keeps what is not ASCII
+    named = Q(method__icontains=query) | Q(model__icontains=query)
+    params = Q(params__icontains=query) | Q(params__icontains=escaped)
+    runs = runs_readable(visitor).filter(named | params).select_related("owner", "cached_from")
     return list(runs.order_by("-created_at", "id")[:limit])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from workbench.accounts.visitor import (
     Grant,
@@ -12,10 +12,13 @@ from workbench.accounts.visitor import (
     session_grants,
     session_role,
     sessions_readable,
+    sessions_with_role,
     standing_links,
+    standing_members,
 )
 from workbench.errors import RoleMissing, SessionNotFound
 from workbench.messages import GoneWord, SessionOut
+from workbench.runs.models import Run
 from workbench.sessions.models import Session, SessionLink, SessionMember, SessionRun
 from workbench.sessions.roles import Role
 
@@ -27,7 +30,7 @@ def session_get(
 
     Raises SessionNotFound (also for a session of others, and once a link has ended), RoleMissing.
     """
-    found = Session.objects.select_related("owner")
+    found = _sessions(Session.objects.all())
     found = found.select_for_update(of=("self",)) if lock else found
     try:
         session_id = session if isinstance(session, UUID) else UUID(session)
@@ -67,7 +70,7 @@ def session_list(
         last = session_get(visitor=visitor, session=before)
         earlier = Q(changed_at=last.changed_at, pk__gt=last.pk)
         found = found.filter(Q(changed_at__lt=last.changed_at) | earlier)
-    return list(found.select_related("owner").order_by("-changed_at", "pk")[:limit])
+    return list(_sessions(found).order_by("-changed_at", "pk")[:limit])
 
 
 def session_snapshots(*, visitor: Visitor, sessions: Collection[Session]) -> list[SessionOut]:
@@ -95,11 +98,50 @@ def sessions_seen(
     *, visitor: Visitor, seen: Mapping[UUID, SessionOut]
 ) -> tuple[list[SessionOut], dict[UUID, GoneWord]]:
     """Of sessions that were seen before: those that look otherwise now, and those that are gone."""
-    there = Session.objects.select_related("owner").in_bulk(list(seen))
+    there = _sessions(Session.objects.all()).in_bulk(list(seen))
     shown = session_snapshots(visitor=visitor, sessions=list(there.values()))
     news = [snapshot for snapshot in shown if snapshot != seen[snapshot.id]]
     gone = set(seen) - {snapshot.id for snapshot in shown}
     return news, {session: _gone(visitor, session, there) for session in gone}
+
+
+def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
+    """One row for each member beside the owner, that of the highest role; first come first.
+
+    Takes a commenter, who mentions people. Raises SessionNotFound, RoleMissing.
+    """
+    held = session_get(visitor=visitor, session=session, needs=Role.COMMENTER)
+    rows = held.members.filter(standing_members()).select_related("user")
+    highest: dict[int, SessionMember] = {}
+    for row in rows.order_by("since", "pk"):
+        known = highest.setdefault(row.user_id, row)
+        if Role(row.role).rank > Role(known.role).rank:
+            highest[row.user_id] = row
+    return list(highest.values())
+
+
+def link_list(*, visitor: Visitor, session: UUID) -> list[SessionLink]:
+    """Links, ended ones too, latest first. Raises SessionNotFound, RoleMissing."""
+    held = session_get(visitor=visitor, session=session, needs=Role.OWNER)
+    return list(held.links.select_related("created_by").order_by("-created_at", "pk"))
+
+
+def may_pass_on(*, visitor: Visitor, run: Run) -> bool:
+    """Whether the visitor may put the run into (other) sessions.
+
+    One's own run, or one in a session that one edits or in a template: whoever only reads a
+    session could otherwise keep, and share, what they lose with their role.
+    """
+    if visitor.user and run.owner_id == visitor.user.pk:
+        return True
+    edited = Q(session__in=sessions_with_role(visitor, Role.EDITOR))
+    templates = Q(session__in=sessions_readable(visitor).filter(template=True))
+    return SessionRun.objects.filter(edited | templates, run=run).exists()
+
+
+def _sessions(found: QuerySet[Session]) -> QuerySet[Session]:
+    """Without the document, which may be large."""
+    return found.select_related("owner").defer("state", "text")
 
 
 def _gone(visitor: Visitor, session: UUID, there: Mapping[UUID, Session]) -> GoneWord:
@@ -123,9 +165,7 @@ def _runs_of(sessions: list[UUID]) -> dict[UUID, list[UUID]]:
 
 
 def _members_of(sessions: list[UUID]) -> dict[UUID, set[int]]:
-    rows = SessionMember.objects.filter(
-        Q(link=None) | standing_links("link__"), session__in=sessions
-    )
+    rows = SessionMember.objects.filter(standing_members(), session__in=sessions)
     members: dict[UUID, set[int]] = {}
     for session, user in rows.values_list("session", "user"):
         members.setdefault(session, set()).add(user)

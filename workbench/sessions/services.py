@@ -1,0 +1,175 @@
+"""What visitors do to sessions: make, change, copy, delete them, and put runs into them.
+
+Sharing stands in sharing.py; what the document holds is written by the browsers.
+"""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from workbench.accounts.visitor import Visitor
+from workbench.audit.models import Action
+from workbench.audit.services import audit
+from workbench.errors import RoleMissing, SessionIdTaken, TooManySessions
+from workbench.runs.models import Run
+from workbench.runs.selectors import run_get, run_not_found
+from workbench.sessions.broadcast import broadcast_access, session_touch
+from workbench.sessions.models import Session, SessionRun
+from workbench.sessions.placing import check_room
+from workbench.sessions.roles import Role
+from workbench.sessions.selectors import may_pass_on, session_get
+
+TITLE_LENGTH = 200
+
+
+def session_create(
+    *, visitor: Visitor, title: str, session: UUID, template: UUID | None = None
+) -> tuple[Session, bool]:
+    """A session of the visitor's, and whether it is new: a request may be repeated.
+
+    `template`: whose content it starts with. Raises LoginRequired, SessionIdTaken,
+    SessionNotFound, RoleMissing, TooManySessions.
+    """
+    source = _template(visitor, template) if template else None
+    return _make(visitor.account, title, session, source)
+
+
+def session_duplicate(*, visitor: Visitor, session: UUID, copy: UUID) -> tuple[Session, bool]:
+    """A copy of the visitor's own, with notes, layout and runs; without people and comments.
+
+    Takes an editor: a copy outlives the role by which it was made. Raises as `session_create`.
+    """
+    owner = visitor.account
+    source = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
+    return _make(owner, f"Copy of {source.title}"[:TITLE_LENGTH], copy, source)
+
+
+def session_change(
+    *,
+    visitor: Visitor,
+    session: UUID,
+    title: str | None = None,
+    archived: bool | None = None,
+    template: bool | None = None,
+) -> Session:
+    """None leaves a thing as it is. Raises SessionNotFound, RoleMissing."""
+    needs = Role.EDITOR if archived is None and template is None else Role.OWNER
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=needs, lock=True)
+        if title is not None:
+            held.title = title
+        if archived is not None:
+            held.archived_at = (held.archived_at or timezone.now()) if archived else None
+        if template is not None:
+            held.template = template
+        held.save(update_fields=["title", "archived_at", "template"])
+    session_touch(held)
+    return held
+
+
+def session_delete(*, visitor: Visitor, session: UUID) -> None:
+    """Delete a session with all that is said in it; its runs stay their owners'.
+
+    Raises SessionNotFound, RoleMissing.
+    """
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        audit(
+            Action.SESSION_DELETED,
+            actor=visitor.user,
+            kind="session",
+            object_id=session,
+            session=session,
+        )
+        held.delete()
+    broadcast_access(session)
+
+
+def run_attach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
+    """Let a run stand in a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=Role.EDITOR, lock=True)
+        found = run_get(visitor=visitor, run=run)
+        _check_pass_on(visitor, found)
+        if held.session_runs.filter(run=found).exists():
+            return
+        check_room(held)
+        SessionRun.objects.create(session=held, run=found, added_by=visitor.user)
+    session_touch(held)
+
+
+def run_detach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
+    """Take a run out of a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
+    held = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
+    if not held.session_runs.filter(run=run).delete()[0]:
+        raise run_not_found(run)
+    session_touch(held)
+    broadcast_access(session)
+
+
+def _template(visitor: Visitor, template: UUID) -> Session:
+    """A session to start from: a template, or one that the visitor edits."""
+    source = session_get(visitor=visitor, session=template)
+    if not source.template:
+        session_get(visitor=visitor, session=template, needs=Role.EDITOR)
+    return source
+
+
+def _make(owner: User, title: str, session: UUID, source: Session | None) -> tuple[Session, bool]:
+    if Session.objects.filter(pk=session).exists():
+        return _same(owner, session), False
+    try:
+        return _insert(owner, title, session, source), True
+    except IntegrityError:  # the same request, twice at the same time
+        return _same(owner, session), False
+
+
+def _insert(owner: User, title: str, session: UUID, source: Session | None) -> Session:
+    with transaction.atomic():
+        _check_count(owner)
+        made = Session(id=session, owner=owner, title=title, text=title)
+        made.save(force_insert=True)
+        if source:
+            _copy_content(source, made)
+    return made
+
+
+def _copy_content(source: Session, made: Session) -> None:
+    rows = source.session_runs.order_by("at", "pk")
+    SessionRun.objects.bulk_create(
+        SessionRun(session=made, run_id=row.run_id, added_by=made.owner, at=row.at) for row in rows
+    )
+
+
+def _same(owner: User, session: UUID) -> Session:
+    """What an earlier request made. Raises SessionIdTaken."""
+    earlier = Session.objects.filter(pk=session, owner=owner).select_related("owner").first()
+    if earlier is None:
+        raise SessionIdTaken(
+            f"The session {session} exists already and is another one.",
+            remedy="Send it again under a new id.",
+            field="id",
+        )
+    return earlier
+
+
+def _check_count(owner: User) -> None:
+    """Raises TooManySessions. The owner's row is held, so that two requests count one another."""
+    User.objects.select_for_update().get(pk=owner.pk)
+    held = Session.objects.filter(owner=owner).count()
+    if held >= settings.MAX_SESSIONS:
+        raise TooManySessions(
+            f"You have {held} sessions; the limit is {settings.MAX_SESSIONS}.",
+            remedy="Delete one that you no longer need.",
+        )
+
+
+def _check_pass_on(visitor: Visitor, run: Run) -> None:
+    if not may_pass_on(visitor=visitor, run=run):
+        raise RoleMissing(
+            f"You may read this run of {run.owner.get_username()}'s, and not pass it on.",
+            remedy="Start it again as your own, or ask for the role editor where it stands.",
+        )

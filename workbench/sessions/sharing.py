@@ -1,0 +1,244 @@
+"""Who may open a session: members by name, links, a new owner. All of it is the owner's."""
+
+import hashlib
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from workbench.accounts.visitor import Visitor, standing_links, standing_members
+from workbench.audit.models import Action
+from workbench.audit.services import audit
+from workbench.errors import (
+    InvalidBody,
+    LinkNotFound,
+    MemberNotFound,
+    OwnerIsMember,
+    TooManyLinks,
+    TooManyMembers,
+    UserNotFound,
+)
+from workbench.sessions.broadcast import broadcast_access, session_touch
+from workbench.sessions.models import Session, SessionLink, SessionMember
+from workbench.sessions.roles import Role
+from workbench.sessions.selectors import session_get
+
+MAX_MEMBERS = 200
+MAX_LINKS = 50
+TOKEN_BYTES = 16
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def member_set(*, visitor: Visitor, session: UUID, username: str, role: Role) -> SessionMember:
+    """Add somebody by name, or change their role; by which link they came is forgotten.
+
+    Raises SessionNotFound, RoleMissing, UserNotFound, OwnerIsMember, TooManyMembers.
+    """
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        user = _user(username)
+        if user == held.owner:
+            raise OwnerIsMember(
+                f"{username} owns this session.", remedy="Hand it over to change that."
+            )
+        known = held.members.filter(user=user)
+        action = Action.MEMBER_CHANGED if known.exists() else Action.MEMBER_ADDED
+        if not known.filter(link=None).exists():
+            _check_members(held)
+        known.exclude(link=None).delete()
+        member, _ = held.members.update_or_create(user=user, link=None, defaults={"role": role})
+        _audit(action, visitor, held, subject=user, detail={"role": role.value})
+    _tell(held)
+    return member
+
+
+def member_change(*, visitor: Visitor, session: UUID, username: str, role: Role) -> SessionMember:
+    """As `member_set`, for somebody who is a member. Raises MemberNotFound too."""
+    held = session_get(visitor=visitor, session=session, needs=Role.OWNER)
+    _members(held, username)
+    return member_set(visitor=visitor, session=session, username=username, role=role)
+
+
+def member_remove(*, visitor: Visitor, session: UUID, username: str) -> None:
+    """Take somebody out, or leave oneself. Raises SessionNotFound, RoleMissing, MemberNotFound."""
+    leaves = visitor.user is not None and visitor.user.get_username() == username
+    needs = Role.VIEWER if leaves else Role.OWNER
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=needs, lock=True)
+        members = _members(held, username)
+        _audit(Action.MEMBER_REMOVED, visitor, held, subject=members[0].user)
+        held.members.filter(user=members[0].user).delete()
+    _tell(held)
+
+
+def session_hand_over(*, visitor: Visitor, session: UUID, username: str) -> Session:
+    """Give a session to one of its members; who owned it stays as editor.
+
+    Raises SessionNotFound, RoleMissing, MemberNotFound.
+    """
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        heir, former = _members(held, username)[0].user, held.owner
+        held.members.filter(user=heir).delete()
+        held.members.update_or_create(user=former, link=None, defaults={"role": Role.EDITOR})
+        held.owner = heir
+        held.save(update_fields=["owner"])
+        _audit(Action.SESSION_HANDED_OVER, visitor, held, subject=heir)
+    _tell(held)
+    return held
+
+
+def link_create(
+    *,
+    visitor: Visitor,
+    session: UUID,
+    role: Role,
+    label: str,
+    expires_at: datetime | None,
+    max_runs_per_hour: int | None,
+) -> tuple[SessionLink, str]:
+    """A link and its token, which is kept nowhere.
+
+    Raises SessionNotFound, RoleMissing, InvalidBody, TooManyLinks.
+    """
+    _check_future(expires_at)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    limit = settings.LINK_RUNS_PER_HOUR if max_runs_per_hour is None else max_runs_per_hour
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        _check_links(held)
+        link = held.links.create(
+            role=role,
+            token_sha256=token_hash(token),
+            label=label,
+            created_by=visitor.user,
+            expires_at=expires_at,
+            max_runs_per_hour=limit,
+        )
+        _audit(Action.LINK_CREATED, visitor, held, link=link, detail={"role": role.value})
+    return link, token
+
+
+def link_revoke(*, visitor: Visitor, session: UUID, link: UUID) -> None:
+    """End a link, and with it what it gave to anybody.
+
+    Raises SessionNotFound, RoleMissing, LinkNotFound.
+    """
+    with transaction.atomic():
+        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        found = held.links.filter(pk=link).first()
+        if found is None:
+            raise link_not_found()
+        if found.revoked_at is None:
+            found.revoked_at = timezone.now()
+            found.save(update_fields=["revoked_at"])
+            _audit(Action.LINK_REVOKED, visitor, held, link=found)
+    _tell(held)
+
+
+def link_open(*, visitor: Visitor, token: str) -> SessionLink:
+    """The link of a token; an account becomes a member by it. Raises LinkNotFound."""
+    links = SessionLink.objects.filter(standing_links(), token_sha256=token_hash(token))
+    link = links.select_related("session__owner").first()
+    if link is None:
+        raise link_not_found()
+    if visitor.user and visitor.user != link.session.owner:
+        _join(link, visitor.user)
+    _audit(Action.LINK_OPENED, visitor, link.session, link=link)
+    return link
+
+
+def link_not_found() -> LinkNotFound:
+    return LinkNotFound(
+        "This link does not open anything (any more).",
+        remedy="Ask whoever gave it to you for a new one.",
+    )
+
+
+def _join(link: SessionLink, user: User) -> None:
+    member = {"session": link.session, "role": link.role}
+    _, joined = SessionMember.objects.get_or_create(link=link, user=user, defaults=member)
+    if joined:
+        session_touch(link.session)
+
+
+def _tell(session: Session) -> None:
+    session_touch(session)
+    broadcast_access(session.pk)
+
+
+def _audit(
+    action: Action,
+    visitor: Visitor,
+    session: Session,
+    *,
+    subject: User | None = None,
+    link: SessionLink | None = None,
+    detail: dict[str, str | int | bool | None] | None = None,
+) -> None:
+    audit(
+        action,
+        actor=visitor.user,
+        actor_name=visitor.name,
+        subject=subject,
+        kind="link" if link else "session",
+        object_id=link.pk if link else session.pk,
+        session=session.pk,
+        detail=detail,
+    )
+
+
+def _user(username: str) -> User:
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise UserNotFound(
+            f"There is no account {username[:150]!a}.",
+            remedy="Check the name, or share a link instead.",
+            field="username",
+        )
+    return user
+
+
+def _members(session: Session, username: str) -> list[SessionMember]:
+    """The rows of a member, who has at least one. Raises MemberNotFound."""
+    members = session.members.filter(standing_members(), user__username=username)
+    rows = list(members.select_related("user"))
+    if not rows:
+        raise MemberNotFound(
+            f"{username[:150]!a} is no member of this session.", remedy="Look at its members."
+        )
+    return rows
+
+
+def _check_members(session: Session) -> None:
+    named = session.members.filter(link=None).count()
+    if named >= MAX_MEMBERS:
+        raise TooManyMembers(
+            f"This session has {named} members; the limit is {MAX_MEMBERS}.",
+            remedy="Remove one, or share a link.",
+        )
+
+
+def _check_links(session: Session) -> None:
+    standing = session.links.filter(standing_links()).count()
+    if standing >= MAX_LINKS:
+        raise TooManyLinks(
+            f"This session has {standing} links; the limit is {MAX_LINKS}.",
+            remedy="Revoke one that is no longer needed.",
+        )
+
+
+def _check_future(expires_at: datetime | None) -> None:
+    if expires_at and expires_at <= timezone.now():
+        raise InvalidBody(
+            f"expires_at is {expires_at.isoformat()}, which is past.",
+            remedy="Choose a later time.",
+            field="expires_at",
+        )
