@@ -80,18 +80,23 @@ class Stack:
 
     # --- processes ----------------------------------------------------------------------------
 
-    def start(self) -> "Stack":
-        """All processes; returns when a worker is ready."""
+    def start(self, *, worker: bool = True) -> "Stack":
+        """All processes, or all but the worker; returns when they are ready."""
         self.models.mkdir(parents=True)
         (self.data_dir / "logs").mkdir()
-        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(migrate, cwd=ROOT, env=self.child_environment(), check=True)
+        self.manage("migrate", "--verbosity", "0")
         for name in ("redis", "web"):
             self.servers.append(self._spawn(name))
-        self.start_worker(wait=False)
+        if worker:
+            self.start_worker(wait=False)
         wait_until("the page", self._answers)
         self.wait_for_workers()
         return self
+
+    def manage(self, *arguments: str, **environment: str) -> None:
+        """A command of manage.py, to its end."""
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, cwd=ROOT, env=self.child_environment(**environment), check=True)
 
     def start_worker(self, *, wait: bool = True, **environment: str) -> "subprocess.Popen[bytes]":
         """One worker more."""
