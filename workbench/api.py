@@ -21,6 +21,7 @@ from analysis.errors import (
     UnknownPicture,
 )
 from workbench.accounts.api import router as accounts_router
+from workbench.audit.api import router as audit_router
 from workbench.body import BodyParser
 from workbench.catalog.api import router as catalog_router
 from workbench.errors import (
@@ -54,6 +55,7 @@ api = NinjaAPI(
 )
 for router in (
     accounts_router,
+    audit_router,
     catalog_router,
     runs_router,
     sessions_router,

@@ -58,7 +58,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def _is_open(request: HttpRequest) -> bool:
     """Whether the page at this address may load: for an account any, for guests what links open."""
     who = visitor(request)
-    if who.user or (request.path == "/join" and settings.ANONYMOUS_LINKS):
+    if who.user or request.path == "/join":  # which keeps the link's token over a login
         return True
     return request.path.startswith("/sessions/") and is_admitted(who)
 

@@ -39,6 +39,13 @@ def test_a_stranger_is_led_to_the_login_and_back(stranger_client: Client, anna: 
     assert stranger_client.get("/runs").status_code == 200
 
 
+def test_the_page_that_keeps_a_links_token_over_a_login_is_for_all(
+    stranger_client: Client,
+) -> None:
+    assert stranger_client.get("/join").status_code == 200
+    assert stranger_client.get("/join/more").status_code == 302
+
+
 def test_the_login_page_goes_on_to_where_the_visitor_wanted(
     stranger_client: Client, anna: User
 ) -> None:

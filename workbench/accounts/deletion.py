@@ -14,8 +14,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session as Login
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 
+from workbench.accounts.visitor import Visitor, standing_members
 from workbench.audit.models import Action
 from workbench.audit.services import audit, audit_forget
 from workbench.runs import flags
@@ -23,24 +25,34 @@ from workbench.runs.artifacts import artifacts_delete
 from workbench.runs.execution import run_end
 from workbench.runs.models import TERMINAL, Run, Status
 from workbench.runs.services import run_delete
-from workbench.sessions.models import Comment, Session, SessionLink
+from workbench.sessions.models import Comment, Session, SessionLink, SessionMember
+from workbench.sessions.services import session_delete
+from workbench.sessions.sharing import session_hand_over
 from workbench.uploads.models import Upload
 from workbench.uploads.services import upload_delete
 
 
 def sessions_shared(*, user: User) -> list[Session]:
-    """The person's sessions that have other members, who can take them over."""
-    shared = Session.objects.filter(owner=user, members__isnull=False).distinct()
-    return list(shared.prefetch_related("members__user").order_by("-changed_at"))
+    """The person's sessions that have other members; `heirs` of each: who can take it over."""
+    standing = SessionMember.objects.filter(standing_members()).select_related("user")
+    shared = Session.objects.filter(owner=user, members__in=standing).distinct()
+    heirs = Prefetch("members", standing.order_by("user__username"), to_attr="heirs")
+    return list(shared.prefetch_related(heirs).order_by("-changed_at"))
 
 
 def account_delete(
     *, user: User, by: User | None = None, heirs: Mapping[UUID, User] | None = None
 ) -> None:
-    """Delete the account. `heirs`: who takes over which session; `by`: the administrator."""
+    """Delete the account. `heirs`: who takes over which session; `by`: the administrator.
+
+    Raises MemberNotFound, before anything is lost, if an heir is no longer a member.
+    """
+    owner = Visitor(user)
+    for session, heir in (heirs or {}).items():
+        session_hand_over(visitor=owner, session=session, username=heir.get_username())
     _lock_out(user)
-    for session in Session.objects.filter(owner=user):
-        _session_leave(session, (heirs or {}).get(session.pk))
+    for session in Session.objects.filter(owner=user).values_list("pk", flat=True):
+        session_delete(visitor=owner, session=session)
     _runs_delete(user)
     _uploads_delete(user)
     with transaction.atomic():
@@ -57,19 +69,6 @@ def _lock_out(user: User) -> None:
     for login in Login.objects.iterator(chunk_size=100):
         if login.get_decoded().get(SESSION_KEY) == str(user.pk):
             login.delete()
-
-
-def _session_leave(session: Session, heir: User | None) -> None:
-    """Hand a session over to a member, or delete it."""
-    with transaction.atomic():
-        if heir is None:
-            audit(Action.SESSION_DELETED, actor=session.owner, session=session.pk)
-            session.delete()
-            return
-        audit(Action.SESSION_HANDED_OVER, actor=session.owner, subject=heir, session=session.pk)
-        session.members.filter(user=heir).delete()
-        session.owner = heir
-        session.save(update_fields=["owner"])
 
 
 def _runs_delete(user: User) -> None:

@@ -105,7 +105,7 @@ def _heirs(request: HttpRequest, shared: list[Session]) -> dict[UUID, User]:
     heirs = {}
     for session in shared:
         chosen = request.POST.get(f"heir-{session.pk}")
-        for member in session.members.all():
+        for member in session.heirs:  # type: ignore[attr-defined]
             if str(member.user_id) == chosen:
                 heirs[session.pk] = member.user
     return heirs

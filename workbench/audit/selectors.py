@@ -8,9 +8,12 @@ from django.db.models import Q, QuerySet
 from workbench.audit.models import AuditEntry
 
 
-def audit_of_session(*, session: UUID, limit: int) -> list[AuditEntry]:
-    """What was done to a session, latest first."""
-    return list(AuditEntry.objects.filter(session=session).order_by("-at", "-id")[:limit])
+def audit_of_session(*, session: UUID, limit: int, before: int | None = None) -> list[AuditEntry]:
+    """What was done to a session, latest first; `before`: entries made before that one."""
+    entries = AuditEntry.objects.filter(session=session)
+    if before is not None:
+        entries = entries.filter(pk__lt=before)
+    return list(entries.order_by("-pk")[:limit])
 
 
 def audit_of_user(*, user: AbstractBaseUser) -> QuerySet[AuditEntry]:
