@@ -115,3 +115,21 @@ def test_safety_headers_follow_https(tmp_path: Path) -> None:
     shown = "s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_HSTS_SECONDS > 0"
     assert start(tmp_path, shown).stdout == "(False, False, False)\n"
     assert start(tmp_path, shown, HTTPS="on").stdout == "(True, True, True)\n"
+
+
+def test_single_sign_on_needs_a_client_and_https(tmp_path: Path) -> None:
+    issuer = {"OIDC_ISSUER": "https://id.example"}
+    assert "set OIDC_CLIENT_ID too" in start(tmp_path, **issuer).stderr
+    plain = {"OIDC_ISSUER": "http://id.example", "OIDC_CLIENT_ID": "bench"}
+    assert "must begin with https://" in start(tmp_path, **plain).stderr
+    shown = "len(s.SOCIALACCOUNT_PROVIDERS['openid_connect']['APPS']), s.SIGNUP"
+    assert start(tmp_path, shown, **issuer, OIDC_CLIENT_ID="bench").stdout == "(1, 'closed')\n"
+    assert start(tmp_path, shown).stdout == "(0, 'closed')\n"
+    assert "none of: closed, oidc" in start(tmp_path, SIGNUP="open").stderr
+
+
+def test_mail_goes_nowhere_unless_a_server_is_named(tmp_path: Path) -> None:
+    shown = "s.EMAIL_BACKEND.rsplit('.', 2)[1], s.EMAIL_HOST"
+    assert start(tmp_path, shown).stdout.startswith("('dummy'")
+    named = start(tmp_path, shown, EMAIL_URL="smtp+tls://me:word@mail.example:587")
+    assert named.stdout == "('smtp', 'mail.example')\n"

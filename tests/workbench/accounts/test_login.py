@@ -199,3 +199,43 @@ def test_nobody_signs_up(stranger_client: Client) -> None:
     for path in ("/signup", "/login/sso/name"):
         stranger_client.post(path, fields)
     assert not User.objects.filter(username="eve").exists()
+
+
+def test_a_forgotten_password_is_helped_by_mail_where_there_is_a_server(
+    anna: User, stranger_client: Client, settings: Any, mailoutbox: list[Any]
+) -> None:
+    User.objects.update(email="anna@lab.example")
+    assert b"Ask an administrator" in stranger_client.get("/password").content
+    settings.EMAIL_URL = "smtp://mail.example"
+    assert b'type="email"' in stranger_client.get("/password").content
+    for address in ("nobody@lab.example", "anna@lab.example"):
+        answer = stranger_client.post("/password", {"email": address})
+        assert answer["Location"] == "/password/sent"
+    (mail,) = mailoutbox
+    assert mail.to == ["anna@lab.example"]
+    (path,) = re.findall(r"http://testserver(/password/[\w-]+)", mail.body)
+    form = stranger_client.get(path)
+    fields = {"password1": "quite another 7", "password2": "quite another 7"}
+    assert stranger_client.post(form["Location"], fields)["Location"] == "/password/done"
+    stranger_client.post("/login", {"login": "anna", "password": "quite another 7"})
+    assert stranger_client.get("/api/me").json()["username"] == "anna"
+
+
+def test_without_a_mail_server_no_mail_is_sent(
+    anna: User, stranger_client: Client, mailoutbox: list[Any]
+) -> None:
+    User.objects.update(email="anna@lab.example")
+    stranger_client.post("/password", {"email": "anna@lab.example"})
+    assert mailoutbox == []
+
+
+def test_too_many_requests_are_told_so(client: Client) -> None:
+    for _ in range(10):
+        client.post("/login/again", {"password": "x"})
+    answer = client.post("/login/again", {"password": PASSWORD})
+    assert answer.status_code == 429
+    assert b"Wait a minute" in answer.content
+
+
+def test_logging_out_empties_what_the_browser_keeps(client: Client) -> None:
+    assert client.post("/logout")["Clear-Site-Data"] == '"storage"'
