@@ -35,7 +35,7 @@ from workbench.uploads.services import upload_delete
 def sessions_shared(*, user: User) -> list[Session]:
     """The person's sessions that have other members; `heirs` of each: who can take it over."""
     standing = SessionMember.objects.filter(standing_members()).select_related("user")
-    shared = Session.objects.filter(owner=user, members__in=standing).distinct()
+    shared = Session.objects.filter(owner=user, pk__in=standing.values("session"))
     heirs = Prefetch("members", standing.order_by("user__username"), to_attr="heirs")
     return list(shared.prefetch_related(heirs).order_by("-changed_at"))
 

@@ -4,6 +4,7 @@ import logging
 import time
 from uuid import UUID
 
+from workbench.accounts.logins import logins_prune
 from workbench.audit.services import audit_prune
 from workbench.runs import flags
 from workbench.runs.artifacts import artifacts_prune
@@ -30,6 +31,7 @@ class Sweep:
             self._pruned_at = time.monotonic()
             artifacts_prune()
             audit_prune()
+            logins_prune()
 
     def _recover_orphans(self) -> None:
         """Twice in a row without a lease: a Redis just restarted has none for a moment."""

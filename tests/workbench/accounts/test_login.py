@@ -2,14 +2,19 @@
 
 import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session as Login
 from django.test import Client
+from django.utils import timezone
 
+from workbench.accounts.logins import logins_prune
 from workbench.audit.models import AuditEntry
 
 PASSWORD = "anna's password"
@@ -182,6 +187,17 @@ def test_all_other_log_ins_end_at_once(client: Client) -> None:
         other.post("/login", {"login": "anna", "password": PASSWORD})
     client.post("/account/logins")
     assert [other.get("/api/me").status_code for other in others] == [401, 401]
+    assert client.get("/api/me").status_code == 200
+
+
+def test_a_login_past_its_time_leaves_nothing(client: Client) -> None:
+    old = Client(REMOTE_ADDR="192.0.2.7")
+    old.post("/login", {"login": "anna", "password": PASSWORD})
+    key = old.cookies["sessionid"].value
+    Login.objects.filter(pk=key).update(expire_date=timezone.now() - timedelta(seconds=1))
+    logins_prune()
+    assert not Login.objects.filter(pk=key).exists()
+    assert UserSession.objects.get().session_key == client.cookies["sessionid"].value
     assert client.get("/api/me").status_code == 200
 
 

@@ -1,0 +1,12 @@
+"""Log-ins that have run out, and what was kept of where they came from."""
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session as Login
+from django.utils import timezone
+
+
+def logins_prune() -> None:
+    """Delete log-ins past their time, guests' too, with their addresses and programs."""
+    Login.objects.filter(expire_date__lt=timezone.now()).delete()
+    standing = Login.objects.values("session_key")
+    UserSession.objects.exclude(session_key__in=standing).delete()
