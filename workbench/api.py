@@ -38,6 +38,7 @@ from workbench.errors import (
 )
 from workbench.runs.api import router as runs_router
 from workbench.sessions.api import router as sessions_router
+from workbench.sessions.comments_api import router as comments_router
 from workbench.sessions.sharing_api import router as sharing_router
 from workbench.uploads.api import router as uploads_router
 
@@ -57,6 +58,7 @@ for router in (
     accounts_router,
     audit_router,
     catalog_router,
+    comments_router,
     runs_router,
     sessions_router,
     sharing_router,

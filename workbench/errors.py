@@ -134,6 +134,25 @@ class RoleMissing(EdgeError):
     status = 403
 
 
+class ThreadNotFound(EdgeError):
+    """There is no such thread or comment, or its session is not open to this visitor."""
+
+    code = "thread_not_found"
+    status = 404
+
+
+class NotTheAuthor(EdgeError):
+    """A comment is changed by who wrote it, and deleted by them or the session's owner."""
+
+    code = "not_the_author"
+    status = 403
+
+
+class TooManyComments(EdgeError):
+    code = "too_many_comments"
+    status = 429
+
+
 class UpdateRefused(EdgeError):
     """A change of a session's document that would spoil it, or that is too large."""
 

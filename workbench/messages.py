@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from workbench.errors import InvalidMessage
+from workbench.sessions.anchors import Anchor
 
 Ordinal = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 StatusWord = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -66,6 +67,32 @@ class SessionOut(BaseModel):
     members: int = Field(description="People with an account, the owner among them.")
 
 
+class CommentOut(BaseModel):
+    """A deleted one that others have answered stays, without text or author."""
+
+    id: UUID
+    author: str | None = Field(description="Username; none for guests and deleted accounts.")
+    author_name: str
+    body: str
+    mentions: list[str] = Field(description="Usernames.")
+    created_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+
+
+class ThreadOut(BaseModel):
+    """Comments about one place, oldest first."""
+
+    id: UUID
+    session: UUID
+    run: UUID | None
+    panel: UUID
+    anchor: Anchor
+    resolved_at: datetime | None
+    resolved_by: str | None
+    comments: list[CommentOut]
+
+
 class StatusEvent(BaseModel):
     """A change of status inside the stream; a final one is the last event of an attempt."""
 
@@ -91,7 +118,7 @@ class Unwatch(Message):
 
 
 class WatchSession(Message):
-    """Send the session's snapshot, now and whenever it changes."""
+    """Send the session's snapshot and its threads, now and whenever they change."""
 
     type: Literal["watch_session"]
     session: UUID
@@ -131,6 +158,19 @@ class SessionMessage(Message):
     session: SessionOut
 
 
+class ThreadMessage(Message):
+    """A thread of comments: each one at watch, then whenever it changes."""
+
+    type: Literal["thread"] = "thread"
+    thread: ThreadOut
+
+
+class ThreadDeleted(Message):
+    type: Literal["thread_deleted"] = "thread_deleted"
+    session: UUID
+    thread: UUID
+
+
 class SessionGone(Message):
     """The session is no longer open to this page, which watches it no more."""
 
@@ -156,10 +196,17 @@ class Pong(Message):
 
 AnyClientMessage = Watch | Unwatch | WatchSession | UnwatchSession | Ping
 ClientMessage = Annotated[AnyClientMessage, Field(discriminator="type")]
-ServerMessage = Annotated[
-    EventMessage | RunMessage | SessionMessage | SessionGone | ErrorMessage | Pong,
-    Field(discriminator="type"),
-]
+AnyServerMessage = (
+    EventMessage
+    | RunMessage
+    | SessionMessage
+    | SessionGone
+    | ThreadMessage
+    | ThreadDeleted
+    | ErrorMessage
+    | Pong
+)
+ServerMessage = Annotated[AnyServerMessage, Field(discriminator="type")]
 _CLIENT: TypeAdapter[AnyClientMessage] = TypeAdapter(ClientMessage)
 
 

@@ -33,7 +33,7 @@ from workbench.sessions.protocol import (
 )
 from workbench.sessions.roles import Role
 from workbench.sessions.room import CLOSE_AGAIN, CLOSE_GONE, Room, room_enter, room_leave
-from workbench.sessions.updates import read_state
+from workbench.sessions.updates import read_state, read_update
 
 CLOSE_REFUSED, CLOSE_LOGIN, CLOSE_ROLE, CLOSE_RATE = 4400, 4401, 4403, 4429
 MAX_QUEUED_BYTES = 16 * 2**20
@@ -72,7 +72,7 @@ class Standing(NamedTuple):
 
 @database_sync_to_async
 def read_standing(visitor: Visitor, session: UUID) -> Standing:
-    found = Session.objects.filter(pk=session).first()
+    found = Session.objects.filter(pk=session).only("owner").first()
     role = session_role(visitor, found) if found else None
     return Standing(role is not None or is_admitted(visitor), found is not None, role)
 
@@ -135,7 +135,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self.put(sync_frame(STEP_2, await room.difference(message.data)))
         elif self.role.allows(Role.EDITOR):
             await room.submit(self, message.data)
-        elif message.step != STEP_2:  # a page answers step 1 whether it has news or not
+        elif message.step == STEP_2 and not read_update(message.data).runs:
+            self.saved(1)  # a page answers step 1 whether it has news or not; this one has none
+        else:
             self.put(refused_frame(f"You are {self.role.value} of this session; editors change."))
 
     def _hear(self, room: Room, entries: list[Entry]) -> None:

@@ -33,6 +33,7 @@ class Session(models.Model):
     state = models.BinaryField(default=bytes)  # a Yjs document as one update; empty: none yet
     seq = models.PositiveBigIntegerField(default=0)
     folded = models.PositiveBigIntegerField(default=0)
+    said = models.PositiveBigIntegerField(default=0)  # changes of its threads, counted
     runs = models.ManyToManyField(Run, through="SessionRun", related_name="sessions")
 
     class Meta:
@@ -135,6 +136,7 @@ class Thread(models.Model):
     )
     panel = models.CharField(max_length=36)
     anchor = models.JSONField()
+    said = models.PositiveBigIntegerField(default=0)  # the session's count at its last change
     created_at = models.DateTimeField(default=timezone.now)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.ForeignKey(

@@ -52,7 +52,7 @@ def document_load(*, session: UUID, after: int = 0) -> Saved:
 
 def document_append(*, session: UUID, seq: int, update: bytes, title: str) -> bool:
     """Save an update as number `seq` + 1. False: that number is taken, or the session is gone."""
-    changes = {"title": title} if title else {}
+    changes = {"title": _plain(title)} if title else {}
     with transaction.atomic():
         standing = Session.objects.filter(pk=session, seq=seq)
         if not standing.update(seq=seq + 1, changed_at=timezone.now(), **changes):
@@ -73,7 +73,7 @@ def document_fold(*, session: UUID, seq: int, state: bytes) -> bool:
 
 def document_index(*, session: UUID, text: str) -> None:
     """Keep the plain text for searches."""
-    Session.objects.filter(pk=session).exclude(text=text).update(text=text)
+    Session.objects.filter(pk=session).exclude(text=_plain(text)).update(text=_plain(text))
 
 
 def document_open(*, session: UUID) -> tuple[int, SharedDocument]:
@@ -92,7 +92,11 @@ def document_create(*, session: Session, document: SessionDocument) -> None:
     state = document_bytes(document)
     with transaction.atomic():
         Session.objects.filter(pk=session.pk, seq=0).update(
-            title=document.title, text=document.plain_text, state=state, seq=1, folded=1
+            title=_plain(document.title),
+            text=_plain(document.plain_text),
+            state=state,
+            seq=1,
+            folded=1,
         )
     session.refresh_from_db()
 
@@ -125,6 +129,11 @@ def runs_unattached(*, session: UUID, runs: set[UUID]) -> set[UUID]:
     """Those of the runs that do not stand in the session."""
     standing = SessionRun.objects.filter(session=session, run__in=runs)
     return runs - set(standing.values_list("run_id", flat=True))
+
+
+def _plain(text: str) -> str:
+    """A text of the document as a column takes it: PostgreSQL refuses NUL."""
+    return text.replace("\0", "")
 
 
 def document_group(session: UUID) -> str:

@@ -7,9 +7,17 @@ from channels.db import database_sync_to_async
 
 from workbench.accounts.visitor import Visitor
 from workbench.errors import SessionNotFound, TooManyWatches
-from workbench.messages import Message, SessionGone, SessionMessage, SessionOut
+from workbench.messages import (
+    Message,
+    SessionGone,
+    SessionMessage,
+    SessionOut,
+    ThreadDeleted,
+    ThreadMessage,
+)
 from workbench.sessions.broadcast import session_group
 from workbench.sessions.selectors import session_get, session_snapshot, sessions_seen
+from workbench.sessions.threads import Heard, thread_news
 
 MAX_SESSIONS = 10
 
@@ -29,11 +37,12 @@ def read_session(visitor: Visitor, session: UUID) -> SessionOut:
 
 
 class SessionWatches:
-    """The last snapshot sent of each session; a page is told when it changes or is gone."""
+    """What was sent of each session; a page is told what changes in it, and when it is gone."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
         self.seen: dict[UUID, SessionOut] = {}
+        self.heard: dict[UUID, Heard] = {}
 
     async def watch(self, visitor: Visitor, session: UUID) -> None:
         """Raises SessionNotFound, TooManyWatches."""
@@ -51,7 +60,11 @@ class SessionWatches:
             raise
         await self.socket.send_message(SessionMessage(session=self.seen[session]))
 
+        self.heard[session] = Heard()
+        await self._tell_threads()
+
     async def forget(self, session: UUID) -> None:
+        self.heard.pop(session, None)
         if self.seen.pop(session, None):
             await self.socket.group_leave(session_group(session))
 
@@ -70,3 +83,13 @@ class SessionWatches:
         for session, code in gone.items():
             await self.forget(session)
             await self.socket.send_message(SessionGone(session=session, code=code))
+        await self._tell_threads()
+
+    async def _tell_threads(self) -> None:
+        found = await database_sync_to_async(thread_news)(heard=self.heard)
+        for session, news in found.items():
+            self.heard[session] = news.heard
+            for thread in news.changed:
+                await self.socket.send_message(ThreadMessage(thread=thread))
+            for gone in news.deleted:
+                await self.socket.send_message(ThreadDeleted(session=session, thread=gone))

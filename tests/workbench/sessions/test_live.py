@@ -366,16 +366,15 @@ async def test_who_may_only_read_changes_nothing(
 ) -> None:
     await in_database(SessionMember.objects.update)(role=role)
     async with opened(session, anna_client) as anna:
-        reader = Page(session, tom_client)
-        reader.note("mine", panel=str(uuid.uuid4()))
-        reader.waiting.clear()
-        await reader.start()
+        reader = await Page(session, tom_client).start()
+        await reader.until(lambda: reader.saved == reader.sent == 1)
         assert reader.refusals == []
         reader.type("no ")
         await reader.flush()
         await reader.until(lambda: reader.refusals)
         assert role.value in reader.refusals[0]
         await reader.send(sync_frame(STEP_2, reader.doc.get_update()))
+        await reader.until(lambda: len(reader.refusals) == 2)
         anna.type("yes ")
         await anna.until_saved()
         await reader.until(lambda: "yes" in reader.text())

@@ -35,11 +35,11 @@ export type Anchor = (
   | { type: "panel" }
   | { type: "token"; index: number }
   | { type: "span"; start: number; end: number }
-  | { type: "cell"; row: number; column: number; layer?: number; head?: number }
+  | { type: "cell"; row: number; column: number; layer?: number | null; head?: number | null }
   | { type: "edge"; source: number; target: number }
   | { type: "node"; id: string }
   | { type: "step"; index: number }
-) & { state?: Record<string, string> };
+) & { state?: Record<string, string> | null };
 
 export interface CommentOut {
   id: string;

@@ -1,0 +1,187 @@
+"""What people say about a place of a run: threads, answers, mentions, and taking back.
+
+Each change is counted in the session's row, which is held meanwhile: whoever watches learns from
+the count alone whether something is new.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from workbench.accounts.visitor import Visitor, session_role, standing_links
+from workbench.errors import NotTheAuthor, TooManyComments
+from workbench.runs.models import Run
+from workbench.runs.selectors import run_not_found
+from workbench.sessions.anchors import AnyAnchor, check_anchor
+from workbench.sessions.broadcast import broadcast_session
+from workbench.sessions.models import Comment, Session, Thread
+from workbench.sessions.roles import Role
+from workbench.sessions.selectors import session_get
+from workbench.sessions.threads import comment_get, run_tokens, thread_get
+
+MAX_BODY = 10_000
+MAX_THREADS = 1_000
+MAX_COMMENTS = 500
+# As Django names users; a full stop at the end belongs to the sentence.
+MENTION = re.compile(r"(?<![\w.@+-])@([\w.@+-]{1,150})")
+
+
+def thread_create(
+    *,
+    visitor: Visitor,
+    session: UUID,
+    run: UUID | None,
+    panel: UUID,
+    anchor: AnyAnchor,
+    body: str,
+) -> UUID:
+    """Begin a thread; its id. Anchors other than the panel are of a run that stands in the session.
+
+    Raises SessionNotFound, RoleMissing, RunNotFound, InvalidBody, TooManyComments.
+    """
+    held = session_get(visitor=visitor, session=session, needs=Role.COMMENTER)
+    shown = _run_of(held, run) if run else None
+    check_anchor(anchor, tokens=run_tokens(shown) if shown else None)
+    with _saying(held.pk) as said:
+        _check_room(Thread.objects.filter(session=held).count(), MAX_THREADS, "threads")
+        thread = Thread.objects.create(
+            session=held,
+            run=shown,
+            panel=str(panel),
+            anchor=anchor.model_dump(mode="json", exclude_none=True),
+            said=said,
+        )
+        _comment_create(visitor, held, thread, body)
+    return thread.pk
+
+
+def comment_create(*, visitor: Visitor, thread: UUID, body: str) -> None:
+    """Answer in a thread. Raises ThreadNotFound, RoleMissing, TooManyComments."""
+    held = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
+    with _saying(held.session_id) as said:
+        _check_room(held.comments.count(), MAX_COMMENTS, "comments in this thread")
+        _comment_create(visitor, held.session, held, body)
+        _mark(held, said)
+
+
+def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
+    """Write a comment of one's own anew; its thread. Raises ThreadNotFound, NotTheAuthor."""
+    held = comment_get(visitor=visitor, comment=comment)
+    if not _is_author(visitor, held):
+        raise _not_the_author("change")
+    with _saying(held.thread.session_id) as said:
+        held.body, held.edited_at = body, timezone.now()
+        held.save(update_fields=["body", "edited_at"])
+        held.mentions.set(_mentioned(held.thread.session, body))
+        _mark(held.thread, said)
+    return held.thread_id
+
+
+def comment_delete(*, visitor: Visitor, comment: UUID) -> None:
+    """Take a comment back: the author, or the session's owner.
+
+    What others have answered keeps its place, without text or name. Raises ThreadNotFound,
+    RoleMissing, NotTheAuthor.
+    """
+    held = comment_get(visitor=visitor, comment=comment)
+    owner = session_role(visitor, held.thread.session) == Role.OWNER
+    if not (owner or _is_author(visitor, held)):
+        raise _not_the_author("delete")
+    with _saying(held.thread.session_id) as said:
+        _bury(held)
+        _sweep(held.thread)
+        _mark(held.thread, said)
+
+
+def thread_resolve(*, visitor: Visitor, thread: UUID, resolved: bool) -> None:
+    """Close a thread, or open it again. Raises ThreadNotFound, RoleMissing."""
+    held = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
+    with _saying(held.session_id) as said:
+        Thread.objects.filter(pk=held.pk).update(
+            resolved_at=timezone.now() if resolved else None,
+            resolved_by=visitor.user if resolved else None,
+            said=said,
+        )
+
+
+@contextmanager
+def _saying(session: UUID) -> Iterator[int]:
+    """Hold the session's row, count a change, and tell when all is saved."""
+    with transaction.atomic():
+        row = Session.objects.filter(pk=session)
+        row.update(said=F("said") + 1)
+        yield row.values_list("said", flat=True)[0]
+    broadcast_session(session)
+
+
+def _mark(thread: Thread, said: int) -> None:
+    Thread.objects.filter(pk=thread.pk).update(said=said)
+
+
+def _comment_create(visitor: Visitor, session: Session, thread: Thread, body: str) -> None:
+    comment = Comment.objects.create(
+        thread=thread,
+        author=visitor.user,
+        author_name=visitor.name,
+        guest="" if visitor.user else visitor.guest,
+        body=body,
+    )
+    comment.mentions.set(_mentioned(session, body))
+
+
+def _mentioned(session: Session, body: str) -> list[User]:
+    """Those named with @ who are members of the session, or own it."""
+    named = {name for found in MENTION.findall(body) for name in (found, found.rstrip(".+-@"))}
+    if not named:
+        return []
+    members = session.members.filter(Q(link=None) | standing_links("link__"))
+    here = Q(pk=session.owner_id) | Q(pk__in=members.values("user"))
+    return list(User.objects.filter(here, username__in=named))
+
+
+def _bury(comment: Comment) -> None:
+    comment.mentions.clear()
+    Comment.objects.filter(pk=comment.pk).update(
+        body="", author=None, author_name="", guest="", deleted_at=timezone.now()
+    )
+
+
+def _sweep(thread: Thread) -> None:
+    """Remove deleted comments after which nobody has said anything, and an empty thread."""
+    standing = thread.comments.filter(deleted_at=None).order_by("created_at").last()
+    if standing is None:
+        thread.delete()
+    else:
+        thread.comments.filter(created_at__gt=standing.created_at).delete()
+
+
+def _run_of(session: Session, run: UUID) -> Run:
+    found = session.runs.filter(pk=run).select_related("cached_from").first()
+    if found is None:
+        raise run_not_found(run)
+    return found
+
+
+def _is_author(visitor: Visitor, comment: Comment) -> bool:
+    if visitor.user:
+        return comment.author_id == visitor.user.pk
+    return comment.author_id is None and bool(comment.guest) and comment.guest == visitor.guest
+
+
+def _check_room(count: int, most: int, what: str) -> None:
+    if count >= most:
+        raise TooManyComments(
+            f"There are {count} {what}; the limit is {most}.", remedy="Delete some of them."
+        )
+
+
+def _not_the_author(verb: str) -> NotTheAuthor:
+    return NotTheAuthor(
+        f"You cannot {verb} what somebody else wrote.", remedy="Answer it, or ask who wrote it."
+    )

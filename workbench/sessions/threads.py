@@ -1,0 +1,144 @@
+"""Reading threads of comments, always as the visitor may."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from workbench.accounts.visitor import Visitor
+from workbench.errors import SessionNotFound, ThreadNotFound
+from workbench.messages import CommentOut, ThreadOut
+from workbench.runs.models import Run
+from workbench.runs.selectors import event_list
+from workbench.sessions.models import Comment, Session, Thread
+from workbench.sessions.roles import Role
+from workbench.sessions.selectors import session_get
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How far a page has seen a session's threads: the count of changes, and which there were."""
+
+    said: int = 0
+    threads: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True)
+class ThreadNews:
+    changed: list[ThreadOut]
+    deleted: frozenset[UUID]
+    heard: Heard
+
+
+def thread_list(*, visitor: Visitor, session: UUID) -> list[ThreadOut]:
+    """All threads, oldest first. Raises SessionNotFound."""
+    held = session_get(visitor=visitor, session=session)
+    return thread_snapshots(Thread.objects.filter(session=held))
+
+
+def thread_get(*, visitor: Visitor, thread: UUID, needs: Role) -> Thread:
+    """Raises ThreadNotFound, RoleMissing."""
+    found = Thread.objects.filter(pk=thread).first()
+    if found is None:
+        raise _not_found(thread)
+    try:
+        found.session = session_get(visitor=visitor, session=found.session_id, needs=needs)
+    except SessionNotFound:
+        raise _not_found(thread) from None
+    return found
+
+
+def comment_get(*, visitor: Visitor, comment: UUID) -> Comment:
+    """One that is not deleted. Raises ThreadNotFound, RoleMissing."""
+    found = Comment.objects.filter(pk=comment, deleted_at=None).first()
+    if found is None:
+        raise _not_found(comment)
+    try:
+        found.thread = thread_get(visitor=visitor, thread=found.thread_id, needs=Role.COMMENTER)
+    except ThreadNotFound:
+        raise _not_found(comment) from None
+    return found
+
+
+def thread_snapshots(threads: QuerySet[Thread]) -> list[ThreadOut]:
+    """Oldest first."""
+    ordered = threads.select_related("resolved_by").order_by("created_at", "pk")
+    found = list(ordered.prefetch_related("comments__author", "comments__mentions"))
+    return [_thread(thread) for thread in found]
+
+
+def thread_snapshot(thread: UUID) -> ThreadOut:
+    """Raises ThreadNotFound."""
+    found = thread_snapshots(Thread.objects.filter(pk=thread))
+    if not found:
+        raise _not_found(thread)
+    return found[0]
+
+
+def thread_news(*, heard: Mapping[UUID, Heard]) -> dict[UUID, ThreadNews]:
+    """By session, what has changed since it was last heard of; nothing where nothing has.
+
+    The count is read first: a change that comes meanwhile is told twice rather than never.
+    """
+    counts = Session.objects.filter(pk__in=list(heard)).values_list("pk", "said")
+    return {
+        session: _news(session, said, heard[session])
+        for session, said in counts
+        if said != heard[session].said
+    }
+
+
+def run_tokens(run: Run) -> int | None:
+    """How many tokens the run's text has, where an early event says so."""
+    for event in event_list(run=run, attempt=run.source.attempt, after=0):
+        payload = json.loads(event.payload)
+        if payload.get("kind") == "tokens":
+            total = payload.get("total")
+            return total if isinstance(total, int) else None
+    return None
+
+
+def _news(session: UUID, said: int, heard: Heard) -> ThreadNews:
+    threads = Thread.objects.filter(session=session)
+    there = frozenset(threads.values_list("pk", flat=True))
+    changed = thread_snapshots(threads.filter(said__gt=heard.said))
+    return ThreadNews(changed, heard.threads - there, Heard(said, there))
+
+
+def _thread(thread: Thread) -> ThreadOut:
+    comments: Collection[Comment] = thread.comments.all()
+    return ThreadOut(
+        id=thread.pk,
+        session=thread.session_id,
+        run=thread.run_id,
+        panel=UUID(thread.panel),
+        anchor=thread.anchor,
+        resolved_at=thread.resolved_at,
+        resolved_by=thread.resolved_by.get_username() if thread.resolved_by else None,
+        comments=[
+            _comment(comment)
+            for comment in sorted(comments, key=lambda comment: (comment.created_at, comment.pk))
+        ],
+    )
+
+
+def _comment(comment: Comment) -> CommentOut:
+    return CommentOut(
+        id=comment.pk,
+        author=comment.author.get_username() if comment.author else None,
+        author_name=comment.author_name,
+        body=comment.body,
+        mentions=sorted(user.get_username() for user in comment.mentions.all()),
+        created_at=comment.created_at,
+        edited_at=comment.edited_at,
+        deleted_at=comment.deleted_at,
+    )
+
+
+def _not_found(what: UUID) -> ThreadNotFound:
+    return ThreadNotFound(
+        f"There is no thread or comment {what}, or it is not shared with you (any more).",
+        remedy="Load the session again.",
+    )
