@@ -1,25 +1,42 @@
 // A model card from Markdown. Loaded when one is shown, so that no other page waits for it.
 
 import DOMPurify from "dompurify";
-import { Marked } from "marked";
+import { Marked, type MarkedExtension } from "marked";
 
 const TAGS = [
   "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
   "pre", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
 ]; // prettier-ignore
 
-const marked = new Marked({
+const OPTIONS: MarkedExtension = {
   gfm: true,
   async: false,
   // The page has its own first two levels of headings.
   walkTokens: (token) => {
     if (token.type === "heading") token.depth = Math.min(6, Number(token.depth) + 2);
   },
-});
+};
+const cards = new Marked(OPTIONS);
+const notes = new Marked(OPTIONS, { renderer: { html: ({ text }) => escaped(text) } });
+
+/** A reader of Markdown may take seconds beyond it. */
+const LONGEST_NOTE = 20_000;
+/** Quotes and lists so deep in each other that reading them takes minutes, or the whole stack. */
+const DEEP = /^(?:[ \t]*(?:>|[-*+](?=[ \t]))){20}/m;
 
 /** Safe nodes for a card: text, tables and links alone; no pictures, styles, forms or scripts. */
 export function renderCard(markdown: string): DocumentFragment {
-  const fragment = DOMPurify.sanitize(marked.parse(markdown) as string, {
+  return cleaned(cards.parse(markdown) as string);
+}
+
+/** The same for what somebody wrote here: tags are text. null: too long or too deep to be read. */
+export function renderNote(markdown: string): DocumentFragment | null {
+  if (markdown.length > LONGEST_NOTE || DEEP.test(markdown)) return null;
+  return cleaned(notes.parse(markdown) as string);
+}
+
+function cleaned(html: string): DocumentFragment {
+  const fragment = DOMPurify.sanitize(html, {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ["href"],
     ALLOWED_URI_REGEXP: /^https?:/i,
@@ -29,6 +46,9 @@ export function renderCard(markdown: string): DocumentFragment {
   for (const table of fragment.querySelectorAll("table")) frame(table);
   return fragment;
 }
+
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const escaped = (text: string) => text.replace(/[&<>"]/g, (sign) => ENTITIES[sign] ?? sign);
 
 /** A wide table scrolls by itself, with the keyboard too. */
 function frame(table: HTMLTableElement): void {

@@ -92,7 +92,10 @@ it("leaves a text that Markdown might take long to read as it was written", () =
   const node = renderText(long);
   expect(node?.textContent).toBe(long);
   expect(node?.children).toHaveLength(0);
-  expect(renderText("*b* <img src=x onerror=alert(1)>")?.innerHTML).toBe("<p><em>b</em> </p>\n");
+  expect(renderText("> ".repeat(5000))?.className).toContain("plain");
+  expect(renderText("*b* <img src=x onerror=alert(1)>")?.innerHTML).toBe(
+    "<p><em>b</em> &lt;img src=x onerror=alert(1)&gt;</p>\n",
+  );
   expect(renderText(" \n")).toBeNull();
 });
 

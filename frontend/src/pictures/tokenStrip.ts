@@ -122,6 +122,7 @@ function renderTokens(groups: Groups): void {
     .attr("aria-label", (token) => token.label)
     .each(updateToken);
   words.filter((word) => endsLine(word)).classed("ends-line", true);
+  words.filter((word) => lengthOf(word) > LONG).classed("is-long", true);
 }
 
 function wordsOf(tokens: readonly StripToken[]): Word[] {
@@ -133,6 +134,10 @@ function wordsOf(tokens: readonly StripToken[]): Word[] {
   }
   return words;
 }
+
+/** Letters that a narrow line may not hold. */
+const LONG = 30;
+const lengthOf = ({ tokens }: Word) => tokens.reduce((sum, { text }) => sum + text.length, 0);
 
 const endsLine = (word: Word) => word.tokens.at(-1)?.text.includes("\n") ?? false;
 

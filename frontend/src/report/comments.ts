@@ -6,6 +6,7 @@ import { legible } from "../pictures/glyphs";
 import { describe, itemsOf } from "../session/people/anchors";
 import type { Anchor } from "../session/people/wire";
 import type { Mark } from "../view";
+import { renderText } from "./text";
 
 /** `open` shows in the panel's view what a thread is about; null: the panel draws nothing. */
 export function commentList(
@@ -42,7 +43,6 @@ function threadItem(thread: PageThread, open: ((anchor: Anchor) => void) | null)
 
 function commentPart(comment: PageComment): HTMLElement {
   const at = comment.created_at.slice(0, 16).replace("T", " ");
-  const said = element("p", { class: "comment-body", dir: "auto" }, comment.body);
   return element(
     "article",
     { class: "comment" },
@@ -53,6 +53,6 @@ function commentPart(comment: PageComment): HTMLElement {
       element("time", { datetime: comment.created_at, class: "muted" }, at),
       comment.edited && element("span", { class: "muted" }, "edited"),
     ),
-    said,
+    renderText(comment.body),
   );
 }

@@ -5,6 +5,7 @@ import { element } from "../pictures/dom";
 import { itemsOf, stateOf } from "../session/people/anchors";
 import type { Anchor } from "../session/people/wire";
 import type { Keys } from "../view";
+import { createAim } from "./aim";
 import type { Blocks } from "./blocks";
 import { marksOf } from "./comments";
 import { contents, reportHead } from "./head";
@@ -34,6 +35,8 @@ export function createPage(
   let active = 0;
   const live = element("p", { class: "visually-hidden", "aria-live": "polite" });
   const sections = report.panels.map((panel, i) => createSection(panel, i + 1, showAnchor));
+  const main = element("main", { id: "main", tabindex: "-1" }, ...sections.map(({ node }) => node));
+  const aimAt = createAim(main);
   const runs = new Map(sections.flatMap((section) => withRun(section)));
 
   function withRun(section: Section): [number, RunPanel][] {
@@ -73,7 +76,9 @@ export function createPage(
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const said = element("p", { role: "alert", class: "partial" }, `Not drawn: ${why}`);
-      sections[number - 1]?.view?.replaceChildren(said);
+      const view = sections[number - 1]?.view;
+      view?.replaceChildren(said);
+      view?.removeAttribute("aria-busy");
     }
   }
 
@@ -81,12 +86,12 @@ export function createPage(
     const values = anchor.state ? stateOf(anchor) : (sections[number - 1]?.panel.state ?? {});
     active = number;
     await open(number, (run) => run.show(values, itemsOf(anchor)));
-    sections[number - 1]?.view?.scrollIntoView();
+    aimAt(sections[number - 1]?.view ?? undefined);
   }
 
   function goTo(number: number): void {
     active = number;
-    sections[number - 1]?.node.scrollIntoView();
+    aimAt(sections[number - 1]?.node);
   }
 
   function followHash(): void {
@@ -129,12 +134,7 @@ export function createPage(
   root.append(
     element("a", { class: "skip", href: "#main" }, "Skip to content"),
     reportHead(report, theme, () => void openAll().then(() => window.print())),
-    element(
-      "div",
-      { class: "report-page" },
-      contents(sections),
-      element("main", { id: "main", tabindex: "-1" }, ...sections.map(({ node }) => node)),
-    ),
+    element("div", { class: "report-page" }, contents(sections), main),
     live,
   );
   for (const { number, node } of sections) {
