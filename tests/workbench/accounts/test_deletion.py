@@ -296,6 +296,15 @@ def test_the_page_asks_for_the_password_and_the_name(mark: User) -> None:
     assert client.get("/api/me").status_code == 401
 
 
+def test_the_local_user_begins_anew(db: None) -> None:
+    client = Client()
+    before = client.get("/api/me").json()
+    assert client.post("/account/delete", {"name": "local"}).status_code == 302
+    after = client.get("/api/me").json()
+    assert (after["username"], after["local"]) == ("local", True)
+    assert after["id"] != before["id"]
+
+
 def test_the_page_hands_over_to_members_alone(
     belongings: dict[str, Any], mark: User, anna: User, tom: User
 ) -> None:

@@ -1,6 +1,7 @@
 // Sharing, comments and exports over HTTP.
 
 import { answered, client, unwrap } from "../../api";
+import type { Entry } from "./log";
 import type { Role } from "./roles";
 import type { Anchor, LinkOut, MemberOut, ThreadOut } from "./wire";
 
@@ -45,6 +46,13 @@ export const revokeLink = (session: string, link: string) =>
   call<undefined>("DELETE", `${of(session)}/links/${link}`);
 export const openLink = (token: string) =>
   call<{ session: string; role: Role }>("POST", "/api/links/open", { token }, answered);
+
+export const LOG_PAGE = 100;
+export const listLog = (session: string, before?: number) =>
+  call<Entry[]>(
+    "GET",
+    `${of(session)}/audit?limit=${LOG_PAGE}${before === undefined ? "" : `&before=${before}`}`,
+  );
 
 export interface NewThread {
   run: string | null;
