@@ -18,11 +18,12 @@ import {
   undoManagerOf,
 } from "../src/session/document";
 import { createPanelState } from "../src/session/panelState";
-import { createSelections, textKey } from "../src/session/selections";
+import { countedFromPrompt, createSelections, textKey } from "../src/session/selections";
 import { changesTo, panelAddress, readAddress } from "../src/session/address";
 import { spanOf } from "../src/session/resize";
 import { get } from "svelte/store";
 import { positionItem } from "../src/position";
+import { outputItem } from "../src/views/decoding/shown";
 
 const RUN = "7c1c3a52-94d1-4b55-8f4c-0e6a5be4f5a1";
 const ids = (doc: Y.Doc) => panelsIn(doc).map(({ id }) => id);
@@ -320,5 +321,18 @@ describe("a selection", () => {
     expect(get(of(run("b"), { chat: false })).hover).toBeNull();
     expect(get(of(run("a", "gpt2"), { chat: false })).hover).toBeNull();
     expect(textKey(run("a"), {})).not.toBe(textKey(run("b"), {}));
+  });
+
+  it("counts output tokens from the prompt's end where a decoder looks", () => {
+    const shared = createSelections()({ model: "demo-lm", params: { prompt: "a" } }, {});
+    let length: number | null = null;
+    const decoder = countedFromPrompt(shared, () => length);
+    decoder.hover(outputItem(2));
+    expect(get(shared).hover).toEqual(outputItem(2));
+    length = 19;
+    decoder.choose(outputItem(2));
+    shared.hover(positionItem(4));
+    expect(get(shared).primary).toEqual(positionItem(21));
+    expect(get(decoder)).toMatchObject({ primary: outputItem(2), hover: positionItem(4) });
   });
 });

@@ -32,7 +32,8 @@ import type { SessionFeed } from "./feed.svelte";
 import { createPanelState, type Kept, type PanelState } from "./panelState";
 import { atLeast } from "./people/roles";
 import type { Room, RoomPanel } from "./people/room";
-import { createSelections } from "./selections";
+import { countedFromPrompt, createSelections } from "./selections";
+import { detachRun } from "./sessions";
 
 /** A panel of the session on this page; it outlives changes of its record. */
 export class Panel implements RoomPanel {
@@ -43,6 +44,8 @@ export class Panel implements RoomPanel {
   context = $state.raw<ViewContext | null>(null);
   /** Of a run panel, once it is known. */
   known = $state.raw<Run | null>(null);
+  /** Of a decoder's run, once its prompt is known. */
+  promptLength: number | null = null;
   readonly detail = Object.assign(document.createElement("div"), { className: "detail" });
   readonly state: PanelState;
 
@@ -65,6 +68,10 @@ export class Panel implements RoomPanel {
     this.record = record;
     this.captionText = record.caption?.toString() ?? "";
     this.noteText = record.text?.toString() ?? "";
+  }
+
+  hear(event: { kind: string; total?: unknown }): void {
+    if (event.kind === "prompt_tokens") this.promptLength = Number(event.total);
   }
 
   viewState(): Record<string, string> {
@@ -114,6 +121,8 @@ export class SessionRoom implements Room {
   #undo: Y.UndoManager;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- `panels` is what is looked at
   #known = new Map<string, Panel>();
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nobody looks at it
+  #removed = new Set<string>();
   #selection = createSelections();
   #first: RoomParts["first"];
   #stop: () => void;
@@ -143,13 +152,19 @@ export class SessionRoom implements Room {
     return this.#undo;
   }
 
-  /** Writes what waits to be written. */
-  flush(): void {
+  /** Writes what waits to be written; runs that were taken out can no longer be read from here. */
+  leave(): void {
     for (const panel of this.#known.values()) panel.state.flush();
+    const standing = panelsIn(this.doc).map(({ run }) => run);
+    for (const run of this.#removed) {
+      // Undo may bring a panel back as long as the page is open, so this waits until it closes.
+      if (!standing.includes(run)) void detachRun(this.feed.id, run).catch(() => undefined);
+    }
+    this.#removed.clear();
   }
 
   close(): void {
-    this.flush();
+    this.leave();
     this.#stop();
     this.#undo.destroy();
   }
@@ -195,7 +210,7 @@ export class SessionRoom implements Room {
     return {
       detail: panel.detail,
       state: panel.state,
-      selection: this.#selection(run, defaults),
+      selection: countedFromPrompt(this.#selection(run, defaults), () => panel.promptLength),
       keys: this.#keysOf(panel.id),
       prefix: `p${panel.id.slice(0, 8)}-`,
     };
@@ -249,6 +264,8 @@ export class SessionRoom implements Room {
 
   remove(id: string): void {
     const at = this.panels.findIndex((panel) => panel.id === id);
+    const run = this.panels[at]?.run;
+    if (run) this.#removed.add(run);
     this.#edit(() => removePanel(this.doc, id));
     if (this.active === id) this.active = (this.panels[at] ?? this.panels[at - 1])?.id ?? null;
   }

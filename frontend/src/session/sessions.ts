@@ -1,55 +1,46 @@
 // Sessions over HTTP.
 
-import { client, unwrap, type Run } from "../api";
-import type { SessionOut } from "./people/wire";
+import { client, unwrap } from "../api";
+import type { components, operations } from "../gen/api";
 
-export type { SessionOut };
+type Schemas = components["schemas"];
+export type SessionOut = Schemas["SessionOut"];
+type Wanted = NonNullable<operations["session_list"]["parameters"]["query"]>;
 
-type Method = "get" | "post" | "patch" | "delete";
-
-function call<Data>(method: Method, path: string, init: object = {}): Promise<Data> {
-  const request = client.request as unknown as (
-    method: string,
-    path: string,
-    init: unknown,
-  ) => Promise<{ data?: Data; error?: unknown; response: Response }>;
-  return unwrap(request(method, path, init));
-}
-
-export interface Wanted {
-  query?: string;
-  archived?: boolean;
-  template?: boolean;
-  before?: string;
-}
-
-const of = (id: string) => `/api/sessions/${id}`;
+const of = (session: string) => ({ params: { path: { session } } });
 
 export const listSessions = (query: Wanted) =>
-  call<SessionOut[]>("get", "/api/sessions", { params: { query } });
-export const createSession = (body: { id?: string; title: string; template?: string }) =>
-  call<SessionOut>("post", "/api/sessions", { body });
-export const changeSession = (
-  id: string,
-  body: { title?: string; archived?: boolean; template?: boolean },
-) => call<SessionOut>("patch", of(id), { body });
-export const deleteSession = (id: string) => call<undefined>("delete", of(id));
-export const duplicateSession = (id: string) => call<SessionOut>("post", `${of(id)}/duplicate`);
+  unwrap(client.GET("/api/sessions", { params: { query } }));
+export const createSession = (body: Schemas["SessionIn"]) =>
+  unwrap(client.POST("/api/sessions", { body }));
+export const changeSession = (id: string, body: Schemas["SessionChangeIn"]) =>
+  unwrap(client.PATCH("/api/sessions/{session}", { ...of(id), body }));
+export const deleteSession = (id: string) =>
+  unwrap(client.DELETE("/api/sessions/{session}", of(id)));
+export const duplicateSession = (id: string) =>
+  unwrap(client.POST("/api/sessions/{session}/duplicate", of(id)));
 export const attachRun = (id: string, run: string) =>
-  call<undefined>("post", `${of(id)}/runs`, { body: { run } });
-export const detachRun = (id: string, run: string) =>
-  call<undefined>("delete", `${of(id)}/runs/${run}`);
+  unwrap(client.POST("/api/sessions/{session}/runs", { ...of(id), body: { run } }));
 
-export interface Found {
-  sessions: SessionOut[];
-  runs: Run[];
-}
+/** Also while the page is being left. */
+export const detachRun = (session: string, run: string) =>
+  unwrap(
+    client.DELETE("/api/sessions/{session}/runs/{run}", {
+      params: { path: { session, run } },
+      keepalive: true,
+    }),
+  );
+
 export const search = (query: string) =>
-  call<Found>("get", "/api/search", { params: { query: { query } } });
+  unwrap(client.GET("/api/search", { params: { query: { query } } }));
+
+type Post = (path: string, init: object) => Promise<{ data?: SessionOut; response: Response }>;
 
 /** The bundle itself is the request's body. */
 export const importBundle = (file: Blob) =>
-  call<SessionOut>("post", "/api/imports", {
-    body: file,
-    bodySerializer: (given: unknown) => given as BodyInit,
-  });
+  unwrap(
+    (client.POST as unknown as Post)("/api/imports", {
+      body: file,
+      bodySerializer: (given: unknown) => given as BodyInit,
+    }),
+  );

@@ -12,7 +12,8 @@ import { createSheet } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
 import { createTokenStrip, type StripSection, type StripToken } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
-import type { Selected } from "../../selection";
+import { indexOf, positionItem } from "../../position";
+import type { Item, Selected } from "../../selection";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
 import { createChooser } from "../decoding/chooser";
@@ -41,7 +42,7 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
   line.className = "sharpness";
   let latest: Shown | null = null;
   const strip = createTokenStrip(figure.body, "Tokens", {
-    hover: (key) => context.selection.hover(key === null || key < 0 ? null : outputItem(key)),
+    hover: (key) => context.selection.hover(key === null ? null : itemOf(key)),
     choose: (key) => key >= 0 && choosePosition(context, key),
     extend: (_, to) => to >= 0 && choosePosition(context, to),
     others: { marks: context.marks, kind: OUTPUT },
@@ -71,14 +72,22 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
   };
 
   function mark({ hover, primary }: Selected): void {
-    const hovered = outputIndex(hover);
+    const hovered = keyOf(hover);
     strip.mark({
       hover: new Set(hovered === null ? [] : [hovered]),
-      primary: outputIndex(primary),
+      primary: keyOf(primary),
       pinned: null,
       set: new Set(),
     });
   }
+}
+
+/** Keys of the strip: output tokens from 0, those of the prompt from -1 down. */
+const itemOf = (key: number) => (key < 0 ? positionItem(-1 - key) : outputItem(key));
+
+function keyOf(item: Item | null): number | null {
+  const position = indexOf(item);
+  return position === null ? outputIndex(item) : -1 - position;
 }
 
 function summary(trace: Trace): string {

@@ -74,8 +74,10 @@ export function listenToKeys(context: ViewContext, edits: Edits, shown: () => Sh
 function undoByKey(event: KeyboardEvent, edits: Edits): void {
   const key = event.key.toLowerCase();
   if (key !== "z" && key !== "y") return;
+  const again = key === "y" || event.shiftKey;
+  if (again ? !edits.canRedo() : !edits.canUndo()) return; // the page may have something to undo
   event.preventDefault();
-  if (key === "y" || event.shiftKey) edits.redo();
+  if (again) edits.redo();
   else edits.undo();
 }
 
