@@ -18,6 +18,8 @@ export const PICTURE_KEYS: Meaning[] = [
 
 export const PAGE_KEYS: Meaning[] = [
   ["e", "On a segment of the form: draw an edge from it; Alt ↑ ↓ moves it, Delete deletes it"],
+  ["Ctrl + Z", "In a session: undo what you changed; with Shift, redo"],
+  ["← → ↑ ↓", "On a panel's handle: move it; on its corner: another size"],
   ["m", "In a session: comment on what is selected"],
   ["Ctrl + Enter", "Run"],
   ["?", "This help"],

@@ -45,9 +45,7 @@ class Caret extends WidgetType {
   override toDOM(): HTMLElement {
     const caret = document.createElement("span");
     caret.className = `caret ${this.colour}`;
-    const name = caret.appendChild(document.createElement("span"));
-    name.className = "caret-name";
-    name.textContent = this.name;
+    caret.dataset.name = this.name; // drawn by the style sheet: it is no part of the text
     return caret;
   }
 

@@ -52,7 +52,8 @@ const look = EditorView.theme({
     marginLeft: "-1px",
     marginRight: "-1px",
   },
-  ".caret-name": {
+  ".caret::after": {
+    content: "attr(data-name)",
     position: "absolute",
     left: "-2px",
     bottom: "100%",
