@@ -105,6 +105,7 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.watches: dict[UUID, Watched] = {}
         self.ticker: asyncio.Task[None] | None = None
+        self.refused = False  # messages that were under way when it was closed get no answer
         # Held while a watch is brought up to date, so that two updates do not interleave.
         self.lock = asyncio.Lock()
         self.sessions = SessionWatches(self)
@@ -128,6 +129,8 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self.group_leave(group)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.refused:
+            return
         named: dict[str, UUID] = {}
         try:
             message = _read(text_data)
@@ -252,6 +255,8 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def _check_access(self) -> None:
         """Ask anew who this is, and forget what is no longer theirs to see."""
+        if self.refused:
+            return
         fresh = await socket_visitor(self.scope)
         if fresh.user != self.visitor.user:
             await self._refuse_login()
@@ -295,6 +300,7 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def _refuse_login(self) -> None:
         error = LoginRequired("This needs a login.", remedy="Log in at /login.")
+        self.refused = True
         await self._forget_all()
         await self._send_error(error)
         await self.close(CLOSE_LOGIN)

@@ -1,8 +1,9 @@
 """What visitors do to sessions: make, change, copy, delete them, and put runs into them.
 
-Sharing stands in sharing.py; what the document holds is written by the browsers.
+Sharing stands in sharing.py. What the document holds is written by the browsers.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
@@ -17,10 +18,12 @@ from workbench.errors import RoleMissing, SessionIdTaken, TooManySessions
 from workbench.runs.models import Run
 from workbench.runs.selectors import run_get, run_not_found
 from workbench.sessions.broadcast import broadcast_access, session_touch
+from workbench.sessions.document import SessionDocument
 from workbench.sessions.models import Session, SessionRun
 from workbench.sessions.placing import check_room
 from workbench.sessions.roles import Role
 from workbench.sessions.selectors import may_pass_on, session_get
+from workbench.sessions.store import document_create, document_get, document_rename
 
 TITLE_LENGTH = 200
 
@@ -33,8 +36,9 @@ def session_create(
     `template`: whose content it starts with. Raises LoginRequired, SessionIdTaken,
     SessionNotFound, RoleMissing, TooManySessions.
     """
+    owner = visitor.account
     source = _template(visitor, template) if template else None
-    return _make(visitor.account, title, session, source)
+    return _make(owner, title, session, source)
 
 
 def session_duplicate(*, visitor: Visitor, session: UUID, copy: UUID) -> tuple[Session, bool]:
@@ -59,13 +63,14 @@ def session_change(
     needs = Role.EDITOR if archived is None and template is None else Role.OWNER
     with transaction.atomic():
         held = session_get(visitor=visitor, session=session, needs=needs, lock=True)
-        if title is not None:
-            held.title = title
         if archived is not None:
             held.archived_at = (held.archived_at or timezone.now()) if archived else None
         if template is not None:
             held.template = template
-        held.save(update_fields=["title", "archived_at", "template"])
+        held.save(update_fields=["archived_at", "template"])
+    if title is not None and title != held.title:
+        document_rename(session=session, title=title)
+        held.title = title
     session_touch(held)
     return held
 
@@ -130,14 +135,16 @@ def _make(owner: User, title: str, session: UUID, source: Session | None) -> tup
 def _insert(owner: User, title: str, session: UUID, source: Session | None) -> Session:
     with transaction.atomic():
         _check_count(owner)
-        made = Session(id=session, owner=owner, title=title, text=title)
+        made = Session(id=session, owner=owner, title=title)
         made.save(force_insert=True)
+        content = document_get(session=source.pk) if source else SessionDocument()
+        document_create(session=made, document=replace(content, title=title))
         if source:
-            _copy_content(source, made)
+            _copy_runs(source, made)
     return made
 
 
-def _copy_content(source: Session, made: Session) -> None:
+def _copy_runs(source: Session, made: Session) -> None:
     rows = source.session_runs.order_by("at", "pk")
     SessionRun.objects.bulk_create(
         SessionRun(session=made, run_id=row.run_id, added_by=made.owner, at=row.at) for row in rows

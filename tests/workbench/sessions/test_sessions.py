@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.workbench.sessions.calls import refused, send, taken
 from workbench.runs.models import Run
+from workbench.sessions.document import PanelNote, SessionDocument
 from workbench.sessions.models import (
     Comment,
     Session,
@@ -22,6 +23,7 @@ from workbench.sessions.models import (
     SessionUpdate,
     Thread,
 )
+from workbench.sessions.store import document_create, document_get
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Run]
@@ -148,14 +150,20 @@ def test_whoever_only_reads_a_run_does_not_pass_it_on(
 
 
 def test_a_duplicate_has_the_content_and_not_the_people(
-    anna_client: Client, tom_client: Client, path: str, make_run: Make
+    anna_client: Client, tom_client: Client, session: Session, path: str, make_run: Make
 ) -> None:
     run = str(make_run().id)
     taken(send(anna_client, "post", f"{path}/runs", {"run": run}), 204)
     taken(send(anna_client, "post", f"{path}/members", {"username": "tom", "role": "editor"}))
     wanted = {"id": str(uuid.uuid4())}
+    note = PanelNote(id=str(uuid.uuid4()), place="a0", text="A note")
+    document_create(session=session, document=SessionDocument(title="Old", panels=(note,)))
+    taken(send(anna_client, "patch", path, {"title": "New"}))
     copy = taken(send(tom_client, "post", f"{path}/duplicate", wanted), 201)
-    assert copy["title"] == "Copy of Who has the ball?"
+    copied = document_get(session=uuid.UUID(copy["id"]))
+    assert copied == SessionDocument(title=copy["title"], panels=(note,))
+    assert listed(tom_client, "?query=a%20note")[0] == copy["id"]
+    assert copy["title"] == "Copy of New"
     assert (copy["owner"], copy["role"], copy["members"]) == ("tom", "owner", 1)
     assert copy["runs"] == [run]
     assert taken(send(tom_client, "post", f"{path}/duplicate", wanted)) == copy
@@ -195,7 +203,7 @@ def test_deletion_leaves_nothing_behind(
     run = make_run()
     taken(send(anna_client, "post", f"{path}/runs", {"run": run.id}), 204)
     make_link("viewer")
-    SessionUpdate.objects.create(session=session, data=b"1")
+    SessionUpdate.objects.create(session=session, seq=1, data=b"1")
     SessionMember.objects.create(session=session, user=anna, role="editor")
     thread = Thread.objects.create(session=session, panel="p", anchor={}, run=run)
     Comment.objects.create(thread=thread, author=anna, author_name="anna", body="Look")

@@ -1,0 +1,264 @@
+"""Every operation of the API and every message of the socket, asked by everybody.
+
+The lists come from the API itself: what has no row here turns the tests red. Beside the answer,
+whoever is refused must have changed nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async as in_database
+from django.apps import apps
+from django.core import serializers
+from django.db import transaction
+from django.test import Client
+
+from tests.workbench.conftest import PARAMS
+from tests.workbench.sessions.world import ENDED, EVERYBODY, GUESTS, PICTURE, World, make_world
+from tests.workbench.sockets import page
+from workbench.api import api
+from workbench.messages import socket_schema
+from workbench.runs.models import Run
+from workbench.sessions.roles import Role
+
+Expected = dict[str, int]
+
+
+def by_role(needs: str, ok: int = 200) -> Expected:
+    """Whoever has at least that role in the session; who has none finds nothing."""
+    statuses = dict.fromkeys(ENDED, 401) | {"other": 404}
+    for role in Role:
+        statuses[role] = statuses[f"guest_{role}"] = ok if role.allows(Role(needs)) else 403
+    return {who: statuses[who] for who in EVERYBODY}
+
+
+def admitted(ok: int = 200) -> Expected:
+    """Whoever has an account, or a link that stands."""
+    return {who: 401 if who in ENDED else ok for who in EVERYBODY}
+
+
+def accounts(ok: int = 200, **others: int) -> Expected:
+    """Whoever has an account."""
+    guests = (*ENDED, *GUESTS)
+    return {who: 401 if who in guests else others.get(who, ok) for who in EVERYBODY}
+
+
+def everybody(ok: int) -> Expected:
+    return dict.fromkeys(EVERYBODY, ok)
+
+
+VIEWER, COMMENTER, EDITOR, OWNER = "viewer", "commenter", "editor", "owner"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Who gets which status; words in braces are names of the world."""
+
+    expected: Expected
+    body: Any = None
+    query: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+
+
+RUN = {"id": "{new}", "method": "reagent", "model": "toy", "params": PARAMS}
+SAYS, PANEL = {"body": "Look"}, {"type": "panel"}
+ARRAY, UPLOAD = {"sha256": "{array}"}, {"sha256": "{picture}"}
+
+ROWS: dict[str, list[Row]] = {
+    "me": [Row(admitted())],
+    "methods": [Row(admitted())],
+    "models": [Row(admitted())],
+    "model": [Row(admitted())],
+    "workers": [Row(admitted())],
+    # --- runs
+    "run_create": [
+        Row(accounts(201), RUN),
+        Row(by_role(EDITOR, 201), {**RUN, "session": "{session}"}),
+    ],
+    "run_list": [Row(accounts()), Row(by_role(VIEWER), query="?session={session}")],
+    "run_get": [Row(by_role(VIEWER))],
+    "run_events": [Row(by_role(VIEWER))],
+    "run_cancel": [Row(by_role(EDITOR))],
+    "run_delete": [Row(by_role(OWNER, 204))],
+    "artifact": [Row(by_role(VIEWER), names=ARRAY)],
+    "picture": [Row(by_role(VIEWER), names=UPLOAD)],
+    # --- pictures
+    "upload_create": [Row(accounts(201, owner=200), PICTURE)],
+    "upload_list": [Row(accounts())],
+    "upload": [Row(by_role(VIEWER), names=UPLOAD)],
+    "upload_delete": [Row(accounts(404, owner=204), names=UPLOAD)],
+    # --- sessions
+    "session_list": [Row(admitted())],
+    "search": [Row(admitted(), query="?query=ball")],
+    "session_create": [
+        Row(accounts(201), {"title": "New"}),
+        Row(
+            accounts(201, viewer=403, commenter=403, other=404),
+            {"title": "New", "template": "{session}"},
+        ),
+    ],
+    "session_get": [Row(by_role(VIEWER))],
+    "session_change": [
+        Row(by_role(EDITOR), {"title": "Other"}),
+        Row(by_role(OWNER), {"archived": True}),
+        Row(by_role(OWNER), {"template": True}),
+    ],
+    "session_delete": [Row(by_role(OWNER, 204))],
+    "session_duplicate": [Row(accounts(201, viewer=403, commenter=403, other=404))],
+    "session_run_attach": [Row(by_role(EDITOR, 204), {"run": "{run}"})],
+    "session_run_detach": [Row(by_role(EDITOR, 204))],
+    # --- comments; there is one, of the commenter's
+    "thread_list": [Row(by_role(VIEWER))],
+    "thread_create": [Row(by_role(COMMENTER, 201), {**SAYS, "panel": "{new}", "anchor": PANEL})],
+    "thread_change": [Row(by_role(COMMENTER), {"resolved": True})],
+    "comment_create": [Row(by_role(COMMENTER, 201), SAYS)],
+    "comment_change": [Row(by_role(OWNER) | {"commenter": 200, "owner": 403}, SAYS)],
+    "comment_delete": [Row(by_role(OWNER, 204) | {"commenter": 204})],
+    # --- sharing
+    "member_list": [Row(by_role(COMMENTER))],
+    "member_add": [Row(by_role(OWNER), {"username": "other", "role": "viewer"})],
+    "member_change": [Row(by_role(OWNER), {"role": "editor"})],
+    "member_remove": [
+        # Whoever is asked for here may leave.
+        Row(by_role(OWNER, 204) | {"commenter": 204}),
+    ],
+    "session_hand_over": [Row(by_role(OWNER), {"username": "editor"})],
+    "session_audit": [Row(accounts(403, owner=200, other=404))],
+    "link_list": [Row(by_role(OWNER))],
+    "link_create": [Row(by_role(OWNER, 201), {"role": "viewer"})],
+    "link_revoke": [Row(by_role(OWNER, 204))],
+    "link_open": [
+        Row(everybody(200), {"token": "{token}"}),
+        Row(everybody(404), {"token": "{ended_token}"}),
+    ],
+}
+
+# What the server says to each message, asked by somebody who may read, and by somebody who may not.
+FOLLOWING = ("event", "thread")  # comes after what is watched
+MESSAGES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "watch": ({"run": "{run}"}, "run", "run_not_found"),
+    "unwatch": ({"run": "{run}"}, "pong", "pong"),
+    "watch_session": ({"session": "{session}"}, "session", "session_not_found"),
+    "unwatch_session": ({"session": "{session}"}, "pong", "pong"),
+    "ping": ({}, "pong", "pong"),
+}
+
+
+@cache
+def operations() -> dict[str, tuple[str, str]]:
+    """Verb and address of each operation that the API says it has."""
+    paths = api.get_openapi_schema(path_prefix="/api/")["paths"]
+    return {
+        operation["operationId"]: (verb, path)
+        for path, verbs in paths.items()
+        for verb, operation in verbs.items()
+    }
+
+
+@pytest.fixture
+def world(db: None, anna_client: Client, make_run: Callable[..., Run], settings: Any) -> World:
+    return make_world(owner=anna_client, make_run=make_run, settings=settings)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever is asked inside, the next person finds the world as it was."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def fill(part: Any, names: dict[str, str]) -> Any:
+    if isinstance(part, dict):
+        return {key: fill(value, names) for key, value in part.items()}
+    if isinstance(part, str):
+        for name, value in names.items():
+            part = part.replace(f"{{{name}}}", value)
+    return part
+
+
+def everything() -> str:
+    """All that the database holds of ours."""
+    models = [model for model in apps.get_models() if model.__module__.startswith("workbench.")]
+    rows = [row for model in models for row in model._default_manager.order_by("pk")]
+    return serializers.serialize("json", rows)
+
+
+def ask(client: Client, operation: str, row: Row, names: dict[str, str]) -> Any:
+    verb, path = operations()[operation]
+    names = {**names, **fill(row.names, names)}
+    body = fill(row.body, names)
+    content = {} if body is None else {"data": body if verb == "get" else encode(body)}
+    address = fill(path + row.query, names)
+    return client.generic(verb.upper(), address, content_type="application/json", **content)
+
+
+def encode(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def test_each_operation_has_its_row() -> None:
+    assert sorted(ROWS) == sorted(operations())
+
+
+def test_each_message_has_its_row() -> None:
+    mapping = socket_schema()["ClientMessage"]["discriminator"]["mapping"]
+    assert sorted(MESSAGES) == sorted(mapping)
+
+
+@pytest.mark.parametrize("operation", sorted(ROWS))
+def test_everybody_gets_what_their_role_gives(world: World, operation: str) -> None:
+    verb, before = operations()[operation][0], everything()
+    for number, row in enumerate(ROWS[operation]):
+        for who, client in world.people.items():
+            with undone():
+                answer = ask(client, operation, row, world.names)
+                case = (operation, number, who, answer.status_code, answer.content[:300])
+                assert answer.status_code == row.expected[who], case
+                if answer.status_code >= 400:
+                    assert answer.json()["remedy"], case
+                    assert verb == "get" or everything() == before, case
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_everybody_is_told_what_their_role_gives(
+    anna_client: Client, make_run: Callable[..., Run], settings: Any
+) -> None:
+    world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
+    for who, client in world.people.items():
+        async with page(client) as socket:
+            if who in ENDED:
+                await socket.refused("login_required")
+                assert await socket.output() == {"type": "websocket.close", "code": 4401}
+                continue
+            for kind, (body, shown, refusal) in MESSAGES.items():
+                await socket.send(type=kind, **fill(body, world.names))
+                if kind.startswith("unwatch"):  # it has no answer of its own
+                    await socket.send(type="ping")
+                told = await socket.receive()
+                while told["type"] in FOLLOWING:
+                    told = await socket.receive()
+                expected = refusal if who == "other" else shown
+                assert expected in (told["type"], told.get("code")), (who, kind, told)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stranger_is_told_nothing_at_all(
+    anna_client: Client, make_run: Callable[..., Run], settings: Any
+) -> None:
+    """Messages sent before the socket is closed are not answered either."""
+    world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
+    for who in ENDED:
+        async with page(world.people[who]) as socket:
+            await socket.refused("login_required")
+            assert (await socket.output())["type"] == "websocket.close"
+            for kind, (body, *_) in MESSAGES.items():
+                await socket.send(type=kind, **fill(body, world.names))
+            assert await socket.is_quiet()
