@@ -5,7 +5,7 @@ import type { components } from "../../gen/api";
 export type Entry = components["schemas"]["AuditOut"];
 
 const SAID: Record<string, (entry: Entry, subject: string) => string> = {
-  link_created: ({ detail }) => `created a link for a ${detail.role}`,
+  link_created: ({ detail }) => `created a link with the role ${detail.role}`,
   link_opened: () => "opened a link",
   link_revoked: () => "revoked a link",
   member_added: ({ detail }, subject) => `added ${subject} as ${detail.role}`,
