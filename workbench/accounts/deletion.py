@@ -15,7 +15,6 @@ from django.contrib.sessions.models import Session as Login
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Prefetch
-from django.utils import timezone
 
 from workbench.accounts.visitor import Visitor, standing_members
 from workbench.audit.models import Action
@@ -25,7 +24,8 @@ from workbench.runs.artifacts import artifacts_delete
 from workbench.runs.execution import run_end
 from workbench.runs.models import TERMINAL, Run, Status
 from workbench.runs.services import run_delete
-from workbench.sessions.models import Comment, Session, SessionLink, SessionMember
+from workbench.sessions.comments import comments_forget
+from workbench.sessions.models import Session, SessionLink, SessionMember
 from workbench.sessions.services import session_delete
 from workbench.sessions.sharing import session_hand_over
 from workbench.uploads.models import Upload
@@ -55,6 +55,7 @@ def account_delete(
         session_delete(visitor=owner, session=session)
     _runs_delete(user)
     _uploads_delete(user)
+    comments_forget(user=user)
     with transaction.atomic():
         _names_forget(user)
         audit(Action.ACCOUNT_DELETED, actor=by, detail={"by": "staff" if by else "themselves"})
@@ -94,13 +95,8 @@ def _uploads_delete(user: User) -> None:
 
 
 def _names_forget(user: User) -> None:
-    """Take the person out of what stays: comments in others' sessions, links, the logs."""
+    """Take the person out of what stays: links to others' sessions, the logs."""
     SessionLink.objects.filter(created_by=user).delete()
-    for comment in Comment.objects.filter(author=user):
-        comment.mentions.clear()
-    Comment.objects.filter(author=user).update(
-        author=None, author_name="", body="", deleted_at=timezone.now()
-    )
     audit_forget(user=user)
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.filter(content_type=kind, object_id=str(user.pk)).update(object_repr="")

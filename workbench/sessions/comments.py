@@ -110,6 +110,15 @@ def thread_resolve(*, visitor: Visitor, thread: UUID, resolved: bool) -> None:
         )
 
 
+def comments_forget(*, user: User) -> None:
+    """Take back all that somebody has said anywhere: their account is being deleted."""
+    for comment in Comment.objects.filter(author=user).select_related("thread"):
+        with _saying(comment.thread.session_id) as said:
+            _bury(comment)
+            _sweep(comment.thread)
+            _mark(comment.thread, said)
+
+
 @contextmanager
 def _saying(session: UUID) -> Iterator[int]:
     """Hold the session's row, count a change, and tell when all is saved."""

@@ -118,6 +118,7 @@ def belongings(mark: User, anna: User) -> dict[str, Any]:
     thread = Thread.objects.create(session=annas, run=run, panel="p", anchor={"type": "panel"})
     said = Comment.objects.create(thread=thread, author=mark, author_name=MARK, body=f"I, {MARK}")
     said.mentions.add(anna)
+    Comment.objects.create(thread=thread, author=anna, author_name="anna", body="Is that so?")
     audit(Action.MEMBER_ADDED, actor=anna, subject=mark, session=annas.pk)
     LogEntry.objects.create(
         user=anna,
@@ -184,7 +185,8 @@ def test_what_is_others_stays(belongings: dict[str, Any], mark: User, anna: User
     given = Session.objects.get(pk=belongings["given"].pk)
     assert given.owner == anna
     assert not given.members.exists()
-    said = Comment.objects.get()
+    said, answer = Comment.objects.order_by("created_at")
+    assert (answer.author, answer.body) == (anna, "Is that so?")
     assert (said.author, said.author_name, said.body) == (None, "", "")
     assert said.deleted_at is not None
     assert set(Session.objects.all()) == {given, belongings["annas"]}
