@@ -17,6 +17,7 @@ from django.apps import apps
 from django.core import serializers
 from django.db import transaction
 from django.test import Client
+from pycrdt import Doc, Map
 
 from tests.workbench.conftest import PARAMS
 from tests.workbench.sessions.world import ENDED, EVERYBODY, GUESTS, PICTURE, World, make_world
@@ -24,6 +25,7 @@ from tests.workbench.sockets import page
 from workbench.api import api
 from workbench.messages import socket_schema
 from workbench.runs.models import Run
+from workbench.sessions.protocol import REFUSED, SAVED, UPDATE, sync_frame
 from workbench.sessions.roles import Role
 
 Expected = dict[str, int]
@@ -198,6 +200,13 @@ def ask(client: Client, operation: str, row: Row, names: dict[str, str]) -> Any:
     return client.generic(verb.upper(), address, content_type="application/json", **content)
 
 
+def retitled(title: str) -> bytes:
+    """A document's update that sets its title."""
+    doc: Doc[Any] = Doc()
+    doc.get("meta", type=Map)["title"] = title
+    return doc.get_update()
+
+
 def encode(body: Any) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
@@ -246,6 +255,27 @@ async def test_everybody_is_told_what_their_role_gives(
                     told = await socket.receive()
                 expected = refusal if who == "other" else shown
                 assert expected in (told["type"], told.get("code")), (who, kind, told)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_editors_alone_change_the_document(
+    anna_client: Client, make_run: Callable[..., Run], settings: Any
+) -> None:
+    world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
+    path = f"/ws/sessions/{world.names['session']}"
+    editors = by_role(EDITOR)
+    for who, client in world.people.items():
+        async with page(client, path=path) as socket:
+            first = await socket.output()
+            if who in ENDED or who == "other":
+                code = 4404 if who == "other" else 4401
+                assert (first["type"], first["code"]) == ("websocket.close", code), who
+                continue
+            await socket.send_frame(bytes=sync_frame(UPDATE, retitled(who)))
+            while (kind := (await socket.output())["bytes"][0]) not in (SAVED, REFUSED):
+                pass
+            assert kind == (SAVED if editors[who] == 200 else REFUSED), who
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from workbench.accounts.visitor import Visitor, session_role, sessions_readable
 from workbench.errors import RoleMissing, SessionNotFound
@@ -78,6 +81,41 @@ def test_a_link_that_ends_takes_no_more_than_it_gave(
     check(Visitor(tom), session, Role.EDITOR)
     SessionLink.objects.update(revoked_at=timezone.now())
     check(Visitor(tom), session, Role.VIEWER)
+
+
+GIVEN = st.tuples(st.sampled_from(Role.values[:3]), st.booleans(), st.booleans(), st.booleans())
+
+
+@hypothesis_settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(named=st.none() | st.sampled_from(Role.values[:3]), links=st.lists(GIVEN, max_size=4))
+def test_the_highest_of_what_stands_counts(
+    tom: User,
+    session: Session,
+    make_link: Callable[..., SessionLink],
+    named: str | None,
+    links: list[tuple[str, bool, bool, bool]],
+) -> None:
+    """Any mixture of a name and of links, standing and ended, as member and as guest."""
+    session.members.all().delete()
+    session.links.all().delete()
+    standing, opened = [], set()
+    if named:
+        session.members.create(user=tom, role=named)
+        standing.append(Role(named))
+    now = timezone.now()
+    for role, expired, revoked, as_guest in links:
+        ends = now + timedelta(hours=-1 if expired else 1)
+        link = make_link(role, expires_at=ends, revoked_at=now if revoked else None)
+        if as_guest:
+            opened.add(link.pk)
+        else:
+            session.members.create(user=tom, role=role, link=link)
+        if not (expired or revoked):
+            standing.append(Role(role))
+    highest = max(standing, key=lambda role: role.rank, default=None)
+    check(Visitor(tom, frozenset(opened)), session, highest)
 
 
 def test_too_low_a_role_is_told_and_none_is_not(anna: User, tom: User, session: Session) -> None:

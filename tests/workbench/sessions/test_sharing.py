@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from tests.workbench.conftest import PARAMS
 from tests.workbench.sessions.calls import open_link, refused, send, taken
+from workbench.management.commands.serve import server_config
 from workbench.runs.models import Run
 from workbench.sessions.models import Session, SessionLink, SessionRun
 
@@ -201,6 +202,7 @@ def test_a_token_is_128_bits_and_kept_nowhere(
         assert token not in stored + caplog.text + shown
     for one in hashes:
         assert one not in caplog.text + shown
+    assert not server_config().access_log
 
 
 # --- guests ---------------------------------------------------------------------------------------
