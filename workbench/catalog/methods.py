@@ -67,6 +67,21 @@ def method_list() -> tuple[MethodOut, ...]:
     return tuple(sorted(found, key=lambda method: order.index(method.queue())))
 
 
+def method_known(stem: str, version: str) -> bool:
+    """Whether events of that version can be checked and drawn here."""
+    try:
+        return method_get(stem).version == version
+    except UnknownMethod:
+        return False
+
+
+def event_schema(stem: str) -> dict[str, Any]:
+    """JSON schema of the events of a method that there is."""
+    described = json.loads((FOLDER / f"{method_get(stem).stem}.json").read_text(encoding="utf-8"))
+    schema: dict[str, Any] = described["event_schema"]
+    return schema
+
+
 def method_get(stem: str) -> MethodOut:
     """The method of that stem. Raises UnknownMethod listing those there are."""
     for method in (*method_list(), INSPECT_METHOD):

@@ -121,8 +121,8 @@ class Thread:
     panel: str
     anchor: dict[str, Any]
     comments: tuple[Comment, ...]
+    created_at: str
     resolved_at: str | None = None
-    resolved_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,6 @@ class Report:
     id: str | None = None
     owner: str = ""
     created_at: str | None = None
-    changed_at: str | None = None
 
     @property
     def runs(self) -> list[RunRecord]:

@@ -36,3 +36,34 @@ class ChromiumFailed(EdgeError):
 
     code = "chromium_failed"
     status = 500
+
+
+class ReportTooLarge(EdgeError):
+    """More than one file should hold."""
+
+    code = "report_too_large"
+    status = 413
+
+
+class PanelUnknown(EdgeError):
+    """A panel that the session has not (any more)."""
+
+    code = "panel_unknown"
+
+
+class BundleUnreadable(EdgeError):
+    """A file that is cut short, or no ZIP."""
+
+    code = "bundle_unreadable"
+
+
+class BundleRefused(EdgeError):
+    """A file that reads, and is no bundle of ours or holds what one may not hold."""
+
+    code = "bundle_refused"
+
+
+class MethodDiffers(EdgeError):
+    """A method of another version: its numbers are not those of this one."""
+
+    code = "method_differs"

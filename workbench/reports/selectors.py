@@ -1,5 +1,6 @@
 """Reading runs into a report. Whoever calls has asked whether the visitor may read them."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -48,23 +49,23 @@ def run_record(*, run: Run) -> RunRecord:
             remedy="Wait until it ends, stop it, or leave its panel out.",
         )
     return RunRecord(
-        id=str(run.id),
+        id=run.imported["run"] if run.imported else str(run.id),
         method=run.method,
         method_version=run.method_version,
         model=run.model,
         revision=run.revision or None,
-        params=run.params,
+        params=sorted_keys(run.params),
         status=_ended(run.status),
         error=run.error,
         attempt=run.attempt,
         created_at=run.created_at.isoformat(),
-        started_at=_time(run.started_at),
-        finished_at=_time(run.finished_at),
+        started_at=time_text(run.started_at),
+        finished_at=time_text(run.finished_at),
         events=_events(run),
         files=_artifacts(run.source),
         uploads=_uploads(run),
         environment=run.environment,
-        defaults=_defaults(run.method),
+        defaults=sorted_keys(_defaults(run)),
     )
 
 
@@ -84,12 +85,21 @@ def _uploads(run: Run) -> StoredFiles:
     return StoredFiles({upload.sha256: upload.storage_name for upload in found})
 
 
-def _defaults(stem: str) -> dict[str, Any]:
+def _defaults(run: Run) -> dict[str, Any]:
+    if run.imported:
+        defaults: dict[str, Any] = run.imported["defaults"]
+        return defaults
     try:
-        fields = method_get(stem).params_schema.get("properties", {})
+        fields = method_get(run.method).params_schema.get("properties", {})
     except UnknownMethod:
         return {}
     return {name: field["default"] for name, field in fields.items() if "default" in field}
+
+
+def sorted_keys(value: dict[str, Any]) -> dict[str, Any]:
+    """In one order, whichever the database gives."""
+    ordered: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True))
+    return ordered
 
 
 def _ended(status: str) -> Ended:
@@ -97,5 +107,5 @@ def _ended(status: str) -> Ended:
     return status  # type: ignore[return-value]
 
 
-def _time(at: datetime | None) -> str | None:
+def time_text(at: datetime | None) -> str | None:
     return at.isoformat() if at else None

@@ -1,0 +1,59 @@
+"""comments.json of a bundle."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from workbench.reports.document import Comment, Thread
+from workbench.reports.errors import BundleRefused
+from workbench.reports.manifest import Id, Part, Time
+
+
+class CommentPart(Part):
+    id: Id
+    author: str = Field(max_length=150)
+    body: str = Field(max_length=10_000)
+    created_at: Time
+    edited_at: Time | None
+
+
+class ThreadPart(Part):
+    id: Id
+    panel: Id
+    anchor: dict[str, Any]
+    created_at: Time
+    resolved_at: Time | None
+    comments: list[CommentPart] = Field(min_length=1, max_length=1_000)
+
+
+_THREADS: TypeAdapter[list[ThreadPart]] = TypeAdapter(
+    Annotated[list[ThreadPart], Field(max_length=1_000)]
+)
+
+
+def threads_read(content: bytes, *, panels: set[str]) -> tuple[Thread, ...]:
+    """The threads, each on one of these panels. Raises BundleRefused."""
+    try:
+        parts = _THREADS.validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _refuse(f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}") from None
+    for part in parts:
+        if part.panel not in panels:
+            raise _refuse(f"thread {part.id} is on no panel of the bundle")
+    return tuple(map(_thread, parts))
+
+
+def _thread(part: ThreadPart) -> Thread:
+    return Thread(
+        id=part.id,
+        panel=part.panel,
+        anchor=part.anchor,
+        comments=tuple(Comment(**comment.model_dump()) for comment in part.comments),
+        created_at=part.created_at,
+        resolved_at=part.resolved_at,
+    )
+
+
+def _refuse(why: str) -> BundleRefused:
+    return BundleRefused(f"comments.json is refused: {why}.", remedy="Export it again.")

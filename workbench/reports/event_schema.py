@@ -1,0 +1,56 @@
+"""Events of a bundle against the committed schema of their method."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from pydantic import TypeAdapter
+
+from analysis.events import Common
+from workbench.catalog.methods import INSPECT, event_schema, method_known
+from workbench.messages import StatusEvent
+from workbench.reports.errors import BundleRefused
+
+
+@dataclass(frozen=True)
+class EventSchema:
+    """What a method's events look like; `validators` by kind."""
+
+    method: str
+    validators: dict[str, Any]
+
+    @classmethod
+    def of(cls, method: str, version: str) -> "EventSchema | None":
+        """None: the method, or this version of it, is not known here."""
+        return _schema(method) if method_known(method, version) else None
+
+    def check(self, value: dict[str, Any], name: str) -> None:
+        """Raises BundleRefused for an event that the method cannot yield."""
+        validator = self.validators.get(value["kind"])
+        if validator is None:
+            raise _refuse(f"{name} is a {value['kind'][:50]!a}, which {self.method} does not yield")
+        error = best_match(validator.iter_errors(value))
+        if error is not None:
+            where = ".".join(map(str, error.absolute_path))
+            raise _refuse(f"{name}: {where[:100]}: {error.message[:200]}")
+
+
+@cache
+def _schema(method: str) -> EventSchema:
+    common: TypeAdapter[Any] = TypeAdapter(Common)
+    inspected = method == INSPECT
+    schema = common.json_schema(mode="serialization") if inspected else event_schema(method)
+    definitions: dict[str, Any] = schema["$defs"]
+    validators = {
+        kind: Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": definitions})
+        for name, definition in definitions.items()
+        if (kind := definition.get("properties", {}).get("kind", {}).get("const"))
+    }
+    status = StatusEvent.model_json_schema(mode="serialization")
+    return EventSchema(method, {**validators, "status": Draft202012Validator(status)})
+
+
+def _refuse(why: str) -> BundleRefused:
+    return BundleRefused(f"The bundle is refused: {why}.", remedy="Export it again.")

@@ -1,0 +1,99 @@
+"""Tables of a run's numbers as CSV. Nothing of a prompt may act in the program that opens them.
+
+A table for each kind of event, a row for each event; a list inside an event is a table of its own,
+with the number of its event. Arrays are named by type, shape and hash: they are in arrays.npz.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS, RunRecord
+from workbench.reports.provenance import provenance
+
+SILENT = frozenset({"progress", "status", "model"})  # kinds that hold no numbers of a result
+FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+QUOTED = re.compile(r'[",\n\r]')
+NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+Row = dict[str, Any]
+
+
+def tables_write(run: RunRecord) -> dict[str, bytes]:
+    """The tables of a run by name, each ending with its provenance line."""
+    rows: dict[str, list[Row]] = {}
+    for event in run.events:
+        kind = str(event.value.get("kind"))
+        if kind not in SILENT:
+            _collect(rows, kind, {"event": event.seq}, event.value)
+    line = [f"# {provenance(run)}"]
+    return {
+        f"{NAME.sub('-', name)[:100]}.csv": to_csv([*_grid(found), line]).encode()
+        for name, found in rows.items()
+    }
+
+
+def to_csv(rows: Iterable[Iterable[Any]]) -> str:
+    """Lines as RFC 4180 has them; an apostrophe before what would be read as a formula."""
+    return "".join(",".join(map(csv_cell, row)) + "\r\n" for row in rows)
+
+
+def csv_cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+    text = str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    safe = f"'{text}" if FORMULA.match(text) else text
+    if QUOTED.search(safe) or safe != safe.strip():
+        return '"' + safe.replace('"', '""') + '"'
+    return safe
+
+
+def _collect(rows: dict[str, list[Row]], table: str, keys: Row, value: Any) -> None:
+    """A row of the table, and the rows of the tables inside."""
+    row = dict(keys)
+    lists: list[tuple[str, list[Any]]] = []
+    for name, cell in _cells(value):
+        if isinstance(cell, list):
+            lists.append((name, cell))
+        else:
+            row[name] = cell
+    if len(row) > len(keys) or not lists:
+        rows.setdefault(table, []).append(row)
+    for name, items in lists:
+        for index, item in enumerate(items):
+            _collect(
+                rows, f"{table}.{name}" if name else table, {**keys, _index(keys): index}, item
+            )
+
+
+def _index(keys: Row) -> str:
+    return "item" if len(keys) == 1 else f"item{len(keys)}"
+
+
+def _cells(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The cells of a value by dotted name; what is no object is one cell, `value`."""
+    if not isinstance(value, dict):
+        yield name or ("" if isinstance(value, list) else "value"), value
+    elif value.keys() in (ARRAY_KEYS, PICTURE_KEYS):
+        yield name or "value", _named(value)
+    else:
+        for key, part in value.items():
+            if name or key != "kind":
+                yield from _cells(part, f"{name}.{key}".lstrip("."))
+
+
+def _named(ref: dict[str, Any]) -> str:
+    if "shape" in ref:
+        return f"{ref['dtype']} {' × '.join(map(str, ref['shape']))} {ref['sha256']}"
+    return f"picture {ref['width']} × {ref['height']} {ref['sha256']}"
+
+
+def _grid(rows: list[Row]) -> Iterator[list[Any]]:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    yield columns
+    for row in rows:
+        yield [row.get(name) for name in columns]
