@@ -1,0 +1,93 @@
+"""Compute a bundle again and say what is the same."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from tqdm import tqdm
+
+from analysis.errors import GlassbenchError
+from workbench.catalog.selectors import catalog
+from workbench.reports.comparison import Named
+from workbench.reports.errors import BundleUnreadable
+from workbench.reports.markdown import method_title
+from workbench.reports.reading import Bundle, bundle_read
+from workbench.reports.text import visible
+from workbench.reports.verify import PanelResult, bundle_altered, run_verify
+
+SAME, DIFFERENT, UNREADABLE = 0, 1, 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Compute every run of a bundle again on this machine's models and compare each number. "
+        "Exit code 0: all the same, 1: something differs, 2: the file cannot be read."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("bundle", type=Path, help="a .zip made by export")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            bundle = bundle_read(_content(options["bundle"]))
+        except GlassbenchError as error:
+            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
+            sys.exit(UNREADABLE)
+        sys.exit(SAME if self._verify(bundle) else DIFFERENT)
+
+    def _verify(self, bundle: Bundle) -> bool:
+        altered = bundle_altered(bundle)
+        for line in altered:
+            self._say(f"altered    {line}")
+        if not altered:
+            self._say(f"files      {len(bundle.files)}, all as they were made")
+        same = not altered
+        total = sum(len(run.events) for run in bundle.report.runs)
+        with tqdm(total=total, unit=" events", file=self.stderr, disable=None) as bar:
+            for number, panel in enumerate(bundle.report.panels, 1):
+                if panel.run is None:
+                    continue
+                bar.set_description(f"panel {number}")
+                result = run_verify(panel.run, catalog=catalog(), step=bar.update)
+                bar.clear()
+                self._tell(number, result)
+                same = same and result.same
+        self._say("Not compared: how long it took (seconds), what it took (cost), figures.")
+        self._say("All the same." if same else "DIFFERENT.")
+        return same
+
+    def _tell(self, number: int, result: PanelResult) -> None:
+        run = result.run
+        self._say(f"\nPanel {number}: {method_title(run.method)}, {run.model}")
+        if result.refusal:
+            self._say(f"  refused    {result.refusal.message} {result.refusal.remedy}")
+        for named in result.comparison.names.values() if result.comparison else ():
+            self._say(f"  {_line(named)}")
+        for line in result.environment:
+            self._say(f"  environment  {line}")
+
+    def _say(self, text: str) -> None:
+        """A line; what a bundle holds does not act on the terminal."""
+        self.stdout.write("\n".join(visible(line) for line in text.split("\n")))
+
+
+def _line(named: Named) -> str:
+    verdict = "same     " if named.same else "DIFFERENT"
+    counted = f"{named.name}: {named.count} value{'s' if named.count != 1 else ''}"
+    if named.tolerance:
+        counted += f", max |Δ| {named.max_abs:.2g}, relative {named.max_rel:.2g}"
+        counted += f" (tolerance {named.tolerance:g})"
+    if named.same:
+        return f"{verdict}  {counted}"
+    return f"{verdict}  {counted}; {named.different} differ: {named.example}"
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleUnreadable(
+            f"{path} cannot be read: {error.strerror}.", remedy="Name a bundle."
+        ) from None
