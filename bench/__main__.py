@@ -20,6 +20,7 @@ SUBJECTS = (
     "page",
     "server",
     "information_flow",
+    "reports",
 )
 FOLDER = Path(__file__).parents[1] / "data" / "bench"
 
