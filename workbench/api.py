@@ -36,6 +36,7 @@ from workbench.errors import (
     TooLarge,
     Unavailable,
 )
+from workbench.reports.api import router as reports_router
 from workbench.runs.api import router as runs_router
 from workbench.sessions.api import router as sessions_router
 from workbench.sessions.comments_api import router as comments_router
@@ -59,6 +60,7 @@ for router in (
     audit_router,
     catalog_router,
     comments_router,
+    reports_router,
     runs_router,
     sessions_router,
     sharing_router,

@@ -5,6 +5,7 @@ import os
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
@@ -17,6 +18,7 @@ from workbench.body_limit import BodyLimit  # noqa: E402
 from workbench.runs.consumers import RunConsumer  # noqa: E402
 from workbench.sessions.live import SessionConsumer  # noqa: E402
 
+larger = {"/api/imports": settings.MAX_IMPORT_BYTES}
 routes = [
     path("ws", RunConsumer.as_asgi()),  # type: ignore[arg-type]
     path("ws/sessions/<uuid:session>", SessionConsumer.as_asgi()),  # type: ignore[arg-type]
@@ -24,7 +26,7 @@ routes = [
 socket = URLRouter(routes)  # type: ignore[arg-type]
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(http),  # type: ignore[arg-type]
+        "http": BodyLimit(http, larger=larger),  # type: ignore[arg-type]
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(LocalUserSocket(socket))),
     }
 )

@@ -30,6 +30,13 @@ class ErrorOut(BaseModel):
     field: str | None = None
 
 
+class ImportedOut(BaseModel):
+    """Of a run that was computed elsewhere and came in a bundle."""
+
+    run: UUID = Field(description="Its id where it was computed.")
+    drawn: bool = Field(description="Whether this server knows the method in that version.")
+
+
 class RunOut(BaseModel):
     """A run as all see it who may read it."""
 
@@ -49,6 +56,7 @@ class RunOut(BaseModel):
     finished_at: datetime | None
     cached_from: UUID | None = Field(description="The run that gave the events of this one.")
     cache_key: str | None
+    imported: ImportedOut | None
 
 
 class SessionOut(BaseModel):

@@ -342,6 +342,7 @@ MAX_QUEUED_RUNS = env.int("MAX_QUEUED_RUNS", default=20)
 MAX_SESSIONS = env.int("MAX_SESSIONS", default=1000)
 LINK_RUNS_PER_HOUR = env.int("LINK_RUNS_PER_HOUR", default=20)
 LINK_OPENS_PER_MINUTE = 30
+MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=100_000_000)
 MAX_UPLOADS = env.int("MAX_UPLOADS", default=100)
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365)
 

@@ -9,7 +9,9 @@ from workbench.body_limit import BodyLimit
 LIMIT = 10
 
 
-def ask(parts: list[bytes], *headers: tuple[bytes, bytes]) -> tuple[list[Any], bytes | None]:
+def ask(
+    parts: list[bytes], *headers: tuple[bytes, bytes], path: str = "/api/runs"
+) -> tuple[list[Any], bytes | None]:
     """What is sent to the visitor, and the body that the application read; None: hung up."""
     sent: list[Any] = []
     seen: list[bytes | None] = []
@@ -35,8 +37,9 @@ def ask(parts: list[bytes], *headers: tuple[bytes, bytes]) -> tuple[list[Any], b
     async def send(message: Any) -> None:
         sent.append(message)
 
-    limited: Any = BodyLimit(inner, limit=LIMIT)
-    asyncio.run(limited({"type": "http", "headers": list(headers)}, receive, send))
+    limited: Any = BodyLimit(inner, limit=LIMIT, larger={"/api/imports": 2 * LIMIT})
+    scope = {"type": "http", "path": path, "headers": list(headers)}
+    asyncio.run(limited(scope, receive, send))
     return sent, seen[0] if seen else None
 
 
@@ -55,3 +58,11 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread() -> None:
 def test_a_body_that_does_not_say_so_is_hung_up_on() -> None:
     assert ask([b"12345", b"67890", b"1"]) == ([], None)
     assert ask([b"12345678901"], (b"content-length", b"x")) == ([], None)
+
+
+def test_an_address_may_take_more_and_no_further() -> None:
+    imports = "/api/imports"
+    assert ask([b"1" * 20], (b"content-length", b"20"), path=imports) == ([], b"1" * 20)
+    assert ask([b"1" * 21], path=imports) == ([], None)
+    sent, _ = ask([b"1" * 21], (b"content-length", b"21"), path=imports)
+    assert "21 bytes; the limit is 20" in json.loads(sent[1]["body"])["message"]

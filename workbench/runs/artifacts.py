@@ -14,7 +14,7 @@ from django.utils import timezone
 from analysis.events import ArrayRef, Event, array_bytes, content_ref, inline_ref
 from analysis.pictures import PictureRef, inline_picture, picture_ref, png_bytes
 from workbench.errors import EventTooLarge
-from workbench.runs.models import Artifact
+from workbench.runs.models import Artifact, Run
 
 UNUSED_FOR = timedelta(hours=1)  # a worker may be about to refer to an array it has just saved
 SETTLED_AFTER = timedelta(minutes=1)  # the same, where somebody waits for the array to be gone
@@ -76,6 +76,18 @@ def artifact_save(*, sha256: str, content: bytes) -> None:
         return
     name = Artifact(sha256=sha256, size=len(content)).storage_name
     default_storage.save(name, ContentFile(content))
+
+
+def artifacts_link(*, run: Run, artifacts: dict[str, int]) -> None:
+    """Let a run keep what its events refer to: sizes by hash."""
+    now = timezone.now()
+    Artifact.objects.bulk_create(
+        (Artifact(sha256=sha, size=size, used_at=now) for sha, size in artifacts.items()),
+        update_conflicts=True,
+        unique_fields=["sha256"],
+        update_fields=["used_at"],
+    )
+    run.artifacts.add(*Artifact.objects.filter(pk__in=artifacts))
 
 
 def artifacts_prune() -> int:

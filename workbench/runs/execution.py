@@ -16,9 +16,10 @@ from workbench.catalog.services import model_check_record
 from workbench.errors import AttemptLost
 from workbench.messages import StatusEvent, event_frame
 from workbench.runs import flags
+from workbench.runs.artifacts import artifacts_link
 from workbench.runs.broadcast import broadcast_events, broadcast_queue, broadcast_run
 from workbench.runs.dispatch import FIRST, run_dispatch
-from workbench.runs.models import Artifact, Run, RunEvent, Status
+from workbench.runs.models import Run, RunEvent, Status
 from workbench.runs.params import cache_key
 from workbench.runs.selectors import event_count
 
@@ -150,23 +151,12 @@ def _held(run: UUID, attempt: int, status: Status) -> Run | None:
 def _insert(run: Run, events: Sequence[Pending]) -> list[RunEvent]:
     artifacts = {sha: size for event in events for sha, size in event.artifacts.items()}
     if artifacts:
-        _link(run, artifacts)
+        artifacts_link(run=run, artifacts=artifacts)
     now = timezone.now()
     return RunEvent.objects.bulk_create(
         RunEvent(run=run, attempt=run.attempt, seq=event.seq, at=now, payload=event.payload)
         for event in events
     )
-
-
-def _link(run: Run, artifacts: dict[str, int]) -> None:
-    now = timezone.now()
-    Artifact.objects.bulk_create(
-        (Artifact(sha256=sha, size=size, used_at=now) for sha, size in artifacts.items()),
-        update_conflicts=True,
-        unique_fields=["sha256"],
-        update_fields=["used_at"],
-    )
-    run.artifacts.add(*Artifact.objects.filter(pk__in=artifacts))
 
 
 def _tell(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:

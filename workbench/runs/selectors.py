@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -10,8 +11,9 @@ from django.db.models import Q, QuerySet
 
 from analysis.pictures import PNG_SIGNATURE
 from workbench.accounts.visitor import Visitor, sessions_readable, sessions_with_role
+from workbench.catalog.methods import method_known
 from workbench.errors import ArtifactNotFound, InvalidQuery, RoleMissing, RunNotFound
-from workbench.messages import ErrorOut, RunOut
+from workbench.messages import ErrorOut, ImportedOut, RunOut
 from workbench.runs.models import Artifact, Run, RunEvent, Status
 from workbench.sessions.models import Session, SessionRun
 from workbench.sessions.roles import Role
@@ -195,4 +197,10 @@ def _snapshot(run: Run, position: int | None) -> RunOut:
         finished_at=run.finished_at,
         cached_from=run.cached_from_id,
         cache_key=run.cache_key or None,
+        imported=_imported(run, run.imported) if run.imported else None,
     )
+
+
+def _imported(run: Run, imported: dict[str, Any]) -> ImportedOut:
+    known = imported["checked"] and method_known(run.method, run.method_version)
+    return ImportedOut(run=imported["run"], drawn=known)

@@ -28,7 +28,8 @@ class Session(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
     template = models.BooleanField(default=False)
-    imported = models.JSONField(null=True, blank=True)  # where an imported bundle comes from
+    # Of an imported bundle: `shown` says where it comes from, `kept` what an export gives again.
+    imported = models.JSONField(null=True, blank=True)
     text = models.TextField(blank=True)  # title, notes and captions as plain text, for search
     state = models.BinaryField(default=bytes)  # a Yjs document as one update; empty: none yet
     seq = models.PositiveBigIntegerField(default=0)

@@ -182,7 +182,7 @@ def _snapshot(session: Session, grant: Grant, runs: list[UUID], members: set[int
         changed_at=session.changed_at,
         archived_at=session.archived_at,
         template=session.template,
-        imported=session.imported,
+        imported=session.imported and session.imported["shown"],
         runs=runs,
         members=len(members | {session.owner_id}),
     )

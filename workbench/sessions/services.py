@@ -134,7 +134,7 @@ def _make(owner: User, title: str, session: UUID, source: Session | None) -> tup
 
 def _insert(owner: User, title: str, session: UUID, source: Session | None) -> Session:
     with transaction.atomic():
-        _check_count(owner)
+        check_count(owner)
         made = Session(id=session, owner=owner, title=title)
         made.save(force_insert=True)
         content = document_get(session=source.pk) if source else SessionDocument()
@@ -163,7 +163,7 @@ def _same(owner: User, session: UUID) -> Session:
     return earlier
 
 
-def _check_count(owner: User) -> None:
+def check_count(owner: User) -> None:
     """Raises TooManySessions. The owner's row is held, so that two requests count one another."""
     User.objects.select_for_update().get(pk=owner.pk)
     held = Session.objects.filter(owner=owner).count()

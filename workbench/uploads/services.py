@@ -52,6 +52,22 @@ def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[
             _keep(_copy(found, to), content=upload_content(found))
 
 
+def upload_restore(*, owner: int, content: bytes, size: tuple[int, int]) -> None:
+    """Keep a checked PNG file of that width and height under its own hash.
+
+    Another server may have written the same pixels otherwise. Raises TooManyUploads.
+    """
+    width, height = size
+    sha256 = hashlib.sha256(content).hexdigest()
+    made = Upload(owner_id=owner, sha256=sha256, width=width, height=height, size=len(content))
+    with transaction.atomic():
+        get_user_model().objects.select_for_update().get(pk=owner)
+        if not Upload.objects.filter(owner_id=owner, sha256=sha256).exists():
+            _check_count(owner)
+            default_storage.save(made.storage_name, ContentFile(content))
+            made.save(force_insert=True)
+
+
 def upload_delete(*, upload: Upload) -> None:
     """Delete a user's picture; runs keep what they have shown of it."""
     upload.delete()

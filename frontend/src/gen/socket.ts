@@ -104,6 +104,19 @@ export interface EventMessage {
     [k: string]: unknown;
   };
 }
+/**
+ * Of a run that was computed elsewhere and came in a bundle.
+ */
+export interface ImportedOut {
+  /**
+   * Its id where it was computed.
+   */
+  run: string;
+  /**
+   * Whether this server knows the method in that version.
+   */
+  drawn: boolean;
+}
 export interface NodeAnchor {
   state: {
     [k: string]: string;
@@ -161,6 +174,7 @@ export interface RunOut {
    */
   cached_from: string | null;
   cache_key: string | null;
+  imported: ImportedOut | null;
 }
 /**
  * A snapshot: at watch, and whenever title, role or runs change.

@@ -5,12 +5,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 
 from analysis.events import Array, Event, ModelInfo, ModelLoaded, SelfCheck
 from analysis.pictures import Picture
 from workbench.runs.artifacts import event_dump
 from workbench.runs.execution import Pending, event_append, run_claim, run_end
 from workbench.runs.models import Run, Status
+from workbench.sessions.document import PanelNote, PanelRun, SessionDocument, in_order
+from workbench.sessions.models import Session, SessionRun
+from workbench.sessions.store import document_create
 
 INFO = ModelInfo(
     id="toy",
@@ -76,3 +80,29 @@ def finished_run(make_run: Callable[..., Run]) -> Callable[..., Run]:
         return run
 
     return make
+
+
+@pytest.fixture
+def make_session(anna: User) -> Callable[..., Session]:
+    """Makes a session of Anna's with these panels: runs with their caption, and notes."""
+
+    def make(*panels: tuple[Run, str] | str, title: str = "Who has the ball") -> Session:
+        session = Session.objects.create(owner=anna, title=title)
+        made: list[PanelRun | PanelNote] = []
+        for number, panel in enumerate(panels, 1):
+            place: dict[str, Any] = {"id": panel_id(number), "place": "", "state": {"b": "2"}}
+            if isinstance(panel, str):
+                made.append(PanelNote(text=panel, **place))
+                continue
+            run, caption = panel
+            SessionRun.objects.get_or_create(session=session, run=run)
+            made.append(PanelRun(run=run.pk, caption=caption, **place))
+        document = SessionDocument(title=title, panels=in_order(made))
+        document_create(session=session, document=document)
+        return session
+
+    return make
+
+
+def panel_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"

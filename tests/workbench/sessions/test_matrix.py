@@ -5,6 +5,7 @@ whoever is refused must have changed nothing.
 """
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from tests.workbench.sessions.world import ENDED, EVERYBODY, GUESTS, PICTURE, Wo
 from tests.workbench.sockets import page
 from workbench.api import api
 from workbench.messages import socket_schema
+from workbench.reports.bundle import bundle_build
+from workbench.reports.document import Panel, Report
 from workbench.runs.models import Run
 from workbench.sessions.protocol import REFUSED, SAVED, UPDATE, sync_frame
 from workbench.sessions.roles import Role
@@ -70,6 +73,8 @@ class Row:
 RUN = {"id": "{new}", "method": "reagent", "model": "toy", "params": PARAMS}
 SAYS, PANEL = {"body": "Look"}, {"type": "panel"}
 ARRAY, UPLOAD = {"sha256": "{array}"}, {"sha256": "{picture}"}
+
+BUNDLE = bundle_build(Report("Balls", (Panel(id=str(uuid.uuid4()), text="Who has them?"),)))
 
 ROWS: dict[str, list[Row]] = {
     "me": [Row(admitted())],
@@ -121,6 +126,9 @@ ROWS: dict[str, list[Row]] = {
     "comment_create": [Row(by_role(COMMENTER, 201), SAYS)],
     "comment_change": [Row(by_role(OWNER) | {"commenter": 200, "owner": 403}, SAYS)],
     "comment_delete": [Row(by_role(OWNER, 204) | {"commenter": 204})],
+    # --- reports; that there is no such panel is told to those who may ask
+    "session_export": [Row(by_role(VIEWER, 422), {"format": "markdown", "panels": ["{new}"]})],
+    "bundle_import": [Row(accounts(201), BUNDLE)],
     # --- sharing
     "member_list": [Row(by_role(COMMENTER))],
     "member_add": [Row(by_role(OWNER), {"username": "other", "role": "viewer"})],

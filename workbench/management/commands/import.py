@@ -1,0 +1,54 @@
+"""Make a session of a bundle."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand
+
+from analysis.errors import GlassbenchError, InvalidParams
+from workbench.reports.errors import BundleUnreadable
+from workbench.reports.imports import bundle_import
+
+REFUSED = 2
+
+
+class Command(BaseCommand):
+    help = "Make a session of a bundle; everything in it is checked, nothing is executed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("bundle", type=Path, help="a .zip made by export")
+        parser.add_argument(
+            "--owner", default=settings.LOCAL_USERNAME, help="whose session it is to be"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            session = bundle_import(
+                owner=_owner(options["owner"]), content=_content(options["bundle"])
+            )
+        except GlassbenchError as error:
+            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
+            sys.exit(REFUSED)
+        self.stdout.write(f"/sessions/{session.pk}")
+
+
+def _owner(name: str) -> User:
+    found = User.objects.filter(username=name).first()
+    if found is None:
+        raise InvalidParams(
+            f"There is no user {name!a}.", remedy="Name one with --owner.", field="owner"
+        )
+    return found
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleUnreadable(
+            f"{path} cannot be read: {error.strerror}.", remedy="Name a bundle."
+        ) from None
