@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from workbench.reports.document import Comment, Thread
 from workbench.reports.errors import BundleRefused
 from workbench.reports.manifest import Id, Part, Time
+from workbench.sessions.anchors import Anchor, AnyAnchor
 
 
 class CommentPart(Part):
@@ -26,6 +27,7 @@ class ThreadPart(Part):
     comments: list[CommentPart] = Field(min_length=1, max_length=1_000)
 
 
+_ANCHOR: TypeAdapter[AnyAnchor] = TypeAdapter(Anchor)
 _THREADS: TypeAdapter[list[ThreadPart]] = TypeAdapter(
     Annotated[list[ThreadPart], Field(max_length=1_000)]
 )
@@ -35,6 +37,8 @@ def threads_read(content: bytes, *, panels: set[str]) -> tuple[Thread, ...]:
     """The threads, each on one of these panels. Raises BundleRefused."""
     try:
         parts = _THREADS.validate_json(content)
+        for part in parts:
+            _ANCHOR.validate_python(part.anchor)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _refuse(f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}") from None

@@ -164,7 +164,7 @@ def _add(name: str) -> Change:
         _swap("panels/01-reagent/events.jsonl", b'"number":0.', b'"number":1.'),
         _swap("report.md", b"toy", b"tea"),
         _swap("panels/01-reagent/tables/look.rows.csv", b"Tom", b"Tim"),
-        _swap("comments.json", b"panel", b"token"),
+        _swap("comments.json", b"calc", b"cult"),
         _drop("notebook.ipynb"),
         _add("panels/01-reagent/tables/more.csv"),
     ],
@@ -194,6 +194,7 @@ def test_whatever_is_changed_is_found_by_its_hash(report: Report, how: Change) -
         _swap("manifest.json", b'"method": "reagent"', b'"method": "../reagent"'),
         _swap("manifest.json", b'"title": "', b'"title": "\\u0000'),
         _swap("comments.json", b'"panel": "0', b'"panel": "1'),
+        _swap("comments.json", b'"type": "panel"', b'"type": "pixel"'),
     ],
 )
 def test_what_is_no_bundle_is_refused(report: Report, how: Change) -> None:
