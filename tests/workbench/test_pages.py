@@ -8,6 +8,9 @@ import redis
 from django.conf import settings as active
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
+
+from workbench.sessions.models import Session, SessionLink
 
 pytestmark = pytest.mark.django_db
 
@@ -134,3 +137,43 @@ def test_health_needs_no_login_and_names_what_fails(
 def test_a_host_that_is_not_ours_is_refused(anna_client: Client) -> None:
     assert "evil.example" not in active.ALLOWED_HOSTS
     assert anna_client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+# --- guests ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guest_client(anna: User, settings: Any) -> Client:
+    """A client with a link that stands, kept in its login."""
+    settings.ANONYMOUS_LINKS = True
+    session = Session.objects.create(owner=anna, title="Shared")
+    link = session.links.create(role="viewer", token_sha256="0", max_runs_per_hour=0)
+    client = Client(REMOTE_ADDR="192.0.2.5")
+    login = client.session
+    login["links"] = [str(link.pk)]
+    login.save()
+    return client
+
+
+def test_a_guest_gets_the_pages_that_links_open(guest_client: Client) -> None:
+    for path in ("/join", "/sessions/0d3b?panel=1"):
+        assert guest_client.get(path).status_code == 200, path
+    for path in ("/", "/runs", "/sessions", "/joined"):
+        assert guest_client.get(path).status_code == 302, path
+
+
+def test_a_guest_whose_link_has_ended_gets_none(guest_client: Client) -> None:
+    SessionLink.objects.update(revoked_at=timezone.now())
+    assert guest_client.get("/sessions/0d3b")["Location"] == "/login?next=/sessions/0d3b"
+
+
+def test_a_stranger_may_only_bring_a_link(stranger_client: Client, settings: Any) -> None:
+    settings.ANONYMOUS_LINKS = True
+    assert stranger_client.get("/join").status_code == 200
+    assert stranger_client.get("/sessions/0d3b").status_code == 302
+
+
+def test_no_page_is_for_search_engines_or_told_to_other_sites(guest_client: Client) -> None:
+    response = guest_client.get("/sessions/0d3b")
+    assert response["X-Robots-Tag"] == "noindex, nofollow"
+    assert response["Referrer-Policy"] == "same-origin"

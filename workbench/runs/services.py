@@ -27,7 +27,6 @@ from workbench.sessions.broadcast import session_touch
 from workbench.sessions.placing import Place, place_of, place_run
 from workbench.sessions.roles import Role
 from workbench.sessions.selectors import session_get
-from workbench.uploads.selectors import uploads_check
 from workbench.uploads.services import uploads_lend
 
 
@@ -49,9 +48,14 @@ def run_start(
         found = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
         place = place_of(visitor=visitor, session=found)
     owner = place.owner if place else visitor.account
-    uploads_lend(visitor=visitor, to=owner, method=method_get(method), params=params)
     started, made = run_create(
-        owner=owner, run=run, method=method, model=model, params=params, place=place
+        owner=owner,
+        run=run,
+        method=method,
+        model=model,
+        params=params,
+        place=place,
+        visitor=visitor,
     )
     if place and made:
         session_touch(place.session)
@@ -66,18 +70,21 @@ def run_create(
     model: str,
     params: dict[str, Any],
     place: Place | None = None,
+    visitor: Visitor | None = None,
 ) -> tuple[Run, bool]:
     """The run, and whether it is new: a request that is repeated gives the run that it made.
 
     Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, UnknownPicture,
-    RunIdTaken, TooManyRuns, TooManySessionRuns.
+    RunIdTaken, TooManyRuns, TooManySessionRuns, TooManyUploads.
+
+    `visitor`: who asks, where it is not the owner; by what they may see, params name pictures.
     """
     described = method_get(method)
     check_value(params, where="")
     filled = params_check(method=described, params=params)
     capabilities = _model_check(method=described, model=model)
     refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
-    uploads_check(owner=owner.pk, method=described, params=filled)
+    uploads_lend(visitor=visitor or Visitor(owner), to=owner, method=described, params=filled)
     revision = catalog().revision(model) or ""
     made = Run(
         id=run,

@@ -59,13 +59,6 @@ def upload_pixels(*, owner: int, sha256: str) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(content), formats=("PNG",)))
 
 
-def uploads_check(*, owner: int, method: MethodOut, params: dict[str, Any]) -> None:
-    """Refuse params that name a picture which the user has not. Raises UnknownPicture."""
-    for name in picture_fields(method):
-        if params.get(name):
-            upload_get(owner=owner, sha256=params[name], field=name)
-
-
 def picture_fields(method: MethodOut) -> list[str]:
     """Names of the params that hold the id of a picture."""
     fields: dict[str, dict[str, Any]] = method.params_schema.get("properties", {})

@@ -44,10 +44,9 @@ def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[
     Raises UnknownPicture, TooManyUploads.
     """
     for name in picture_fields(method):
-        sha256 = params.get(name)
-        if not sha256 or not isinstance(sha256, str):
-            continue  # the check of params speaks of it
-        found = upload_visible(visitor=visitor, sha256=sha256, field=name)
+        if not params.get(name):
+            continue
+        found = upload_visible(visitor=visitor, sha256=params[name], field=name)
         if found.owner_id != to.pk:
             _keep(_copy(found, to), content=upload_content(found))
 

@@ -1,6 +1,8 @@
 """Pictures over HTTP: kept as bare pixels, each user's own, refused with a reason."""
 
 import hashlib
+import uuid
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -13,8 +15,14 @@ from PIL import Image
 
 from analysis.errors import UnknownPicture
 from analysis.pictures import png_bytes
+from workbench.accounts.visitor import Visitor
+from workbench.catalog.methods import method_get
+from workbench.errors import TooManyUploads
+from workbench.runs.models import Run
+from workbench.sessions.models import Session
 from workbench.uploads.models import Upload
-from workbench.uploads.selectors import upload_pixels
+from workbench.uploads.selectors import picture_fields, upload_pixels
+from workbench.uploads.services import uploads_lend
 
 pytestmark = pytest.mark.django_db
 PIXELS = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -60,6 +68,32 @@ def test_another_user_finds_nothing(anna_client: Client, tom_client: Client, tom
     with pytest.raises(UnknownPicture):
         upload_pixels(owner=tom.pk, sha256=sha)
     assert anna_client.get(f"/api/pictures/{sha}.png").status_code == 200
+
+
+def test_a_picture_is_lent_to_whoever_may_read_its_run(
+    anna: User, tom: User, anna_client: Client, tom_client: Client, settings: Any
+) -> None:
+    sha = post(anna_client, file_of()).json()["id"]
+    method = method_get("seg_similarity")
+    params = {picture_fields(method)[0]: sha}
+    lend = partial(uploads_lend, visitor=Visitor(tom), to=tom, method=method, params=params)
+    with pytest.raises(UnknownPicture):
+        lend()
+    session = Session.objects.create(owner=anna, title="Pictures")
+    session.members.create(user=tom, role="viewer")
+    run = Run.objects.create(
+        id=uuid.uuid4(), owner=anna, method=method.stem, method_version="1", params=params
+    )
+    session.session_runs.create(run=run)
+    assert tom_client.get(f"/api/pictures/{sha}.png").content == png_bytes(PIXELS)
+    settings.MAX_UPLOADS = 0
+    with pytest.raises(TooManyUploads):
+        lend()
+    settings.MAX_UPLOADS = 1
+    lend()
+    lend()
+    assert anna_client.delete(f"/api/pictures/{sha}").status_code == 204
+    np.testing.assert_array_equal(upload_pixels(owner=tom.pk, sha256=sha), PIXELS)
 
 
 def test_what_one_deletes_another_keeps(anna_client: Client, tom_client: Client) -> None:
