@@ -19,7 +19,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from workbench.accounts.deletion import account_delete
-from workbench.accounts.local import visitor, visitor_is_local
+from workbench.accounts.local import account_of, visitor_is_local
 from workbench.audit.models import Action, AuditEntry
 from workbench.audit.services import audit
 from workbench.runs.models import Run
@@ -75,17 +75,17 @@ class Accounts(UserAdmin):  # type: ignore[type-arg]
         return [user.username for user in users], counts, set() if allowed else {"user"}, []
 
     def delete_model(self, request: HttpRequest, user: Any) -> None:
-        account_delete(user=user, by=visitor(request))
+        account_delete(user=user, by=account_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
-            account_delete(user=user, by=visitor(request))
+            account_delete(user=user, by=account_of(request))
 
     @admin.action(description="Make links under which they choose a password")
     def password_links(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         _superuser_only(request)
         for user in queryset.exclude(username=settings.LOCAL_USERNAME):
-            audit(Action.PASSWORD_LINK_MADE, actor=visitor(request), subject=user)
+            audit(Action.PASSWORD_LINK_MADE, actor=account_of(request), subject=user)
             address = request.build_absolute_uri(password_link(user))
             self.message_user(request, f"For {user.username}, once, within 3 days: {address}")
 
@@ -94,7 +94,7 @@ class Accounts(UserAdmin):  # type: ignore[type-arg]
         _superuser_only(request)
         for user in queryset:
             if Authenticator.objects.filter(user=user).delete()[0]:
-                audit(Action.MFA_REMOVED, actor=visitor(request), subject=user)
+                audit(Action.MFA_REMOVED, actor=account_of(request), subject=user)
                 self.message_user(
                     request, f"The account {user.username} needs the password alone now."
                 )
@@ -112,7 +112,7 @@ def password_link(user: User) -> str:
 
 def _superuser_only(request: HttpRequest) -> None:
     """Who can log in as anybody can do anything."""
-    if not visitor(request).is_superuser:
+    if not account_of(request).is_superuser:
         raise PermissionDenied
 
 

@@ -43,7 +43,7 @@ def is_local(*, peer: str | None, headers: set[str]) -> bool:
         return False
 
 
-def visitor(request: HttpRequest) -> User:
+def account_of(request: HttpRequest) -> User:
     """The user of a request that has passed the login check."""
     assert isinstance(request.user, User)
     return request.user

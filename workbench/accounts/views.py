@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from workbench.accounts.deletion import account_delete, sessions_shared
 from workbench.accounts.export import account_export
-from workbench.accounts.local import visitor, visitor_is_local
+from workbench.accounts.local import account_of, visitor_is_local
 from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.sessions.models import Session
@@ -31,7 +31,7 @@ from workbench.zip_stream import in_turn
 @never_cache
 def account(request: HttpRequest) -> HttpResponse:
     """What the person has here, and what can be done about it."""
-    user = visitor(request)
+    user = account_of(request)
     logins = sorted(
         UserSession.objects.purge_and_list(user), key=lambda login: login.created_at, reverse=True
     )
@@ -48,7 +48,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 def logins_end(request: HttpRequest) -> HttpResponse:
     """End one of the person's log-ins, or all but this one."""
-    user = visitor(request)
+    user = account_of(request)
     others = UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key)
     one = request.POST.get("login")
     ended = list(others.filter(pk=one) if one and one.isdigit() else others if not one else [])
@@ -73,7 +73,7 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 def export(request: HttpRequest) -> HttpResponseBase:
     """Say what the file holds (GET); send it while it is being made (POST)."""
-    user = visitor(request)
+    user = account_of(request)
     if request.method != "POST":
         return render(request, "accounts/export.html")
     name = f"glassbench-{timezone.now():%Y-%m-%d}.zip"
@@ -90,7 +90,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 def delete(request: HttpRequest) -> HttpResponse:
     """Say what goes and offer to hand sessions over (GET); delete (POST, with the name typed)."""
-    user = visitor(request)
+    user = account_of(request)
     shared = sessions_shared(user=user)
     if request.method == "POST" and request.POST.get("name") == user.username:
         account_delete(user=user, heirs=_heirs(request, shared))
