@@ -64,6 +64,17 @@ _EVERYTHING_RECKONED = mixed(
     (0.1, sums_in_words),
     (0.05, tales),
 )
+# Answers about stories, and sums in words, had fallen behind the others.
+_MORE_STORIES = mixed(
+    (0.05, chains),
+    (0.06, SHORT_STORIES),
+    (0.12, document),
+    (0.36, number_document),
+    (0.17, numbers_asked),
+    (0.08, sums),
+    (0.12, sums_in_words),
+    (0.04, tales),
+)
 # What a lesson teaches stays in the next one for a while: it is forgotten at once otherwise.
 LESSONS = (
     MaskedLesson("words again", 900, 32, word_rounds, masked=(0.1, 0.5), mastered=0.9),
@@ -119,6 +130,9 @@ LESSONS = (
     ),
     MaskedLesson("reckoning on", 2800, 32, _EVERYTHING_RECKONED, rate=(0.8, 0.36)),
     MaskedLesson("settling", 1300, 32, _EVERYTHING_RECKONED, rate=(0.36, 0.01)),
+    MaskedLesson("reckoning further", 3000, 32, _MORE_STORIES, rate=(0.8, 0.8)),
+    MaskedLesson("settling again", 5000, 32, _MORE_STORIES, rate=(0.8, 0.19)),
+    MaskedLesson("settling at last", 800, 32, _MORE_STORIES, rate=(0.19, 0.005)),
 )
 
 

@@ -1,4 +1,4 @@
-"""The committed model: it loads, computes what it computed, and keeps its level on a slice."""
+"""The committed model: it loads, computes what it computed, and keeps its gate on a slice."""
 
 import json
 from pathlib import Path
@@ -46,13 +46,10 @@ def test_forward_gives_the_stored_logits(model: ModernBertForMaskedLM) -> None:
     assert best.values.tolist() == pytest.approx(EXPECTED["logits"], abs=TOLERANCE)
 
 
-def test_level_on_a_slice(model: ModernBertForMaskedLM) -> None:
-    """On the shortest canvas, which takes half of the steps.
-
-    The gate, 0.9, is not reached: 0.852 on 500 stories, so at least 0.77 on a slice of these.
-    """
+def test_gate_on_a_slice(model: ModernBertForMaskedLM) -> None:
+    """The gate, on the shortest canvas, which takes half of the steps."""
     filled = numbers_filled(model, TOKENIZER, held_out_numbers(SLICE), canvas=BLOCK)
-    assert fmean(filled) >= 0.77
+    assert fmean(filled) >= 0.9
 
 
 def test_report_is_of_the_gate() -> None:
