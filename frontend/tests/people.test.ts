@@ -226,6 +226,7 @@ describe("links", () => {
     role: "viewer" as const,
     label: "",
     created_by: "ana",
+    max_runs_per_hour: 10,
     created_at: "2026-01-01T00:00:00Z",
     expires_at: "2026-01-02T00:00:00Z",
     revoked_at: null,

@@ -67,7 +67,7 @@ describe("comments", () => {
   function comments(role: Role, name = "cleo") {
     const made = createRoom(role, name);
     const asked = serve({
-      [`GET ${path}/members`]: [{ username: "ana", role: "owner" }],
+      [`GET ${path}/members`]: [{ username: "ana", role: "owner", by_link: false }],
       [`POST ${path}/threads`]: threadAt({ id: "new", comments: [commentBy(name, "mine")] }),
     });
     const target = show(Comments, { room: made.room });

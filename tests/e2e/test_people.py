@@ -111,8 +111,10 @@ def show(page: Page, address: str) -> None:
 def write(page: Page, text: str) -> None:
     """At the end of the note, whose editor is opened if it is not."""
     editor = page.get_by_role("main").locator(".cm-content")
-    if not editor.count():
-        page.get_by_role("button", name=re.compile("^(Edit|Write) note")).click()
+    opener = page.get_by_role("button", name=re.compile("^(Edit|Write) note"))
+    expect(editor.or_(opener)).to_be_visible(timeout=WAIT)
+    if opener.count():
+        opener.click()
     editor.click()
     page.keyboard.press("Control+End")
     page.keyboard.type(text)
@@ -171,14 +173,15 @@ def test_others_are_seen_and_followed(open_as: Open) -> None:
     expect(bob.locator(".pointer").get_by_text("ana")).to_be_visible(timeout=WAIT)
     bob.get_by_role("button", name="Who is here: 2").click()
     bob.get_by_role("button", name="Follow", exact=True).click()
-    expect(bob.get_by_role("status").get_by_text("Following ana")).to_be_visible()
+    following = bob.get_by_role("status").get_by_text("Following ana")
+    expect(following).to_be_visible()
     bob.keyboard.press("Tab")  # looks around, leads nowhere
     tokens(ana).nth(2).click()
     ana.get_by_role("radio", name="word", exact=True).check()
     expect(bob.get_by_role("radio", name="word", exact=True)).to_be_checked(timeout=WAIT)
     bob.keyboard.press("Escape")
     bob.keyboard.press("Escape")
-    expect(bob.get_by_text("Following ana")).to_be_hidden()
+    expect(following).to_be_hidden()
     ana.context.close()
     expect(bob.get_by_role("button", name="Who is here: 1")).to_be_visible(timeout=WAIT)
 
@@ -220,8 +223,8 @@ def test_a_viewer_changes_nothing_and_starts_nothing(open_as: Open) -> None:
     add_run(ana, session)
     show(bob, session)
     expect(tokens(bob).first).to_be_visible(timeout=WAIT)
-    for name in ("Add a note", "Add runs…", "Run", "Comment on the selection"):
-        expect(bob.get_by_role("button", name=name)).to_have_count(0)
+    for name in ("Add a note", "Add runs…", "Run", "Comment on the selection m"):
+        expect(bob.get_by_role("button", name=name, exact=True)).to_have_count(0)
     bob.keyboard.press("m")
     expect(bob.get_by_role("textbox", name=re.compile("Comment"))).to_have_count(0)
     bob.get_by_role("button", name="Share…").click()

@@ -1,72 +1,65 @@
-// Sharing, comments and exports over HTTP.
+// Sharing and comments over HTTP.
 
 import { answered, client, unwrap } from "../../api";
-import type { Entry } from "./log";
-import type { Role } from "./roles";
-import type { Anchor, LinkOut, MemberOut, ThreadOut } from "./wire";
+import type { components } from "../../gen/api";
+import type { GivenRole } from "./roles";
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Schemas = components["schemas"];
 
-function call<Data>(
-  method: Method,
-  path: string,
-  body?: unknown,
-  take: typeof unwrap = unwrap,
-): Promise<Data> {
-  const request = client.request as unknown as (
-    method: string,
-    path: string,
-    init: unknown,
-  ) => Promise<{ data?: Data; error?: unknown; response: Response }>;
-  return take(request(method.toLowerCase(), path, body === undefined ? {} : { body }));
-}
+const at = (session: string) => ({ params: { path: { session } } });
+const member = (session: string, username: string) => ({ params: { path: { session, username } } });
 
-const of = (session: string) => `/api/sessions/${session}`;
-const name = encodeURIComponent;
-
-export const listMembers = (session: string) => call<MemberOut[]>("GET", `${of(session)}/members`);
-export const addMember = (session: string, username: string, role: Role) =>
-  call<MemberOut>("POST", `${of(session)}/members`, { username, role });
-export const changeMember = (session: string, username: string, role: Role) =>
-  call<MemberOut>("PATCH", `${of(session)}/members/${name(username)}`, { role });
+export const listMembers = (session: string) =>
+  unwrap(client.GET("/api/sessions/{session}/members", at(session)));
+export const addMember = (session: string, username: string, role: GivenRole) =>
+  unwrap(
+    client.POST("/api/sessions/{session}/members", { ...at(session), body: { username, role } }),
+  );
+export const changeMember = (session: string, username: string, role: GivenRole) =>
+  unwrap(
+    client.PATCH("/api/sessions/{session}/members/{username}", {
+      ...member(session, username),
+      body: { role },
+    }),
+  );
 export const removeMember = (session: string, username: string) =>
-  call<undefined>("DELETE", `${of(session)}/members/${name(username)}`);
+  unwrap(client.DELETE("/api/sessions/{session}/members/{username}", member(session, username)));
 export const handOver = (session: string, username: string) =>
-  call<undefined>("POST", `${of(session)}/handover`, { username });
+  unwrap(client.POST("/api/sessions/{session}/handover", { ...at(session), body: { username } }));
 
-export const listLinks = (session: string) => call<LinkOut[]>("GET", `${of(session)}/links`);
-export interface NewLink {
-  role: Role;
-  label: string;
-  expires_at: string | null;
-}
-export const createLink = (session: string, link: NewLink) =>
-  call<LinkOut & { token: string }>("POST", `${of(session)}/links`, link);
+export const listLinks = (session: string) =>
+  unwrap(client.GET("/api/sessions/{session}/links", at(session)));
+export const createLink = (session: string, body: Schemas["LinkIn"]) =>
+  unwrap(client.POST("/api/sessions/{session}/links", { ...at(session), body }));
 export const revokeLink = (session: string, link: string) =>
-  call<undefined>("DELETE", `${of(session)}/links/${link}`);
+  unwrap(
+    client.DELETE("/api/sessions/{session}/links/{link}", { params: { path: { session, link } } }),
+  );
+/** Whoever opens a link may have to log in first; the page of links says so itself. */
 export const openLink = (token: string) =>
-  call<{ session: string; role: Role }>("POST", "/api/links/open", { token }, answered);
+  answered(client.POST("/api/links/open", { body: { token } }));
 
 export const LOG_PAGE = 100;
 export const listLog = (session: string, before?: number) =>
-  call<Entry[]>(
-    "GET",
-    `${of(session)}/audit?limit=${LOG_PAGE}${before === undefined ? "" : `&before=${before}`}`,
+  unwrap(
+    client.GET("/api/sessions/{session_id}/audit", {
+      params: { path: { session_id: session }, query: { limit: LOG_PAGE, before } },
+    }),
   );
 
-export interface NewThread {
-  run: string | null;
-  panel: string;
-  anchor: Anchor;
-  body: string;
-}
-export const createThread = (session: string, thread: NewThread) =>
-  call<ThreadOut>("POST", `${of(session)}/threads`, thread);
+export const createThread = (session: string, body: Schemas["ThreadIn"]) =>
+  unwrap(client.POST("/api/sessions/{session}/threads", { ...at(session), body }));
 export const reply = (thread: string, body: string) =>
-  call<ThreadOut>("POST", `/api/threads/${thread}/comments`, { body });
+  unwrap(
+    client.POST("/api/threads/{thread}/comments", { params: { path: { thread } }, body: { body } }),
+  );
 export const resolve = (thread: string, resolved: boolean) =>
-  call<ThreadOut>("PATCH", `/api/threads/${thread}`, { resolved });
+  unwrap(
+    client.PATCH("/api/threads/{thread}", { params: { path: { thread } }, body: { resolved } }),
+  );
 export const changeComment = (comment: string, body: string) =>
-  call<ThreadOut>("PATCH", `/api/comments/${comment}`, { body });
+  unwrap(
+    client.PATCH("/api/comments/{comment}", { params: { path: { comment } }, body: { body } }),
+  );
 export const deleteComment = (comment: string) =>
-  call<undefined>("DELETE", `/api/comments/${comment}`);
+  unwrap(client.DELETE("/api/comments/{comment}", { params: { path: { comment } } }));

@@ -16,6 +16,11 @@ export function goWith(look: Look, last: Look | null, room: Room): void {
     scrollAs(look.scroll, room.panels);
 }
 
+/** What they had hovered is no longer hovered here. */
+export function leaveOff(last: Look, { panels }: Room): void {
+  panels.find(({ id }) => id === last.over)?.context?.selection.hover(null);
+}
+
 function applyState({ context, viewState }: RoomPanel, wanted: Record<string, string>): void {
   if (!context) return;
   const now = viewState();

@@ -4,7 +4,8 @@ export type Role = "viewer" | "commenter" | "editor" | "owner";
 
 export const ROLES: readonly Role[] = ["viewer", "commenter", "editor", "owner"];
 /** What can be given; there is one owner. */
-export const GIVEN: readonly Exclude<Role, "owner">[] = ["viewer", "commenter", "editor"];
+export type GivenRole = Exclude<Role, "owner">;
+export const GIVEN: readonly GivenRole[] = ["viewer", "commenter", "editor"];
 
 export const MAY: Record<Role, string> = {
   viewer: "looks at everything, changes nothing",

@@ -1,35 +1,11 @@
 // HTTP and socket types of sessions until the server's own are generated.
 
-import type { Role } from "./roles";
+import type { components } from "../../gen/api";
 
-export interface SessionOut {
-  id: string;
-  title: string;
-  owner: string;
-  role: Role;
-  created_at: string;
-  changed_at: string;
-  archived_at: string | null;
-  template: boolean;
-  imported: Record<string, unknown> | null;
-  runs: string[];
-  members: number;
-}
-
-export interface MemberOut {
-  username: string;
-  role: Role;
-}
-
-export interface LinkOut {
-  id: string;
-  role: Exclude<Role, "owner">;
-  label: string;
-  created_by: string;
-  created_at: string;
-  expires_at: string | null;
-  revoked_at: string | null;
-}
+type Schemas = components["schemas"];
+export type SessionOut = Schemas["SessionOut"];
+export type MemberOut = Schemas["MemberOut"];
+export type LinkOut = Schemas["LinkOut"];
 
 export type Anchor = (
   | { type: "panel" }
