@@ -142,8 +142,8 @@ describe("following", () => {
       state: { layer: "7" },
     };
     goWith(look, null, room);
-    expect(opened).toEqual([]);
-    expect(state.all()).toEqual({ layer: "7" });
+    goWith({ ...look, state: { head: "1", layer: "2" } }, look, room);
+    expect(opened).toEqual([[PANEL, { layer: "7" }]]); // the second is how it stands here already
     expect(get(context.selection).hover).toEqual({ kind: "position", index: 5 });
   });
 

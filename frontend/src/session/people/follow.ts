@@ -8,8 +8,8 @@ export const SHARE_OF_WINDOW = 0.12;
 
 export function goWith(look: Look, last: Look | null, room: Room): void {
   const panel = room.panels.find(({ id }) => id === look.panel);
-  if (panel && panel.id !== room.active) room.open(panel.id, look.state ?? undefined);
-  else if (panel && look.state) applyState(panel, look.state);
+  if (panel && (panel.id !== room.active || (look.state && differs(panel, look.state))))
+    room.open(panel.id, look.state ?? undefined);
   const over = room.panels.find(({ id }) => id === look.over);
   over?.context?.selection.hover(readItem(look.token));
   if (look.scroll && JSON.stringify(look.scroll) !== JSON.stringify(last?.scroll))
@@ -21,12 +21,11 @@ export function leaveOff(last: Look, { panels }: Room): void {
   panels.find(({ id }) => id === last.over)?.context?.selection.hover(null);
 }
 
-function applyState({ context, viewState }: RoomPanel, wanted: Record<string, string>): void {
-  if (!context) return;
-  const now = viewState();
-  for (const [key, value] of Object.entries(wanted))
-    if (now[key] !== value) context.state.set(key, value);
-  for (const key of Object.keys(now)) if (!(key in wanted)) context.state.set(key, null);
+/** What is only followed is shown here, and written into no document. */
+function differs(panel: RoomPanel, wanted: Record<string, string>): boolean {
+  const now = panel.viewState();
+  const keys = new Set([...Object.keys(now), ...Object.keys(wanted)]);
+  return [...keys].some((key) => now[key] !== wanted[key]);
 }
 
 /** What stands near the top of the window, and how far down it, as a share of its height. */
