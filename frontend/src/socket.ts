@@ -9,7 +9,7 @@ import type {
   RunOut,
   ServerMessage,
 } from "./gen/socket";
-import { sessionOf, type SessionMessage, type SessionRequest } from "./session/messages";
+import { sessionOf, type SessionMessage } from "./session/messages";
 
 export interface Connection {
   state: "connecting" | "open" | "reconnecting";
@@ -74,7 +74,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
   let heardAt = 0;
   let wait: ReturnType<typeof setTimeout> | null = null;
 
-  function send(message: ClientMessage | SessionRequest): void {
+  function send(message: ClientMessage): void {
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
@@ -128,7 +128,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
 
   function receive(text: string): void {
     heardAt = Date.now();
-    const message = JSON.parse(text) as ServerMessage | SessionMessage;
+    const message = JSON.parse(text) as ServerMessage;
     if (message.type === "event") {
       for (const watch of watchesOf(message.run)) take(watch, message);
     } else if (message.type === "run") {

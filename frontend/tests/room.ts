@@ -7,7 +7,8 @@ import { SessionFeed } from "../src/session/feed.svelte";
 import type { SessionMessage } from "../src/session/messages";
 import type { Role } from "../src/session/people/roles";
 import type { Room, RoomPanel } from "../src/session/people/room";
-import type { SessionOut, ThreadOut } from "../src/session/people/wire";
+import type { ThreadOut } from "../src/gen/socket";
+import type { SessionOut } from "../src/session/people/wire";
 import type { SocketClient, SessionWatcher } from "../src/socket";
 import type { ViewContext } from "../src/view";
 

@@ -186,6 +186,37 @@ def test_others_are_seen_and_followed(open_as: Open) -> None:
     expect(bob.get_by_role("button", name="Who is here: 1")).to_be_visible(timeout=WAIT)
 
 
+def test_a_comment_reaches_who_is_named_and_is_found_again(open_as: Open) -> None:
+    ana, bob = open_as("ana"), open_as("bob")
+    session = create(ana, bob="commenter")
+    add_run(ana, session)
+    show(bob, session)
+    tokens(bob).nth(4).click()
+    bob.keyboard.press("m")
+    field = bob.get_by_role("textbox", name="Comment on Token 4")
+    field.press_sequentially("Why **this** one, @an")
+    bob.keyboard.press("Enter")
+    expect(field).to_have_value("Why **this** one, @ana ")
+    bob.keyboard.press("Control+Enter")
+    there = ana.get_by_role("listitem").filter(has_text="Why this one, @ana")
+    expect(there.first).to_be_visible(timeout=WAIT)
+    expect(ana.get_by_role("button", name="1 unread")).to_be_visible()
+    expect(tokens(ana).nth(4)).to_have_class(re.compile("is-commented"))
+    address = bob.evaluate("location.href")
+    assert "thread=" in address
+
+    thread = re.search("thread=([0-9a-f-]+)", address)
+    assert thread
+    show(ana, f"{session}?thread={thread[1]}")
+    expect(tokens(ana).nth(4)).to_have_attribute("aria-selected", "true", timeout=WAIT)
+    ana.get_by_role("textbox", name="Reply").fill("It is the ball.")
+    ana.get_by_role("button", name="Reply").click()
+    expect(bob.get_by_text("It is the ball.")).to_be_visible(timeout=WAIT)
+    ana.get_by_role("button", name="Resolve", exact=True).click()
+    expect(tokens(bob).nth(4)).not_to_have_class(re.compile("is-commented"), timeout=WAIT)
+    expect(bob.get_by_text("Nothing under this filter")).to_be_visible()
+
+
 def test_a_viewer_changes_nothing_and_starts_nothing(open_as: Open) -> None:
     ana, bob = open_as("ana"), open_as("bob")
     session = create(ana, bob="viewer")

@@ -1,15 +1,9 @@
 // What the socket says of sessions.
 
-import type { SessionOut, ThreadOut } from "./people/wire";
+import type { ServerMessage } from "../gen/socket";
 
-export type SessionMessage =
-  | { type: "session"; session: SessionOut }
-  | { type: "thread"; thread: ThreadOut }
-  | { type: "thread_deleted"; session: string; thread: string }
-  | { type: "session_gone"; session: string; code: string };
-
-export type SessionRequest =
-  { type: "watch_session"; session: string } | { type: "unwatch_session"; session: string };
+type Kinds = "session" | "thread" | "thread_deleted" | "session_gone";
+export type SessionMessage = Extract<ServerMessage, { type: Kinds }>;
 
 /** The session that a message is about. */
 export function sessionOf(message: SessionMessage): string {
