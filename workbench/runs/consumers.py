@@ -160,6 +160,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             case Unwatch():
                 await self._forget(message.run)
             case WatchSession():
+                await self._check_access()  # a guest may have opened its link a moment ago
                 await self.sessions.watch(self.visitor, message.session)
             case UnwatchSession():
                 await self.sessions.forget(message.session)

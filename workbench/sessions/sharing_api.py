@@ -22,6 +22,7 @@ from workbench.sessions.roles import Role
 from workbench.sessions.selectors import link_list, member_list, session_get, session_snapshot
 from workbench.sessions.sharing import (
     link_create,
+    link_not_found,
     link_open,
     link_revoke,
     member_change,
@@ -189,14 +190,16 @@ def open_link(request: HttpRequest, body: TokenIn) -> LinkOpenedOut:
     if who.user is None:
         who = _remember(request, link)
     role = session_role(who, link.session)
-    assert role is not None
+    if role is None:  # revoked since
+        raise link_not_found()
     return LinkOpenedOut(session=link.session_id, role=role.value)
 
 
 def _remember(request: HttpRequest, link: SessionLink) -> Visitor:
-    """Keep a guest's link in the login, under a new key: an old one may be known to others."""
+    """Keep a guest's link in the login; with the first it gets a key that nobody has known."""
     login = request.session
-    login.cycle_key()
+    if LINKS not in login:
+        login.cycle_key()
     kept = [known for known in login.get(LINKS, []) if known != str(link.pk)]
     login[LINKS] = [*kept, str(link.pk)][-MAX_GUEST_LINKS:]
     login.setdefault(GUEST, secrets.token_hex(8))

@@ -59,7 +59,6 @@ class SessionWatches:
             await self.socket.group_leave(session_group(session))
             raise
         await self.socket.send_message(SessionMessage(session=self.seen[session]))
-
         self.heard[session] = Heard()
         await self._tell_threads()
 

@@ -193,6 +193,21 @@ async def test_a_change_of_title_or_role_is_told(
         assert (await socket.receive_kind("session"))["session"]["role"] == "editor"
 
 
+async def test_a_guest_may_watch_what_another_link_has_just_opened(
+    anna_client: Client, session: Session, running: Run, make_guest: Any
+) -> None:
+    guest, _ = await in_database(make_guest)("viewer")
+    async with page(guest) as socket:
+        await watch(socket, session, running)
+        made = await in_database(send)(anna_client, "post", "/api/sessions", {"title": "Other"})
+        other = made.json()["id"]
+        path = f"/api/sessions/{other}/links"
+        link = await in_database(send)(anna_client, "post", path, {"role": "editor"})
+        await in_database(open_link)(guest, link.json()["token"])
+        await socket.send(type="watch_session", session=other)
+        assert (await socket.receive_kind("session"))["session"]["id"] == other
+
+
 async def test_too_many_sessions_are_not_watched(
     anna: User, anna_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
