@@ -134,7 +134,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             read_state(message.data)
             self.put(sync_frame(STEP_2, await room.difference(message.data)))
         elif self.role.allows(Role.EDITOR):
-            await room.submit(self, message.data)
+            room.submit(self, message.data)
         elif message.step == STEP_2 and not read_update(message.data).runs:
             self.saved(1)  # a page answers step 1 whether it has news or not; this one has none
         else:

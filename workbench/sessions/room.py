@@ -38,10 +38,11 @@ from workbench.sessions.store import (
 from workbench.sessions.updates import refuse
 
 SAVE_SECONDS = 0.03  # between two savings, so that many people's edits travel together
-PEOPLE_SECONDS = 0.1  # between two tellings of where people look
+# Between two tellings of where people look: for each one here, and at most.
+PERSON_SECONDS, PEOPLE_SECONDS = 0.002, 0.1
 LOOK_SECONDS = 2.0
 FOLD_UPDATES = 200
-MAX_INBOX = 64
+MAX_INBOX_BYTES = 64 * 2**20
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Room:
         # Held while the document is judged, saved or read: whoever reads sees what is saved.
         self._lock = asyncio.Lock()
         self._inbox: list[tuple[Connection, bytes]] = []
-        self._places = asyncio.Semaphore(MAX_INBOX)
+        self._inbox_bytes = 0
         self._unmet: dict[Connection, int] = {}
         self._clients: dict[int, Connection] = {}
         self._mail, self._moved, self._asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -145,8 +146,13 @@ class Room:
         for task in self._tasks:
             task.cancel()
             await asyncio.wait([task])
-        if self._saver and not self._over:
-            await self._keep_text()
+        try:
+            if self._saver and not self._over:
+                await self._keep_text()
+        except DatabaseError as error:
+            log.warning(
+                "The text of session %s is kept when it is next open: %s", self.session, error
+            )
         for group in self._groups():
             await self._layer.group_discard(group, self._channel)
 
@@ -171,9 +177,12 @@ class Room:
         async with self._lock:
             return self._document.update(state)
 
-    async def submit(self, connection: Connection, update: bytes) -> None:
-        """Take a change of a page, to be judged and saved soon; waits where many wait already."""
-        await self._places.acquire()
+    def submit(self, connection: Connection, update: bytes) -> None:
+        """Take a change of a page, to be judged and saved soon."""
+        self._inbox_bytes += len(update)
+        if self._inbox_bytes > MAX_INBOX_BYTES:
+            connection.end(CLOSE_AGAIN, "Pages write more than can be saved.")
+            return
         self._inbox.append((connection, update))
         self._mail.set()
 
@@ -187,9 +196,7 @@ class Room:
 
     async def _save_inbox(self) -> None:
         async with self._lock:
-            batch, self._inbox = self._inbox, []
-            for _ in batch:
-                self._places.release()
+            batch, self._inbox, self._inbox_bytes = self._inbox, [], 0
             title = self._document.title
             accepted = await self._judge(batch)
             news = [update for _, update in accepted if update]
@@ -287,7 +294,7 @@ class Room:
             await self._moved.wait()
             self._moved.clear()
             await self._tell_news()
-            await asyncio.sleep(PEOPLE_SECONDS)
+            await asyncio.sleep(min(PERSON_SECONDS * len(self.connections), PEOPLE_SECONDS))
 
     async def _tell_news(self) -> None:
         if told := self.presence.news():
