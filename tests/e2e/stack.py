@@ -106,6 +106,21 @@ class Stack:
             self.wait_for_workers()
         return worker
 
+    def start_web(self, port: int) -> "subprocess.Popen[bytes]":
+        """Another web process on the same data; returns when it answers."""
+        process = self._spawn("web", PORT=str(port))
+        self.servers.append(process)
+
+        def answers() -> bool:
+            assert process.poll() is None, self.log("web")
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/healthz").is_success
+            except httpx.TransportError:
+                return False
+
+        wait_until("the other web process", answers)
+        return process
+
     def kill_worker(self, worker: "subprocess.Popen[bytes] | None" = None) -> None:
         """SIGKILL, to the first worker if none is named."""
         self._end(worker or self.workers[0], signal.SIGKILL)
