@@ -19,6 +19,7 @@ SUBJECTS = (
     "pictures",
     "page",
     "server",
+    "sessions",
     "information_flow",
     "reports",
 )
