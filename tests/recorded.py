@@ -50,8 +50,8 @@ def recorded_report(**changes: Any) -> Report:
     runs = (Panel(id=name, text=f"Caption of {name}.", run=recorded_run(name)) for name in METHODS)
     token = {"type": "token", "index": 3, "state": {"token": "3", "item": "position:3"}}
     threads = (
-        Thread("t1", "centred", token, (Comment("c1", "ann", "Why so high?", AT),)),
-        Thread("t2", "note", {"type": "panel"}, (Comment("c2", "tom", "Agreed.", AT),), AT, "tom"),
+        Thread("t1", "centred", token, (Comment("c1", "ann", "Why so high?", AT),), AT),
+        Thread("t2", "note", {"type": "panel"}, (Comment("c2", "tom", "Agreed.", AT),), AT, AT),
     )
     given: dict[str, Any] = {
         "title": "One of each",

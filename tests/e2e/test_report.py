@@ -207,7 +207,9 @@ def hostile_report() -> Report:
     events = json.dumps(recorded_events("centred"))
     tokens = re.sub(r'"text": "[^"]*"', lambda _: f'"text": {json.dumps(EVIL)}', events)
     run = recorded_run("centred", json.loads(tokens))
-    thread = Thread("t", "run", {"type": "node", "id": EVIL}, (Comment("c", EVIL, EVIL, EVIL),))
+    thread = Thread(
+        "t", "run", {"type": "node", "id": EVIL}, (Comment("c", EVIL, EVIL, EVIL),), EVIL
+    )
     panels = (
         Panel("note", f"# {EVIL}\n\n{EVIL}\n\n{LINKS}"),
         Panel("line", "x" * 1_000_000),

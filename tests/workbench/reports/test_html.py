@@ -118,7 +118,7 @@ def test_nothing_is_loaded_and_nobody_is_told() -> None:
 
 
 def test_what_users_wrote_stands_in_title_and_data_alone() -> None:
-    thread = Thread("t", "p", {"type": "panel"}, (Comment("c", EVIL, EVIL, "2026-01-02"),))
+    thread = Thread("t", "p", {"type": "panel"}, (Comment("c", EVIL, EVIL, EVIL),), EVIL)
     run = recorded_run("centred", [{"kind": "look", "token": EVIL}])
     panels = (Panel("p", EVIL, run, {"token": EVIL}), Panel("n", EVIL))
     page = html_build(Report(EVIL, panels, (thread,), owner=EVIL))
