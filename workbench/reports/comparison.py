@@ -13,21 +13,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from analysis.summary import SILENT
 from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS
 
 # By the type that numbers are stored in, or were computed in where that is the coarser one.
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-3, "bfloat16": 1e-2}
 EXACT = 0.0
-
-
-class NotCompared:
-    """How long something took, and what it took: another machine has its own."""
-
-    kinds = frozenset({"progress", "status", "model", "cost"})
-
-    @staticmethod
-    def holds(name: str) -> bool:
-        return name in ("cost", "seconds") or name.endswith("_seconds")
+# How long something took, and what it took: another machine has its own.
+COST = "cost"
+NOT_COMPARED = SILENT | {COST}
 
 
 @dataclass
@@ -104,7 +98,7 @@ class Comparison:
         if was.keys() != now.keys():
             return self._named(name).differ(f"fields {_short(sorted(was.keys() ^ now.keys()))}")
         for key in was:
-            if not NotCompared.holds(key):
+            if not _is_timing(key):
                 self._value(f"{name}.{key}", was[key], now[key], files)
 
     def _arrays(self, name: str, was: np.ndarray, now: np.ndarray) -> None:
@@ -153,7 +147,11 @@ class Files:
 
 def results(values: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The events that are compared."""
-    return (value for value in values if value.get("kind") not in NotCompared.kinds)
+    return (value for value in values if value.get("kind") not in NOT_COMPARED)
+
+
+def _is_timing(name: str) -> bool:
+    return name in (COST, "seconds") or name.endswith("_seconds")
 
 
 def _short(value: Any) -> str:

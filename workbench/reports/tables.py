@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from analysis.summary import SILENT
 from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS, RunRecord
 from workbench.reports.provenance import provenance
 
-SILENT = frozenset({"progress", "status", "model"})  # kinds that hold no numbers of a result
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 QUOTED = re.compile(r'[",\n\r]')
 NAME = re.compile(r"[^A-Za-z0-9_.-]+")
