@@ -102,8 +102,12 @@ class SharedDocument:
         self._news.clear()
         try:
             self.doc.apply_update(update)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             raise refuse(str(error)) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of the library's Rust: no class to name
+                raise
+            raise refuse("The CRDT library failed at it") from None
         news = b"".join(self._news)  # one transaction, so at most one
         self._bytes += len(news)
         return news

@@ -269,6 +269,18 @@ def test_hostile_bytes_are_refused_before_the_library_sees_them(name: str) -> No
     refused(hostile()[name])
 
 
+@pytest.mark.parametrize(
+    ("update", "after"),
+    [
+        # A field whose parent is a value, and one that follows and deletes itself.
+        (YJS[0].replace("2800070105706c", "2800070005706c"), 0),
+        ("01010720a80701000107010001", 3),
+    ],
+)
+def test_what_the_library_fails_at_is_refused_too(update: str, after: int) -> None:
+    refused(bytes.fromhex(update), *map(bytes.fromhex, YJS[:after]))
+
+
 def test_as_many_types_as_are_taken_can_be_nested_and_deleted() -> None:
     """The bound on types keeps the library's recursion within the stack of a thread."""
     code = f"""
