@@ -1,9 +1,10 @@
 // Reports of a session, as files.
 
 import { ApiError, csrfToken, problemOf, type Problem } from "../../api";
+import type { components } from "../../gen/api";
 
 export interface Format {
-  value: "html" | "bundle" | "notebook" | "markdown" | "pdf";
+  value: ExportRequest["format"];
   text: string;
   for: string;
 }
@@ -24,13 +25,7 @@ export const FORMATS: readonly Format[] = [
   { value: "pdf", text: "PDF", for: "To read and to print." },
 ];
 
-export interface ExportRequest {
-  format: Format["value"];
-  /** In the order of the report. */
-  panels: string[];
-  title: string;
-  comments: boolean;
-}
+export type ExportRequest = components["schemas"]["ExportIn"];
 
 export interface Received {
   bytes: number;
