@@ -1,7 +1,8 @@
 """What a vision-language model of the scene world must reach, measured on held-out items.
 
 Shape legend: L layers (0: what enters the first block; last: after the final norm), N token
-positions, P patches of the picture, row by row, H, W pixel rows and columns, D state width.
+positions, P patches of the picture, row by row, S scores, H, W pixel rows and columns, D width of
+states.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from analysis.demo.scene_batches import IMAGE, patch_shares
 from analysis.demo.scene_questions import KINDS, SEG, Item, Kind, item
 from analysis.demo.vlm import DECODER_NAME, FOLDER
 from analysis.mask_decoder import MaskDecoder, load, masks
+from analysis.similarity import SCORES, Patches, similarity
 
 ITEMS = 250  # per kind
 INSIDE_SHARE = 0.25  # of a patch that the thing fills, for the patch to be within it
@@ -52,14 +54,14 @@ class Reading:
     """What the model makes of an item.
 
     `answer`: its greedy answer. `mask_HW`: the mask of its first `<SEG>`, empty without one.
-    `map_LP`: the dot products of the state that predicts that `<SEG>` with the states of the
-    patches, per layer; None without one.
+    `maps_SLP`: how like the state that predicts that `<SEG>` is to the states of the patches, by
+    each of `similarity.SCORES` and layer; None without one. The first score is the dot product.
     """
 
     item: Item
     answer: str
     mask_HW: Bool[np.ndarray, "H W"]
-    map_LP: Float[np.ndarray, "L P"] | None
+    maps_SLP: Float[np.ndarray, "S L P"] | None
 
     @property
     def iou(self) -> float:
@@ -127,16 +129,24 @@ def _read_batch(model: Model, items: Sequence[Item]) -> list[Reading]:
     query_LBD = states_LBND[:, torch.arange(len(items)), before_B]
     is_patch_BN = ids_BN == model.llava.config.image_token_id
     patches_LBPD = states_LBND[:, is_patch_BN].unflatten(1, (len(items), -1))
-    map_LBP = torch.einsum("lbpd,lbd->lbp", patches_LBPD, query_LBD)
+    first_word = int(is_patch_BN[0].nonzero().max()) + 1  # neutral, as in the method's defaults
+    maps_BSLP = torch.stack(
+        [
+            similarity(Patches.prepare(patches_LPD), query_LD[:, None], states_LND[:, first_word])[
+                0
+            ]
+            for patches_LPD, query_LD, states_LND in zip(
+                patches_LBPD.unbind(1), query_LBD.unbind(1), states_LBND.unbind(1), strict=True
+            )
+        ]
+    )
     pixels = model.decoder_processor(images=pictures, return_tensors="pt")["pixel_values"]
     made = masks(model.decoder, pixels, query_LBD[-1][:, None])
     inside_BHW = (made.logits_BKHW[:, 0] > 0) & (before_B > 0)[:, None, None]
     new_BN = ids_BN[:, inputs["input_ids"].shape[1] :]
     answers = model.processor.batch_decode(new_BN, skip_special_tokens=True)
     return [
-        Reading(
-            it, answers[n].strip(), inside_BHW[n].numpy(), map_LBP[:, n].numpy() if at else None
-        )
+        Reading(it, answers[n].strip(), inside_BHW[n].numpy(), maps_BSLP[n].numpy() if at else None)
         for n, (it, at) in enumerate(zip(items, before_B.tolist(), strict=True))
     ]
 
@@ -180,19 +190,32 @@ def rows_of(readings: Mapping[Kind, Sequence[Reading]]) -> list[Measured]:
 
 
 def map_rows(readings: Sequence[Reading]) -> list[Measured]:
-    """How well the map of the state that predicts `<SEG>` shows the referent, layer by layer."""
-    mapped = [(it.map_LP, it.inside_P) for it in readings if it.map_LP is not None]
+    """How well the map of the state that predicts `<SEG>` shows the referent.
+
+    The gate is on the dot product, layer by layer; of the other scores the best layer is told.
+    """
+    mapped = [(it.maps_SLP, it.inside_P) for it in readings if it.maps_SLP is not None]
     if not mapped:
         return [Measured("SEG map: no answer holds <SEG>", 0.0, 0, REQUIRED_AUC)]
-    curves_NL = np.stack([area_under_curve(*each) for each in mapped])
-    hits_NL = np.stack([inside_P[map_LP.argmax(axis=1)] for map_LP, inside_P in mapped])
-    auc_L, hit_L = curves_NL.mean(axis=0), hits_NL.mean(axis=0)
-    best = int(auc_L.argmax())
-    return [
-        Measured("SEG map, best layer: AUC", float(auc_L[best]), len(mapped), REQUIRED_AUC),
-        *(Measured(f"- layer {n}: AUC", float(auc), len(mapped)) for n, auc in enumerate(auc_L)),
-        Measured(f"SEG map, layer {best}: highest patch within", float(hit_L[best]), len(mapped)),
+    curves_NSL = [
+        [area_under_curve(map_LP, inside_P) for map_LP in maps] for maps, inside_P in mapped
     ]
+    hits_NSL = [inside_P[maps_SLP.argmax(axis=-1)] for maps_SLP, inside_P in mapped]
+    auc_SL, hit_SL = np.mean(curves_NSL, axis=0), np.mean(hits_NSL, axis=0)
+    best_S = auc_SL.argmax(axis=1)
+    count, best = len(mapped), best_S[0]
+    rows = [
+        Measured("SEG map, best layer: AUC", float(auc_SL[0, best]), count, REQUIRED_AUC),
+        *(Measured(f"- layer {n}: AUC", float(auc), count) for n, auc in enumerate(auc_SL[0])),
+        Measured(f"SEG map, layer {best}: highest patch within", float(hit_SL[0, best]), count),
+    ]
+    for score, best, auc_L, hit_L in zip(
+        SCORES[1:], best_S[1:], auc_SL[1:], hit_SL[1:], strict=True
+    ):
+        name = f"- by score {score}, layer {best}"
+        rows.append(Measured(f"{name}: AUC", float(auc_L[best]), count))
+        rows.append(Measured(f"{name}: highest patch within", float(hit_L[best]), count))
+    return rows
 
 
 def _iou(readings: Sequence[Reading]) -> float:

@@ -17,7 +17,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from analysis.demo.scene_questions import KINDS, SEG, Kind, answer, expression, listing, question
+from analysis.demo.scene_questions import (
+    KINDS,
+    SEG,
+    FalseForm,
+    Kind,
+    answer,
+    expression,
+    listing,
+    question,
+)
 from analysis.demo.scenes import SIZE, Scene, Split, Thing, scene
 
 PATCH = 8  # pixels of a side
@@ -32,13 +41,15 @@ _PICTURE, _PAD = -1, -2  # which question a position is of, where it is of none
 class Mix:
     """What is asked: `questions` per scene of `things`, each of a kind drawn by its weight.
 
-    `listing` is the weight of a question for all things in order, which has no mask.
+    `listing` is the weight of a question for all things in order, which has no mask;
+    `false_forms` weigh how questions of kind `none` fail, as `expression` takes them.
     """
 
     questions: int
     weights: dict[Kind, float]
     listing: float = 0.0
     things: tuple[int, int] = (2, 5)
+    false_forms: dict[FalseForm, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Asked:
     referent: int | None
     question: str
     answer: str
+    compared: tuple[int, int, float] | None = None  # as in `Expression`
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,9 @@ class Batch:
     `pixels_B3HW`: as the tower reads them. `ids_BN`, `positions_BN`. `sight_B1NN`: 0 where the
     row's position sees the column's, else `HIDDEN`. `question_BN`: which question's answer a
     token is of, −1 for none. `before_seg_BK`: the position that predicts `<SEG>`, 0 for none.
-    `masks_BKHW`: of what is meant; `meant_BK`: whether there is such a thing.
+    `asked_BK`: the last position of the question. `masks_BKHW`: of what is meant; `meant_BK`:
+    whether there is such a thing. `related_BK`: whether a relation is asked for; `compared_BKG`:
+    x and y of the two things that it compares and by how much it holds, in pictures' sides.
     """
 
     pixels_B3HW: Float[Tensor, "B 3 H W"]
@@ -67,8 +81,11 @@ class Batch:
     sight_B1NN: Float[Tensor, "B 1 N N"]
     question_BN: Int[Tensor, "B N"]
     before_seg_BK: Int[Tensor, "B K"]
+    asked_BK: Int[Tensor, "B K"]
     masks_BKHW: Bool[Tensor, "B K H W"]
     meant_BK: Bool[Tensor, "B K"]
+    related_BK: Bool[Tensor, "B K"]
+    compared_BKG: Float[Tensor, "B K 5"]
 
 
 def pixel_values(scenes: list[Scene]) -> Float[Tensor, "B 3 H W"]:
@@ -83,7 +100,7 @@ def ask(rng: Random, where: Scene, mix: Mix) -> list[Asked]:
     weights = [*mix.weights.values(), mix.listing]
     while len(found) < mix.questions:
         kind = rng.choices([*mix.weights, None], weights)[0]
-        asked = _listed(rng, where) if kind is None else _asked(rng, where, kind)
+        asked = _listed(rng, where) if kind is None else _asked(rng, where, kind, mix)
         found += [asked] if asked else []
     return found
 
@@ -93,11 +110,12 @@ def _listed(rng: Random, where: Scene) -> Asked | None:
     return Asked(None, None, *texts) if texts else None
 
 
-def _asked(rng: Random, where: Scene, kind: Kind) -> Asked | None:
-    found = expression(rng, where, kind=kind)
+def _asked(rng: Random, where: Scene, kind: Kind, mix: Mix) -> Asked | None:
+    found = expression(rng, where, kind=kind, false_forms=mix.false_forms)
     if found is None:
         return None
-    return Asked(kind, found.referent, question(rng, found), answer(where, found.referent))
+    told = answer(where, found.referent)
+    return Asked(kind, found.referent, question(rng, found), told, found.compared)
 
 
 def scenes_draw(rng: Random, count: int, mix: Mix, *, split: Split = "train") -> list[Scene]:
@@ -115,7 +133,7 @@ def batch(
     shape = (len(scenes), length)
     ids_BN = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
     positions_BN, owner_BN = np.zeros(shape, dtype=np.int64), np.full(shape, _PAD)
-    question_BN = np.full(shape, -1)
+    question_BN, asked_BK = np.full(shape, -1), np.zeros((len(scenes), len(asked[0])), np.int64)
     ids_BN[:, 0] = tokenizer.bos_token_id
     ids_BN[:, 1 : 1 + PATCHES] = tokenizer.convert_tokens_to_ids(IMAGE)
     positions_BN[:, : 1 + PATCHES] = np.arange(1 + PATCHES)
@@ -127,8 +145,9 @@ def batch(
             ids_BN[row, at:end] = question_ids + answer_ids
             positions_BN[row, at:end] = np.arange(1 + PATCHES, 1 + PATCHES + end - at)
             owner_BN[row, at:end] = index
-            question_BN[row, middle:end] = index
+            question_BN[row, middle:end], asked_BK[row, index] = index, middle - 1
             at = end
+    both = list(zip(scenes, asked, strict=True))
     meant = np.array([[each.referent is not None for each in row] for row in asked])
     return Batch(
         pixel_values(scenes),
@@ -137,9 +156,20 @@ def batch(
         torch.from_numpy(_sight(owner_BN)),
         torch.from_numpy(question_BN),
         _before_seg(tokenizer, ids_BN, owner_BN, questions=meant.shape[1]),
+        torch.from_numpy(asked_BK),
         torch.from_numpy(_masks(scenes, asked)),
         torch.from_numpy(meant),
+        torch.tensor([[each.compared is not None for each in row] for row in asked]),
+        torch.tensor([[_compared(where, it) for it in row] for where, row in both]) / SIZE,
     )
+
+
+def _compared(where: Scene, asked: Asked) -> tuple[float, ...]:
+    if asked.compared is None:
+        return (0.0,) * 5
+    anchor, nearest, gap = asked.compared
+    drawn = [where.things[index].drawn for index in (anchor, nearest)]
+    return (*(at for each in drawn for at in (each.x, each.y)), gap)
 
 
 def _encode(

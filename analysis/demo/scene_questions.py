@@ -7,12 +7,12 @@ none at all, by a clear margin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -29,18 +29,24 @@ RATIO = 1.2  # by which the largest and the smallest differ from the next, in ra
 
 Kind = Literal["attribute", "superlative", "relation", "none"]
 KINDS: tuple[Kind, ...] = ("attribute", "superlative", "relation", "none")
+# How a false premise fails; "crossed": each word fits some thing, all together fit none.
+FalseForm = Literal["attribute", "superlative", "relation", "crossed"]
+FALSE_FORMS: tuple[FalseForm, ...] = get_args(FalseForm)
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
     """Words that mean `referent`, an index of the scene's things, or None if there is none.
 
-    `form` says how the thing is told from the others, whether there is one or not.
+    `form` says how the thing is told from the others, whether there is one or not. Of a relation,
+    `compared` are the index of the thing that the words start from and that of the one that is
+    or comes nearest to being where they say, and by how many pixels it is there.
     """
 
     words: str
     referent: int | None
     form: Kind
+    compared: tuple[int, int, float] | None = None
 
     @property
     def kind(self) -> Kind:
@@ -221,24 +227,58 @@ def _relation(rng: Random, things: Sequence[Thing]) -> Expression | None:
     if len(there) > 1 or min(map(abs, gaps)) < MARGIN:
         return None
     expression = f"the {group} {words} the {colour} {shape}"
-    return Expression(expression, there[0] if there else None, "relation")
+    best = max(range(len(gaps)), key=gaps.__getitem__)
+    compared = (anchor, members[best], gaps[best])
+    return Expression(expression, there[0] if there else None, "relation", compared)
 
 
-_FORMS: dict[Kind, Callable[[Random, Sequence[Thing]], Expression | None]] = {
+def _crossed(rng: Random, things: Sequence[Thing]) -> Expression | None:
+    """ "the red circle", or "the largest red circle", of a red square and a blue circle."""
+    one, other = rng.sample(things, 2)
+    form: Kind = "superlative" if rng.random() < 0.3 else "attribute"
+    superlative = form == "superlative"
+    size = None if superlative else rng.choice((None, None, one.size, other.size))
+    word = f"{rng.choice(list(SUPERLATIVES))} " if superlative else ""
+    group = Group(size, one.colour, other.shape)
+    return None if group.members(things) else Expression(f"the {word}{group}", None, form)
+
+
+_Make = Callable[[Random, Sequence[Thing]], Expression | None]
+_FORMS: dict[str, _Make] = {
     "attribute": _attribute,
     "superlative": _superlative,
     "relation": _relation,
 }
+_MAKE_FALSE: dict[str, _Make] = {**_FORMS, "crossed": _crossed}
 
 
-def expression(rng: Random, where: Scene, *, kind: Kind, tries: int = 60) -> Expression | None:
-    """An expression of that kind, or None if `tries` drawings find none in this scene."""
-    make = _FORMS[rng.choice(list(_FORMS)) if kind == "none" else kind]
+def expression(
+    rng: Random,
+    where: Scene,
+    *,
+    kind: Kind,
+    tries: int = 60,
+    false_forms: Mapping[FalseForm, float] | None = None,
+) -> Expression | None:
+    """An expression of that kind, or None if `tries` drawings find none in this scene.
+
+    One of kind `none` fails in a form drawn by the weights of `false_forms`; without them, in any
+    of the forms that an expression with a referent has.
+    """
+    make = _make_draw(rng, kind, false_forms)
     for _ in range(tries):
         found = make(rng, where.things)
         if found is not None and found.kind == kind:
             return found
     return None
+
+
+def _make_draw(rng: Random, kind: Kind, false_forms: Mapping[FalseForm, float] | None) -> _Make:
+    if kind != "none":
+        return _FORMS[kind]
+    if false_forms is None:
+        return _FORMS[rng.choice(list(_FORMS))]
+    return _MAKE_FALSE[rng.choices(list(false_forms), list(false_forms.values()))[0]]
 
 
 def question(rng: Random, asked: Expression) -> str:

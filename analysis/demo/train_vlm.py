@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from analysis.demo.picture_losses import common_share, mask_losses, overlap
 from analysis.demo.report import report
 from analysis.demo.scene_batches import (
     ALL_KINDS,
@@ -48,6 +49,8 @@ CHECK_EVERY = 250
 CHECK_SCENES = 64
 MASKS_PER_SCENE = 2  # that a training step asks for
 MASK_WEIGHT = 0.5
+COMMON_WEIGHT = 0.15
+COMPARED_WEIGHT = 0.3
 VOCABULARY = (list(COLOURS), list(SHAPES), list(RADII))
 WORD_COUNTS = [len(words) + 1 for words in VOCABULARY]
 
@@ -71,13 +74,14 @@ class Lesson:
 
 
 class Learner(nn.Module):
-    """The model, and what reads the patches in the first lesson and is left behind."""
+    """The model, and what reads patches and questions while it learns and is left behind."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self.parts = parts
         self.llava, self.decoder = parts.llava, parts.decoder
         self.reader = nn.Linear(WIDTH, sum(WORD_COUNTS) + 3)
+        self.comparer = nn.Linear(WIDTH, 5)
 
 
 def patch_losses(
@@ -154,45 +158,44 @@ def _points(rng: Random, where: Scene) -> tuple[list[tuple[int, int]], Bool[np.n
     return points, mask_HW
 
 
-def mask_losses(
-    logits_BKHW: Float[Tensor, "B K H W"],
-    quality_BK: Float[Tensor, "B K"],
-    truth_BKHW: Bool[Tensor, "B K H W"],
-    weight_BK: Float[Tensor, "B K"],
+def text_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix: Mix) -> Losses:
+    """The answers alone."""
+    asked = _batch(learner, next(scenes), rng, mix)
+    return _answer_losses(learner, asked, layers_of(learner, asked))
+
+
+def _answer_losses(
+    learner: Learner, asked: Batch, layers: Sequence[Float[Tensor, "B N D"]]
 ) -> Losses:
-    """Cross-entropy per pixel, dice, and the squared error of the quality that is foretold."""
-    truth = truth_BKHW.float()
-    nats_BK = F.binary_cross_entropy_with_logits(logits_BKHW, truth, reduction="none").mean((2, 3))
-    inside_BKHW = logits_BKHW.sigmoid()
-    both_BK = (inside_BKHW * truth).sum((2, 3))
-    dice_BK = 1 - (2 * both_BK + 1) / (inside_BKHW.sum((2, 3)) + truth.sum((2, 3)) + 1)
-    iou_BK = overlap(logits_BKHW > 0, truth_BKHW)
-    total = weight_BK.sum().clamp(min=1)
+    """Cross-entropy of the tokens of the answers, in nats; and what a relation compares.
+
+    That is read off the end of the question before the last block, so that the words of the
+    answer can follow from it. Whether a relation holds was not learnt from the answers alone.
+    """
     return {
-        "pixels": 5 * (nats_BK * weight_BK).sum() / total,
-        "dice": (dice_BK * weight_BK).sum() / total,
-        "quality": ((quality_BK - iou_BK).square() * weight_BK).sum() / total,
+        "text": answer_nats(learner, asked, layers[-1].float()),
+        "common": COMMON_WEIGHT * common_share(layers),
+        "compared": compared_off(learner, asked, layers[-2].float()),
     }
 
 
-def overlap(
-    one: Bool[Tensor, "*any H W"], other: Bool[Tensor, "*any H W"]
-) -> Float[Tensor, "*any"]:
-    """Intersection over union; 0 where both are empty."""
-    union = (one | other).sum((-2, -1))
-    return (one & other).sum((-2, -1)) / union.clamp(min=1)
-
-
-def text_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix: Mix) -> Losses:
-    """Cross-entropy of the tokens of the answers, in nats."""
-    asked = _batch(learner, next(scenes), rng, mix)
-    return {"text": answer_nats(learner, asked, states_of(learner, asked))}
+def compared_off(
+    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+) -> Float[Tensor, ""]:
+    """How far off places and distance of the things are that the relations compare."""
+    rows_B1 = torch.arange(len(asked.asked_BK))[:, None]
+    ends_RD = states_BND[rows_B1, asked.asked_BK][asked.related_BK]
+    read_RG = learner.comparer(F.rms_norm(ends_RD, ends_RD.shape[-1:]))
+    truth_RG = asked.compared_BKG[asked.related_BK]
+    off = F.smooth_l1_loss(read_RG, truth_RG, reduction="sum", beta=0.05)
+    return COMPARED_WEIGHT * off / asked.related_BK.sum().clamp(min=1)
 
 
 def seg_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix: Mix) -> Losses:
     """The answers, and the masks that the states before `<SEG>` prompt."""
     asked = _batch(learner, next(scenes), rng, mix)
-    states_BND = states_of(learner, asked)
+    layers = layers_of(learner, asked)
+    states_BND = layers[-1].float()
     chosen_BK = asked.meant_BK.float().topk(MASKS_PER_SCENE).indices
     rows_B1 = torch.arange(len(chosen_BK))[:, None]
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -208,7 +211,7 @@ def seg_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix
         asked.meant_BK[rows_B1, chosen_BK].float(),
     )
     weighted = {name: MASK_WEIGHT * loss for name, loss in losses.items()}
-    return {"text": answer_nats(learner, asked, states_BND), **weighted}
+    return {**_answer_losses(learner, asked, layers), **weighted}
 
 
 def _batch(learner: Learner, scenes: list[Scene], rng: Random, mix: Mix) -> Batch:
@@ -217,15 +220,21 @@ def _batch(learner: Learner, scenes: list[Scene], rng: Random, mix: Mix) -> Batc
 
 def states_of(learner: Learner, asked: Batch) -> Float[Tensor, "B N D"]:
     """The states of all positions after the final norm."""
+    return layers_of(learner, asked)[-1].float()
+
+
+def layers_of(learner: Learner, asked: Batch) -> Sequence[Float[Tensor, "B N D"]]:
+    """The states of all positions before each block, and after the final norm."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        states_BND: Tensor = learner.llava.model(
+        layers: Sequence[Tensor] = learner.llava.model(
             input_ids=asked.ids_BN,
             pixel_values=asked.pixels_B3HW,
             attention_mask=asked.sight_B1NN,
             position_ids=asked.positions_BN,
             use_cache=False,
-        ).last_hidden_state
-    return states_BND.float()
+            output_hidden_states=True,
+        ).hidden_states
+    return layers
 
 
 def answer_logits(
@@ -259,6 +268,23 @@ NONE_MORE: dict[Kind, float] = {
     "relation": 0.8,
     "none": 2.0,
 }
+# Of relations that do not hold, the mixes above ask too few.
+RELATIONS = Mix(
+    8,
+    {"attribute": 0.3, "superlative": 0.3, "relation": 1.2, "none": 1.4},
+    things=FEW,
+    false_forms={"relation": 0.85, "crossed": 0.15},
+)
+FALSE_MORE = Mix(
+    8,
+    {"attribute": 0.7, "superlative": 0.9, "relation": 1.2, "none": 1.5},
+    false_forms={"attribute": 0.15, "superlative": 0.15, "relation": 0.5, "crossed": 0.2},
+)
+CROSSED_MORE = Mix(
+    8,
+    {"attribute": 0.8, "superlative": 0.8, "relation": 1.3, "none": 1.7},
+    false_forms={"attribute": 0.08, "superlative": 0.07, "relation": 0.5, "crossed": 0.35},
+)
 LESSONS = (
     Lesson("what patches show", patch_losses, 1800, 24, (2e-3, 5e-4)),
     Lesson("masks of points", point_losses, 600, 24, (2e-3, 6e-4)),
@@ -282,6 +308,11 @@ LESSONS = (
     Lesson("finding and showing", seg_losses, 600, 12, (1e-3, 3.1e-4), Mix(8, HARDER_MORE)),
     Lesson("finding and showing on", seg_losses, 1500, 12, (5e-4, 3e-5), Mix(8, NONE_MORE)),
     Lesson("settling", seg_losses, 500, 12, (7e-4, 2e-5), Mix(8, NONE_MORE)),
+    Lesson("whether relations hold", text_losses, 3500, 12, (1.2e-3, 1.2e-3), RELATIONS),
+    Lesson("finding and showing all", seg_losses, 750, 12, (1e-3, 8e-4), FALSE_MORE),
+    Lesson("settling all", seg_losses, 500, 12, (7e-4, 8e-5), FALSE_MORE),
+    Lesson("finding all", text_losses, 700, 12, (9e-4, 7e-4), CROSSED_MORE),
+    Lesson("settling at last", seg_losses, 550, 12, (6e-4, 2.7e-5), CROSSED_MORE),
 )
 
 

@@ -77,9 +77,9 @@ EXAMPLES = [
     ),
     _example(
         "relation",
-        10,
-        "Click the words of the question: the map of its last word lies on the other thing, that "
-        "of <SEG> on the one that is meant and on what is like it.",
+        11,
+        "In layer 0 click the words of the question: the map of its last word lies on the other "
+        "thing, that of <SEG> on the one that is meant.",
         reads="at",
     ),
     _example(

@@ -74,14 +74,14 @@ def test_decoder_stands_beside_the_model() -> None:
     }
 
 
-# The slice has 75 items with a thing that is meant and 25 without one. Of the gates the first is
-# reached (0.70; 0.790 on 750 items); referents (0.90), none (0.90) and the map (0.90) are not:
-# 0.855 and 0.664 and 0.855 were measured on all, so at least these on a slice.
+# The slice has 75 items with a thing that is meant and 25 without one. Of the gates two are
+# reached, masks (0.70) and referents (0.90): 0.891 and 0.921 of all items; none (0.90) and the map
+# (0.90) are not: 0.884 and 0.895. A slice may lie below by twice its standard error.
 LEAST = {
-    "mask IoU, mean": 0.69,
-    "referent shown": 0.73,
-    "told that there is none": 0.48,
-    "SEG map, best layer: AUC": 0.8,
+    "mask IoU, mean": 0.7,
+    "referent shown": 0.86,
+    "told that there is none": 0.76,
+    "SEG map, best layer: AUC": 0.86,
 }
 
 

@@ -1,5 +1,6 @@
 """Questions beside each other are computed as each by itself; masks and patches are right."""
 
+import re
 from random import Random
 
 import numpy as np
@@ -25,7 +26,9 @@ from analysis.demo.scene_questions import SEG
 from analysis.demo.scenes import RADII, SIZE, Scene, scene
 from analysis.demo.shapes import COLOURS, SHAPES
 from analysis.demo.vlm import llava_make, processor_make, tokenizer_make
+from tests.analysis.demo.scene_solver import fits
 
+RELATION = re.compile(r" (left of|right of|above|below) the (\w+ \w+)")
 TOKENIZER = tokenizer_make()
 MIX = Mix(3, ALL_KINDS, listing=1.0)
 VOCABULARY = (list(COLOURS), list(SHAPES), list(RADII))
@@ -93,6 +96,32 @@ def test_states_before_seg_and_masks_belong_together(
                 assert together.ids_BN[row, before + 1] == seg
                 assert together.question_BN[row, before + 1] == index
                 assert np.array_equal(truth, scenes[row].mask(each.referent))
+
+
+def test_questions_end_before_their_answers_and_relations_are_compared(
+    scenes: list[Scene],
+) -> None:
+    mix = Mix(6, ALL_KINDS | {"relation": 3.0}, listing=1.0, false_forms={"relation": 1.0})
+    asked = [ask(Random(seed), each, mix) for seed, each in enumerate(scenes)]
+    together = batch(TOKENIZER, scenes, asked)
+    seen = set()
+    for row, texts in enumerate(asked):
+        for index, each in enumerate(texts):
+            end = int(together.asked_BK[row, index])
+            assert TOKENIZER.decode(together.ids_BN[row, end]) == each.question[-1]
+            assert together.question_BN[row, end + 1] == index != together.question_BN[row, end]
+            relation = RELATION.search(each.question)
+            assert bool(relation) == together.related_BK[row, index]
+            if not relation:
+                continue
+            *places, gap = (together.compared_BKG[row, index] * SIZE).tolist()
+            (anchor,) = [it for it in scenes[row].things if fits(relation[2], it.drawn)]
+            assert places[:2] == [anchor.drawn.x, anchor.drawn.y]
+            axis, sign = {"l": (0, -1), "r": (0, 1), "a": (1, -1), "b": (1, 1)}[relation[1][0]]
+            assert gap == sign * (places[2 + axis] - places[axis])
+            assert (gap > 0) == (each.referent is not None)
+            seen.add(gap > 0)
+    assert seen == {True, False}
 
 
 def test_patch_shares_count_pixels() -> None:

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 
 from analysis.demo.scene_questions import (
+    FALSE_FORMS,
     KINDS,
     MARGIN,
     NONE,
     ORDERS,
     RATIO,
+    SUPERLATIVES,
+    FalseForm,
     Item,
     Kind,
+    expression,
     item,
     listing,
 )
@@ -118,6 +122,23 @@ def test_kinds_and_wordings_are_all_drawn() -> None:
     assert all(kinds[kind] > COUNT / 6 for kind in KINDS)
     assert all(forms[form] > COUNT / 30 for form in KINDS[:3])
     assert all(starts[start] > COUNT / 5 for start in ("Where is", "Find", "Show"))
+
+
+@pytest.mark.parametrize("form", FALSE_FORMS)
+def test_false_premises_fail_in_the_form_that_is_asked_for(form: FalseForm) -> None:
+    made = 0
+    for n in range(COUNT // 4):
+        where = scene(Random(n))
+        found = expression(Random(n), where, kind="none", false_forms={form: 1.0})
+        if found is None:
+            continue
+        made += 1
+        assert found.form in (("attribute", "superlative") if form == "crossed" else (form,))
+        assert (found.referent, solve(where, f"Find {found.words}.")) == (None, [])
+        words = found.words.removeprefix("the ").split()
+        told = {word for thing in where.things for word in str(thing).split()} | set(SUPERLATIVES)
+        assert form != "crossed" or set(words) <= told
+    assert made > COUNT / 8
 
 
 def test_listing_names_all_things_in_order() -> None:

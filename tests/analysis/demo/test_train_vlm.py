@@ -11,6 +11,7 @@ import torch
 
 from analysis.demo import train_vlm
 from analysis.demo.gates_vlm import area_under_curve, held_out_items, model_load, read, vlm_rows
+from analysis.demo.picture_losses import common_share, mask_losses
 from analysis.demo.scene_batches import ALL_KINDS, PATCHES, Mix, ask, batch
 from analysis.demo.scenes import Scene, scene
 from analysis.demo.vlm import DECODER_NAME, LOG_NAME, WIDTH, log_read, parts_load, parts_make
@@ -95,18 +96,41 @@ def test_half_of_the_heads_start_by_looking_at_their_like() -> None:
         assert alike_H.tolist() == [number > 0] * 2 + [False] * 2
 
 
+def test_what_patches_share_is_one_of_equal_ones_and_none_of_opposite_ones() -> None:
+    equal = torch.ones(2, 1 + PATCHES + 3, WIDTH)
+    opposite = equal.clone()
+    opposite[:, 1 : 1 + PATCHES : 2] = -1
+    layers = [torch.full_like(equal, torch.nan), equal, opposite]
+    assert common_share(layers).item() == pytest.approx(0.5)
+
+
+def test_what_relations_compare_is_read_where_the_question_ends(learner: train_vlm.Learner) -> None:
+    scenes = next(chosen())
+    mix = Mix(4, {"relation": 1.0, "none": 1.0}, false_forms={"relation": 1.0})
+    asked = batch(learner.parts.tokenizer, scenes, [ask(Random(2), it, mix) for it in scenes])
+    assert asked.related_BK.any()
+    states_BND = torch.zeros(*asked.ids_BN.shape, WIDTH, requires_grad=True)
+    train_vlm.compared_off(learner, asked, states_BND + 0.1).backward()
+    assert states_BND.grad is not None
+    read_BN = states_BND.grad.abs().sum(-1) > 0
+    ends = {(row, int(at)) for row, ends in enumerate(asked.asked_BK) for at in ends}
+    assert {(row, at) for row, at in read_BN.nonzero().tolist()} <= ends
+    assert read_BN.sum() == asked.related_BK.sum()
+    learner.zero_grad()
+
+
 def test_mask_losses_are_least_at_the_truth() -> None:
     truth = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
     truth[..., :2, :2] = True
     sure = torch.where(truth, 20.0, -20.0)
     weight, good, bad = torch.ones(1, 1), torch.ones(1, 1), torch.zeros(1, 1)
-    right = train_vlm.mask_losses(sure, good, truth, weight)
-    wrong = train_vlm.mask_losses(-sure, bad, truth, weight)
+    right = mask_losses(sure, good, truth, weight)
+    wrong = mask_losses(-sure, bad, truth, weight)
     assert sum(right.values()) == pytest.approx(0, abs=1e-6)
     assert wrong["pixels"] == pytest.approx(5 * 20)
     assert wrong["dice"] == pytest.approx(1 - 1 / (12 + 4 + 1))
     assert wrong["quality"] == pytest.approx(0)
-    assert sum(train_vlm.mask_losses(-sure, bad, truth, 0 * weight).values()) == 0
+    assert sum(mask_losses(-sure, bad, truth, 0 * weight).values()) == 0
 
 
 def test_answers_right_sees_each_wrong_token(learner: train_vlm.Learner) -> None:
