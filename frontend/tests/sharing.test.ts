@@ -426,6 +426,10 @@ describe("the account's menu", () => {
     expect(items(me)).toEqual(["Account", "Log out"]);
   });
 
+  it("leads guests to a log-in", () => {
+    expect(items({ ...me, id: "guest-3f2a" })).toEqual(["Log in"]);
+  });
+
   it("leads to the administration where that is allowed, and has no way out of this machine", () => {
     expect(items({ ...me, local: true, staff: true })).toEqual(["Account", "Administration"]);
   });
