@@ -34,13 +34,11 @@ export const detachRun = (session: string, run: string) =>
 export const search = (query: string) =>
   unwrap(client.GET("/api/search", { params: { query: { query } } }));
 
-type Post = (path: string, init: object) => Promise<{ data?: SessionOut; response: Response }>;
-
 /** The bundle itself is the request's body. */
 export const importBundle = (file: Blob) =>
   unwrap(
-    (client.POST as unknown as Post)("/api/imports", {
-      body: file,
+    client.POST("/api/imports", {
+      body: file as unknown as never,
       bodySerializer: (given: unknown) => given as BodyInit,
     }),
   );
