@@ -16,6 +16,7 @@ METHODS = {
     "cntp": "cntp",
     "local_leap": "local_leap",
 }
+CHANGES = ("running", "done")
 AT = "2026-01-02T03:04:05+00:00"
 
 
@@ -25,8 +26,13 @@ def recorded_events(name: str) -> list[dict[str, Any]]:
 
 
 def recorded_run(name: str, events: list[dict[str, Any]] | None = None) -> RunRecord:
-    """A finished run of these events, or of those recorded under the name."""
-    found = recorded_events(name) if events is None else events
+    """A finished run of these events, or of those recorded under the name.
+
+    As in every run, a change of status comes first and last.
+    """
+    given = recorded_events(name) if events is None else events
+    began, ended = ({"kind": "status", "status": word, "error": None} for word in CHANGES)
+    found = [began, *given, ended]
     return RunRecord(
         id=f"00000000-0000-4000-8000-{list(METHODS).index(name):012}",
         method=METHODS[name],

@@ -38,6 +38,7 @@ interface Given {
 }
 
 type AnyEvent = { kind: string };
+const STATUS = "status"; // of the run, which views do not take
 
 const modules = import.meta.glob<{ create: CreateView<AnyEvent> }>("../views/*.ts", {
   eager: true,
@@ -79,7 +80,7 @@ export function createRunPanel(root: HTMLElement, detail: HTMLElement, given: Gi
     detail.replaceChildren();
     const context = contextOf(values, infoOf(read as CommonEvent[]));
     view = create(root, context);
-    for (const event of read) view.update(event);
+    for (const event of read) if (event.kind !== STATUS) view.update(event);
     choose(context, selected);
     root.removeAttribute("aria-busy");
   }

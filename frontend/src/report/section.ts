@@ -48,7 +48,8 @@ export function createSection(
 function nameOf({ run, text }: PagePanel): string {
   if (run) return legible(`${run.title.split(":")[0]} · ${run.model}`);
   const heading = /^#{1,6}\s+(.{1,80})/m.exec(text)?.[1];
-  return legible(heading ?? text.trim().slice(0, SHORT)) || "Note";
+  const [line = ""] = text.trim().split("\n", 1);
+  return legible(heading ?? line.slice(0, SHORT)) || "Note";
 }
 
 /** The beginning of a caption, which tells panels of one method apart. */
