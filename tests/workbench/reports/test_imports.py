@@ -287,8 +287,8 @@ def test_no_mutated_bundle_fails_or_leaves_anything(tom_client: Client, sent: by
             content[at] ^= by
         answer = post(tom_client, bytes(content))
         assert answer.status_code in (201, 413, 422), answer.content
-        if bytes(content) != sent:
-            assert answer.status_code != 201
+        if answer.status_code == 201:  # some bytes of an archive's headers say nothing
+            assert archive_read(bytes(content)) == archive_read(sent)
 
     mutate()
     assert stored() == before
