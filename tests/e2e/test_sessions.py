@@ -105,7 +105,7 @@ def test_a_session_is_made_found_copied_archived_and_deleted(page: Page) -> None
     expect(row).to_have_count(1)
     page.get_by_role("radio", name="Archive").check(force=True)
     expect(row).to_have_count(1)
-    in_menu(page, "Which ball", "Delete…")
+    in_menu(page, "Copy of Which ball", "Delete…")
     page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("main")).to_contain_text("Nothing is archived")
 
