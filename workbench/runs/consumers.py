@@ -1,9 +1,9 @@
 """The socket: a page watches runs and sees each of them whole, in order, once.
 
 Redis tells at most once; the database is the truth. A watch first joins the run's group, then
-reads what there is, then forwards what arrives. A number that is missing, or two seconds
+reads what there is, then forwards what arrives. A number that is missing, or a while
 without news of an unfinished run, lead back to the database. What a page may see is asked when it
-watches, again at once when somebody's access changes, and again every two seconds.
+watches, again at once when somebody's access changes, and again every one and a half seconds.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ from workbench.runs.selectors import (
 from workbench.sessions.broadcast import ACCESS_GROUP
 from workbench.sessions.watching import SessionWatches
 
-REREAD_SECONDS = 2.0
+REREAD_SECONDS = 1.5  # access that has ended is noticed within two seconds
 CLOSE_LOGIN = 4401
 
 log = logging.getLogger(__name__)

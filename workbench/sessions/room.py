@@ -2,8 +2,8 @@
 
 Saved comes first: an update is judged, saved under the next number, and only then told and
 acknowledged. What a process has not saved when it dies, its sender still holds, and is asked for
-it when it connects again. Redis tells other processes at most once; a missing number, or two
-seconds, lead back to the database.
+it when it connects again. Redis tells other processes at most once; a missing number, or a
+moment without news, lead back to the database.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from workbench.sessions.updates import refuse
 SAVE_SECONDS = 0.03  # between two savings, so that many people's edits travel together
 # Between two tellings of where people look: for each one here, and at most.
 PERSON_SECONDS, PEOPLE_SECONDS = 0.002, 0.1
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.5  # what has ended is noticed within two seconds, whatever gets lost
 FOLD_UPDATES = 200
 MAX_INBOX_BYTES = 64 * 2**20
 
