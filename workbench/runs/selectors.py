@@ -82,9 +82,10 @@ def run_list(
 
 def run_search(*, visitor: Visitor, query: str, limit: int) -> list[Run]:
     """Runs that the visitor may read whose method, model or params hold the text; latest first."""
-    escaped = json.dumps(query)[1:-1]  # as SQLite keeps what is not ASCII
+    # As SQLite keeps text in JSON, and as PostgreSQL does.
+    escaped, quoted = (json.dumps(query, ensure_ascii=only)[1:-1] for only in (True, False))
     named = Q(method__icontains=query) | Q(model__icontains=query)
-    params = Q(params__icontains=query) | Q(params__icontains=escaped)
+    params = Q(params__icontains=escaped) | Q(params__icontains=quoted)
     runs = runs_readable(visitor).filter(named | params).select_related("owner", "cached_from")
     return list(runs.order_by("-created_at", "id")[:limit])
 
