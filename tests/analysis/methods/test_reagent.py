@@ -194,7 +194,7 @@ class Planted(torch.nn.Module):
 
 
 def planted_case(seed: int, *, top_n: int = 2) -> Case:
-    info: Any = SimpleNamespace(parameters=1, width=1, heads=1, vocabulary=40)
+    info: Any = SimpleNamespace(parameters=1, layers=1, width=1, heads=1, vocabulary=40)
     model = Model(info, cast(Any, Planted()), cast(Any, None), Path())
     ids = np.array([0, 11, 12, 13, 14, 15, 16, 17, 18, 7])
     groups = np.arange(10)
