@@ -6,7 +6,6 @@ from math import exp, log
 import numpy as np
 
 from analysis.cuts import Cut
-from analysis.errors import InvalidParams
 from analysis.events import Event, Progress
 from analysis.flow.case import Case, label_of
 from analysis.flow.cutting import Trunk, run_variants
@@ -32,20 +31,14 @@ def strongest(case: Case, row: Row | None, count: int) -> list[Places]:
 
 
 def windows_of(layers: int, asked: int) -> list[tuple[int, int]]:
-    """First and last layer around each layer. Raises InvalidParams for an even window."""
-    width = asked or 2 * round((layers / 5 - 1) / 2) + 1
-    refuse_even(width, "window")
-    half = max(width, 1) // 2
-    return [(max(0, layer - half), min(layers - 1, layer + half)) for layer in range(layers)]
+    """First and last layer of a window around each layer, cut at the model's ends.
 
-
-def refuse_even(width: int, field: str) -> None:
-    if width % 2 == 0:
-        raise InvalidParams(
-            f"{field} is {width}; a window around a layer is odd.",
-            remedy=f"Choose {width - 1} or {width + 1}.",
-            field=field,
-        )
+    As in the published code of ROME and of Geva et al.: a window of even width k holds one layer
+    more before its own than after, l − k/2 to l + k/2 − 1.
+    """
+    width = max(asked or 2 * round((layers / 5 - 1) / 2) + 1, 1)
+    before, after = width // 2, (width - 1) // 2
+    return [(max(0, layer - before), min(layers - 1, layer + after)) for layer in range(layers)]
 
 
 def curves(trunk: Trunk, sources: list[Places]) -> Iterator[Event]:

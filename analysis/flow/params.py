@@ -121,8 +121,8 @@ class FlowParams(TextParams):
         default=0,
         ge=0,
         le=255,
-        description="k: layers that a point of a curve cuts, around its own; odd. 0: a fifth of "
-        "all.",
+        description="k: layers that a point of a curve cuts, around its own. Of an even k, one "
+        "more lies before it than after. 0: a fifth of all layers, odd.",
         json_schema_extra=_extra("Cuts"),
     )
     control_draws: int = Field(
@@ -165,7 +165,7 @@ class FlowParams(TextParams):
         ge=1,
         le=255,
         description="Layers around its own in which the output of attention, or of the MLP, is "
-        "restored; odd.",
+        "restored. Of an even number, as ROME's 10, one more lies before it than after.",
         json_schema_extra=_extra("Tracing"),
     )
     tau: float = Field(

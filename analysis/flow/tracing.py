@@ -23,7 +23,7 @@ from analysis.events import Event, Progress
 from analysis.flow.case import Case
 from analysis.flow.cutting import shared_cache
 from analysis.flow.events import Corrupted, Restored, Trace
-from analysis.flow.knockout import refuse_even
+from analysis.flow.knockout import windows_of
 from analysis.flow.places import Places
 
 KINDS: tuple[Restored, ...] = ("residual", "attention", "mlp")
@@ -44,7 +44,6 @@ class Noisy:
 
 def trace(case: Case, subject: Places) -> Iterator[Event]:
     """Yield what the noise does, then the maps as they grow. Raises ModelIncompatible."""
-    refuse_even(case.params.trace_window, "trace_window")
     modules = {kind: modules_of(case, kind) for kind in KINDS}
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
     yield _corrupted(case, subject, noisy)
@@ -152,15 +151,18 @@ def _map(
 ) -> Iterator[Event]:
     """The map of one kind, group by group from the last to the first.
 
-    Before the subject nothing is corrupted, so that restoring it has no effect. In the last layer
-    only the target's own positions are read.
+    Before the subject nothing is corrupted, so that restoring it has no effect. Of what the last
+    layer gives, only the target's own positions are read: a row that restores no other layer is 0
+    for all other groups.
     """
     layers, groups = len(modules), case.groups
+    windows = _windows(case, kind)
+    read = [layer for layer, (first, _) in enumerate(windows) if first < layers - 1]
     effect_LGK = np.zeros((layers, len(groups), len(noisy.probability_K)))
     touched = [n for n, group in enumerate(groups) if group.stop > min(subject.positions)]
     for done, number in enumerate(reversed(touched), 1):
-        upto = layers if number == len(groups) - 1 else layers - 1
-        restore = _Restoring(groups[number], modules, clean, _half(case, kind))
+        upto = layers if number == len(groups) - 1 else len(read)
+        restore = _Restoring(groups[number], modules, clean, windows)
         for rows, probability in _restored(case, noisy, restore, upto):
             base_R = noisy.probability_K[rows % len(noisy.probability_K)]
             at = rows // len(noisy.probability_K)
@@ -173,9 +175,10 @@ def _map(
     yield _trace(kind, effect_LGK, len(groups), final=True)
 
 
-def _half(case: Case, kind: Restored) -> int:
-    """Layers to each side in which an output is restored; of the residual stream, none."""
-    return 0 if kind == "residual" else case.params.trace_window // 2
+def _windows(case: Case, kind: Restored) -> list[tuple[int, int]]:
+    """First and last layer in which each row restores; of the residual stream, its own alone."""
+    width = 1 if kind == "residual" else case.params.trace_window
+    return windows_of(case.model.info.layers, width)
 
 
 def _trace(kind: Restored, effect_LGK: np.ndarray, done: int, *, final: bool) -> Trace:
@@ -191,19 +194,20 @@ def _trace(kind: Restored, effect_LGK: np.ndarray, done: int, *, final: bool) ->
 
 @dataclass(frozen=True)
 class _Restoring:
-    """Which positions get which clean states; `half` layers to each side are restored too."""
+    """Which positions get which clean states, and per row of the map the layers that give them."""
 
     group: range
     modules: list[nn.Module]
     clean: list[torch.Tensor]
-    half: int
+    windows: list[tuple[int, int]]
 
     @contextmanager
     def on(self, layer_B: np.ndarray, first: int) -> Iterator[None]:
         """Context in which row b gets the clean states around its layer; rows begin at `first`."""
+        lowest_B, highest_B = np.array(self.windows)[layer_B].T
         with ExitStack() as stack:
             for layer, module in enumerate(self.modules):
-                rows = np.flatnonzero(np.abs(layer_B - layer) <= self.half)
+                rows = np.flatnonzero((lowest_B <= layer) & (layer <= highest_B))
                 if len(rows):
                     hook: Callable[..., Any] = partial(self._put, layer, rows.tolist(), first)
                     stack.callback(module.register_forward_hook(hook).remove)

@@ -40,7 +40,7 @@ from analysis.method import Example
 from analysis.model import ImagePipeline, Model
 from analysis.picture_flow_events import PictureParams
 
-VERSION = "2"
+VERSION = "3"
 NEEDS = ("causal_lm", "text_to_image")
 EVENTS = (Tokens, Output, *flow_events.EVENTS, Cost, *picture_flow_events.EVENTS)
 

@@ -906,7 +906,7 @@ export interface Params {
    */
   curves?: number;
   /**
-   * k: layers that a point of a curve cuts, around its own; odd. 0: a fifth of all.
+   * k: layers that a point of a curve cuts, around its own. Of an even k, one more lies before it than after. 0: a fifth of all layers, odd.
    */
   window?: number;
   /**
@@ -932,7 +932,7 @@ export interface Params {
    */
   draws?: number;
   /**
-   * Layers around its own in which the output of attention, or of the MLP, is restored; odd.
+   * Layers around its own in which the output of attention, or of the MLP, is restored. Of an even number, as ROME's 10, one more lies before it than after.
    */
   trace_window?: number;
   /**

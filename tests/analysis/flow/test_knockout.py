@@ -49,17 +49,15 @@ def test_percent_is_that_of_the_probability() -> None:
         (12, 0, [(0, 1), (0, 2)]),
         (4, 3, [(0, 1), (0, 2), (1, 3), (2, 3)]),
         (2, 255, [(0, 1), (0, 1)]),
+        (5, 2, [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4)]),
+        (24, 10, [(0, 4), (0, 5), (0, 6), (0, 7), (0, 8), (0, 9), (1, 10)]),
+        (3, 10, [(0, 2), (0, 2), (0, 2)]),
     ],
 )
 def test_windows_lie_around_each_layer(
     layers: int, asked: int, expected: list[tuple[int, int]]
 ) -> None:
     assert windows_of(layers, asked)[: len(expected)] == expected
-
-
-def test_an_even_window_has_no_middle() -> None:
-    with pytest.raises(InvalidParams, match="window is 4"):
-        windows_of(5, 4)
 
 
 def test_without_names_the_sources_are_those_that_matter_most(model: Model) -> None:

@@ -67,8 +67,7 @@ def test_the_same_params_give_the_same_events(run: Run) -> None:
     [
         ({"layers": "2"}, InvalidParams, "layers names 2; there are 2"),
         ({"heads": "0,4"}, InvalidParams, "heads names 4; there are 4"),
-        ({"window": 2}, InvalidParams, "window is 2"),
-        ({"trace_window": 2}, InvalidParams, "trace_window is 2"),
+        ({"trace_window": 0}, InvalidParams, "trace_window"),
         ({"sources": "Bob"}, InvalidParams, "'Bob' does not stand in the prompt"),
         ({"subject": "Anna; Tom"}, InvalidParams, "subject names 2 places"),
         ({"target_start": 2}, TargetOutOfRange, "the output has 2"),
