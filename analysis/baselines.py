@@ -5,7 +5,7 @@ Each returns one score per position, [N], 0 where the target has none.
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from pydantic import Field
 from scipy.stats import spearmanr
 
 from analysis.attribution import top_set
+from analysis.embedding_table import embedding_mean
 from analysis.events import Array, Event
 from analysis.probing import Case
 
@@ -67,11 +68,12 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
 def maps(case: Case) -> Iterator[OtherMap]:
     """Yield the baselines one by one; rollout only where the model has hooks.
 
-    An absent token is the mean embedding of the vocabulary.
+    An absent token is the mean embedding of the vocabulary, as the embedding module returns it.
+    Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
     """
     explain = _explainer(case)
     inputs = case.model.embeddings(_inputs(case)).detach()
-    absent = _mean_embedding(case).expand_as(inputs)
+    absent = embedding_mean(case.model).expand_as(inputs)
     nats = "nats (log-probability)"
     with torch.enable_grad():
         product = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
@@ -137,15 +139,6 @@ def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
         ).sum((1, 2))
 
     return explain
-
-
-def _mean_embedding(case: Case) -> torch.Tensor:
-    """What stands for an absent token, [D].
-
-    Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
-    """
-    layer = cast(torch.nn.Embedding, case.model.plain.get_input_embeddings())
-    return layer.weight.detach().mean(0)
 
 
 @torch.no_grad()

@@ -10,6 +10,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GemmaConfig,
     GemmaForCausalLM,
     GPT2Config,
@@ -122,6 +126,20 @@ def make_gemma(folder: Path) -> Path:
     tokenizer = byte_tokenizer()
     config = GemmaConfig(**_sizes(tokenizer), num_key_value_heads=1, head_dim=8, **_ends())
     return save(spread(GemmaForCausalLM(config)), tokenizer, folder)
+
+
+def make_gemma2(folder: Path) -> Path:
+    """Scaled embeddings, norms after each part, soft caps on scores and logits."""
+    tokenizer = byte_tokenizer()
+    config = Gemma2Config(**_sizes(tokenizer), num_key_value_heads=2, head_dim=8, **_ends())
+    return save(spread(Gemma2ForCausalLM(config)), tokenizer, folder)
+
+
+def make_gemma3(folder: Path) -> Path:
+    """Scaled embeddings, norms after each part and on queries and keys."""
+    tokenizer = byte_tokenizer()
+    config = Gemma3TextConfig(**_sizes(tokenizer), num_key_value_heads=2, head_dim=8, **_ends())
+    return save(spread(Gemma3ForCausalLM(config)), tokenizer, folder)
 
 
 def make_roberta(folder: Path) -> Path:

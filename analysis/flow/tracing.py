@@ -18,6 +18,7 @@ from torch import nn
 
 from analysis.attention_masks import attentions
 from analysis.decoding.cache import can_cut, empty
+from analysis.embedding_table import embedding_deviation
 from analysis.errors import ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.flow.case import Case
@@ -76,7 +77,7 @@ def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
     """One draw per entry of `hidden`: noise on the embeddings at these positions."""
     embeddings_1ND = case.model.embeddings(case.ids_1N)
     embeddings_KND = embeddings_1ND.repeat(len(hidden), 1, 1)
-    scale = case.params.noise * embedding_deviation(case)
+    scale = case.params.noise * embedding_deviation(case.model)
     random = case.random(name)
     for draw, positions in enumerate(hidden):
         noise = random.standard_normal((len(positions), embeddings_KND.shape[-1])) * scale
@@ -92,13 +93,6 @@ def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
         [(layer.keys, layer.values) for layer in layers],
         case.logprobs(_kept(out.logits, keep_T)).exp().numpy(),
     )
-
-
-def embedding_deviation(case: Case) -> float:
-    """Standard deviation of the numbers in the embeddings of the whole vocabulary."""
-    layer: Any = case.model.plain.get_input_embeddings()
-    scale = float(getattr(layer, "embed_scale", 1.0))
-    return float(layer.weight.float().std()) * scale
 
 
 def _corrupted(case: Case, subject: Places, noisy: Noisy) -> Corrupted:

@@ -5,14 +5,20 @@ import pytest
 import torch
 
 from analysis import baselines, replacement
-from analysis.model import Model
+from analysis.catalog import Catalog
+from analysis.model import Model, ModelCache, load, loaded
 from analysis.probing import Case
+from tests.tiny_models import make_gemma, make_gemma2, make_gemma3
 
 TEXT = "Anna has the ball and Tom has the book."
 
 
 @pytest.fixture
 def case(model: Model) -> Case:
+    return case_of(model)
+
+
+def case_of(model: Model) -> Case:
     ids = np.array([*model.tokenizer(TEXT).input_ids, 50, 60])
     groups = np.arange(len(ids))
     return Case(
@@ -68,6 +74,29 @@ def test_integrated_gradients_add_up_to_the_difference(case: Case) -> None:
         mean = case.model.plain.get_input_embeddings().weight.mean(0).expand_as(inputs)
         expected = float(target(case, inputs) - target(case, mean))
     assert found == pytest.approx(expected, rel=0.02)  # 64 steps of the integral
+
+
+@pytest.fixture(scope="module", params=[make_gemma, make_gemma2, make_gemma3])
+def scaled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Models whose embedding module multiplies the table by √width."""
+    root = tmp_path_factory.mktemp("scaled")
+    request.param(root / "tiny")
+    catalog, cache = Catalog(model_dirs=(root,)), ModelCache(budget=2**30)
+    list(load("tiny", catalog=catalog, cache=cache))
+    return loaded(catalog.find("tiny"), cache)
+
+
+@torch.no_grad()
+def test_a_scaled_table_is_left_for_its_scaled_mean(scaled: Model) -> None:
+    case = case_of(scaled)
+    width = scaled.info.width
+    mean = scaled.plain.get_input_embeddings().weight.mean(0) * width**0.5
+    inputs, found = embedded(case), by_name(case)["occlusion"]
+    for place in np.flatnonzero(case.allowed(0)):
+        hidden = inputs.clone()
+        hidden[0, place] = mean
+        expected = float(target(case, inputs) - target(case, hidden))
+        assert found[place] == pytest.approx(expected, abs=1e-4)
 
 
 @torch.no_grad()

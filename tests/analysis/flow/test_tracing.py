@@ -14,7 +14,7 @@ from analysis.flow import tracing
 from analysis.flow.case import Case
 from analysis.flow.events import Corrupted, Trace
 from analysis.flow.places import Places
-from analysis.flow.tracing import KINDS, corrupt, embedding_deviation, trace
+from analysis.flow.tracing import KINDS, corrupt, trace
 from analysis.model import Model, ModelCache, load, loaded
 from tests.analysis.flow.make_case import make_case
 from tests.tiny_models import byte_tokenizer, save, spread
@@ -190,4 +190,3 @@ def test_the_noise_has_the_deviation_of_the_embeddings(model: Model) -> None:
     noise = noisy - model.embeddings(case.ids_1N)
     expected = 2 * float(model.plain.get_input_embeddings().weight.std())
     assert float(noise.std()) == pytest.approx(expected, rel=0.02)
-    assert embedding_deviation(case) == pytest.approx(expected / 2)
