@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
@@ -26,6 +27,14 @@ log = logging.getLogger(__name__)
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Only of accounts that can: the local user and those of single sign-on have no password.
+
+        allauth decides this itself up to 65.21; from 65.22 it refuses such accounts for good.
+        """
+        required = super().is_reauthentication_required(app=app, **kwargs)
+        return bool(required and self.get_reauthentication_methods(context.request.user))
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings as active
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
@@ -305,6 +306,23 @@ def test_the_local_user_begins_anew(db: None) -> None:
     after = client.get("/api/me").json()
     assert (after["username"], after["local"]) == ("local", True)
     assert after["id"] != before["id"]
+
+
+@pytest.mark.parametrize("path", ["export", "delete", "mfa/app", "sso"])
+def test_an_account_without_a_password_is_not_asked_for_one(db: None, path: str) -> None:
+    """Single sign-on made it; there is nothing by which it could prove itself once more."""
+    lea = User.objects.create_user("lea")
+    client = Client(REMOTE_ADDR="192.0.2.1")
+    client.force_login(lea)
+    assert client.get(f"/account/{path}").status_code == 200
+
+
+def test_a_second_factor_is_asked_for_where_there_is_no_password(db: None) -> None:
+    lea = User.objects.create_user("lea")
+    TOTP.activate(lea, generate_totp_secret())
+    client = Client(REMOTE_ADDR="192.0.2.1")
+    client.force_login(lea)
+    assert client.get("/account/delete")["Location"].startswith("/login/again/code")
 
 
 def test_the_page_hands_over_to_members_alone(
