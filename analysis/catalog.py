@@ -109,9 +109,11 @@ def folder_entry(path: Path) -> Entry:
 
 
 def _folders(root: Path, source: Source) -> Iterator[Entry]:
-    if not root.is_dir():
+    try:
+        found = sorted(root.iterdir())
+    except OSError:  # not there, or not for this user to read
         return
-    for path in sorted(root.iterdir()):
+    for path in found:
         if path.is_dir() and FOLDER_ID.fullmatch(path.name) and any(path.glob("*.json")):
             yield Entry(path.name, source, path)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel, WordPiece
 
 from analysis.capabilities import capabilities, kind_of, reasons
 from analysis.errors import ModelUnreadable
@@ -24,6 +25,7 @@ from analysis.model_files import (
     read_json_if_there,
     read_weights,
 )
+from analysis.model_folder import check_contents, reading
 from analysis.vision_facts import vision_facts
 
 # Their first position is the padding token's id + 1, and that many fewer tokens can be read.
@@ -53,15 +55,22 @@ ASSUMED: dict[str, dict[str, int]] = {
         "hidden_size": 2304, "vocab_size": 262208, "max_position_embeddings": 131072,
     },
 }  # fmt: skip
+LARGEST_SIZE = 2**53  # JSON readers in browsers know no larger whole number
 NO_LIMIT = 10**9  # tokenizers without a limit of their own write a number far above
 MASK_TOKEN = re.compile(r"\[MASK\]|<\|?(mask|mdm_mask)\|?>")
 SIZES = ("layers", "heads", "key_value_heads", "width", "context", "vocabulary")
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Sizes, parts and capabilities of a model folder. Raises ModelUnreadable."""
-    if is_pipeline(path):
-        return _pipeline_facts(path)
+    """Sizes, parts and capabilities of a model folder. Raises ModelUnreadable, and nothing else."""
+    with reading(path.name):
+        check_contents(path)
+        facts = _pipeline_facts(path) if is_pipeline(path) else _model_facts(path)
+        _check_sizes(path.name, facts)
+    return facts
+
+
+def _model_facts(path: Path) -> dict[str, Any]:
     config = read_config(path)
     architecture = _architecture(config)
     masked = kind_of(architecture) == "masked_lm" and has_mask_token(path)
@@ -167,6 +176,17 @@ def _mask_decoder_part(path: Path) -> list[dict[str, Any]]:
     return [{"name": MASK_DECODER, "class_name": cls, **_weight_facts(read_weights(folder))}]
 
 
+def _check_sizes(name: str, facts: dict[str, Any]) -> None:
+    for size in SIZES:
+        found, least = facts[size], 0 if size == "context" else 1
+        if type(found) is not int or not least <= found <= LARGEST_SIZE:
+            raise ModelUnreadable(
+                f"config.json of {name} gives {ascii(found)[:50]} as {size.replace('_', ' ')}; it "
+                f"must be a whole number of {least} or more.",
+                remedy="Check that the folder holds the files of one checkpoint.",
+            )
+
+
 def _weight_facts(weights: Weights | None) -> dict[str, Any]:
     if weights is None:
         return {"parameters": None, "bytes": None, "dtype": None}
@@ -238,11 +258,10 @@ def _checked_vocabulary(path: Path, vocabulary: int) -> int:
     if not file.is_file():
         return vocabulary
     try:
-        size = _tokenizer_size(file, file.stat().st_mtime_ns)
-    except Exception as error:  # noqa: BLE001 (tokenizers raises bare Exception)
-        raise ModelUnreadable(
-            f"tokenizer.json of {path.name} cannot be read: {error}.", remedy="Save it again."
-        ) from None
+        with reading(f"tokenizer.json of {path.name}"):
+            size = _tokenizer_size(file, file.stat().st_mtime_ns)
+    except ModelUnreadable as error:
+        raise ModelUnreadable(error.message, remedy="Save the tokenizer again.") from None
     if size > vocabulary:
         raise ModelUnreadable(
             f"The tokenizer of {path.name} has ids up to {size - 1}, "
@@ -254,6 +273,37 @@ def _checked_vocabulary(path: Path, vocabulary: int) -> int:
 
 @lru_cache(maxsize=64)
 def _tokenizer_size(file: Path, mtime_ns: int) -> int:
-    del mtime_ns
-    vocabulary = Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True)
+    """One more than the largest id. Raises ModelUnreadable, and whatever tokenizers does."""
+    del mtime_ns  # part of the cache key: a changed file is read again
+    tokenizer = Tokenizer.from_file(str(file))
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    if not vocabulary:
+        raise _faulty(file, "has an empty vocabulary")
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    if unknown is not None and unknown not in vocabulary and _needs_unknown(tokenizer):
+        raise _faulty(file, f"has no entry for its unknown token {unknown[:50]!a}")
+    if getattr(tokenizer.model, "max_input_chars_per_word", 1) < 1:
+        raise _faulty(file, "reads no word: max_input_chars_per_word is 0")
+    _check_special_tokens(tokenizer)
     return max(vocabulary.values()) + 1
+
+
+def _check_special_tokens(tokenizer: Tokenizer) -> None:
+    """Put the special tokens around a text; those that are not in the vocabulary panic.
+
+    The text is another tokenizer's: this one's own rules could take for ever, or all memory.
+    """
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.post_process(Tokenizer(WordLevel({"a": 0}, "a")).encode("a"))
+
+
+def _needs_unknown(tokenizer: Tokenizer) -> bool:
+    """Whether the tokenizer's model fails at what it does not know."""
+    return isinstance(tokenizer.model, WordLevel | WordPiece)
+
+
+def _faulty(file: Path, what: str) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"tokenizer.json of {file.parent.name} {what}.", remedy="Save the tokenizer again."
+    )

@@ -5,16 +5,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+from analysis.model_folder import read_note
+
 LONGEST_CARD = 200_000  # characters; the longest cards of the hub have some 60,000
+LONGEST_REPORT = 2**20  # bytes
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 MEASURED = {"share": (int, float), "items": (int,), "required": (int, float), "limit": (int, float)}
 
 
 def read_card(path: Path) -> str | None:
     """README.md without its front matter; None where there is none that can be read."""
-    try:
-        text = (path / "README.md").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    text = read_note(path, "README.md", most_bytes=4 * LONGEST_CARD)
+    if text is None:
         return None
     return FRONT_MATTER.sub("", text)[:LONGEST_CARD].strip() or None
 
@@ -25,8 +27,8 @@ def read_measured(path: Path) -> list[dict[str, Any]]:
     What is not of this form is left out: the file is a note and decides no result.
     """
     try:
-        rows = json.loads((path / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        rows = json.loads(read_note(path, "report.json", most_bytes=LONGEST_REPORT) or "")
+    except (ValueError, RecursionError):
         return []
     found = rows if isinstance(rows, list) else []
     return [_row(row) for row in found if isinstance(row, dict) and _is_measured(row)]

@@ -13,6 +13,7 @@ from analysis.errors import ModelUnreadable
 PIPELINE_INDEX = "model_index.json"  # what diffusers writes beside the folders of the parts
 MASK_DECODER = "mask_decoder"
 PART_NAME = re.compile(r"\w+")
+MOST_JSON_BYTES = 200 * 2**20  # the largest tokenizer.json of the hub have some 35 MB
 VARIANT = re.compile(r"\.(fp16|fp8|bf16|non_ema|ema)\b")  # a second copy of the same weights
 
 
@@ -60,6 +61,11 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
             f"{path.name} has no {name}.", remedy="Save it with model.save_pretrained(folder)."
         )
     try:
+        if file.stat().st_size > MOST_JSON_BYTES:
+            raise ModelUnreadable(
+                f"{name} of {path.name} is larger than {MOST_JSON_BYTES} bytes.",
+                remedy="Save the model again.",
+            )
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise vanished(file, error) from None

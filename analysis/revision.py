@@ -6,6 +6,7 @@ from pathlib import Path
 
 from analysis.errors import ModelUnreadable
 from analysis.model_files import part_folders, vanished
+from analysis.model_folder import check_contents
 
 SUFFIXES = {".safetensors", ".json", ".model", ".txt", ".jinja", ".py"}
 WHOLE_HASH_BYTES = 64 * 2**20  # larger files are hashed by samples
@@ -44,6 +45,7 @@ def file_digests(path: Path) -> dict[str, str]:
 
 
 def _deciding_files(path: Path) -> list[Path]:
+    check_contents(path)
     try:
         folders = [path, *part_folders(path)]
         return [

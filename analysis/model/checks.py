@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from analysis import encoder_cuts, masked_diffusion
 from analysis.events import SelfCheck
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
-from analysis.model.reading import first_line
+from analysis.model_folder import first_line
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 MANY_TOKENS = 512  # more than the text has by any tokenizer

@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 from analysis.catalog import Entry, hub_patterns
 from analysis.errors import HubUnreachable
 from analysis.events import Event, Progress
-from analysis.model.reading import first_line
 from analysis.model_files import PIPELINE_INDEX
+from analysis.model_folder import first_line
 
 FIRST_FILES = [PIPELINE_INDEX, "README.md"]  # they say which others there are
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -19,21 +17,17 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from analysis.catalog import Entry
-from analysis.errors import ModelUnreadable
+from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
 from analysis.model.bridge import mend_remote_code
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
 from analysis.model.processor import read_processor
 from analysis.model_files import PIPELINE_INDEX, read_json
+from analysis.model_folder import first_line, is_panic
 from analysis.revision import folder_revision
 
 disable_progress_bar()  # a run tells its own progress
-# What transformers and diffusers raise for files that contradict each other.
-UNREADABLE = (
-    ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError,
-    SafetensorError, StrictDataclassError, TypeError, ValueError,
-)  # fmt: skip
 LIBRARIES = ("transformers", "diffusers")
 UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
 
@@ -43,8 +37,14 @@ def read(entry: Entry, facts: dict[str, Any], *, trusted: bool = False) -> Model
     reader = next(READERS[name] for name in READERS if name in facts["capabilities"])
     try:
         return reader(entry, facts, trusted)
-    except UNREADABLE as error:
+    except GlassbenchError:
+        raise
+    except Exception as error:
         if is_out_of_memory(error):
+            raise
+        raise _unreadable(entry, error) from error
+    except BaseException as error:
+        if not is_panic(error):
             raise
         raise _unreadable(entry, error) from error
 
@@ -162,17 +162,11 @@ def _info(entry: Entry, facts: dict[str, Any], plain: PreTrainedModel) -> ModelI
     )
 
 
-def _unreadable(entry: Entry, error: Exception) -> ModelUnreadable:
+def _unreadable(entry: Entry, error: BaseException) -> ModelUnreadable:
     remedy = "Check that the folder holds the files of one checkpoint."
     if "trust_remote_code" in str(error):
         remedy = "An administrator can list its id and revision in TRUSTED_REMOTE_CODE."
     return ModelUnreadable(f"{entry.id} cannot be loaded: {first_line(error)}", remedy=remedy)
-
-
-def first_line(error: BaseException) -> str:
-    """Kind of an error and the beginning of its message, for a sentence of ours."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
 def _refuse_missing(name: str, report: dict[str, Any]) -> None:

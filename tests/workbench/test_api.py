@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from workbench.runs.execution import run_claim
 from workbench.runs.models import Run
 
+from .conftest import make_model_folder
+
 pytestmark = pytest.mark.django_db
 
 Json = dict[str, Any]
@@ -302,3 +304,24 @@ def test_me_names_the_user(anna_client: Client) -> None:
 
 def test_no_worker_is_said_so(anna_client: Client) -> None:
     assert anna_client.get("/api/worker").json() == {"workers": []}
+
+
+def test_a_damaged_model_hides_no_other(anna_client: Client, models: Path) -> None:
+    make_model_folder(models / "damaged")
+    (models / "damaged" / "tokenizer.json").write_text(
+        json.dumps(
+            {
+                "normalizer": {"type": "Precompiled", "precompiled_charsmap": "////"},
+                "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []},
+                "added_tokens": [],
+            }
+        )
+    )
+    answer = anna_client.get("/api/models")
+    assert answer.status_code == 200
+    problems = {model["id"]: model["problem"] for model in answer.json()}
+    assert "tokenizer.json" in problems["damaged"]
+    assert problems["toy"] is None
+    shown = anna_client.get("/api/models/damaged")
+    assert (shown.status_code, shown.json()["revision"]) == (200, None)
+    assert str(models) not in shown.content.decode()

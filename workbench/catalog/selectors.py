@@ -30,7 +30,7 @@ def model_get(*, model: str) -> dict[str, Any]:
     """What the files say, with the last self-check of this revision. Raises UnknownModel."""
     path = catalog().find(model).path
     facts = catalog().describe(model)
-    revision = catalog().revision(model)
+    revision = None if facts["problem"] else catalog().revision(model)
     check = ModelCheck.objects.filter(model=model, revision=revision or "").first()
     return {
         **facts,
