@@ -71,6 +71,18 @@ class SpecialTokenInText(GlassbenchError):
     code = "special_token_in_text"
 
 
+class InputRefused(GlassbenchError):
+    """The model's own tokenizer, processor or chat template does not take this text or picture."""
+
+    code = "input_refused"
+
+
+class ModelNumbers(GlassbenchError):
+    """The model gave numbers that are not finite."""
+
+    code = "model_numbers"
+
+
 class TargetOutOfRange(GlassbenchError):
     code = "target_out_of_range"
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from analysis import method as methods
 from analysis import model as models
+from analysis import refusals
 from analysis.capabilities import refuse_foreign
 from analysis.catalog import Catalog, Entry
-from analysis.errors import InvalidParams, OutOfMemory
+from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded
 from analysis.model import Model, ModelCache
 from analysis.picture_files import PictureReader, no_pictures
@@ -82,18 +83,27 @@ def _another(catalog: Catalog, model_id: str, *, needs: tuple[str, ...]) -> Any:
 
 
 def _guarded(events: Iterator[Any]) -> Iterator[Event]:
-    """The events; running out of memory is a typed error."""
+    """The events; what libraries raise for the user's input or model is a typed error."""
     try:
         for event in events:
             if isinstance(event, Event):
                 yield event
-    except (MemoryError, RuntimeError) as error:
-        if not models.is_out_of_memory(error):
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        refusal = _refusal(error)
+        if refusal is None or refusal is error:
             raise
-        raise OutOfMemory(
+        raise refusal from error
+
+
+def _refusal(error: BaseException) -> GlassbenchError | None:
+    if models.is_out_of_memory(error):
+        return OutOfMemory(
             "The device's memory is used up.",
             remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",
-        ) from error
+        )
+    return refusals.typed(error)
 
 
 def _refuse_any(params: dict[str, Any]) -> None:

@@ -1,0 +1,92 @@
+"""What a library raises for somebody's input or model, as an error that its user can act on.
+
+Applied once, where a method's events leave the analysis: `typed` reads the kind of an error and the
+place where our code called the library.
+"""
+
+from types import TracebackType
+
+from pydantic import ValidationError
+
+from analysis.errors import (
+    GlassbenchError,
+    InputRefused,
+    ModelNumbers,
+    ModelUnreadable,
+    PromptEmpty,
+)
+from analysis.model_folder import first_line, is_panic
+
+# Modules of libraries that turn text and pictures into a model's inputs.
+READERS = ("jinja2", "tokenizers", "sentencepiece", "tiktoken", "PIL")
+TRANSFORMERS = ("tokenization_", "processing_", "image_processing_", "image_utils", "feature_")
+NOT_FINITE = ("probability tensor contains", "not finite", "infs or NaNs", "contains NaN")
+NO_IDS = "argument #1 'indices'"  # torch's words for an embedding of an empty list
+
+
+def typed(error: BaseException) -> GlassbenchError | None:
+    """The refusal that an error stands for; None: a fault of the program."""
+    if isinstance(error, GlassbenchError):
+        return error
+    if is_panic(error):
+        return ModelUnreadable(
+            "A library that reads this model's files broke off: the files contradict themselves.",
+            remedy="Check tokenizer.json of the model, or choose another model.",
+            field="model",
+        )
+    if _is_not_finite(error):
+        return ModelNumbers(
+            "The model gave numbers that are not finite (NaN or infinity).",
+            remedy="Its weights may be damaged, or overflow in their dtype: look at its "
+            "self-check, or choose another model.",
+            field="model",
+        )
+    if isinstance(error, RuntimeError) and NO_IDS in str(error):
+        return PromptEmpty(
+            "The tokenizer leaves nothing of the text.", remedy="Type another text.", field="prompt"
+        )
+    if _is_of_reader(error):
+        return InputRefused(
+            f"The model's tokenizer or processor refuses this input: {first_line(error)}",
+            remedy="Change the text or the picture as the message says, or choose another model.",
+        )
+    return None
+
+
+def _is_not_finite(error: BaseException) -> bool:
+    if isinstance(error, ValidationError):
+        return any(
+            found["type"] == "finite_number" or "not finite" in found["msg"]
+            for found in error.errors(include_url=False, include_input=False)
+        )
+    return isinstance(error, RuntimeError | ValueError) and any(
+        words in str(error) for words in NOT_FINITE
+    )
+
+
+def _is_of_reader(error: BaseException) -> bool:
+    """Whether our code called a reader of text or pictures, and the error came out of it.
+
+    The readers in Rust leave no frame of their own; some of them raise bare Exception.
+    """
+    called = _called_module(error.__traceback__)
+    if called is None:
+        return type(error) is Exception
+    top, _, rest = called.partition(".")
+    parts = rest.split(".")
+    return top in READERS or (
+        top == "transformers" and any(part.startswith(TRANSFORMERS) for part in parts)
+    )
+
+
+def _called_module(trace: TracebackType | None) -> str | None:
+    """The module that the last frame of ours called; None if it called none in Python."""
+    called: str | None = None
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] == "analysis":
+            called = None
+        elif called is None:
+            called = name
+        trace = trace.tb_next
+    return called
