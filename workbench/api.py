@@ -41,6 +41,7 @@ from workbench.runs.api import router as runs_router
 from workbench.sessions.api import router as sessions_router
 from workbench.sessions.comments_api import router as comments_router
 from workbench.sessions.sharing_api import router as sharing_router
+from workbench.storage import storage_refusal
 from workbench.uploads.api import router as uploads_router
 
 PREFIX = "/api/"
@@ -123,7 +124,18 @@ def on_large_body(request: HttpRequest, error: RequestDataTooBig) -> HttpRespons
 @api.exception_handler(OperationalError)
 def on_server_away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.error("%s: %s", type(error).__name__, error)
+    if full := storage_refusal(error):
+        return error_response(request, full)
     refusal = Unavailable("The database or Redis does not answer.", remedy="Try again in a moment.")
+    return error_response(request, refusal)
+
+
+@api.exception_handler(OSError)
+def on_disk(request: HttpRequest, error: OSError) -> HttpResponse:
+    refusal = storage_refusal(error)
+    if refusal is None:
+        raise error
+    log.error("%s: %s", type(error).__name__, error)
     return error_response(request, refusal)
 
 

@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.utils import timezone
+from pydantic_core import PydanticSerializationError
 
 from analysis.events import ArrayRef, Event, array_bytes, content_ref, inline_ref
 from analysis.pictures import PictureRef, inline_picture, picture_ref, png_bytes
@@ -59,7 +60,10 @@ def event_dump(event: Event) -> tuple[str, dict[str, int]]:
     """The event as JSON text, and the sizes of what is kept apart. Raises EventTooLarge."""
     store = EventStore()
     context = {"store": store.array, "picture_store": store.picture}
-    value: dict[str, Any] = event.model_dump(mode="json", context=context)
+    try:
+        value: dict[str, Any] = event.model_dump(mode="json", context=context)
+    except PydanticSerializationError as error:
+        raise error.__cause__ or error from None  # what saving an array or a picture raised
     payload = json.dumps(value, separators=(",", ":"), allow_nan=False)
     if len(payload) > settings.MAX_EVENT_BYTES:
         raise EventTooLarge(

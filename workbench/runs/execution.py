@@ -94,19 +94,25 @@ def run_release(*, run: UUID, attempt: int) -> bool:
     return released
 
 
-def run_recover(*, run: UUID, attempt: int) -> bool:
-    """Put back a run whose worker vanished; after some times, fail it. False: it lives."""
+def run_recover(*, run: UUID, attempt: int, error: GlassbenchError | None = None) -> bool:
+    """Put back a run that its worker could not end; after some times, fail it. False: it lives.
+
+    `error`: why it could not; None: the worker vanished.
+    """
     if flags.cancel_asked(run=run):
         return run_end(run=run, attempt=attempt, status=Status.CANCELLED)
     lost = Run.objects.values_list("lost_workers", flat=True).get(pk=run) + 1
     if lost < settings.MAX_LOST_WORKERS:
         return _requeue(run, attempt, lost_workers=lost)
-    error = WorkerLost(
-        f"The worker ended {lost} times while it worked on this run.",
+    return run_end(run=run, attempt=attempt, status=Status.FAILED, error=error or _lost(lost))
+
+
+def _lost(times: int) -> WorkerLost:
+    return WorkerLost(
+        f"The worker ended {times} times while it worked on this run.",
         remedy="The model may need more memory than there is: choose a smaller one or a shorter "
         "text. The worker's log says how it ended.",
     )
-    return run_end(run=run, attempt=attempt, status=Status.FAILED, error=error)
 
 
 def run_model_seen(

@@ -76,6 +76,11 @@ def sent_mark(*, run: UUID) -> None:
     connection().set(_sent(run), "1", ex=SENT_SECONDS)
 
 
+def sent_forget(*, run: UUID) -> None:
+    """Let the sweep send the run again."""
+    connection().delete(_sent(run))
+
+
 def sent_marked(*, run: UUID) -> bool:
     return bool(connection().exists(_sent(run)))
 

@@ -8,19 +8,23 @@ from collections.abc import Generator
 from uuid import UUID
 
 import redis
+from django.db import DatabaseError, InterfaceError, OperationalError
 
+from analysis import refusals
 from analysis.errors import GlassbenchError, OutOfMemory
 from analysis.events import Event, ModelInfo, ModelLoaded
+from analysis.model_folder import is_panic
 from workbench.catalog.selectors import catalog
 from workbench.celery import app
 from workbench.errors import AttemptLost
 from workbench.runs import flags
 from workbench.runs.artifacts import event_dump
 from workbench.runs.dispatch import TASK
-from workbench.runs.execution import run_claim, run_end, run_model_seen, run_release
+from workbench.runs.execution import run_claim, run_end, run_model_seen, run_recover, run_release
 from workbench.runs.models import Run, Status
-from workbench.runs.worker import state
+from workbench.runs.worker import drop_lease, state, unclaimed_return
 from workbench.runs.writer import EventWriter
+from workbench.storage import database_away, storage_refusal
 from workbench.uploads.selectors import upload_pixels
 
 log = logging.getLogger(__name__)
@@ -36,28 +40,54 @@ class Internal(GlassbenchError):
 def run_execute(run_id: str) -> None:
     """Work on the run if it is queued; a message delivered twice finds it is not."""
     run = UUID(run_id)
-    leased = flags.lease_take(run=run, worker=state.name)
-    claimed = run_claim(run=run, worker=state.name)
-    if claimed is None:
-        if leased:
-            flags.lease_drop(run=run)
+    try:
+        claimed = _claim(run)
+    except (DatabaseError, redis.RedisError) as error:
+        log.warning("Run %s is taken up again, it could not be claimed: %s", run, error)
+        state.unclaimed.add(run)
+        unclaimed_return(state)
         return
-    with state.working(run=run, attempt=claimed.attempt):
-        attempt_work(claimed)
+    if claimed is not None:
+        with state.working(run=run, attempt=claimed.attempt):
+            attempt_work(claimed)
+
+
+def _claim(run: UUID) -> Run | None:
+    """Raises DatabaseError, redis.RedisError; the lease is dropped unless the run is claimed."""
+    leased = flags.lease_take(run=run, worker=state.name)
+    claimed = None
+    try:
+        claimed = run_claim(run=run, worker=state.name)
+    finally:
+        if claimed is None and leased:
+            drop_lease(run)
+    return claimed
 
 
 def attempt_work(run: Run) -> None:
-    """Run one attempt to its end and record how it ended."""
+    """Run one attempt to its end and record how it ended.
+
+    Where the database does not answer even then, the sweep finds a running run without a lease.
+    """
     try:
         status, error = _outcome(run)
+        if status == Status.QUEUED:
+            _put_back(run, error)
+        else:
+            run_end(run=run.id, attempt=run.attempt, status=status, error=error)
+            _forget_cancel(run.id)
     except AttemptLost as lost:
         log.warning("Stopped: %s", lost)
-        return
-    if status == Status.QUEUED:
+    except (DatabaseError, redis.RedisError) as away:
+        log.warning("Run %s is left to the sweep: %s", run.id, away)
+
+
+def _put_back(run: Run, error: GlassbenchError | None) -> None:
+    """`error`: what to tell if this happens too often; None: this worker has to go."""
+    if error is None:
         run_release(run=run.id, attempt=run.attempt)
     else:
-        run_end(run=run.id, attempt=run.attempt, status=status, error=error)
-        _forget_cancel(run.id)
+        run_recover(run=run.id, attempt=run.attempt, error=error)
 
 
 def analysis_events(run: Run) -> Generator[Event]:
@@ -80,8 +110,16 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
         raise
     except GlassbenchError as error:
         return Status.FAILED, error
+    except (OperationalError, InterfaceError) as error:
+        log.warning("Run %s is put back: %s", run.id, error)
+        return Status.QUEUED, storage_refusal(error) or database_away()
     except Exception as error:  # noqa: BLE001 (the task's edge: the worker lives on)
-        return Status.FAILED, _out_of_memory(error) or _internal(run)
+        found = storage_refusal(error) or _out_of_memory(error) or refusals.typed(error)
+        return Status.FAILED, found or _internal(run)
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        return Status.FAILED, refusals.typed(error)
 
 
 def _stream(run: Run) -> Status:

@@ -49,6 +49,7 @@ class WorkerState:
         self.device: str | None = None
         self.stopping = threading.Event()
         self.work: Work | None = None
+        self.unclaimed: set[UUID] = set()  # runs whose message came to nothing
 
     @contextlib.contextmanager
     def working(self, *, run: UUID, attempt: int) -> Iterator[None]:
@@ -95,6 +96,7 @@ class Watchdog(threading.Thread):
             if work := self.state.work:
                 flags.lease_refresh(run=work.run, worker=self.state.name)
                 self.check_cancel(work)
+            unclaimed_return(self.state)
             if sweep and not self.state.stopping.is_set():
                 self.sweep.look()
         except (redis.RedisError, DatabaseError) as error:
@@ -131,6 +133,17 @@ def drop_lease(run: UUID) -> None:
         flags.lease_drop(run=run)
     except redis.RedisError as error:
         log.warning("Redis is away, the lease of run %s expires by itself: %s", run, error)
+
+
+def unclaimed_return(state: WorkerState) -> None:
+    """Let the sweep send again what could not be claimed; without Redis, at the next tick."""
+    for run in tuple(state.unclaimed):
+        try:
+            flags.sent_forget(run=run)
+        except redis.RedisError as error:
+            log.warning("Redis is away, run %s waits: %s", run, error)
+            return
+        state.unclaimed.discard(run)
 
 
 def leave(state: WorkerState, *, code: int) -> None:
