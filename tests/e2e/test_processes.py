@@ -69,7 +69,7 @@ def test_they_come_up_come_back_and_go(honcho: tuple[Stack, psutil.Process]) -> 
     wait_until("another worker", lambda: [p for p in workers(running) if p.pid != killed.pid])
 
     family = running.children(recursive=True)
-    assert {"redis-server"} <= {process.name() for process in family}
+    assert {"valkey-server"} <= {process.name() for process in family}
     running.send_signal(signal.SIGINT)
     _, alive = psutil.wait_procs([running, *family], timeout=30)
     assert alive == []

