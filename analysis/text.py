@@ -18,7 +18,19 @@ from analysis.errors import (
 
 WORD = regex.compile(r"\w+(?:['’]\w+)*|\S")
 LONGEST_STRETCH = 16  # tokens; a character takes four at most, unless bytes are no text
-SENTENCE_END = regex.compile(r"[.!?…。！？]+[\"'”’)\]]*\s+|\n+")
+# Signs by Unicode's own tables, so that every script is told apart by its own marks.
+# A sentence ends at marks with a blank after them, or at wide marks, which no blank follows.
+_CLOSERS = r"[\p{Quotation_Mark}\p{Pe}\p{Pf}]*"
+_WIDE = r"[\p{Sentence_Break=STerm}&&[\p{ea=W}\p{ea=F}\p{ea=H}]]"
+SENTENCE_END = regex.compile(
+    rf"(?V1)[\p{{Sentence_Terminal}}…]*{_WIDE}[\p{{Sentence_Terminal}}…]*{_CLOSERS}\s*"
+    rf"|[\p{{Sentence_Terminal}}…]+{_CLOSERS}\s+|\n+"
+)
+# A text that ends a clause: at a mark or a closing bracket, quotes and blanks behind it set aside.
+CLAUSE_END = regex.compile(
+    r"(?V1)[\p{Terminal_Punctuation}…\n\u2028\u2029[\p{Pe}--\p{Quotation_Mark}]]"
+    r"[\s\p{Quotation_Mark}\p{Pf}*_`]*$"
+)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,23 @@
 """Where a trial ends, and where a text does: decided on decoded text, or on ids as published."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
-import regex
 from transformers import PreTrainedTokenizerBase
 
 from analysis import text as texts
 from analysis.model import Model
 
-CLAUSE_ENDS = ".,\n?!:;)]}"
-# A clause may be closed by quotes, brackets or blanks within the same token.
-ENDS_CLAUSE = regex.compile(r"[.,\n?!:;)\]}][\s\"'”’»*_`]*$")
+PUBLISHED = (".", ",", "\n", "?", "!", ":", ";", ")", "]", "}")
 
 
 @dataclass
 class ClauseStop:
     """Tokens that end a clause.
 
-    `text`: the token's own text ends with one of CLAUSE_ENDS, quotes and blanks behind it set
-    aside. `ids`: the token is one of these signs alone, as in the published code.
+    `text`: the token's own text ends a clause by `text.CLAUSE_END`, in any script. `ids`, as in the
+    published code: the token is the first of those that one of the PUBLISHED signs is encoded to.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -28,11 +26,18 @@ class ClauseStop:
 
     def __call__(self, token: int) -> bool:
         if token not in self.known:
-            said = str(self.tokenizer.decode([token]))
-            alone = len(said) == 1 and said in CLAUSE_ENDS
-            found = alone if self.rule == "ids" else ENDS_CLAUSE.search(said) is not None
-            self.known[token] = found
+            self.known[token] = self._ends(token)
         return self.known[token]
+
+    def _ends(self, token: int) -> bool:
+        if self.rule == "ids":
+            return token in self._published
+        return texts.CLAUSE_END.search(str(self.tokenizer.decode([token]))) is not None
+
+    @cached_property
+    def _published(self) -> frozenset[int]:
+        found = (self.tokenizer.encode(sign, add_special_tokens=False) for sign in PUBLISHED)
+        return frozenset(ids[0] for ids in found if ids)
 
 
 @dataclass(frozen=True)

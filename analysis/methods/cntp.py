@@ -36,7 +36,7 @@ from analysis.decoding.events import (
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.stepwise import Caution, Stepwise, one_trial
-from analysis.decoding.stops import CLAUSE_ENDS, ClauseStop, TextStop, eos_ids, stop_strings
+from analysis.decoding.stops import PUBLISHED, ClauseStop, TextStop, eos_ids, stop_strings
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.decoding.trials import Rules
 from analysis.decoding.warp import Warp
@@ -46,7 +46,7 @@ from analysis.events import Event
 from analysis.method import Example
 from analysis.model import Model
 
-VERSION = "1"
+VERSION = "2"
 NEEDS = ("causal_lm",)
 EVENTS = (PromptTokens, TraceStart, TokenStep, TrialTokens, Fork, OutputTokens, TraceEnd)
 MOST_TRIALS = 64
@@ -113,8 +113,9 @@ class Params(PromptParams):
     )
     stop_rule: Literal["text", "ids"] = Field(
         default="text",
-        description="A trial ends where its decoded text ends a clause (text), or at a single "
-        "punctuation token (ids, as published; it overlooks tokens such as .\\n).",
+        description="A trial ends where its decoded text ends a clause (text), or at the first "
+        "token of a punctuation sign (ids, as published: it overlooks tokens such as .\\n, and "
+        "where signs are encoded with a blank before them it ends at that blank).",
         json_schema_extra={"group": "Trials"},
     )
     single: Literal["draw", "likeliest"] = Field(
@@ -349,12 +350,13 @@ def _stop_rule(params: Params, decoder: str) -> str:
         whole += f", or with one of {', '.join(map(repr, stop_strings(params.stop_strings)))}"
     if decoder != "cntp":
         return f"{whole}."
-    how = "whose text ends a clause" if params.stop_rule == "text" else "that is punctuation alone"
-    signs = CLAUSE_ENDS.replace("\n", "↵")
-    return (
-        f"{whole}. A trial ends there too, after {params.trial_cap} tokens, or at a token {how} "
-        f"({signs})."
+    signs = "".join(PUBLISHED).replace("\n", "↵")
+    how = (
+        f"whose text ends a clause ({signs} and the like of other scripts)"
+        if params.stop_rule == "text"
+        else f"that the tokenizer begins one of these signs with ({signs})"
     )
+    return f"{whole}. A trial ends there too, after {params.trial_cap} tokens, or at a token {how}."
 
 
 def _worker(

@@ -548,7 +548,7 @@ export interface Params {
    */
   scoring?: "warped" | "raw";
   /**
-   * A trial ends where its decoded text ends a clause (text), or at a single punctuation token (ids, as published; it overlooks tokens such as .\n).
+   * A trial ends where its decoded text ends a clause (text), or at the first token of a punctuation sign (ids, as published: it overlooks tokens such as .\n, and where signs are encoded with a blank before them it ends at that blank).
    */
   stop_rule?: "text" | "ids";
   /**

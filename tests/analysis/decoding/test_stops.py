@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 import pytest
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from analysis.catalog import Catalog
 from analysis.decoding.stops import ClauseStop, TextStop, eos_ids, stop_strings
 from analysis.model import Model
 
@@ -17,6 +18,9 @@ class Spelled(PreTrainedTokenizerBase):
 
     def decode(self, token_ids: Any, **_: Any) -> str:
         return "".join(self.texts[token] for token in token_ids)
+
+    def encode(self, text: Any, **_: Any) -> list[int]:
+        return [at for at, said in enumerate(self.texts) if said == text]
 
 
 CLAUSES = [
@@ -36,6 +40,40 @@ def test_a_clause_ends(said: str, by_text: bool, by_ids: bool) -> None:  # noqa:
         stop = ClauseStop(Spelled(said), rule)
         assert stop(0) is expected
         assert stop(0) is expected  # from memory
+
+
+@pytest.mark.parametrize("said", [
+    "。", "，", "？", "！", "；", "：", "、", "…", "।", "॥", "؟", "،", "؛", "۔", "።", "։",
+    "）", "】", "｡", "好。", "。」", "！”", "है।", "؟ ", "...", "!\u2028",
+])  # fmt: skip
+def test_a_clause_ends_in_every_script(said: str) -> None:
+    assert ClauseStop(Spelled(said), "text")(0)
+
+
+@pytest.mark.parametrize(
+    "said", ["「", "『好", "（", "好", "है", "ー", "·a", "」", "«", "３．５", "’s", "–"]
+)
+def test_a_clause_goes_on_in_every_script(said: str) -> None:
+    assert not ClauseStop(Spelled(said), "text")(0)
+
+
+@pytest.mark.parametrize("model", ["tiny-llama", "tiny-gpt2", "demo-lm"])
+def test_ids_are_those_of_the_published_code(catalog: Catalog, model: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(catalog.find(model).path)
+    stop = ClauseStop(tokenizer, "ids")
+    published = {tokenizer.encode(p, add_special_tokens=False)[0] for p in ".,\n?!:;)]}"}
+    assert {token for token in range(len(tokenizer)) if stop(token)} == published
+
+
+def test_signs_that_begin_with_a_blank_stop_at_the_blank() -> None:
+    """As SentencePiece encodes them: published trials end there and at nothing else."""
+
+    class Prefixed(Spelled):
+        def encode(self, text: Any, **_: Any) -> list[int]:
+            return [0, 1] if text else []
+
+    stop = ClauseStop(Prefixed("▁", "."), "ids")
+    assert [stop(0), stop(1)] == [True, False]
 
 
 def test_a_stop_string_may_be_spread_over_tokens() -> None:

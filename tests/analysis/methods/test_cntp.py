@@ -183,7 +183,8 @@ class Sequential:
         if ids[-1] == self.eos:
             return "eos"
         if (self.stop_rule == "text" and (closed[-1:] in ends if closed else "\n" in said)) or (
-            self.stop_rule == "ids" and len(said) == 1 and said in ends
+            self.stop_rule == "ids"
+            and ids[-1] in [self.tokenizer.encode(s, add_special_tokens=False)[0] for s in ends]
         ):
             return "stop"
         if len(ids) == room:
