@@ -27,6 +27,12 @@ class InvalidParams(GlassbenchError):
     code = "invalid_params"
 
 
+class ChatTemplateRefused(InvalidParams):
+    """A checkpoint's chat template fails, takes too much, or leaves out what was typed."""
+
+    code = "chat_template"
+
+
 class InvalidText(GlassbenchError):
     """A text holds what no tokenizer or database can take: lone surrogates, NUL."""
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import regex
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from analysis import chat_template
 from analysis.errors import (
-    InvalidParams,
     InvalidText,
     PromptEmpty,
     PromptTooLong,
@@ -173,31 +171,21 @@ def _numbers(texts: list[str], starts: list[int]) -> list[int]:
 
 
 def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
-    if not tokenizer.chat_template:
-        raise InvalidParams(
-            "This model's tokenizer has no chat template.",
-            remedy="Set chat to false.",
-            field="chat",
-        )
-    ids = _templated(tokenizer, text)
-    one, other = _templated(tokenizer, "a"), _templated(tokenizer, "0")
+    texts = chat_template.render(
+        tokenizer,
+        [text, "a", "0"],
+        chat_template.as_text,
+        chat_template.as_parts,
+        remedy="Set chat to false.",
+    )
+    ids, one, other = (_encode_rendered(tokenizer, rendered) for rendered in texts)
     inside = range(_common(one, other), len(ids) - _common(one[::-1], other[::-1]))
     return Prompt(ids, [at not in inside for at in range(len(ids))])
 
 
-def _templated(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    message = [{"role": "user", "content": text}]
-    try:
-        ids: Any = tokenizer.apply_chat_template(
-            message, add_generation_prompt=True, return_dict=False
-        )
-    except TemplateError as error:
-        raise InvalidParams(
-            f"The chat template of this model's tokenizer fails: {error}.",
-            remedy="Set chat to false.",
-            field="chat",
-        ) from error
-    return list(ids)
+def _encode_rendered(tokenizer: PreTrainedTokenizerBase, rendered: str) -> list[int]:
+    ids: list[int] = tokenizer(rendered, add_special_tokens=False).input_ids
+    return ids
 
 
 def _common(one: Sequence[object], other: Sequence[object]) -> int:
