@@ -1,6 +1,7 @@
 """Methods on language models as generators of typed events. No Django, no I/O of its own."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,16 +17,24 @@ def run(
     params: dict[str, Any],
     catalog: "Catalog | None" = None,
     pictures: "PictureReader | None" = None,
+    today: "date | None" = None,
 ) -> Iterator["Event"]:
     """Run a method on a model and yield its events; close the generator to stop.
 
     `model` is an id of the catalog, or the entry of a folder; "inspect" as `method` only
     loads the model and checks its hooks; `pictures` reads those that params name by their hash,
-    see `analysis.picture_files`. Raises a GlassbenchError with code and remedy.
+    see `analysis.picture_files`; `today` is what chat templates take for the date, so that a run
+    can be repeated (default: the day on which it runs). Raises a GlassbenchError with code and
+    remedy.
     """
     from analysis.picture_files import no_pictures
     from analysis.session import run as run_in_session
 
     return run_in_session(
-        method, model=model, params=params, catalog=catalog, pictures=pictures or no_pictures
+        method,
+        model=model,
+        params=params,
+        catalog=catalog,
+        pictures=pictures or no_pictures,
+        today=today,
     )

@@ -121,6 +121,22 @@ class SelfCheck(BaseModel):
     compared: str = Field(default="", description="What was compared, as a sentence.")
 
 
+class Brings(BaseModel):
+    """What a checkpoint brings beside its weights that changes a run, or `generate` would obey."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    template_date: str | None = Field(
+        default=None, description="The day that the chat template took for today."
+    )
+    generation: dict[str, Any] = Field(
+        default={}, description="What generation_config.json asks of generate, by field."
+    )
+    pad_word: str | None = Field(
+        default=None, description="The padding token, where it is an ordinary word."
+    )
+
+
 class ModelInfo(BaseModel):
     """What a loaded model is; sizes are those of the part that reads text."""
 
@@ -141,6 +157,7 @@ class ModelInfo(BaseModel):
     capabilities: list[str]
     weights: str = Field(description="raw: as in the checkpoint, nothing folded or centred.")
     self_check: SelfCheck | None = None
+    brings: Brings | None = None
 
 
 class ModelLoaded(Event):

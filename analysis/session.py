@@ -1,12 +1,13 @@
 """One process's models, and running methods on them."""
 
 from collections.abc import Iterator
+from datetime import date
 from functools import cache, partial
 from typing import Any
 
+from analysis import chat_template, refusals
 from analysis import method as methods
 from analysis import model as models
-from analysis import refusals
 from analysis.capabilities import refuse_foreign
 from analysis.catalog import Catalog, Entry
 from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
@@ -24,14 +25,15 @@ def run(
     params: dict[str, Any],
     catalog: Catalog | None = None,
     pictures: PictureReader = no_pictures,
+    today: date | None = None,
 ) -> Iterator[Event]:
     """See `analysis.run`. Wrong params are refused before anything is loaded."""
     if method == INSPECT:
         _refuse_any(params)
-        return _guarded(_load(model, catalog or Catalog(), ()))
+        return _guarded(_load(model, catalog or Catalog(), ()), today)
     found = methods.get(method)
     checked = found.check(params)
-    return _guarded(_run(found, model, checked, catalog or Catalog(), pictures))
+    return _guarded(_run(found, model, checked, catalog or Catalog(), pictures), today)
 
 
 @cache
@@ -82,8 +84,9 @@ def _another(catalog: Catalog, model_id: str, *, needs: tuple[str, ...]) -> Any:
             yield event
 
 
-def _guarded(events: Iterator[Any]) -> Iterator[Event]:
+def _guarded(events: Iterator[Any], today: date | None) -> Iterator[Event]:
     """The events; what libraries raise for the user's input or model is a typed error."""
+    chat_template.today.set(today or date.today())
     try:
         for event in events:
             if isinstance(event, Event):

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
-from analysis.events import ModelInfo
+from analysis import chat_template
+from analysis.checkpoint import brought
+from analysis.events import Brings, ModelInfo
 from analysis.model.bridge import boot_bridge
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
 from analysis.picture_files import PictureReader, no_pictures
@@ -34,6 +36,11 @@ class Model:
     # Loads a second model by id: a generator of events that ends with the Model.
     another: Callable[..., Iterator[Any]] = field(default=lambda *_, **__: iter(()))
     pictures: PictureReader = field(default=no_pictures)  # that params name
+
+    def brings(self) -> Brings | None:
+        """What the checkpoint brings beside its weights, today."""
+        owner = getattr(self, "processor", self.tokenizer)
+        return brought(self.plain, owner, str(chat_template.day()))
 
     @property
     def device(self) -> torch.device:
@@ -151,12 +158,18 @@ class ImagePipeline(Model):
 
 
 def picture_prompt(processor: Any, text: str) -> str:
-    """`text` after a picture, in the words that the model knows."""
+    """`text` after a picture, in the words that the model knows. Raises ChatTemplateRefused."""
     if getattr(processor, "chat_template", None):
-        content = [{"type": "image"}, {"type": "text", "text": text}]
-        turns = [{"role": "user", "content": content}]
-        prompt: str = processor.apply_chat_template(turns, add_generation_prompt=True)
-        return prompt
+        return _templated(processor, text)
     # Gemma 3 replaces the token that begins a picture, the others that of the picture itself.
     token = getattr(processor, "boi_token", None) or getattr(processor, "image_token", "")
     return f"{token} {text}"
+
+
+def _templated(processor: Any, text: str) -> str:
+    if not isinstance(processor, ProcessorMixin):  # with a way of its own
+        turns = [{"role": "user", "content": chat_template.after_picture(text)}]
+        return str(processor.apply_chat_template(turns, add_generation_prompt=True))
+    remedy = "Choose another model, or correct the template in its folder."
+    [prompt] = chat_template.render(processor, [text], chat_template.after_picture, remedy=remedy)
+    return prompt

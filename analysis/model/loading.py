@@ -50,7 +50,7 @@ def load_entry(
         yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
         model.info = model.info.model_copy(update={"self_check": self_check(model)})
         cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
-    yield ModelLoaded(info=model.info)
+    yield ModelLoaded(info=model.info.model_copy(update={"brings": model.brings()}))
 
 
 def loaded(entry: Entry, cache: ModelCache) -> Model:

@@ -86,9 +86,9 @@ function dropReferenceNotes(text) {
 
 /** What every method's events have in common, for the parts of the page that know no method. */
 function compileCommon() {
-  const { Progress, ModelLoaded, ModelInfo, SelfCheck } = methods[0].event_schema.$defs;
+  const { Progress, ModelLoaded, ModelInfo, SelfCheck, Brings } = methods[0].event_schema.$defs;
   const anyOf = [{ $ref: "#/$defs/Progress" }, { $ref: "#/$defs/ModelLoaded" }];
-  const CommonEvent = { anyOf, $defs: { Progress, ModelLoaded, ModelInfo, SelfCheck } };
+  const CommonEvent = { anyOf, $defs: { Progress, ModelLoaded, ModelInfo, SelfCheck, Brings } };
   const arrays = {};
   for (const { event_schema } of methods) hoist(event_schema, arrays); // not all have arrays
   return compileAll({ CommonEvent: requireAll(CommonEvent) }, requireAll(arrays));

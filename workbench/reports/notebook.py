@@ -8,7 +8,7 @@ from typing import Any
 from analysis.environment import GLASSBENCH
 from workbench.reports.document import Panel, Report, RunRecord
 from workbench.reports.markdown import heading, outcome
-from workbench.reports.provenance import provenance
+from workbench.reports.provenance import provenance, template_date
 from workbench.reports.text import markdown_safe, quoted
 
 Cell = dict[str, Any]
@@ -46,16 +46,18 @@ def call(run: RunRecord, name: str) -> str:
     params = "".join(f"        {key!r}: {value!r},\n" for key, value in run.params.items())
     given = f"{{\n{params}    }}" if params else "{}"
     pictures = "    pictures=pictures.__getitem__,\n" if run.uploads else ""
+    day = template_date(run)
+    today = f"    today=date({day.year}, {day.month}, {day.day}),\n" if day else ""
     return (
         f"{name} = list(analysis.run(\n"
-        f"    {run.method!r},\n    model={run.model!r},\n    params={given},\n{pictures}))\n"
+        f"    {run.method!r},\n    model={run.model!r},\n    params={given},\n{pictures}{today}))\n"
         f"show({name})\n"
     )
 
 
 def _cells(report: Report) -> Iterator[Cell]:
     yield _markdown("title", f"# {quoted(report.title)}\n\n{_how()}")
-    yield _code("start", START + _pictures(report))
+    yield _code("start", START + _dates(report) + _pictures(report))
     for number, panel in enumerate(report.panels, 1):
         yield from _panel(number, panel)
 
@@ -76,6 +78,10 @@ def _panel(number: int, panel: Panel) -> Iterator[Cell]:
     parts.append(f"*{quoted(provenance(panel.run))}*")
     yield _markdown(f"about-{number}", "\n\n".join(part for part in parts if part))
     yield _code(f"run-{number}", call(panel.run, f"events_{number}"))
+
+
+def _dates(report: Report) -> str:
+    return "from datetime import date\n" if any(map(template_date, report.runs)) else ""
 
 
 def _pictures(report: Report) -> str:

@@ -1,5 +1,6 @@
 """The line under each figure and table: what it was made with, as the page says it."""
 
+from datetime import date
 from typing import Any
 
 from workbench.reports.document import RunRecord
@@ -15,11 +16,20 @@ def provenance(run: RunRecord) -> str:
         info.get("dtype"),
         f"{run.method} v{run.method_version}",
         *_params(run),
+        *_brought(_brings(run)),
         f"seed {_shown(run.params.get('seed', run.defaults.get('seed')))}",
         run.finished_at and run.finished_at[:16].replace("T", " "),
         _self_check(info.get("self_check")),
     ]
     return " · ".join(part for part in parts if part)
+
+
+def template_date(run: RunRecord) -> date | None:
+    """The day that the model's chat template took for today; None: it asks for none."""
+    try:
+        return date.fromisoformat(_brings(run).get("template_date") or "")
+    except (TypeError, ValueError):
+        return None
 
 
 def changed_params(run: RunRecord) -> dict[str, Any]:
@@ -49,12 +59,36 @@ def _params(run: RunRecord) -> list[str]:
     ]
 
 
+def _brings(run: RunRecord) -> dict[str, Any]:
+    found = (run.info or {}).get("brings")
+    return found if isinstance(found, dict) else {}
+
+
+def _brought(brings: dict[str, Any]) -> list[str]:
+    """What the checkpoint brings that changes a run, or that `generate` would obey."""
+    asked = [f"{name} {_shown(value)}" for name, value in _asks(brings).items()]
+    pad = brings.get("pad_word")
+    parts = [
+        brings.get("template_date") and f"chat template of {brings['template_date']}",
+        asked and f"generation_config asks {', '.join(asked)}",
+        pad and f"padding token is the word {pad}",
+    ]
+    return [part for part in parts if part]
+
+
+def _asks(brings: dict[str, Any]) -> dict[str, Any]:
+    found = brings.get("generation")
+    return found if isinstance(found, dict) else {}
+
+
 def _shown(value: Any) -> str:
     match value:
         case None:
             return "–"
         case bool():
             return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
         case list():
             return f"({len(value)})"
         case dict():

@@ -25,6 +25,7 @@ from workbench.reports.bundle import FIGURES, bundle_files
 from workbench.reports.comparison import Comparison, Files, results
 from workbench.reports.document import RunRecord
 from workbench.reports.errors import MethodDiffers
+from workbench.reports.provenance import template_date
 from workbench.reports.reading import Bundle
 
 Step = Callable[[], object]
@@ -117,7 +118,12 @@ def _computed(
         return read_picture(run.uploads[sha256])
 
     events: Iterator[Event] = analysis.run(
-        run.method, model=run.model, params=run.params, catalog=catalog, pictures=picture
+        run.method,
+        model=run.model,
+        params=run.params,
+        catalog=catalog,
+        pictures=picture,
+        today=template_date(run),
     )
     for event in events:
         value = event.model_dump(

@@ -4,6 +4,25 @@ export type MethodEvent =
   Progress | ModelLoaded | PromptTokens | TraceStart | TokenStep | TrialTokens | Fork | OutputTokens | TraceEnd;
 
 /**
+ * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ */
+export interface Brings {
+  /**
+   * The day that the chat template took for today.
+   */
+  template_date: string | null;
+  /**
+   * What generation_config.json asks of generate, by field.
+   */
+  generation: {
+    [k: string]: unknown;
+  };
+  /**
+   * The padding token, where it is an ordinary word.
+   */
+  pad_word: string | null;
+}
+/**
  * A token that could have come next.
  */
 export interface Candidate {
@@ -252,6 +271,7 @@ export interface ModelInfo {
    */
   weights: string;
   self_check: SelfCheck | null;
+  brings: Brings | null;
 }
 /**
  * The routes that methods take against plain transformers on a fixed input, at load.

@@ -68,6 +68,25 @@ export interface ArrayRef {
   data: string | null;
 }
 /**
+ * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ */
+export interface Brings {
+  /**
+   * The day that the chat template took for today.
+   */
+  template_date: string | null;
+  /**
+   * What generation_config.json asks of generate, by field.
+   */
+  generation: {
+    [k: string]: unknown;
+  };
+  /**
+   * The padding token, where it is an ordinary word.
+   */
+  pad_word: string | null;
+}
+/**
  * What random cuts of the same size do to the target's log-probability, nats.
  */
 export interface Control {
@@ -501,6 +520,7 @@ export interface ModelInfo {
    */
   weights: string;
   self_check: SelfCheck | null;
+  brings: Brings | null;
 }
 /**
  * The routes that methods take against plain transformers on a fixed input, at load.

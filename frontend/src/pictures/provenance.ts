@@ -13,6 +13,7 @@ export function provenance(facts: RunFacts): string {
     facts.info?.dtype,
     `${facts.method} v${facts.version}`,
     ...paramParts(facts),
+    ...broughtParts(facts),
     `seed ${String(facts.params.seed ?? facts.defaults.seed ?? "–")}`,
     facts.finishedAt?.slice(0, 16).replace("T", " "),
     checkPart(facts),
@@ -29,10 +30,24 @@ function paramParts(facts: RunFacts): string[] {
   return Object.entries(changedParams(facts))
     .filter(([name]) => name !== "seed")
     .filter(([, value]) => typeof value !== "string" || value.length <= LONGEST)
-    .map(([name, value]) => `${name} ${Array.isArray(value) ? counted(value) : String(value)}`);
+    .map(([name, value]) => `${name} ${shown(value)}`);
 }
 
-const counted = (values: unknown[]) => `(${values.length})`;
+const shown = (value: unknown) =>
+  Array.isArray(value) ? `(${value.length})` : isObject(value) ? counted(value) : String(value);
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+const counted = (value: object) => `{${Object.keys(value).length}}`;
+
+/** What the checkpoint brings that changes a run, or that `generate` would obey. */
+function broughtParts({ info }: RunFacts): string[] {
+  const { template_date: day, generation = {}, pad_word: pad } = info?.brings ?? {};
+  const asked = Object.entries(generation).map(([name, value]) => `${name} ${shown(value)}`);
+  return [
+    day ? `chat template of ${day}` : "",
+    asked.length ? `generation_config asks ${asked.join(", ")}` : "",
+    pad ? `padding token is the word ${pad}` : "",
+  ];
+}
 
 function checkPart({ info }: RunFacts): string {
   const check = info?.self_check;

@@ -1,0 +1,82 @@
+"""What a checkpoint brings is told with the run, and a run of another day can be repeated."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from transformers import GenerationConfig
+
+import analysis
+from analysis.catalog import folder_entry
+from analysis.checkpoint import generation_asks
+from analysis.events import Brings, ModelLoaded
+
+Write = Callable[..., Path]
+TEMPLATE = "Today: {{ strftime_now('%d %b %Y') }}\n{{ messages[0].content }}"
+QUICK = {"prompt": "Anna has", "max_new_tokens": 1, "probes": 32, "chat": True}
+
+
+def edit(file: Path, **values: Any) -> None:
+    found = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps({**found, **values}))
+
+
+def events(folder: Path, day: date | None = None) -> list[Any]:
+    quiet = {"faithfulness": False, "baselines": False, "stop_early": False}
+    entry = folder_entry(folder)
+    return list(analysis.run("reagent", model=entry, params={**QUICK, **quiet}, today=day))
+
+
+def brought(found: list[Any]) -> Brings | None:
+    return next(event.info.brings for event in found if isinstance(event, ModelLoaded))
+
+
+def prompt(found: list[Any]) -> str:
+    tokens = next(event.tokens for event in found if event.kind == "tokens")
+    return "".join(token.text for token in tokens)
+
+
+def test_a_model_that_brings_nothing_says_nothing(copy: Write) -> None:
+    found = list(analysis.run("inspect", model=folder_entry(copy()), params={}))
+    assert brought(found) is None
+
+
+def test_the_day_that_a_template_took_is_recorded_and_can_be_given_again(copy: Write) -> None:
+    folder = copy()
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    then = events(folder, date(2024, 7, 26))
+    told = brought(then)
+    assert told is not None
+    assert told.template_date == "2024-07-26"
+    assert "26 Jul 2024" in prompt(then)
+    today = brought(events(folder))
+    assert today is not None
+    assert today.template_date == str(date.today())
+    again = events(folder, date.fromisoformat(told.template_date))
+    assert [event.model_dump_json() for event in again if event.kind != "progress"] == [
+        event.model_dump_json() for event in then if event.kind != "progress"
+    ]
+
+
+def test_what_generation_config_asks_is_told(copy: Write) -> None:
+    folder = copy()
+    edit(folder / "generation_config.json", repetition_penalty=1.05, top_p=0.8, do_sample=True)
+    found = brought(list(analysis.run("inspect", model=folder_entry(folder), params={})))
+    assert found is not None
+    assert found.generation == {"repetition_penalty": 1.05, "top_p": 0.8, "do_sample": True}
+
+
+def test_a_padding_token_that_is_a_word_is_told(copy: Write) -> None:
+    folder = copy()
+    edit(folder / "tokenizer_config.json", pad_token="!")
+    found = brought(list(analysis.run("inspect", model=folder_entry(folder), params={})))
+    assert found is None or found.pad_word in (None, "!")
+
+
+def test_ids_of_special_tokens_ask_nothing() -> None:
+    config = GenerationConfig(eos_token_id=[1, 2], pad_token_id=0, max_length=50)
+    assert generation_asks(config) == {}
+    assert generation_asks(None) == {}
+    assert generation_asks(GenerationConfig(suppress_tokens=[3])) == {"suppress_tokens": [3]}
