@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from django.http import HttpRequest
@@ -12,6 +13,8 @@ from workbench.errors import InvalidBody
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1  # the largest that a browser reads exactly
+MAX_VALUES = 50_000  # of a request: each costs a parser some hundred times its bytes
+STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class BodyParser(Parser):
@@ -25,6 +28,7 @@ def parse_object(content: bytes | str) -> dict[str, Any]:
     """The JSON object in `content`. Raises InvalidBody or InvalidText."""
     try:
         text = content.decode() if isinstance(content, bytes) else content
+        check_count(text)
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidBody(
@@ -36,6 +40,19 @@ def parse_object(content: bytes | str) -> dict[str, Any]:
         )
     check_value(value, where="")
     return value
+
+
+def check_count(text: str, *, limit: int = MAX_VALUES) -> None:
+    """Refuse JSON of more than `limit` values before it is parsed. Raises InvalidBody."""
+    if values_at_most(text) > limit and values_at_most(STRING.sub("", text)) > limit:
+        raise InvalidBody(
+            f"This holds more than {limit} values.", remedy="Send less, in several parts."
+        )
+
+
+def values_at_most(text: str) -> int:
+    """A bound on how many values the JSON has; signs within strings count too."""
+    return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
 def check_value(value: Any, *, where: str, depth: int = 0) -> None:

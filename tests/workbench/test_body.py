@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import GlassbenchError, InvalidText
-from workbench.body import check_value, parse_object
+from workbench.body import MAX_VALUES, check_count, check_value, parse_object
 from workbench.errors import InvalidBody
 
 
@@ -27,6 +27,8 @@ from workbench.errors import InvalidBody
         b'{"seed": 9007199254740992}',
         b'{"a":' * 40 + b"1" + b"}" * 40,
         b"[" * 100_000,
+        b'{"a":[' + b"[]," * 1_300_000 + b"0]}",
+        b"{" + b",".join(b'"%d":{}' % number for number in range(60_000)) + b"}",
     ],
 )
 def test_what_is_no_plain_json_object_is_refused(content: bytes) -> None:
@@ -76,3 +78,13 @@ def test_what_passes_can_be_sent_back(value: dict[str, Any]) -> None:
 def test_no_bytes_raise_anything_but_a_typed_error(content: bytes) -> None:
     with contextlib.suppress(GlassbenchError):
         assert isinstance(parse_object(content), dict)
+
+
+@given(st.text(alphabet=',[{"\\x', max_size=200).map(lambda text: json.dumps({"text": text})))
+def test_signs_within_a_text_are_no_values(content: str) -> None:
+    check_count(content, limit=2)
+
+
+def test_as_many_values_as_are_allowed_are_taken() -> None:
+    content = json.dumps({"a": [0] * (MAX_VALUES - 3)})
+    assert len(parse_object(content)["a"]) == MAX_VALUES - 3

@@ -17,6 +17,7 @@ from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.errors import TooLarge
 from workbench.messages import ErrorOut, SessionOut
+from workbench.reports.confined import bundle_read_confined
 from workbench.reports.export import KINDS, Format, report_build
 from workbench.reports.imports import bundle_import
 from workbench.reports.limits import report_place
@@ -79,7 +80,7 @@ def import_bundle(request: HttpRequest) -> Status[SessionOut]:
             remedy="Export fewer panels, or set MAX_IMPORT_BYTES.",
         )
     with report_place():
-        session = bundle_import(owner=who.account, content=content)
+        session = bundle_import(owner=who.account, content=content, read=bundle_read_confined)
     return Status(201, session_snapshot(visitor=who, session=session))
 
 

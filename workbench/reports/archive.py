@@ -61,6 +61,15 @@ def archive_read(content: bytes) -> dict[str, bytes]:
         raise _unreadable(ascii(str(error))[1:100]) from None
 
 
+def archive_size(content: bytes) -> int:
+    """Bytes of all files as the directory says, not yet checked. Raises BundleUnreadable."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except BROKEN as error:
+        raise _unreadable(ascii(str(error))[1:100]) from None
+
+
 def _packing(content: bytes) -> int:
     packed = zlib.compress(content, LEVEL, wbits=-15)
     small = len(content) > len(packed) and len(content) <= MAX_RATIO * len(packed)

@@ -5,6 +5,7 @@ same bundle again. Names of people stay names: nobody here is taken for somebody
 """
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,13 +38,15 @@ from workbench.sessions.store import document_create
 from workbench.uploads.services import upload_restore
 
 
-def bundle_import(*, owner: User, content: bytes) -> sessions.Session:
-    """The new session of a bundle.
+def bundle_import(
+    *, owner: User, content: bytes, read: Callable[[bytes], Bundle] = bundle_read
+) -> sessions.Session:
+    """The new session of a bundle, which `read` reads.
 
     Raises BundleUnreadable, BundleRefused, InvalidBody, InvalidText, InvalidParams, UpdateRefused,
     TooManyUploads, TooManySessions.
     """
-    bundle = bundle_read(content)
+    bundle = read(content)
     refuse_altered(bundle)
     runs = _runs(bundle.report)
     for run in runs.values():

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from analysis.events import ArrayRef
 from analysis.pictures import PictureRef
-from workbench.body import MAX_DEPTH, check_value
+from workbench.body import MAX_DEPTH, check_count, check_value
 from workbench.reports.archive import MAX_BYTES, archive_read
 from workbench.reports.arrays import arrays_read
 from workbench.reports.bundle import ARRAYS, COMMENTS, EVENTS, MANIFEST
@@ -40,6 +40,8 @@ from workbench.reports.manifest import Manifest, PanelPart, RunPart
 from workbench.reports.pictures import check_png
 
 MAX_EVENTS = 100_000
+MAX_JSON_BYTES = 8 * 2**20  # of the manifest and of the comments, which are parsed whole
+MAX_JSON_VALUES = 200_000
 MAX_DIMENSIONS = 8
 MAX_INTEGER = 2**63
 SHA = "[0-9a-f]{64}"
@@ -85,7 +87,7 @@ def refuse_altered(bundle: Bundle) -> None:
 def _manifest(files: Mapping[str, bytes]) -> Manifest:
     if MANIFEST not in files:
         raise _refuse("it has no manifest.json")
-    check_value(read_json(files[MANIFEST], MANIFEST), where="")
+    check_value(_read_file(files[MANIFEST], MANIFEST), where="")
     try:
         return Manifest.model_validate_json(files[MANIFEST])
     except ValidationError as error:
@@ -213,13 +215,21 @@ class _Reader:
         if COMMENTS not in self.files:
             return ()
         content = self.files[COMMENTS]
-        check_value(read_json(content, COMMENTS), where=COMMENTS)
+        check_value(_read_file(content, COMMENTS), where=COMMENTS)
         return threads_read(content, panels=panels)
 
     def _file(self, name: str) -> bytes:
         if name not in self.files:
             raise _refuse(f"{name} is missing")
         return self.files[name]
+
+
+def _read_file(content: bytes, name: str) -> Any:
+    """JSON of a file that is parsed whole. Raises BundleRefused, InvalidBody."""
+    if len(content) > MAX_JSON_BYTES:
+        raise _refuse(f"{name} has {len(content)} bytes; the limit is {MAX_JSON_BYTES}")
+    check_count(_text(content, name), limit=MAX_JSON_VALUES)
+    return read_json(content, name)
 
 
 def read_json(content: bytes | str, name: str) -> Any:

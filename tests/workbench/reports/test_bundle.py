@@ -13,6 +13,7 @@ import pytest
 
 from analysis.pictures import png_bytes
 from tests.workbench.reports.conftest import look
+from workbench.catalog.methods import method_get
 from workbench.reports.archive import archive_read, archive_write
 from workbench.reports.bundle import bundle_build
 from workbench.reports.document import Comment, Panel, Report, Thread
@@ -228,7 +229,7 @@ def test_an_array_or_picture_that_was_changed_is_found_though_hashes_agree(
 def test_events_of_a_known_method_must_be_as_its_schema_says(report: Report) -> None:
     run = report.panels[0].run
     assert run is not None
-    known = replace(run, method_version="1")
+    known = replace(run, method_version=method_get("reagent").version)
     with pytest.raises(BundleRefused, match="'look', which reagent does not yield"):
         bundle_read(bundle_build(Report("t", (Panel(PANEL.format(1), "", known),))))
 
