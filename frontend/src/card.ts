@@ -22,10 +22,17 @@ const notes = new Marked(OPTIONS, { renderer: { html: ({ text }) => escaped(text
 /** A reader of Markdown may take seconds beyond it. */
 const LONGEST_NOTE = 20_000;
 /** Quotes and lists so deep in each other that reading them takes minutes, or the whole stack. */
-const DEEP = /^(?:[ \t]*(?:>|[-*+](?=[ \t]))){20}/m;
+const DEEP = /^(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))){20}/m;
+/** Emphasis is looked for in a paragraph as a whole, in the square of its length. */
+const LONGEST_PARAGRAPH = 10_000;
+const TABLE = /^\|[^\n]*(?:\n\|[^\n]*)*$/;
 
-/** Safe nodes for a card: text, tables and links alone; no pictures, styles, forms or scripts. */
-export function renderCard(markdown: string): DocumentFragment {
+/**
+ * Safe nodes for a card: text, tables and links alone; no pictures, styles, forms or scripts.
+ * null: too deep, or in too long a piece, to be read.
+ */
+export function renderCard(markdown: string): DocumentFragment | null {
+  if (DEEP.test(markdown) || markdown.split(/\n[ \t]*\n/).some(isTooLong)) return null;
   return cleaned(cards.parse(markdown) as string);
 }
 
@@ -33,6 +40,10 @@ export function renderCard(markdown: string): DocumentFragment {
 export function renderNote(markdown: string): DocumentFragment | null {
   if (markdown.length > LONGEST_NOTE || DEEP.test(markdown)) return null;
   return cleaned(notes.parse(markdown) as string);
+}
+
+function isTooLong(paragraph: string): boolean {
+  return paragraph.length > LONGEST_PARAGRAPH && !TABLE.test(paragraph.trim());
 }
 
 function cleaned(html: string): DocumentFragment {

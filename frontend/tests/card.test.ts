@@ -3,7 +3,7 @@ import { renderCard } from "../src/card";
 
 function html(markdown: string): string {
   const box = document.createElement("div");
-  box.append(renderCard(markdown));
+  box.append(renderCard(markdown) ?? "plain");
   return box.innerHTML;
 }
 
@@ -40,5 +40,21 @@ describe("renderCard", () => {
 
   it("shows the mark-up of a code sample as text", () => {
     expect(html("`<b>x</b>`")).toContain("<code>&lt;b&gt;x&lt;/b&gt;</code>");
+  });
+
+  it.each([
+    [">".repeat(4000), "quotes"],
+    ["> ".repeat(200) + "a", "quotes with spaces"],
+    ["- ".repeat(200) + "a", "lists"],
+    ["1. ".repeat(200) + "a", "numbered lists"],
+    ["> - 1) ".repeat(60) + "a", "all three"],
+    ["_a".repeat(90_000), "emphasis that never closes"],
+  ])("leaves as plain text what would stop the page: %#", (markdown) => {
+    expect(renderCard(`# Name\n\n${markdown}\n`)).toBeNull();
+  });
+
+  it("reads long cards of usual paragraphs, and long tables", () => {
+    expect(html("Some *text*.\n\n".repeat(10_000))).toContain("<em>text</em>");
+    expect(html("|a|b|\n|-|-|\n" + "|1|2|\n".repeat(3000))).toContain("<td>2</td>");
   });
 });
