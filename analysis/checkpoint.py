@@ -7,6 +7,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from analysis import chat_template
 from analysis.events import Brings
+from analysis.text import acts
 
 # What decides which tokens `generate` chooses; ids of special tokens and lengths do not.
 DECIDING = (
@@ -46,7 +47,8 @@ def _pad_word(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The padding token, where it is an ordinary entry of the vocabulary."""
     pad = tokenizer.pad_token_id
     added = tokenizer.added_tokens_decoder.get(pad) if isinstance(pad, int) else None
-    ordinary = pad is not None and (added is None or not added.special)
+    marked = added is not None and added.special and acts(str(tokenizer.pad_token))
+    ordinary = pad is not None and not marked
     return str(tokenizer.pad_token) if ordinary else None
 
 

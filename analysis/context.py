@@ -6,7 +6,7 @@ prompt in one way everywhere.
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,9 @@ TEXT_MODEL: dict[str, Any] = {
     "capability": "causal_lm"
 }  # marks fields that no other model has a use for
 OUTPUT_TOKENS = 128  # likewise: the output and its alternatives are one event
+TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
+# What the form and the command line ask for as a text or as ids (#12, #34).
+OR_IDS = {"widget": "text_or_ids"}
 
 
 class TextParams(BaseParams):
@@ -32,12 +35,15 @@ class TextParams(BaseParams):
         description="Text that the model reads.",
         json_schema_extra={"widget": "text", "group": "Text"},
     )
-    continuation: str = Field(
+    continuation: (
+        Annotated[str, Field(max_length=10_000)]
+        | Annotated[list[TokenId], Field(max_length=OUTPUT_TOKENS)]
+    ) = Field(
         default="",
-        max_length=10_000,
-        description=f"Output to explain, at most {OUTPUT_TOKENS} tokens. Empty: the model writes "
-        "it.",
-        json_schema_extra={"widget": "text", "group": "Output", **TEXT_MODEL},
+        description=f"Output to explain, at most {OUTPUT_TOKENS} tokens; it follows the prompt "
+        "directly, so begin it with a space where a new word begins. A list holds token ids. "
+        "Empty: the model writes it.",
+        json_schema_extra={**OR_IDS, "many": True, "group": "Output", **TEXT_MODEL},
     )
     max_new_tokens: int = Field(
         default=8,
@@ -116,7 +122,7 @@ class Alternative(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: int
-    text: str
+    text: str = Field(description="With the space that belongs to it; #555 where it is no text.")
     logprob: float = Field(description="Natural log of its probability.")
 
 
@@ -168,7 +174,7 @@ def read(model: Model, params: TextParams) -> Generator[Event, None, Context]:
         tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
     )
     if params.continuation:
-        output = text.encode_plain(tokenizer, params.continuation, field="continuation")
+        output = given_ids(model, params.continuation, before=prompt.ids, field="continuation")
         _refuse_long(output)
         text.check_length(len(prompt.ids), output=len(output), context=model.info.context)
     else:
@@ -219,7 +225,7 @@ def describe(model: Model, context: Context, closed: list[bool]) -> Iterator[Tok
     pieces = model.tokenizer.convert_ids_to_tokens(context.ids)
     parts = (context.ids, context.texts, pieces, context.words, context.sentences, closed)
     tokens = [
-        Token(id=i, text=t, piece=str(p), word=w, sentence=s, protected=c)
+        Token(id=i, text=t, piece=str(p or f"#{i}"), word=w, sentence=s, protected=c)
         for i, t, p, w, s, c in zip(*parts, strict=True)
     ]
     for start in range(0, len(tokens), TOKENS_PER_EVENT):
@@ -231,17 +237,45 @@ def describe(model: Model, context: Context, closed: list[bool]) -> Iterator[Tok
         )
 
 
-def single_token(model: Model, given: str, *, field: str) -> int:
-    """Id of a text that must be one token. Raises InvalidParams naming its tokens."""
-    ids = text.encode_plain(model.tokenizer, given, field=field)
-    if len(ids) != 1:
-        pieces = [model.tokenizer.decode([token]) for token in ids]
+def given_ids(model: Model, given: str | list[int], *, before: list[int], field: str) -> list[int]:
+    """Ids of a text that continues `before`, or the ids given. Raises InvalidParams."""
+    if isinstance(given, str):
+        return text.encode_continued(model.tokenizer, given, before=before, field=field)
+    for token in given:
+        check_id(model, token, field=field)
+    return given
+
+
+def check_id(model: Model, token: int, *, field: str) -> None:
+    """Raise InvalidParams for an id that the model does not have."""
+    if token >= model.info.vocabulary:
         raise InvalidParams(
-            f"{field} {given!r} is {len(ids)} tokens of this model: {pieces}.",
-            remedy="Give one token; a leading space is part of it.",
+            f"{field} names token {token}; this model's tokens are 0 to "
+            f"{model.info.vocabulary - 1}.",
+            remedy="Choose one of them.",
             field=field,
         )
-    return ids[0]
+
+
+def single_token(model: Model, given: str | int, *, before: list[int], field: str) -> int:
+    """Id of a text behind `before` that must be one token, or the id given.
+
+    Raises InvalidParams naming its tokens.
+    """
+    if isinstance(given, int):
+        check_id(model, given, field=field)
+        return given
+    text.check_text(given, field)
+    found = text.codec(model.tokenizer).single(before, given)
+    if found is not None:
+        return found
+    ids = text.encode_continued(model.tokenizer, given, before=before, field=field)
+    names = [f"{text.token_name(model.tokenizer, token)!r} (#{token})" for token in ids]
+    raise InvalidParams(
+        f"{field} {given!r} is {len(ids)} tokens of this model: {', '.join(names)}.",
+        remedy="Give one token, with the space that belongs to it, or its id.",
+        field=field,
+    )
 
 
 def target_span(context: Context, start: int, length: int) -> range:
@@ -291,4 +325,4 @@ def output_event(
 
 
 def _alternative(model: Model, token: int, logprob: float) -> Alternative:
-    return Alternative(id=token, text=model.tokenizer.decode([token]), logprob=logprob)
+    return Alternative(id=token, text=text.token_name(model.tokenizer, token), logprob=logprob)

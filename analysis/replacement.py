@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import Model
-from analysis.text import special_tokens
+from analysis.text import codec, special_tokens
 
 Candidates = tuple[np.ndarray, np.ndarray, int]
 STRETCH = 64  # positions predicted at once
@@ -133,11 +133,10 @@ def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tenso
     """For each id of the masked model the id of the explained model with that text, or −1."""
     if masked.get_vocab() == model.tokenizer.get_vocab():
         return torch.arange(model.info.vocabulary)
-    texts = masked.batch_decode([[token] for token in range(len(masked))])
-    spaced = [piece.startswith(("Ġ", "▁", " ")) for piece in _pieces(masked)]
-    texts = [" " + t.strip() if s else t for t, s in zip(texts, spaced, strict=True)]
-    encoded = model.tokenizer(texts, add_special_tokens=False, split_special_tokens=True).input_ids
-    mapping = torch.tensor([ids[0] if len(ids) == 1 else -1 for ids in encoded])
+    explained, other = codec(model.tokenizer), codec(masked)
+    known = {explained.text(token): token for token in reversed(range(len(model.tokenizer)))}
+    known[None] = -1
+    mapping = torch.tensor([known.get(other.text(token), -1) for token in range(len(masked))])
     if bool((mapping < 0).all()):
         raise ModelIncompatible(
             "The masked model shares no token with the explained model.",
@@ -145,10 +144,6 @@ def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tenso
             field="replacer_model",
         )
     return mapping
-
-
-def _pieces(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    return [piece or "" for piece in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
 
 
 @torch.inference_mode()

@@ -1,12 +1,15 @@
 """Text to token ids and back: what is typed, what is shown, and how tokens group."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary, proxy
 
 import regex
 from transformers import PreTrainedTokenizerBase
 
 from analysis import chat_template
+from analysis.codec import Codec
 from analysis.errors import (
     InvalidText,
     PromptEmpty,
@@ -29,6 +32,11 @@ CLAUSE_END = regex.compile(
     r"(?V1)[\p{Terminal_Punctuation}…\n\u2028\u2029[\p{Pe}--\p{Quotation_Mark}]]"
     r"[\s\p{Quotation_Mark}\p{Pf}*_`]*$"
 )
+# Names that act when they are typed; a role given to an ordinary word or sign leaves it a word.
+ACTING_NAME = regex.compile(r"[<>\[\]{}|｜_]")
+DISPLAY_TAIL = 8  # tokens before a text that bear on how its first is shown
+
+_codecs: WeakKeyDictionary[PreTrainedTokenizerBase, Codec] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -49,28 +57,83 @@ def encode_prompt(
     """
     if not text.strip():
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
-    check_text(text, "prompt")
+    refuse_lost(tokenizer, text, field="prompt")
     # A chat template is tokenized whole: special tokens in it act, they cannot be read as text.
     if special == "refuse" or (chat and special == "text"):
         refuse_special(tokenizer, text, chat=chat)
     if chat:
         return _encode_chat(tokenizer, text)
-    ids = tokenizer(text, split_special_tokens=special == "text").input_ids
+    # Where they are refused there are none; but a word with a role must not be cut out of others.
+    ids = tokenizer(text, split_special_tokens=special != "token").input_ids
     if tokenizer("a").input_ids[-1] == tokenizer.eos_token_id:
         ids = ids[:-1]  # some tokenizers close the text, which a continuation must not see
-    if not ids:
-        raise PromptEmpty(
-            "The tokenizer leaves nothing of the prompt.", remedy="Type some text.", field="prompt"
-        )
     specials = set(special_tokens(tokenizer).values())
     return Prompt(ids, [token in specials for token in ids])
 
 
-def encode_plain(tokenizer: PreTrainedTokenizerBase, text: str, *, field: str) -> list[int]:
-    """Ids of a text that stands inside another: no BOS, special tokens as plain text."""
+def codec(tokenizer: PreTrainedTokenizerBase) -> Codec:
+    """The tokenizer as `analysis.codec` takes it."""
+    if tokenizer not in _codecs:  # what is kept must not keep the tokenizer alive
+        _codecs[tokenizer] = _codec(proxy(tokenizer))
+    return _codecs[tokenizer]
+
+
+def _codec(tokenizer: Any) -> Codec:
+    size = len(tokenizer)
+    return Codec(
+        encode=_encoder(tokenizer),
+        decode=lambda ids: str(tokenizer.decode(ids, skip_special_tokens=False)),
+        piece=lambda token: tokenizer.convert_ids_to_tokens(token) if token < size else None,
+        special=frozenset(special_tokens(tokenizer).values()),
+    )
+
+
+def _encoder(
+    tokenizer: PreTrainedTokenizerBase, *, acting: bool = False
+) -> Callable[[str], list[int]]:
+    def encode(text: str) -> list[int]:
+        ids: list[int] = tokenizer(
+            text, add_special_tokens=False, split_special_tokens=not acting
+        ).input_ids
+        return ids
+
+    return encode
+
+
+def encode_continued(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    *,
+    before: Sequence[int] = (),
+    acting: bool = False,
+    field: str,
+) -> list[int]:
+    """Ids of a text that continues `before`, or any text: no BOS.
+
+    Special tokens in it are plain text unless they are `acting`. Codec.continued says where it is
+    cut from what stands before it. Raises InvalidText.
+    """
     check_text(text, field)
-    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
-    return ids
+    plain = codec(tokenizer)
+    chosen = replace(plain, encode=_encoder(tokenizer, acting=True)) if acting else plain
+    return chosen.continued(before, text)
+
+
+def token_name(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    """What one token adds to a text, its space included; `#555` where that is no text."""
+    return codec(tokenizer).name(token)
+
+
+def refuse_lost(tokenizer: PreTrainedTokenizerBase, text: str, *, field: str) -> None:
+    """Raise PromptEmpty for a text of which the tokenizer leaves nothing, or InvalidText."""
+    check_text(text, field)
+    plain = codec(tokenizer)
+    if not plain.decode(plain.encode(text)).strip():
+        raise PromptEmpty(
+            f"The tokenizer leaves nothing of the {field} {text[:50]!a}.",
+            remedy="Type some text.",
+            field=field,
+        )
 
 
 def check_text(text: str, field: str) -> None:
@@ -85,10 +148,19 @@ def check_text(text: str, field: str) -> None:
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
-    """Ids of the special tokens by name: those with a role, and those that only act."""
+    """Ids of the special tokens by name: those with a role, and those that only act.
+
+    A token that has a role but is spelled as a word or a sign (a pad token "the") is text.
+    """
     roles = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     added = tokenizer.added_tokens_decoder.items()
-    return {**dict(roles), **{str(token): id_ for id_, token in added if token.special}}
+    named = {**dict(roles), **{str(token): id_ for id_, token in added if token.special}}
+    return {name: id_ for name, id_ in named.items() if acts(name)}
+
+
+def acts(name: str) -> bool:
+    """Whether a special token's name is spelled as a mark, not as a word or a sign of a text."""
+    return ACTING_NAME.search(name) is not None
 
 
 def refuse_special(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool = False) -> None:
@@ -115,6 +187,21 @@ def check_length(length: int, *, output: int, context: int) -> None:
             remedy=f"{shorter} for a shorter output.",
             field="prompt",
         )
+
+
+def display_continued(
+    tokenizer: PreTrainedTokenizerBase, ids: list[int], *, before: Sequence[int] = ()
+) -> list[str]:
+    """`display_texts` of ids that continue a text, so that the first keeps its space."""
+    head = list(before[-DISPLAY_TAIL:]) or codec(tokenizer).anchor
+    return display_texts(tokenizer, [*head, *ids])[len(head) :]
+
+
+def joined_continued(
+    tokenizer: PreTrainedTokenizerBase, ids: list[int], *, before: Sequence[int] = ()
+) -> str:
+    """The text that ids add to the one that they continue."""
+    return "".join(display_continued(tokenizer, ids, before=before))
 
 
 def display_texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str]:

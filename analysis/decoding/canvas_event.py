@@ -5,6 +5,7 @@ from transformers import PreTrainedTokenizerBase
 from analysis.decoding.canvas import RowStep
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import CanvasCandidate, CanvasStep
+from analysis.text import token_name
 
 
 def canvas_event(
@@ -18,7 +19,7 @@ def canvas_event(
     seen, choice = step.looked, step.choice
 
     def said(token: int) -> str:
-        return str(tokenizer.decode([token]))
+        return token_name(tokenizer, token)
 
     alternatives = [
         [

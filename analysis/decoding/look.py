@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from analysis.decoding.events import Candidate
 from analysis.decoding.warp import Warp
+from analysis.text import token_name
 from kernels.vocab_stats import VocabStats, vocab_stats
 
 CANDIDATES = 8
@@ -46,7 +47,7 @@ class Look:
         """A token of the first row."""
         return Candidate(
             id=token,
-            text=str(tokenizer.decode([token])),
+            text=token_name(tokenizer, token),
             logprob_raw=float(self.raw_RV[0, token]),
             probability=float(self.warped_RV[0, token].exp()),
         )

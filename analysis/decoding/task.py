@@ -118,7 +118,7 @@ def end_events(
 ) -> Iterator[OutputTokens | TraceEnd]:
     """The output as it stands, then what it took."""
     cost = meter.cost(kept=len(output))
-    shown = texts.display_texts(task.model.tokenizer, output) if output else []
+    shown = texts.display_continued(task.model.tokenizer, output, before=task.prompt)
     for start in range(0, len(output), TOKENS_PER_EVENT):
         part = slice(start, start + TOKENS_PER_EVENT)
         yield OutputTokens(

@@ -59,7 +59,7 @@ from analysis.segments.layout import Layout
 from analysis.segments.params import SegmentParams as Params
 from analysis.segments.reading import Reading, read
 
-VERSION = "1"
+VERSION = "2"
 NEEDS = ("causal_lm",)
 EVENTS = (
     Segments, SegmentTokens, LayoutEvent, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
@@ -242,9 +242,12 @@ def _token_events(model: Model, reading: Reading) -> Iterator[SegmentTokens]:
 
 
 def _stretches(
-    model: Model, part: Role, segment: int | None, ids: list[int]
+    model: Model, part: Role, segment: int | None, ids: list[int], before: Sequence[int] = ()
 ) -> Iterator[SegmentTokens]:
-    shown = texts.display_texts(model.tokenizer, ids)
+    if part == "prefix":
+        shown = texts.display_texts(model.tokenizer, ids)
+    else:
+        shown = texts.display_continued(model.tokenizer, ids, before=before)
     tokens = [SegmentToken(id=i, text=t) for i, t in zip(ids, shown, strict=True)]
     for start in range(0, len(tokens), TOKENS_PER_EVENT):
         stretch = tokens[start : start + TOKENS_PER_EVENT]
@@ -284,9 +287,10 @@ def _layout_event(reading: Reading, layout: Layout) -> LayoutEvent:
 def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
     """The answer given, or what the chosen mode writes."""
     ids = reading.answer or (yield from _written(model, reading, layout))
-    yield from _stretches(model, "answer", None, ids)
+    question = reading.parts.question
+    yield from _stretches(model, "answer", None, ids, question)
     yield Answer(
-        text=model.tokenizer.decode(ids),
+        text=texts.joined_continued(model.tokenizer, ids, before=question),
         tokens=len(ids),
         written_by=None if reading.answer else layout.mode,
     )
@@ -329,14 +333,22 @@ def _arrangement(
     written: list[int],
 ) -> Arrangement:
     each_T = logprobs_TV[range(len(answer)), answer]
-    text, told = (str(model.tokenizer.decode(ids)) for ids in (written, reading.answer))
+    question = reading.parts.question
+    text, told = (
+        texts.joined_continued(model.tokenizer, ids, before=question)
+        for ids in (written, reading.answer)
+    )
     top = logprobs_TV[0].topk(min(ALTERNATIVES, logprobs_TV.shape[1]))
     return Arrangement(
         mode=mode,
         logprob=float(each_T.sum()),
         token_logprobs=each_T.tolist(),
         alternatives=[
-            Alternative(id=int(token), text=model.tokenizer.decode([token]), logprob=float(value))
+            Alternative(
+                id=int(token),
+                text=texts.token_name(model.tokenizer, int(token)),
+                logprob=float(value),
+            )
             for token, value in zip(top.indices, top.values, strict=True)
         ],
         text=text,

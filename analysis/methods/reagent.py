@@ -17,7 +17,7 @@ output token), G groups (words or sentences), V vocabulary.
 """
 
 from collections.abc import Generator, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -55,12 +55,12 @@ class Params(TextParams):
         description="Number of output tokens explained as one; their log-probabilities are added.",
         json_schema_extra={"group": "Target"},
     )
-    contrast: str = Field(
+    contrast: Annotated[str, Field(max_length=200)] | contexts.TokenId = Field(
         default="",
-        max_length=200,
-        description="Contrast token: explain why the first target token was preferred to this one. "
-        "Empty: no contrast.",
-        json_schema_extra={"group": "Target"},
+        description="Contrast token: explain why the first target token was preferred to this "
+        "one. A text is read as it would follow the tokens before the target, its leading space "
+        "included; a number is a token's id. Empty: no contrast.",
+        json_schema_extra={**contexts.OR_IDS, "group": "Target"},
     )
     estimator: Literal["centred", "paper"] = Field(
         default="centred",
@@ -349,13 +349,13 @@ def run(model: Model, params: Params) -> Iterator[Event]:
 
 
 def _refuse_contradictions(params: Params) -> None:
-    if params.estimator == "paper" and params.contrast:
+    if params.estimator == "paper" and params.contrast != "":
         raise InvalidParams(
             "The paper's form has no contrast: its D is a difference of probabilities.",
             remedy="Set estimator to centred, or leave contrast empty.",
             field="contrast",
         )
-    if params.contrast and params.target_length > 1:
+    if params.contrast != "" and params.target_length > 1:
         raise InvalidParams(
             f"A contrast is to one token; target_length is {params.target_length}.",
             remedy="Set target_length to 1, or leave contrast empty.",
@@ -369,8 +369,9 @@ def _case(model: Model, params: Params, context: Context) -> Generator[Event, No
     closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
     yield from contexts.describe(model, context, closed)
     foil = None
-    if params.contrast:
-        foil = contexts.single_token(model, params.contrast, field="contrast")
+    if params.contrast != "":
+        before = context.ids[: context.prompt_length + span.start]
+        foil = contexts.single_token(model, params.contrast, before=before, field="contrast")
     generated = not params.continuation
     yield contexts.output_event(model, context, generated=generated, span=span, foil=foil)
     replacer = yield from _replacer(model, params, context.ids)
@@ -482,6 +483,6 @@ def _as_event(case: Case, params: Params, maps: probing.Maps, budget: int) -> Sc
 def _measure(params: Params) -> tuple[Any, str]:
     if params.estimator == "paper":
         return "importance", "share"
-    if params.contrast:
+    if params.contrast != "":
         return "log_ratio", "nats"
     return params.measure, "probability" if params.measure == "probability" else "nats"

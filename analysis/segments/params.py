@@ -2,10 +2,11 @@
 
 import json
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from analysis.context import OR_IDS, TokenId
 from analysis.method import BaseParams
 from analysis.segments.events import Mode, Record
 
@@ -67,12 +68,15 @@ class SegmentParams(BaseParams):
         description="Text after the segments, which reads all of them.",
         json_schema_extra={"widget": "text", "group": "Question"},
     )
-    answer: str = Field(
+    answer: (
+        Annotated[str, Field(max_length=2000)]
+        | Annotated[list[TokenId], Field(max_length=ANSWER_TOKENS)]
+    ) = Field(
         default="",
-        max_length=2000,
-        description="Answer whose probability is compared; a space before it is part of it. "
-        "Empty: what the chosen mode writes.",
-        json_schema_extra={"group": "Question"},
+        description="Answer whose probability is compared. It follows the question directly: "
+        "begin it with a space where a new word begins. A list holds token ids. Empty: what the "
+        "chosen mode writes.",
+        json_schema_extra={**OR_IDS, "many": True, "group": "Question"},
     )
     max_new_tokens: int = Field(
         default=8,
@@ -91,7 +95,8 @@ class SegmentParams(BaseParams):
     separator: str = Field(
         default=" ",
         max_length=20,
-        description="Put before each segment and before the question.",
+        description="Text before each segment and before the question, part of their tokens. "
+        "A space makes each begin with a new word, as in a plain text.",
         json_schema_extra={"group": "Question"},
     )
     mode: Mode = Field(

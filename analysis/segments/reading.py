@@ -7,6 +7,7 @@ from typing import get_args
 from transformers import PreTrainedTokenizerBase
 
 from analysis import text as texts
+from analysis.context import given_ids
 from analysis.errors import InvalidParams, PromptEmpty, PromptTooLong
 from analysis.model import Model
 from analysis.segments import edges as drawing
@@ -65,7 +66,7 @@ def read(model: Model, params: SegmentParams) -> Reading:
         segments=[_segment(model.tokenizer, params, n) for n in range(len(params.segments))],
         question=_question(model.tokenizer, params),
     )
-    answer = texts.encode_plain(model.tokenizer, params.answer, field="answer")
+    answer = given_ids(model, params.answer, before=parts.question, field="answer")
     if len(answer) > ANSWER_TOKENS:
         raise InvalidParams(
             f"The answer has {len(answer)} tokens; the limit is {ANSWER_TOKENS}.",
@@ -106,7 +107,8 @@ def _prefix(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[i
 
 
 def _segment(tokenizer: PreTrainedTokenizerBase, params: SegmentParams, number: int) -> list[int]:
-    return texts.encode_plain(
+    """The same wherever it stands: behind no other segment, but not as a text's beginning."""
+    return texts.encode_continued(
         tokenizer, params.separator + params.segments[number].text, field="segments"
     )
 
@@ -114,15 +116,15 @@ def _segment(tokenizer: PreTrainedTokenizerBase, params: SegmentParams, number: 
 def _question(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[int]:
     if not params.question.strip():
         raise PromptEmpty("The question is empty.", remedy="Type some text.", field="question")
-    texts.check_text(params.question, "question")
+    texts.refuse_lost(tokenizer, params.question, field="question")
     if params.special_tokens == "refuse":
         texts.refuse_special(tokenizer, params.question)
-    ids: list[int] = tokenizer(
+    return texts.encode_continued(
+        tokenizer,
         params.separator + params.question,
-        add_special_tokens=False,
-        split_special_tokens=params.special_tokens == "text",
-    ).input_ids
-    return ids
+        acting=params.special_tokens == "token",
+        field="question",
+    )
 
 
 def _edges(params: SegmentParams) -> list[Edge]:

@@ -16,6 +16,7 @@ from analysis.errors import (
 )
 from analysis.events import Event, Progress
 from analysis.model import Model
+from analysis.text import token_name
 
 LIMIT = 64 * 1024  # bytes of an event
 
@@ -152,7 +153,7 @@ def test_the_output_carries_the_models_own_probabilities(model: Model) -> None:
         assert [other.id for other in step.alternatives] == ids
         assert [other.logprob for other in step.alternatives] == logprobs
         assert [other.text for other in step.alternatives] == [
-            model.tokenizer.decode([token]) for token in ids
+            token_name(model.tokenizer, token) for token in ids
         ]
     assert (event.target_start, event.target_length, event.generated) == (1, 1, False)
     assert event.contrast is not None
@@ -177,17 +178,33 @@ def test_the_longest_output_that_the_model_writes_fits_an_event(model: Model) ->
 
 def test_one_token_is_one_id(model: Model) -> None:
     token = model.tokenizer(" ball", add_special_tokens=False).input_ids
-    assert contexts.single_token(model, " ball", field="contrast") == token[0]
+    assert contexts.single_token(model, " ball", before=[], field="contrast") == token[0]
 
 
 def test_a_text_of_several_tokens_is_refused_with_its_tokens(model: Model) -> None:
     with pytest.raises(InvalidParams) as caught:
-        contexts.single_token(model, "ball😀", field="contrast")
+        contexts.single_token(model, "ball😀", before=[], field="contrast")
     assert caught.value.field == "contrast"
     assert "tokens of this model" in caught.value.message
-    assert "leading space" in caught.value.remedy
+    assert "the space that belongs to it" in caught.value.remedy
 
 
 def test_a_special_tokens_name_is_no_single_token(model: Model) -> None:
     with pytest.raises(InvalidParams, match="4 tokens"):
-        contexts.single_token(model, "</s>", field="contrast")
+        contexts.single_token(model, "</s>", before=[], field="contrast")
+
+
+def test_an_id_is_taken_as_it_is(model: Model) -> None:
+    last = model.info.vocabulary - 1
+    assert contexts.single_token(model, last, before=[], field="contrast") == last
+    found, _ = read(model, prompt="Anna", continuation=[3, last])
+    assert found.ids[found.prompt_length :] == [3, last]
+
+
+def test_an_id_that_the_model_lacks_is_refused(model: Model) -> None:
+    size = model.info.vocabulary
+    with pytest.raises(InvalidParams, match=f"names token {size}.*0 to {size - 1}"):
+        contexts.single_token(model, size, before=[], field="contrast")
+    with pytest.raises(InvalidParams) as caught:
+        read(model, prompt="Anna", continuation=[3, size])
+    assert caught.value.field == "continuation"

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from tokenizers import Tokenizer, models
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
+    PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
 )
@@ -287,26 +289,14 @@ def test_a_model_without_a_mask_token_is_refused(model: Model, read_ids: list[in
 
 
 def test_a_masked_model_that_shares_no_token_is_refused(
-    model: Model, masked: Model, read_ids: list[int], monkeypatch: pytest.MonkeyPatch
+    model: Model, masked: Model, read_ids: list[int]
 ) -> None:
-    class Silent:
-        """Each token is a text that the explained model's tokenizer splits."""
-
-        mask_token_id = 3
-
-        def get_vocab(self) -> dict[str, int]:
-            return {}
-
-        def __len__(self) -> int:
-            return 5
-
-        def batch_decode(self, ids: list[list[int]]) -> list[str]:
-            return ["日本"] * len(ids)
-
-        def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
-            return ["日本"] * len(ids)
-
-    silent = replace(masked, tokenizer=Silent())  # type: ignore[arg-type]
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "日本": 1, "[MASK]": 2}, unk_token="[UNK]"))
+    words.add_special_tokens(["[UNK]", "[MASK]"])
+    foreign = PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="[UNK]", mask_token="[MASK]"
+    )
+    silent = replace(masked, tokenizer=foreign)
     with pytest.raises(ModelIncompatible, match="shares no token") as caught:
         last(masked_lm(model, silent, read_ids))
     assert caught.value.field == "replacer_model"

@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
@@ -18,7 +18,7 @@ from analysis.errors import (
 from analysis.text import (
     check_length,
     display_texts,
-    encode_plain,
+    encode_continued,
     encode_prompt,
     sentence_numbers,
     word_numbers,
@@ -198,7 +198,7 @@ def test_what_is_no_text_is_refused_by_its_code_point(bad: str) -> None:
         encode_prompt(BYTES, f"Anna {bad} has")
     assert caught.value.field == "prompt"
     with pytest.raises(InvalidText) as caught:
-        encode_plain(BYTES, bad, field="continuation")
+        encode_continued(BYTES, bad, field="continuation")
     assert caught.value.field == "continuation"
 
 
@@ -238,7 +238,7 @@ def test_a_special_token_that_only_the_tokenizer_file_lists_is_special_too() -> 
 
 
 def test_a_plain_text_has_no_bos_and_no_special_tokens() -> None:
-    ids = encode_plain(BYTES, "</s>", field="continuation")
+    ids = encode_continued(BYTES, "</s>", field="continuation")
     assert ids == [BYTES.convert_tokens_to_ids(c) for c in "</s>"]
 
 
@@ -329,3 +329,30 @@ def test_an_output_longer_than_the_context_asks_for_a_shorter_output() -> None:
 def test_any_string_is_encoded_or_refused_by_a_typed_error(text: str) -> None:
     with suppress(PromptEmpty, InvalidText, SpecialTokenInText):
         assert decoded(BYTES, encode_prompt(BYTES, text).ids) == "<s>" + text
+
+
+def with_pad(word: str) -> PreTrainedTokenizerFast:
+    """As it is after loading: the padding token is listed as special."""
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"pad_token": word})
+    return tokenizer
+
+
+@pytest.mark.parametrize("word", ["has", "!", "the"])
+def test_a_word_that_pads_stays_a_word(word: str) -> None:
+    tokenizer = with_pad(word)
+    prompt = encode_prompt(tokenizer, f"Anna {word} it")
+    assert prompt == encode_prompt(BYTES, f"Anna {word} it")
+    assert prompt.protected == [True, *[False] * (len(prompt.ids) - 1)]
+
+
+def test_what_is_normalized_away_is_refused() -> None:
+    core = Tokenizer(models.BPE(vocab={"▁": 0, "a": 1, "▁a": 2}, merges=[("▁", "a")]))
+    core.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(Regex(r"[\x10\u200b]"), "")]
+    )
+    core.decoder = decoders.Replace("▁", " ")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core)
+    with pytest.raises(PromptEmpty, match="leaves nothing of the prompt"):
+        encode_prompt(tokenizer, "\x10")
+    assert encode_prompt(tokenizer, "\x10a").ids == [2]

@@ -328,4 +328,4 @@ def held_out(model: Model, mode: Any, count: int) -> Iterator[tuple[Layout, list
 
 
 def encoded(model: Model, text: str) -> list[int]:
-    return texts.encode_plain(model.tokenizer, text, field="text")
+    return texts.encode_continued(model.tokenizer, text, field="text")
