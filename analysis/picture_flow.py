@@ -40,6 +40,7 @@ from analysis.picture_flow_events import (
 )
 from analysis.picture_judge import Wanted
 from analysis.prompt_items import PromptItem, find_items
+from analysis.text import refuse_special
 
 REPRESENTATIVE_SHARE = 0.5  # of its pictures in which a token alone shows its item
 WHOLE = ("whole", "fixed", "removed", "layer")  # rows that show the whole prompt
@@ -101,6 +102,8 @@ def _read(model: ImagePipeline, params: PictureParams) -> Reading:
     if not text:
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
     studio = conditioning.open_studio(model)
+    for segment in studio.segments:
+        refuse_special(segment.tokenizer, text, ways="")
     items = find_items(text, params.items)
     if params.item > len(items):
         raise InvalidParams(

@@ -34,6 +34,7 @@ CLAUSE_END = regex.compile(
 )
 # Names that act when they are typed; a role given to an ordinary word or sign leaves it a word.
 ACTING_NAME = regex.compile(r"[<>\[\]{}|｜_]")
+ACTS = "token (it acts on the model)"
 DISPLAY_TAIL = 8  # tokens before a text that bear on how its first is shown
 
 _codecs: WeakKeyDictionary[PreTrainedTokenizerBase, Codec] = WeakKeyDictionary()
@@ -60,7 +61,7 @@ def encode_prompt(
     refuse_lost(tokenizer, text, field="prompt")
     # A chat template is tokenized whole: special tokens in it act, they cannot be read as text.
     if special == "refuse" or (chat and special == "text"):
-        refuse_special(tokenizer, text, chat=chat)
+        refuse_special(tokenizer, text, **({"ways": ACTS} if chat else {}))
     if chat:
         return _encode_chat(tokenizer, text)
     # Where they are refused there are none; but a word with a role must not be cut out of others.
@@ -163,17 +164,55 @@ def acts(name: str) -> bool:
     return ACTING_NAME.search(name) is not None
 
 
-def refuse_special(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool = False) -> None:
-    """Raise SpecialTokenInText if a special token's name stands in the text."""
-    for name in special_tokens(tokenizer):
-        if name in text:
-            as_text = "" if chat else "text (plain characters) or "
-            raise SpecialTokenInText(
-                f"The prompt holds the special token {name} at character {text.index(name)}.",
-                remedy=f"Remove it, or set special_tokens to {as_text}token "
-                "(it acts on the model).",
-                field="special_tokens",
-            )
+def refuse_special(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    *,
+    ways: str = f"text (plain characters) or {ACTS}",
+) -> None:
+    """Raise SpecialTokenInText if a special token's name stands in the prompt.
+
+    `ways` are the values of special_tokens that would take it; empty: none does.
+    """
+    found = _typed_special(tokenizer, text)
+    if found:
+        remedy = f"Remove it, or set special_tokens to {ways}." if ways else "Remove it."
+        raise SpecialTokenInText(
+            f"The prompt holds the special token {found} at character {text.index(found)}.",
+            remedy=remedy,
+            field="special_tokens" if ways else "prompt",
+        )
+
+
+def refuse_special_in_question(
+    tokenizer: PreTrainedTokenizerBase, question: str, *, picture: int, special: str
+) -> None:
+    """Raise SpecialTokenInText for a special token in a question about a picture.
+
+    `special` token lets it act; that of the picture, an id, never may, since it needs a picture.
+    """
+    names = special_tokens(tokenizer)
+    if special == "token":
+        names = {name: id_ for name, id_ in names.items() if id_ == picture}
+    found = _typed_special(tokenizer, question, names)
+    if found:
+        acts_too = names[found] != picture
+        more = f", or set special_tokens to {ACTS}" if acts_too else ""
+        raise SpecialTokenInText(
+            f"The question holds the special token {found} at character {question.index(found)}"
+            f"{'' if acts_too else '; it stands for a picture, which is put in already'}.",
+            remedy=f"Remove it{more}.",
+            field="question",
+        )
+
+
+def _typed_special(
+    tokenizer: PreTrainedTokenizerBase, text: str, names: dict[str, int] | None = None
+) -> str | None:
+    """The special token whose name stands first in the text, the longest of several there."""
+    known = special_tokens(tokenizer) if names is None else names
+    typed = [name for name in known if name in text]
+    return min(typed, key=lambda name: (text.index(name), -len(name)), default=None)
 
 
 def check_length(length: int, *, output: int, context: int) -> None:

@@ -112,6 +112,14 @@ def run(model: VisionLanguageModel, params: Params) -> Iterator[Event]:
 
 def _ask(model: VisionLanguageModel, params: Params) -> Asked:
     question = params.question.strip()
+    if question:
+        text.refuse_lost(model.tokenizer, question, field="question")
+        text.refuse_special_in_question(
+            model.tokenizer,
+            question,
+            picture=visual_answer.picture_token(model),
+            special=params.special_tokens,
+        )
     if params.image:
         if not question:
             raise InvalidParams(

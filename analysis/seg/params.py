@@ -51,6 +51,12 @@ class Params(BaseParams):
         description="Your own question. Empty: the scene's, whose answer is known.",
         json_schema_extra={"widget": "text", "group": "Picture and question"},
     )
+    special_tokens: Literal["refuse", "token"] = Field(
+        default="refuse",
+        description="A special token typed in the question: refuse it, or let it act as the token. "
+        "That of the picture is always refused.",
+        json_schema_extra={"group": "Picture and question"},
+    )
     max_new_tokens: int = Field(
         default=24,
         ge=1,

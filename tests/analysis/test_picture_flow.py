@@ -14,7 +14,7 @@ from analysis.catalog import Catalog
 from analysis.demo.captions import GROUND, SIZE
 from analysis.demo.shapes import Shape, picture
 from analysis.encoder_cuts import run_with_cuts
-from analysis.errors import GlassbenchError, InvalidParams, PromptEmpty
+from analysis.errors import GlassbenchError, InvalidParams, PromptEmpty, SpecialTokenInText
 from analysis.events import Event
 from analysis.model import load, loaded
 from analysis.picture_judge import Wanted
@@ -209,6 +209,7 @@ def test_items_are_found_where_they_stand(prompt: str, named: str, expected: lis
         ({"items": "a green box"}, InvalidParams, "a green box"),
         ({"items": "red circ; ball"}, InvalidParams, None),
         ({"prompt": "  "}, PromptEmpty, "empty"),
+        ({"prompt": "a red circle</s>"}, SpecialTokenInText, "</s> at character 12"),
         ({"prompt": ", ".join(["a ball"] * 7)}, InvalidParams, "limit is 6"),
         ({"pictures": 17}, InvalidParams, "pictures"),
     ],

@@ -22,6 +22,9 @@ export type MethodEvent =
  */
 export interface Alternative {
   id: number;
+  /**
+   * With the space that belongs to it; #555 where it is no text.
+   */
   text: string;
   /**
    * Natural log of its probability.
@@ -500,9 +503,9 @@ export interface Params {
    */
   question: string;
   /**
-   * Answer whose probability is compared; a space before it is part of it. Empty: what the chosen mode writes.
+   * Answer whose probability is compared. It follows the question directly: begin it with a space where a new word begins. A list holds token ids. Empty: what the chosen mode writes.
    */
-  answer?: string;
+  answer?: string | number[];
   /**
    * Longest text in tokens that each mode writes.
    */
@@ -512,7 +515,7 @@ export interface Params {
    */
   prefix?: string;
   /**
-   * Put before each segment and before the question.
+   * Text before each segment and before the question, part of their tokens. A space makes each begin with a new word, as in a plain text.
    */
   separator?: string;
   /**

@@ -49,6 +49,9 @@ export interface Agreement {
  */
 export interface Alternative {
   id: number;
+  /**
+   * With the space that belongs to it; #555 where it is no text.
+   */
   text: string;
   /**
    * Natural log of its probability.
@@ -786,9 +789,9 @@ export interface Params {
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens. Empty: the model writes it.
+   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. A list holds token ids. Empty: the model writes it.
    */
-  continuation?: string;
+  continuation?: string | number[];
   /**
    * Longest output in tokens, when the model writes it.
    */

@@ -8,6 +8,9 @@ export type MethodEvent =
  */
 export interface Alternative {
   id: number;
+  /**
+   * With the space that belongs to it; #555 where it is no text.
+   */
   text: string;
   /**
    * Natural log of its probability.
@@ -409,9 +412,9 @@ export interface Params {
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens. Empty: the model writes it.
+   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. A list holds token ids. Empty: the model writes it.
    */
-  continuation?: string;
+  continuation?: string | number[];
   /**
    * Longest output in tokens, when the model writes it.
    */
@@ -449,9 +452,9 @@ export interface Params {
    */
   target_length?: number;
   /**
-   * Contrast token: explain why the first target token was preferred to this one. Empty: no contrast.
+   * Contrast token: explain why the first target token was preferred to this one. A text is read as it would follow the tokens before the target, its leading space included; a number is a token's id. Empty: no contrast.
    */
-  contrast?: string;
+  contrast?: string | number;
   /**
    * centred: signed mean effect with standard error; paper: the published softmax scores.
    */

@@ -338,6 +338,10 @@ export interface Params {
    */
   question?: string;
   /**
+   * A special token typed in the question: refuse it, or let it act as the token. That of the picture is always refused.
+   */
+  special_tokens?: "refuse" | "token";
+  /**
    * Longest answer in tokens.
    */
   max_new_tokens?: number;

@@ -17,13 +17,19 @@ from analysis.catalog import Catalog
 from analysis.demo.gates_vlm import area_under_curve
 from analysis.demo.scene_batches import patch_shares
 from analysis.demo.scene_questions import SEG, item
-from analysis.errors import InvalidParams, ModelIncompatible, UnknownPicture
+from analysis.errors import (
+    InvalidParams,
+    ModelIncompatible,
+    SpecialTokenInText,
+    UnknownPicture,
+)
 from analysis.events import Event
 from analysis.method import get
 from analysis.model import VisionLanguageModel, load, loaded
 from analysis.picture_files import picture_hash, pictures_by_hash
 from analysis.session import model_cache
 from analysis.similarity import SCORES
+from analysis.visual_answer import picture_token
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 from tests.untrained_demos import make_demo_vlm
 
@@ -181,6 +187,31 @@ def test_a_question_of_ones_own_has_no_truth(run: Run) -> None:
     assert (told.question, told.truth, told.expected) == ("Where is the circle?", None, None)
     assert tokens.right is None
     assert {found.measures for found in of_kind(events, "map")} == {None}
+
+
+@pytest.mark.parametrize("special", ["refuse", "token"])
+@pytest.mark.parametrize("name", ["untrained", "tiny-llava", "tiny-qwen2_5_vl"])
+def test_a_picture_token_in_the_question_is_refused(
+    run: Run, catalog: Catalog, name: str, special: str
+) -> None:
+    model = load_model(catalog, name)
+    token = model.tokenizer.convert_ids_to_tokens(picture_token(model))
+    with pytest.raises(SpecialTokenInText) as caught:
+        run(name, question=f"Where is the {token} red square?", special_tokens=special)
+    assert f"{token} at character 13" in caught.value.message
+    assert caught.value.field == "question"
+
+
+def test_another_special_token_in_the_question_is_refused_or_acts(
+    run: Run, catalog: Catalog
+) -> None:
+    end = load_model(catalog, "untrained").tokenizer.eos_token
+    with pytest.raises(SpecialTokenInText, match="at character 10") as caught:
+        run(question=f"Where is a{end} square?", causal=False)
+    assert "special_tokens to token" in caught.value.remedy
+    assert of_kind(
+        run(question=f"Where is a{end} square?", special_tokens="token", causal=False), "tokens"
+    )
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
