@@ -159,6 +159,13 @@ class UpdateRefused(EdgeError):
     code = "update_refused"
 
 
+class SessionDamaged(EdgeError):
+    """The saved document of a session holds what would hold everybody up."""
+
+    code = "session_damaged"
+    status = 409
+
+
 class LoginRequired(EdgeError):
     code = "login_required"
     status = 401

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from pycrdt import Doc, Map, Text
 
+from workbench.errors import SessionDamaged, UpdateRefused
 from workbench.sessions.document import (
     NOTE,
     RUN,
@@ -21,7 +22,15 @@ from workbench.sessions.document import (
     SessionDocument,
     document_read,
 )
-from workbench.sessions.updates import read_state, read_update, refuse
+from workbench.sessions.updates import (
+    MAX_RIVALS,
+    Contents,
+    Rivals,
+    clients_in,
+    read_state,
+    read_update,
+    refuse,
+)
 
 ROOTS = {"meta", "panels"}
 MAX_PANELS = 500
@@ -48,6 +57,9 @@ class SharedDocument:
     """The Yjs document of a session, made of saved updates."""
 
     def __init__(self, updates: Iterable[bytes] = ()) -> None:
+        """Raises SessionDamaged."""
+        updates = list(updates)
+        self._rivals = _rivals_saved(updates)
         self.doc: Doc[Any] = Doc()
         self._meta = self.doc.get("meta", type=Map)
         self._panels = self.doc.get("panels", type=Map)
@@ -82,16 +94,17 @@ class SharedDocument:
         self._apply(update)
         self._runs.update({key: self._run(key) for key in self._touched})
 
-    def apply(self, update: bytes) -> Change:
-        """Merge a change from outside.
+    def apply(self, update: bytes, contents: Contents | None = None) -> Change:
+        """Merge a change from outside; `contents` is what `read_update` gives of it.
 
         Raises UpdateIncomplete (the document is as before), UpdateRefused (it is spoilt).
         """
-        contents = read_update(update)
+        contents = contents or read_update(update)
         if unknown := contents.roots - ROOTS:
             raise refuse(f"{min(unknown)[:50]!a} is no part of a session; meta and panels are")
         if not contents.applies_to(read_state(self.state())):
             raise UpdateIncomplete
+        self._check_rivals(contents)
         news = self._apply(update)
         self._check_size()
         self._check_meta()
@@ -122,6 +135,14 @@ class SharedDocument:
 
     # --- judging ------------------------------------------------------------------------------
 
+    def _check_rivals(self, contents: Contents) -> None:
+        """Fewer clients than may meet at one place need no count of places."""
+        clients = clients_in(self.state()) + len(contents.runs)
+        if self._rivals is None and clients > MAX_RIVALS:
+            self._rivals = Rivals([self.update()])
+        if self._rivals:
+            self._rivals.add(contents)
+
     def _check_size(self) -> None:
         limit = settings.MAX_DOCUMENT_BYTES
         if self._bytes > limit:  # counted update by update; merged it is less
@@ -145,6 +166,17 @@ class SharedDocument:
         self._runs.update({key: self._run(key) for key in self._touched})
         now = {self._runs[key] for key in self._touched}
         return {UUID(run) for run in now - known if run is not None}
+
+
+def _rivals_saved(updates: list[bytes]) -> Rivals | None:
+    """Raises SessionDamaged: merging the updates would hold everybody up."""
+    try:
+        return Rivals(updates) if sum(map(clients_in, updates)) > MAX_RIVALS else None
+    except UpdateRefused as error:
+        raise SessionDamaged(
+            f"The document of this session cannot be opened. {error.message}",
+            remedy="Make a new session and add its runs there; they are unharmed.",
+        ) from None
 
 
 def _check_panel(panel: Any) -> None:

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 
 from analysis.errors import GlassbenchError
 from workbench.accounts.visitor import Visitor, is_admitted, session_role, socket_visitor
-from workbench.errors import SessionNotFound, TooLarge
+from workbench.errors import SessionDamaged, SessionNotFound, TooLarge
 from workbench.sessions.models import Session
 from workbench.sessions.protocol import (
     STEP_1,
@@ -33,13 +34,17 @@ from workbench.sessions.protocol import (
 )
 from workbench.sessions.roles import Role
 from workbench.sessions.room import CLOSE_AGAIN, CLOSE_GONE, Room, room_enter, room_leave
-from workbench.sessions.updates import read_state, read_update
+from workbench.sessions.updates import clients_in, read_state
 
 CLOSE_REFUSED, CLOSE_LOGIN, CLOSE_ROLE, CLOSE_RATE = 4400, 4401, 4403, 4429
 MAX_QUEUED_BYTES = 16 * 2**20
 MAX_STATE_BYTES = 4 * 2**10
 # Typing, dragging and moving at once stay far below.
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 120, 360
+# Who comes back brings as much as a whole document, once for each page that was away.
+BYTES_PER_SECOND, BYTES_AT_ONCE = 2 * 2**20, 4 * settings.MAX_DOCUMENT_BYTES
+READER_BYTES_PER_SECOND, READER_BYTES_AT_ONCE = 64 * 2**10, 2**20
+MAX_STEP_1_BYTES = 128 * 2**10  # some ten thousand clients
 
 
 class Ending(NamedTuple):
@@ -50,16 +55,36 @@ class Ending(NamedTuple):
 
 
 class Allowance:
-    """How many messages a page may still send: so many at once, then so many a second."""
+    """How much a page may still send: so much at once, then so much a second."""
+
+    def __init__(self, *, at_once: float, a_second: float) -> None:
+        self._most, self._rate = at_once, a_second
+        self._left, self._at = at_once, time.monotonic()
+
+    def take(self, amount: float = 1) -> bool:
+        now = time.monotonic()
+        grown = self._left + (now - self._at) * self._rate
+        self._left, self._at = min(grown, self._most) - amount, now
+        return self._left >= 0
+
+
+class Allowances:
+    """Messages and bytes of one page; who may only read has little to say."""
 
     def __init__(self) -> None:
-        self._left, self._at = float(MESSAGES_AT_ONCE), time.monotonic()
+        self.messages = Allowance(at_once=MESSAGES_AT_ONCE, a_second=MESSAGES_PER_SECOND)
+        self.editor = Allowance(at_once=BYTES_AT_ONCE, a_second=BYTES_PER_SECOND)
+        self.reader = Allowance(at_once=READER_BYTES_AT_ONCE, a_second=READER_BYTES_PER_SECOND)
 
-    def take(self) -> bool:
-        now = time.monotonic()
-        grown = self._left + (now - self._at) * MESSAGES_PER_SECOND
-        self._left, self._at = min(grown, MESSAGES_AT_ONCE) - 1, now
-        return self._left >= 0
+    def refusal(self, size: int, role: Role) -> str | None:
+        """Why this message is too much; None: it is not."""
+        if not self.messages.take():
+            return f"More than {MESSAGES_PER_SECOND} messages a second."
+        edits = role.allows(Role.EDITOR)
+        if not (self.editor if edits else self.reader).take(size):
+            rate = BYTES_PER_SECOND if edits else READER_BYTES_PER_SECOND
+            return f"More than {rate} bytes a second."
+        return None
 
 
 class Standing(NamedTuple):
@@ -86,7 +111,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.role = Role.VIEWER
         self.client: int | None = None
         self.saved_count = 0
-        self.allowance = Allowance()
+        self.allowances = Allowances()
         self.queue: deque[bytes | Ending] = deque()
         self.queued_bytes = 0
         self.ending = False
@@ -106,11 +131,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.ending or self.room is None:
             return
-        if not self.allowance.take():
-            self.end(CLOSE_RATE, f"More than {MESSAGES_PER_SECOND} messages a second.")
+        frame = bytes_data or b""
+        if why := self.allowances.refusal(len(frame), self.role):
+            self.end(CLOSE_RATE, why)
             return
         try:
-            await self._answer(self.room, frame_read(bytes_data or b""))
+            await self._answer(self.room, frame_read(frame))
         except GlassbenchError as error:
             self.refuse(error)
 
@@ -119,6 +145,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self.room = await room_enter(self)
         except SessionNotFound as error:
             self.end(CLOSE_GONE, error.message)
+            return
+        except SessionDamaged as error:
+            self.refuse(error)
             return
         self.put(sync_frame(STEP_1, await self.room.state()))
         self.put(people_frame(self.room.presence.entries()))
@@ -131,11 +160,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         elif isinstance(message, People):
             self._hear(room, message.entries)
         elif message.step == STEP_1:
-            read_state(message.data)
+            _check_state(message.data)
             self.put(sync_frame(STEP_2, await room.difference(message.data)))
         elif self.role.allows(Role.EDITOR):
             room.submit(self, message.data)
-        elif message.step == STEP_2 and not read_update(message.data).runs:
+        elif message.step == STEP_2 and clients_in(message.data) == 0:
             self.saved(1)  # a page answers step 1 whether it has news or not; this one has none
         else:
             self.put(refused_frame(f"You are {self.role.value} of this session; editors change."))
@@ -218,6 +247,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
                     return
                 self.queued_bytes -= len(item)
                 await self.send(bytes_data=item)
+
+
+def _check_state(data: bytes) -> None:
+    """Raises UpdateRefused, TooLarge."""
+    if len(data) > MAX_STEP_1_BYTES:
+        raise TooLarge(
+            f"The state vector has {len(data)} bytes; the limit is {MAX_STEP_1_BYTES}.",
+            remedy="Load the page again.",
+        )
+    read_state(data)
 
 
 def _short(why: str) -> str:

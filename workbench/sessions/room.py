@@ -35,7 +35,7 @@ from workbench.sessions.store import (
     runs_unattached,
     update_message,
 )
-from workbench.sessions.updates import refuse
+from workbench.sessions.updates import Contents, read_update, refuse
 
 SAVE_SECONDS = 0.03  # between two savings, so that many people's edits travel together
 # Between two tellings of where people look: for each one here, and at most.
@@ -43,6 +43,7 @@ PERSON_SECONDS, PEOPLE_SECONDS = 0.002, 0.1
 LOOK_SECONDS = 1.5  # what has ended is noticed within two seconds, whatever gets lost
 FOLD_UPDATES = 200
 MAX_INBOX_BYTES = 64 * 2**20
+LONG_BYTES = 64 * 2**10
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Room:
     # --- beginning and end ----------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Raises SessionNotFound."""
+        """Raises SessionNotFound, SessionDamaged."""
         async with self._lock:
             if self._saver:
                 return
@@ -213,7 +214,7 @@ class Room:
         accepted: list[tuple[Connection, bytes]] = []
         for connection, update in batch:
             try:
-                change = self._document.apply(update)
+                change = self._document.apply(update, await _contents(update))
                 await self._check_runs(change.runs)
                 accepted.append((connection, change.update))
             except UpdateIncomplete:
@@ -367,7 +368,10 @@ _rooms: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, Room]] = WeakKey
 
 
 async def room_enter(connection: Connection) -> Room:
-    """The room of the connection's session; the first one opens it. Raises SessionNotFound."""
+    """The room of the connection's session; the first one opens it.
+
+    Raises SessionNotFound, SessionDamaged.
+    """
     rooms = _rooms.setdefault(asyncio.get_running_loop(), {})
     room = rooms.setdefault(connection.session, Room(connection.session))
     room.connections.add(connection)
@@ -377,6 +381,13 @@ async def room_enter(connection: Connection) -> Room:
         await room_leave(room, connection)
         raise
     return room
+
+
+async def _contents(update: bytes) -> Contents:
+    """Read in a thread where it is long: others' sockets go on meanwhile. Raises UpdateRefused."""
+    if len(update) > LONG_BYTES:
+        return await asyncio.to_thread(read_update, update)
+    return read_update(update)
 
 
 async def room_leave(room: Room, connection: Connection) -> None:

@@ -8,7 +8,8 @@ holds only what a session's document is made of: maps, texts, scalars, deletions
 Format: Yjs, update encoding V1 (variable-length integers of 7 bits, lowest first).
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from workbench.errors import UpdateRefused
@@ -16,6 +17,9 @@ from workbench.errors import UpdateRefused
 MAX_STRUCTS = 50_000
 # Deleting a type deletes what stands in it, recursively: far below what a stack of 8 MB holds.
 MAX_TYPES = 2_000
+# Of clients that write at one place without having seen one another: the CRDT library compares each
+# with each. 2,000 take it some milliseconds, 49,000 nine seconds.
+MAX_RIVALS = 2_000
 MAX_CLOCK = 2**31 - 1
 MAX_CLIENT = 2**53 - 1
 
@@ -26,6 +30,8 @@ ANY_INTEGER, ANY_STRING = 125, 119
 ANY_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # of what takes a fixed size
 
 StateVector = Mapping[int, int]
+# What an item stands behind: another item, or the beginning of a key of a map or of a text.
+Place = tuple[object, object]
 
 
 @dataclass
@@ -33,7 +39,7 @@ class Contents:
     """Of one update: the root types it names, its runs of structs, and what it builds upon.
 
     `runs`: (client, first clock, clock after the last), in order. `needs`: by client, the clock
-    after the last struct that something here refers to.
+    after the last struct that something here refers to. `writers`: which client wrote behind what.
     """
 
     roots: set[str] = field(default_factory=set)
@@ -41,6 +47,7 @@ class Contents:
     needs: dict[int, int] = field(default_factory=dict)
     structs: int = 0
     types: int = 0
+    writers: set[tuple[Place, int]] = field(default_factory=set)
 
     def need(self, client: int, clock: int) -> None:
         self.needs[client] = max(self.needs.get(client, 0), clock)
@@ -55,18 +62,45 @@ class Contents:
         return all(clock <= reached.get(client, 0) for client, clock in self.needs.items())
 
 
-def read_update(data: bytes) -> Contents:
-    """Raises UpdateRefused."""
+def read_update(data: bytes, *, most: int = MAX_STRUCTS) -> Contents:
+    """`most`: of how many pieces. Raises UpdateRefused."""
     reader, contents = Reader(data), Contents()
     try:
         for _ in range(reader.number()):
-            _read_client(reader, contents)
+            _read_client(reader, contents, most)
         _read_deletions(reader, contents)
     except (IndexError, UnicodeDecodeError):
         raise refuse("It ends too early, or a text in it is not UTF-8") from None
     if reader.at != len(data):
         raise refuse(f"{len(data) - reader.at} bytes follow its end")
     return contents
+
+
+class Rivals:
+    """How many clients have written behind each item of a document."""
+
+    def __init__(self, updates: Iterable[bytes]) -> None:
+        """Raises UpdateRefused."""
+        self._writers: set[tuple[Place, int]] = set()
+        self._counts: Counter[Place] = Counter()
+        for update in updates:
+            self.add(read_update(update, most=MAX_CLOCK))
+
+    def add(self, contents: Contents) -> None:
+        """Raises UpdateRefused where there are too many."""
+        fresh = contents.writers - self._writers
+        self._writers |= fresh
+        self._counts.update(place for place, _ in fresh)
+        if self._counts and (most := max(self._counts.values())) > MAX_RIVALS:
+            raise refuse(f"{most} clients write at one place; the limit is {MAX_RIVALS}")
+
+
+def clients_in(data: bytes) -> int:
+    """How many clients an update or a state vector names. Raises UpdateRefused."""
+    try:
+        return Reader(data).number()
+    except IndexError:
+        raise refuse("It is empty") from None
 
 
 def read_state(data: bytes) -> dict[int, int]:
@@ -124,11 +158,11 @@ class Reader:
         return self.number(), self.number()
 
 
-def _read_client(reader: Reader, contents: Contents) -> None:
+def _read_client(reader: Reader, contents: Contents, most: int) -> None:
     count, client, clock = reader.number(), reader.number(), reader.number()
     contents.structs += count
-    if contents.structs > MAX_STRUCTS:
-        raise refuse(f"It has more than {MAX_STRUCTS} pieces")
+    if contents.structs > most:
+        raise refuse(f"It has more than {most} pieces")
     if client > MAX_CLIENT:
         raise refuse(f"Its client number {client} is too high")
     first = clock
@@ -138,27 +172,35 @@ def _read_client(reader: Reader, contents: Contents) -> None:
             contents.runs.append((client, first, clock))
             first = clock = clock + reader.number()
         else:
-            clock += reader.number() if info == GC else _read_item(reader, info, contents)
+            clock += reader.number() if info == GC else _read_item(reader, info, client, contents)
         if clock > MAX_CLOCK:
             raise refuse(f"Its clock {clock} is above {MAX_CLOCK}")
     contents.runs.append((client, first, clock))
 
 
-def _read_item(reader: Reader, info: int, contents: Contents) -> int:
+def _read_item(reader: Reader, info: int, writer: int, contents: Contents) -> int:
     """How many clocks the item takes."""
-    for flag in (ORIGIN, RIGHT_ORIGIN):
-        if info & flag:
-            client, clock = reader.id()
-            contents.need(client, clock + 1)
-    if not info & (ORIGIN | RIGHT_ORIGIN):
-        if reader.number() == 1:
-            contents.roots.add(reader.text())
-        else:
-            client, clock = reader.id()
-            contents.need(client, clock + 1)
-        if info & PARENT_KEY:
-            reader.text()
+    origins = [_read_id(reader, contents) for flag in (ORIGIN, RIGHT_ORIGIN) if info & flag]
+    place: Place = origins[0] if origins else _read_beginning(reader, info, contents)
+    contents.writers.add((place, writer))
     return _read_content(reader, info & KIND, contents)
+
+
+def _read_id(reader: Reader, contents: Contents) -> tuple[int, int]:
+    client, clock = reader.id()
+    contents.need(client, clock + 1)
+    return client, clock
+
+
+def _read_beginning(reader: Reader, info: int, contents: Contents) -> Place:
+    """The map or text that the item begins, and the key in it."""
+    parent: object
+    if reader.number() == 1:
+        parent = reader.text()
+        contents.roots.add(parent)
+    else:
+        parent = _read_id(reader, contents)
+    return parent, reader.text() if info & PARENT_KEY else ""
 
 
 def _read_content(reader: Reader, kind: int, contents: Contents) -> int:

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, merge_updates, write_message, write_var_uint
 
-from workbench.errors import UpdateRefused
+from workbench.errors import SessionDamaged, UpdateRefused
 from workbench.sessions.crdt import MAX_PANELS, SharedDocument, UpdateIncomplete
 from workbench.sessions.document import (
     PanelNote,
@@ -23,7 +23,7 @@ from workbench.sessions.document import (
     in_order,
     place,
 )
-from workbench.sessions.updates import MAX_TYPES, read_state, read_update
+from workbench.sessions.updates import MAX_RIVALS, MAX_TYPES, read_state, read_update
 
 PANEL = "11111111-1111-4111-8111-111111111111"
 RUN = "22222222-2222-4222-8222-222222222222"
@@ -313,6 +313,45 @@ def test_changed_bytes_are_refused_or_leave_a_document(data: st.DataObject) -> N
         return
     again = SharedDocument([document.update()])
     assert again.read() == document.read()
+
+
+def rivals(clients: range) -> bytes:
+    """An update in which each client sets the title, none having seen another's."""
+    value = b"\1\x77" + write_message(b"x")
+    written = b"\x28\1" + write_message(b"meta") + write_message(b"title") + value
+    blocks = [b"\1" + write_var_uint(client) + b"\0" + written for client in clients]
+    return write_var_uint(len(blocks)) + b"".join(blocks) + b"\0"
+
+
+def test_many_clients_at_one_place_are_refused_unmerged() -> None:
+    document = SharedDocument()
+    with pytest.raises(UpdateRefused, match=f"the limit is {MAX_RIVALS}"):
+        document.apply(rivals(range(1, 49_001)))
+    assert read_state(document.state()) == {}
+
+
+def test_they_are_counted_over_all_updates() -> None:
+    document = SharedDocument([rivals(range(1, MAX_RIVALS + 1))])
+    document.apply(rivals(range(1, 9)))  # known already
+    with pytest.raises(UpdateRefused, match="write at one place"):
+        document.apply(rivals(range(MAX_RIVALS + 1, MAX_RIVALS + 2)))
+
+
+def test_a_document_that_was_poisoned_before_is_not_opened() -> None:
+    with pytest.raises(SessionDamaged) as caught:
+        SharedDocument([rivals(range(1, 49_001))])
+    assert caught.value.remedy
+
+
+def test_many_clients_one_after_another_are_taken() -> None:
+    document = SharedDocument()
+    for _ in range(MAX_RIVALS + 200):
+        page: Doc[Any] = Doc()
+        page.apply_update(document.update())
+        before = page.get_state()
+        page.get("meta", type=Map)["title"] = "Balls"
+        document.apply(page.get_update(before))
+    assert len(read_state(document.state())) == MAX_RIVALS + 200
 
 
 def test_a_state_vector_is_read() -> None:

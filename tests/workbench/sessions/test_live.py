@@ -16,6 +16,7 @@ from django.test import Client
 from pycrdt import Map
 
 from tests.workbench.sessions.pages import NOTE, Page, Process, opened, process
+from tests.workbench.sessions.test_crdt import rivals
 from workbench.runs.models import Run
 from workbench.sessions import live, room
 from workbench.sessions.broadcast import broadcast_access
@@ -355,6 +356,49 @@ async def test_a_page_that_does_not_read_is_sent_away(
     assert await page.until_closed() == 1013
     await page.leave()
     assert await saved_text(session) == page.text()
+
+
+async def test_too_many_bytes_end_the_socket(
+    session: Session, tom_client: Client, member: SessionMember
+) -> None:
+    await in_database(SessionMember.objects.update)(role=Role.VIEWER)
+    page = await Page(session, tom_client).start()
+    for _ in range(3):
+        await page.send(sync_frame(STEP_2, bytes(live.READER_BYTES_AT_ONCE // 2)))
+    assert await page.until_closed() == live.CLOSE_RATE
+    await page.leave()
+
+
+async def test_a_reader_s_update_is_refused_unread(
+    session: Session, tom_client: Client, member: SessionMember
+) -> None:
+    await in_database(SessionMember.objects.update)(role=Role.VIEWER)
+    page = await Page(session, tom_client).start()
+    await page.send(sync_frame(STEP_2, b"\1" + b"\xff" * 1000))  # no update at all
+    await page.until(lambda: page.refusals)
+    assert Role.VIEWER.value in page.refusals[0]
+    await page.leave()
+
+
+async def test_a_state_vector_of_many_clients_ends_the_socket(
+    session: Session, anna_client: Client
+) -> None:
+    page = await Page(session, anna_client).start()
+    await page.send(sync_frame(STEP_1, bytes(live.MAX_STEP_1_BYTES + 1)))
+    assert await page.until_closed() == live.CLOSE_REFUSED
+    assert str(live.MAX_STEP_1_BYTES) in page.refusals[0]
+    await page.leave()
+
+
+async def test_a_document_that_was_poisoned_before_is_refused(
+    session: Session, anna_client: Client
+) -> None:
+    poison = rivals(range(1, 3_001))
+    await in_database(Session.objects.filter(pk=session.pk).update)(state=poison)
+    page = Page(session, anna_client)
+    with pytest.raises(AssertionError, match="cannot be opened"):
+        await page.start()
+    await page.leave()
 
 
 # --- roles ----------------------------------------------------------------------------------------
