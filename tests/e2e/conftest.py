@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 from analysis.catalog import BUNDLED
 from tests.e2e.chromium import chromium_path
+from tests.e2e.contexts import WAIT as WAIT
+from tests.e2e.contexts import Contexts
 from tests.e2e.stack import Stack
-
-WAIT = 60_000  # milliseconds; the machine may be slow, nothing here is a timing
 
 
 @pytest.fixture(scope="session")
@@ -42,19 +42,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
-    """A browser context whose pages must raise no error and break no content policy."""
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT)
-    problems: list[str] = []
-    context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on(
-        "console",
-        lambda said: problems.append(said.text) if "Content Security Policy" in said.text else None,
-    )
-    yield context
-    context.close()
-    assert problems == []
+def contexts(browser: Browser, stack: Stack) -> Iterator[Contexts]:
+    """Opens contexts whose pages must have no problem; what a test means to break it allows."""
+    opened = Contexts(browser, stack.url)
+    yield opened
+    opened.end()
+
+
+@pytest.fixture
+def context(contexts: Contexts) -> BrowserContext:
+    """A browser of its own, of the usual size."""
+    return contexts.open(viewport={"width": 1440, "height": 900})
 
 
 @pytest.fixture

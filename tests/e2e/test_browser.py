@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 import analysis
 from analysis.events import ArrayRef, array_from_ref
 from tests.e2e.conftest import WAIT, status
+from tests.e2e.contexts import Contexts
 from tests.e2e.relay import Relay
 from tests.e2e.stack import Stack
 
@@ -135,10 +136,10 @@ def test_stop_keeps_the_partial_result_and_frees_the_worker(page: Page) -> None:
 
 
 def test_a_second_browser_sees_the_same_run_live(
-    browser: Browser, page: Page, stack: Stack
+    contexts: Contexts, page: Page, stack: Stack
 ) -> None:
     run = start(page, **LONG)
-    other = browser.new_context(base_url=stack.url).new_page()
+    other = contexts.open().new_page()
     other.goto(f"/runs/{run}")
     coloured(other)
     coloured(page)
@@ -159,10 +160,11 @@ def test_a_reload_loses_nothing_and_doubles_nothing(page: Page) -> None:
     unbroken(page, run)
 
 
-def test_a_cut_network_loses_nothing(browser: Browser, page: Page, stack: Stack) -> None:
+def test_a_cut_network_loses_nothing(contexts: Contexts, page: Page, stack: Stack) -> None:
     """The connection goes through a relay that drops it and stays away for some seconds."""
     with Relay(stack.port) as relay:
-        context = browser.new_context(base_url=f"http://127.0.0.1:{relay.port}")
+        contexts.allow(rf":{relay.port}/.*(failed|net::)", reason="the relay is cut")
+        context = contexts.open(base_url=f"http://127.0.0.1:{relay.port}")
         cut = context.new_page()
         run = start(cut, **LONG)
         coloured(cut)
@@ -262,11 +264,9 @@ def test_exports_are_files_with_the_numbers_shown(page: Page, tmp_path: Path) ->
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_no_page_has_a_serious_barrier(
-    browser: Browser, stack: Stack, theme: Any, size: tuple[int, int]
+    contexts: Contexts, stack: Stack, theme: Any, size: tuple[int, int]
 ) -> None:
-    context = browser.new_context(
-        base_url=stack.url, color_scheme=theme, viewport={"width": size[0], "height": size[1]}
-    )
+    context = contexts.open(color_scheme=theme, viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     start(page, **{**QUICK, "faithfulness": True, "baselines": True, "draws": 2})
     status(page, "done")

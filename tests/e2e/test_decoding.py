@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import WAIT, figure, status
+from tests.e2e.contexts import Contexts
 from tests.e2e.stack import Stack
 from tests.tiny_models import make_modernbert
 
@@ -185,11 +186,9 @@ def test_a_canvas_is_stepped_played_and_branched(page: Page, filled: str) -> Non
 
 @pytest.mark.parametrize(("theme", "size"), [("light", (1440, 900)), ("dark", (390, 844))])
 def test_no_picture_has_a_serious_barrier(
-    browser: Browser, stack: Stack, forked: str, filled: str, theme: Any, size: tuple[int, int]
+    contexts: Contexts, stack: Stack, forked: str, filled: str, theme: Any, size: tuple[int, int]
 ) -> None:
-    context = browser.new_context(
-        base_url=stack.url, color_scheme=theme, viewport={"width": size[0], "height": size[1]}
-    )
+    context = contexts.open(color_scheme=theme, viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     for address in (
         f"/runs/{forked}?token=0&tables=text,fork", f"/runs/{filled}?token=3&step=1", "/trace",

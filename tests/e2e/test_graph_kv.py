@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import WAIT, figure, status
+from tests.e2e.contexts import Contexts
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
@@ -191,11 +192,9 @@ def test_a_stopped_run_keeps_what_was_measured(page: Page, stack: Stack) -> None
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_no_picture_has_a_serious_barrier(
-    browser: Browser, stack: Stack, finished: str, theme: Any, size: tuple[int, int]
+    contexts: Contexts, stack: Stack, finished: str, theme: Any, size: tuple[int, int]
 ) -> None:
-    context = browser.new_context(
-        base_url=stack.url, color_scheme=theme, viewport={"width": size[0], "height": size[1]}
-    )
+    context = contexts.open(color_scheme=theme, viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     visit(page, finished, "?tables=graph,orders&layer=1")
     refuse_barriers(page)

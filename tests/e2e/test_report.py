@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import WAIT
+from tests.e2e.contexts import Contexts
 from tests.recorded import METHODS, recorded_events, recorded_report, recorded_run
 from workbench.reports.chromium import report_figures, report_pdf
 from workbench.reports.document import Comment, Panel, Report, Thread
@@ -42,32 +43,28 @@ LINKS = (
 @pytest.fixture
 def open_report(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a report from disk, offline; nothing may be asked for, no error, no policy broken."""
-    contexts = []
+    contexts = Contexts(browser, "http://report.invalid")
     asked: list[str] = []
     problems: list[str] = []
 
     def open_(report: Report, *, hash: str = "", look: tuple[str, int, int] = LOOKS[0]) -> Page:
-        file = tmp_path / f"report-{len(contexts)}.html"
+        file = tmp_path / f"report-{len(contexts.opened)}.html"
         file.write_bytes(html_build(report))
         theme, width, height = look
-        context = browser.new_context(
+        context = contexts.open(
             color_scheme=theme,  # type: ignore[arg-type]
             viewport={"width": width, "height": height},
             offline=True,
         )
-        context.set_default_timeout(WAIT)
-        contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda said: problems.append(said.text))
         page.on("dialog", lambda dialog: problems.append(dialog.message))
         page.goto(file.as_uri() + hash)
         return page
 
     yield open_
-    for context in contexts:
-        context.close()
+    contexts.end()
     outside = [url for url in asked if not url.startswith(("data:", "blob:", "file:"))]
     assert (outside, problems) == ([], [])
     files = {url.partition("#")[0] for url in asked if url.startswith("file:")}

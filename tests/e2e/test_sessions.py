@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.conftest import WAIT
+from tests.e2e.contexts import Contexts
 from tests.e2e.relay import Relay
 from tests.e2e.stack import Stack
 
@@ -167,13 +168,14 @@ def test_panels_are_moved_sized_deleted_and_all_of_it_undone(page: Page, stack: 
 
 
 def test_two_write_one_note_and_nothing_is_lost_while_one_is_away(
-    browser: Browser, page: Page, stack: Stack
+    contexts: Contexts, page: Page, stack: Stack
 ) -> None:
     address = new_session(page, "Together")
     write_note(page, "The ball is red.")
     saved(page)
     with Relay(stack.port) as relay:
-        context = browser.new_context(base_url=f"http://127.0.0.1:{relay.port}")
+        contexts.allow(rf":{relay.port}/.*(failed|net::)", reason="the relay is cut")
+        context = contexts.open(base_url=f"http://127.0.0.1:{relay.port}")
         other = context.new_page()
         other.goto(f"http://127.0.0.1:{relay.port}{address.removeprefix(stack.url)}")
         for one in (page, other):
@@ -275,12 +277,10 @@ def copy(page: Page) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_no_session_has_a_serious_barrier(
-    browser: Browser, stack: Stack, theme: Any, size: tuple[int, int]
+    contexts: Contexts, stack: Stack, theme: Any, size: tuple[int, int]
 ) -> None:
     run = stack.start_run(**QUICK)
-    context = browser.new_context(
-        base_url=stack.url, color_scheme=theme, viewport={"width": size[0], "height": size[1]}
-    )
+    context = contexts.open(color_scheme=theme, viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     new_session(page, f"Barriers {theme} {size[0]}")
     add_runs(page, stack, run)

@@ -1,10 +1,11 @@
 // The run being prepared: shared by all pages, mirrored in the address of the first one.
 
 import { problemOf, startRun, type Method, type Problem, type Run } from "../api";
-import { serves, servingOf } from "../capability";
+import { lackOf, serves, servingOf } from "../capability";
 import { catalog } from "../catalog.svelte";
 import { router } from "../router.svelte";
 import { uuid } from "../uuid";
+import { carriedFrom, carriedInto, mainText } from "./carry";
 import {
   check,
   changed,
@@ -30,6 +31,8 @@ class Draft {
   host: Host | null = null;
   stem = $state("");
   model = $state("");
+  /** Somebody named the model; another one takes its place only when they say so. */
+  #chosen = false;
   values = $state<Values>({});
   starting = $state(false);
   problem = $state.raw<Problem | null>(null);
@@ -43,12 +46,67 @@ class Draft {
     return Object.fromEntries(found.filter(([, error]) => error)) as Record<string, string>;
   });
 
+  /** Why the chosen model cannot serve the method; null: it can, or nobody knows yet. */
+  unable = $derived.by<Problem | null>(() => {
+    const model = catalog.model(this.model);
+    const lack = this.method && model && lackOf(this.method, model);
+    if (!lack || !this.method) return null;
+    const message = `${this.model} cannot be used here: ${lack}.`;
+    return { code: "model_incompatible", message, remedy: "Choose another.", field: "model" };
+  });
+  /** A model that can, offered in place of one that cannot. */
+  offered = $derived.by<string | null>(() => {
+    const method = this.method;
+    if (!this.unable || !method) return null;
+    const able = catalog.models.filter((model) => lackOf(method, model) === null);
+    const shown = method.examples.map(({ model }) => model);
+    return able.find(({ id }) => shown.includes(id))?.id ?? able[0]?.id ?? null;
+  });
+  /** The model was changed with the method; says from which. */
+  swapped = $state("");
+
   /** Fills the form; params that are not named stand at their default. */
   fill(stem: string, model: string, params: Values): void {
+    this.#kept.clear();
+    this.#carried = {};
+    this.#chosen = true;
+    this.swapped = "";
+    this.#show(stem, model, params);
+  }
+
+  #show(stem: string, model: string, params: Values): void {
     this.stem = stem;
     this.model = model;
     this.values = { ...defaultsOf(this.all), ...params };
     this.problem = null;
+  }
+
+  pick(model: string): void {
+    this.model = model;
+    this.#chosen = true;
+    this.swapped = "";
+    this.problem = null;
+  }
+
+  /** The model that is offered; its method's example where no text of one's own would be lost. */
+  takeOffered(): void {
+    const [model, method] = [this.offered, this.method];
+    if (!model || !method) return;
+    this.pick(model);
+    const example = method.examples.find((one) => one.model === model);
+    const text = String(this.values[mainText(this.all)?.name ?? ""] ?? "");
+    if (example && (text === "" || this.#isExample(text)))
+      this.#show(this.stem, model, example.params);
+  }
+
+  /** A model that somebody asks for by name, with a method that can take it. */
+  use(id: string): void {
+    const model = catalog.model(id);
+    const able = (method: Method | undefined) =>
+      method !== undefined && (!model || lackOf(method, model) === null);
+    const stem = able(this.method) ? undefined : catalog.methods.find(able)?.stem;
+    this.pick(id);
+    if (stem !== undefined) this.choose(stem);
   }
 
   /** What the method takes the model for; of a model of the hub nobody knows yet. */
@@ -62,13 +120,44 @@ class Draft {
     if (!this.stem) this.read();
   }
 
-  /** Another method; where the model cannot serve it, its first example. */
+  /** What each method's form held when it was left, and what goes from one to the next. */
+  readonly #kept = new Map<string, Values>();
+  #carried: Values = {};
+
+  /** Another method. Texts, lengths and seed go with it; each method's own settings come back. */
   choose(stem: string): void {
     const method = catalog.method(stem);
-    const model = catalog.models.find((one) => one.id === this.model);
-    const able = !method || (model !== undefined && serves(method, model));
-    const example = able ? undefined : method.examples[0];
-    this.fill(stem, example?.model ?? this.model, example?.params ?? {});
+    const text = this.#ownText();
+    this.#carried = carriedFrom(this.all, $state.snapshot(this.values), this.#carried);
+    this.#kept.set(this.stem, $state.snapshot(this.values));
+    const example = this.#replacement(method);
+    const before = this.model;
+    const held = this.#kept.get(stem) ?? (text ? {} : example?.params);
+    this.#show(stem, example?.model ?? before, held ?? {});
+    this.swapped = example ? before : "";
+    if (example && !text) return;
+    this.values = { ...this.values, ...carriedInto(this.all, this.#carried) };
+    const main = mainText(this.all);
+    if (main && text && this.#ownText() === "") this.values[main.name] = text;
+  }
+
+  /** An example of the method, where the model is nobody's choice and cannot serve it. */
+  #replacement(method: Method | undefined) {
+    const model = catalog.model(this.model);
+    const stays = this.#chosen || !method || (model && serves(method, model));
+    return stays ? undefined : method.examples[0];
+  }
+
+  /** The main text, unless an example brought it. */
+  #ownText(): string {
+    const text = String(this.values[mainText(this.all)?.name ?? ""] ?? "");
+    return this.#isExample(text) ? "" : text;
+  }
+
+  #isExample(text: string): boolean {
+    return catalog.methods.some(({ examples }) =>
+      examples.some(({ params }) => Object.values(params).includes(text)),
+    );
   }
 
   /** What the address asks for, else the first example: Run works from the start. */
@@ -83,6 +172,7 @@ class Draft {
       model,
       asked === null ? (example?.params ?? {}) : readParams(asked),
     );
+    this.#chosen = named !== null;
     this.#read = this.#text();
   }
 
@@ -112,6 +202,10 @@ class Draft {
   run(): Promise<void> {
     if (Object.keys(this.errors).length > 0 || !this.model) {
       this.problem = incomplete(this.errors, this.model);
+      return Promise.resolve();
+    }
+    if (this.unable) {
+      this.problem = this.unable;
       return Promise.resolve();
     }
     return this.start(this.stem, this.model, this.params);
