@@ -40,7 +40,7 @@ def test_the_run_of_a_hub_id_is_made_on_no_other_model(page: Page) -> None:
     page.get_by_label("Method").select_option("reagent")
     page.get_by_label("Prompt", exact=True).fill(OWN)
     with page.expect_request(lambda r: r.method == "POST" and r.url.endswith("/api/runs")) as sent:
-        page.get_by_role("button", name="Run Ctrl").click()
+        page.get_by_role("button", name="Run", exact=True).click()
     assert json.loads(sent.value.post_data or "")["model"] == "nobody/not-a-model"
     expect(page.get_by_role("main")).to_contain_text(re.compile("hub", re.I), timeout=WAIT)
 
@@ -55,8 +55,8 @@ def test_a_model_that_cannot_serve_is_named_and_another_offered(page: Page, stem
     page.get_by_label("Method").select_option(stem)
     expect(form).to_contain_text(f"{UNABLE} cannot be used here")
     expect(page.get_by_label("Model", exact=True)).to_have_value(UNABLE)
-    page.get_by_role("button", name="Run Ctrl").click()
-    expect(form.get_by_role("alert")).to_be_visible()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(form.locator(".problem")).to_be_visible()
     assert posted == []
     form.get_by_role("button", name=re.compile("^Use ")).click()
     expect(form).not_to_contain_text("cannot be used here")

@@ -260,7 +260,8 @@ def test_too_many_waiting_runs_are_refused(
     settings.MAX_QUEUED_RUNS = 2
     make_run()
     make_run()
-    body = check_refused(post(anna_client, asked()), 429, "too_many_runs")
+    another = asked(params={"prompt": "Eve has the key."})
+    body = check_refused(post(anna_client, another), 429, "too_many_runs")
     assert "2" in body["message"]
 
 

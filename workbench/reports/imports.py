@@ -187,10 +187,12 @@ def _threads(session: sessions.Session, report: Report, runs: dict[str, Run]) ->
     ids: dict[str, str] = {}
     for thread in report.threads:
         record = of_panel[thread.panel]
+        session.said += 1  # a page reads the threads that changed since it last heard of any
         made = _thread(session, thread, runs[record.id] if record else None)
         ids[str(made.pk)] = thread.id
         for comment in thread.comments:
             ids[str(_comment(made, comment).pk)] = comment.id
+    session.save(update_fields=["said"])
     return ids
 
 
@@ -200,6 +202,7 @@ def _thread(session: sessions.Session, thread: Thread, run: Run | None) -> sessi
         run=run,
         panel=thread.panel,
         anchor=thread.anchor,
+        said=session.said,
         created_at=_time(thread.created_at),
         resolved_at=_time(thread.resolved_at),
     )

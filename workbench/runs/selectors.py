@@ -14,6 +14,7 @@ from workbench.accounts.visitor import Visitor, sessions_readable, sessions_with
 from workbench.catalog.methods import method_known
 from workbench.errors import ArtifactNotFound, InvalidQuery, RoleMissing, RunNotFound
 from workbench.messages import ErrorOut, ImportedOut, RunOut
+from workbench.runs import flags
 from workbench.runs.models import Artifact, Run, RunEvent, Status
 from workbench.sessions.models import Session, SessionRun
 from workbench.sessions.roles import Role
@@ -99,6 +100,15 @@ def run_cached(*, among: QuerySet[Run], cache_key: str) -> Run | None:
     """A finished run that gave what a run of this key would give."""
     runs = among.filter(cache_key=cache_key, status=Status.DONE)
     return runs.filter(cached_from=None).order_by("created_at").first() if cache_key else None
+
+
+def run_active(*, among: QuerySet[Run], cache_key: str) -> Run | None:
+    """A run of this key that waits or is being worked on, unless somebody asked it to stop."""
+    if not cache_key:
+        return None
+    runs = among.filter(cache_key=cache_key, status__in=(Status.QUEUED, Status.RUNNING))
+    found = (run for run in runs.order_by("created_at") if not flags.cancel_asked(run=run.id))
+    return next(found, None)
 
 
 def queue_positions() -> dict[UUID, int]:

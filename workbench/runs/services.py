@@ -22,7 +22,7 @@ from workbench.runs.dispatch import run_dispatch
 from workbench.runs.execution import run_end
 from workbench.runs.models import Artifact, Run, RunEvent, Status
 from workbench.runs.params import cache_key, params_check
-from workbench.runs.selectors import run_cached, run_find
+from workbench.runs.selectors import run_active, run_cached, run_find
 from workbench.sessions.broadcast import session_touch
 from workbench.sessions.placing import Place, place_of, place_run
 from workbench.sessions.roles import Role
@@ -41,6 +41,8 @@ def run_start(
 ) -> tuple[Run, bool]:
     """A run that somebody asks for, with the pictures it needs; in a session, if one is named.
 
+    Where an equal run of theirs waits or is being worked on, that run is given: its id is another.
+
     Raises what `run_create` does, and LoginRequired, SessionNotFound, RoleMissing.
     """
     place = None
@@ -56,8 +58,9 @@ def run_start(
         params=params,
         place=place,
         visitor=visitor,
+        join=True,
     )
-    if place and made:
+    if place and (made or started.id != run):
         session_touch(place.session)
     return started, made
 
@@ -71,6 +74,7 @@ def run_create(
     params: dict[str, Any],
     place: Place | None = None,
     visitor: Visitor | None = None,
+    join: bool = False,
 ) -> tuple[Run, bool]:
     """The run, and whether it is new: a request that is repeated gives the run that it made.
 
@@ -78,6 +82,7 @@ def run_create(
     RunIdTaken, TooManyRuns, TooManySessionRuns, TooManyUploads.
 
     `visitor`: who asks, where it is not the owner; by what they may see, params name pictures.
+    `join`: an equal run that is not finished is given instead of a second one.
     """
     described = method_get(method)
     check_value(params, where="")
@@ -100,7 +105,7 @@ def run_create(
     earlier = run_find(run=run)
     if earlier is not None:
         return _same(earlier, made, place), False
-    return _insert(made, owner=owner, place=place)
+    return _insert(made, owner=owner, place=place, join=join)
 
 
 def run_cancel(*, run: Run) -> Run:
@@ -153,7 +158,7 @@ def _same(earlier: Run, made: Run, place: Place | None) -> Run:
     return earlier
 
 
-def _insert(made: Run, *, owner: User, place: Place | None) -> tuple[Run, bool]:
+def _insert(made: Run, *, owner: User, place: Place | None, join: bool) -> tuple[Run, bool]:
     sources = place.sources if place else Run.objects.filter(owner=owner)
     source = run_cached(among=sources, cache_key=made.cache_key)
     if source:
@@ -161,6 +166,10 @@ def _insert(made: Run, *, owner: User, place: Place | None) -> tuple[Run, bool]:
     try:
         with transaction.atomic():
             if made.status == Status.QUEUED:
+                _hold(owner)
+                equal = run_active(among=sources, cache_key=made.cache_key) if join else None
+                if equal:
+                    return _join(equal, place), False
                 _check_queue(owner)
             made.save(force_insert=True)
             if place:
@@ -172,6 +181,12 @@ def _insert(made: Run, *, owner: User, place: Place | None) -> tuple[Run, bool]:
     return made, True
 
 
+def _join(run: Run, place: Place | None) -> Run:
+    if place and not run.sessions.filter(pk=place.session.pk).exists():
+        place_run(place, run)
+    return run
+
+
 def _copy(source: Run, made: Run) -> None:
     made.cached_from = source
     made.environment = source.environment
@@ -180,9 +195,13 @@ def _copy(source: Run, made: Run) -> None:
     made.started_at = made.finished_at = timezone.now()
 
 
-def _check_queue(owner: User) -> None:
-    """Raises TooManyRuns. The owner's row is held, so that two requests count one another."""
+def _hold(owner: User) -> None:
+    """Two requests of one owner count, and find, one another."""
     get_user_model().objects.select_for_update().get(pk=owner.pk)
+
+
+def _check_queue(owner: User) -> None:
+    """Raises TooManyRuns."""
     waiting = Run.objects.filter(owner_id=owner.pk, status=Status.QUEUED).count()
     if waiting >= settings.MAX_QUEUED_RUNS:
         raise TooManyRuns(
