@@ -45,15 +45,20 @@ class Frame:
 
 @dataclass(frozen=True)
 class Looked:
-    """What one row's step saw at its M masked positions, before it committed."""
+    """What one row's step saw at its M masked positions, before it committed; float64."""
 
     positions_M: Int[np.ndarray, "M"]
     ids_M: Int[np.ndarray, "M"]
-    confidence_M: Float[np.ndarray, "M"]
+    doubt_M: Float[np.ndarray, "M"]  # ln(1 − confidence)
     entropy_M: Float[np.ndarray, "M"]
     gap_M: Float[np.ndarray, "M"]
     top_ids_MK: Int[np.ndarray, "M K"]
     top_probabilities_MK: Float[np.ndarray, "M K"]
+
+    @property
+    def confidence_M(self) -> Float[np.ndarray, "M"]:
+        confidence_M: np.ndarray = -np.expm1(self.doubt_M)
+        return confidence_M
 
 
 @dataclass(frozen=True)
@@ -184,12 +189,12 @@ class Canvases:
         kept = min(KEPT, vocabulary)
         stats = vocab_stats(flat_RV, k=kept)
         ids_R = self._chosen(working, positions_BP, logits_BPV, stats.argmax_R)
-        chosen_R = flat_RV.gather(1, ids_R[:, None])[:, 0]
+        doubt_R, entropy_R = doubts(flat_RV, ids_R)
         lse_R = stats.logsumexp_R
         columns = [
             ids_R,
-            (chosen_R - lse_R).exp(),
-            stats.entropy_R,
+            doubt_R,
+            entropy_R,
             (stats.max_R - lse_R).exp() - (stats.second_R - lse_R).exp(),
             self._divergence(working, masked, logits_BPV, lse_R.view(rows, width)),
         ]
@@ -211,11 +216,11 @@ class Canvases:
         return Looked(
             positions_M=at,
             ids_M=table[:, 0].astype(np.int64),
-            confidence_M=table[:, 1].astype(np.float32),
-            entropy_M=table[:, 2].astype(np.float32),
-            gap_M=table[:, 3].astype(np.float32),
+            doubt_M=table[:, 1],
+            entropy_M=table[:, 2],
+            gap_M=table[:, 3],
             top_ids_MK=table[:, 5 : 5 + kept].astype(np.int64),
-            top_probabilities_MK=table[:, 5 + kept :].astype(np.float32),
+            top_probabilities_MK=table[:, 5 + kept :],
         )
 
     def _chosen(
@@ -261,7 +266,7 @@ class Canvases:
         choice = self.rule(
             View(
                 positions_M=seen.positions_M[free],
-                confidence_M=seen.confidence_M[free],
+                doubt_M=seen.doubt_M[free],
                 entropy_M=seen.entropy_M[free],
                 stable_M=row.stable_G[seen.positions_M[free]],
                 first=row.block * self.frame.block,
@@ -311,6 +316,24 @@ class Canvases:
             Commit(position=at, id=token, text="", confidence=None, reason="eos_fill")
             for at in range(stop, self.frame.length)
         ]
+
+
+def doubts(
+    logits_RV: Float[Tensor, "R V"], ids_R: Int[Tensor, "R"]
+) -> tuple[Float[Tensor, "R"], Float[Tensor, "R"]]:
+    """ln(1 − p) of one token per row, and the row's entropy in nats, float64.
+
+    From the other tokens' own sum: 1 − p itself is rounding noise where p is close to 1.
+    """
+    exact_RV = logits_RV.double()
+    chosen_R1 = exact_RV.gather(1, ids_R[:, None])
+    others_R = exact_RV.scatter(1, ids_R[:, None], -torch.inf).logsumexp(-1)
+    whole_R = torch.logaddexp(others_R, chosen_R1[:, 0])
+    doubt_R = others_R - whole_R
+    terms_RV = torch.special.entr((exact_RV - whole_R[:, None]).exp())
+    logp_R = torch.log1p(-doubt_R.exp())
+    terms_RV.scatter_(1, ids_R[:, None], (-logp_R * logp_R.exp())[:, None])
+    return doubt_R, terms_RV.sum(-1)
 
 
 def _padded(masked: Sequence[np.ndarray]) -> Int[np.ndarray, "B P"]:

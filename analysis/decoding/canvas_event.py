@@ -1,11 +1,14 @@
 """A step on a canvas as an event, with the tokens' texts."""
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from analysis.decoding.canvas import RowStep
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import CanvasCandidate, CanvasStep
 from analysis.text import token_name
+
+LEAST_DOUBT = -1e6  # stands for −∞, which is no JSON: a token without any other
 
 
 def canvas_event(
@@ -38,6 +41,7 @@ def canvas_event(
         ids=seen.ids_M.tolist(),
         texts=[said(token) for token in seen.ids_M.tolist()],
         confidences=seen.confidence_M.tolist(),
+        doubts=np.maximum(seen.doubt_M, LEAST_DOUBT).tolist(),
         entropies=seen.entropy_M.tolist(),
         gaps=seen.gap_M.tolist(),
         alternatives=alternatives,

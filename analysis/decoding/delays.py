@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.decoding.canvas import RowStep
 from analysis.decoding.events import Consistency, DelayedPosition, Delays, Redundancy
-from analysis.decoding.selection import nearest
+from analysis.decoding.selection import doubt, nearest
 
 CONFIDENCES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FARTHEST = 8  # distances from here on share a bin
@@ -55,12 +55,13 @@ def _looks(steps: Sequence[RowStep], kappa: float) -> dict[int, _Looks]:
     found: dict[int, _Looks] = {}
     for step in steps:
         seen = step.looked
-        anchors = seen.positions_M[seen.confidence_M >= kappa]
+        anchors = seen.positions_M[seen.doubt_M <= doubt(kappa)]
+        confidence_M = seen.confidence_M
         _, distance_M = nearest(seen.positions_M, anchors)
         for place, at in enumerate(seen.positions_M.tolist()):
             one = found.setdefault(at, _Looks())
             one.ids.append(int(seen.ids_M[place]))
-            one.confidences.append(float(seen.confidence_M[place]))
+            one.confidences.append(float(confidence_M[place]))
             one.distances.append(min(int(distance_M[place]), FARTHEST) if len(anchors) else None)
     return found
 

@@ -227,8 +227,8 @@ class Commit(Record):
 class CanvasStep(Event):
     """A decoder that fills a canvas looks at the masked positions of the active block.
 
-    `positions`, `ids`, `texts`, `confidences`, `entropies`, `gaps` and `alternatives` belong
-    together: one entry per masked position, before this step's commits.
+    `positions`, `ids`, `texts`, `confidences`, `doubts`, `entropies`, `gaps` and `alternatives`
+    belong together: one entry per masked position, before this step's commits.
     """
 
     kind: Literal["canvas"] = "canvas"
@@ -239,6 +239,11 @@ class CanvasStep(Event):
     ids: list[int] = Field(description="The token that would be written: the likeliest, or drawn.")
     texts: list[str]
     confidences: list[Number] = Field(description="Probability of that token.")
+    doubts: list[Number] | None = Field(
+        default=None,
+        description="ln(1 − confidence), which ranks: it tells apart what rounds to 1. Null in "
+        "older traces.",
+    )
     entropies: list[Number]
     gaps: list[Number] = Field(description="Probability of the likeliest less the second's.")
     alternatives: list[list[CanvasCandidate]] = Field(description="The likeliest tokens.")

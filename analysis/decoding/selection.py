@@ -1,8 +1,11 @@
 """Which masked positions a step commits: LocalLeap and the decoders beside it, as pure functions.
 
+Confidences are told by ln(1 − c), so that those close to 1 keep their order and none reaches 1.
+
 Shape legend: M masked positions of the active block, in ascending order.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,11 +20,16 @@ class View:
     """What a rule sees; `first` and `last` bound the block, `stable_M` counts KLASS's steps."""
 
     positions_M: Int[np.ndarray, "M"]
-    confidence_M: Float[np.ndarray, "M"]
+    doubt_M: Float[np.ndarray, "M"]  # ln(1 − confidence), float64
     entropy_M: Float[np.ndarray, "M"]
     stable_M: Int[np.ndarray, "M"]
     first: int
     last: int
+
+    def surest(self) -> Int[np.ndarray, "M"]:
+        """Places by falling confidence, the first of equals first."""
+        order_M: np.ndarray = np.argsort(self.doubt_M, kind="stable")
+        return order_M
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,11 @@ def local_leap(kappa: float, tau: float, width: int) -> Rule:
     """Anchors c ≥ κ, and c ≥ τ within `width` of an anchor of this step."""
 
     def choose(view: View) -> Choice:
-        is_anchor_M = view.confidence_M >= kappa
+        is_anchor_M = view.doubt_M <= doubt(kappa)
         anchors = view.positions_M[is_anchor_M]
         nearest_M, distance_M = nearest(view.positions_M, anchors)
         near_M = distance_M <= width
-        leaps_M = near_M & ~is_anchor_M & (view.confidence_M >= tau)
+        leaps_M = near_M & ~is_anchor_M & (view.doubt_M <= doubt(tau))
         picks = [
             Pick(place, "anchor", int(view.positions_M[place]), 0, kappa)
             if is_anchor_M[place]
@@ -77,8 +85,7 @@ def fixed(k: int) -> Rule:
     """The k most confident; 1: vanilla."""
 
     def choose(view: View) -> Choice:
-        best = np.argsort(-view.confidence_M, kind="stable")[:k]
-        return Choice([Pick(place, "most_confident") for place in best.tolist()])
+        return Choice([Pick(place, "most_confident") for place in view.surest()[:k].tolist()])
 
     return choose
 
@@ -87,7 +94,7 @@ def threshold(least: float) -> Rule:
     """All with c ≥ `least`."""
 
     def choose(view: View) -> Choice:
-        places = np.flatnonzero(view.confidence_M >= least).tolist()
+        places = np.flatnonzero(view.doubt_M <= doubt(least)).tolist()
         picks = [Pick(place, "threshold", threshold=least) for place in places]
         return Choice(picks or [_fallback(view)])
 
@@ -98,9 +105,9 @@ def factor(bound: float) -> Rule:
     """The n most confident, n the largest with (n + 1)(1 − c_n) < `bound`."""
 
     def choose(view: View) -> Choice:
-        order = np.argsort(-view.confidence_M, kind="stable")
+        order = view.surest()
         n = np.arange(1, len(order) + 1)
-        holds = (n + 1) * (1 - view.confidence_M[order]) < bound
+        holds = (n + 1) * np.exp(view.doubt_M[order]) < bound
         count = int(n[holds].max(initial=0))
         picks = [Pick(place, "factor") for place in order[:count].tolist()]
         return Choice(picks or [_fallback(view)])
@@ -113,7 +120,7 @@ def entropy_bound(nats: float) -> Rule:
 
     def choose(view: View) -> Choice:
         order = np.argsort(view.entropy_M, kind="stable")
-        rising = view.entropy_M[order].astype(np.float64)
+        rising = view.entropy_M[order]
         holds = np.cumsum(rising) - rising <= nats  # the newest is the largest
         count = int(np.flatnonzero(holds).max()) + 1
         return Choice([Pick(place, "entropy_bound") for place in order[:count].tolist()])
@@ -122,16 +129,21 @@ def entropy_bound(nats: float) -> Rule:
 
 
 def klass(confidence: float, history: int) -> Rule:
-    """c ≥ `confidence`, and stable (see `View.stable_M`) in the last `history` steps."""
+    """c > `confidence`, and stable (see `View.stable_M`) in the last `history` steps."""
 
     def choose(view: View) -> Choice:
-        sure = (view.confidence_M >= confidence) & (view.stable_M >= history)
+        sure = (view.doubt_M < doubt(confidence)) & (view.stable_M >= history)
         picks = [
             Pick(place, "stable", threshold=confidence) for place in np.flatnonzero(sure).tolist()
         ]
         return Choice(picks or [_fallback(view)])
 
     return choose
+
+
+def doubt(confidence: float) -> float:
+    """ln(1 − c); −∞ for 1, which no token but an only one reaches."""
+    return math.log1p(-confidence) if confidence < 1 else -math.inf
 
 
 def nearest(
@@ -160,4 +172,4 @@ def intervals(anchors: np.ndarray, width: int, first: int, last: int) -> list[li
 
 
 def _fallback(view: View) -> Pick:
-    return Pick(int(view.confidence_M.argmax()), "fallback")
+    return Pick(int(view.doubt_M.argmin()), "fallback")

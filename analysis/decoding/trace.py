@@ -267,6 +267,7 @@ def _take_step(trace: Trace, step: TokenStep | CanvasStep) -> None:
             step.ids, step.texts, step.confidences, step.entropies, step.gaps, step.alternatives,
         )  # fmt: skip
         rows = len(step.positions)
+        columns += () if step.doubts is None else (step.doubts,)
         _claim(all(len(c) == rows for c in columns), "its columns differ in length")
     else:
         single = step.decision == "single"

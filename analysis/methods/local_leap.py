@@ -8,7 +8,8 @@ Source: "Accelerating Diffusion LLM Inference via Local Determinism Propagation"
 2510.07081). Beside it on the same prompt: one token per step (vanilla), k per step, a threshold
 and a factor (Fast-dLLM, arXiv 2505.22618), an entropy bound (arXiv 2505.24857) and KLASS (arXiv
 2511.05664). Confidence is the softmax probability of the token on the raw logits without the
-mask's, in float32. docs/trace.md describes the events.
+mask's, told by its ln(1 − p) from a float64 sum over the other tokens, so that the order among
+sure positions is the model's and not rounding. docs/trace.md describes the events.
 """
 
 from collections.abc import Generator, Iterator
@@ -42,7 +43,7 @@ from analysis.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.method import Example
 from analysis.model import Model
 
-VERSION = "1"
+VERSION = "2"
 NO_LIMIT = 10**9  # tokens, of a model that names none
 NEEDS = ("masked_diffusion_lm",)
 EVENTS = (PromptTokens, TraceStart, CanvasStep, OutputTokens, Delays, TraceEnd)
@@ -145,7 +146,7 @@ class Params(PromptParams):
         default=0.9,
         gt=0,
         le=1,
-        description="θ: confidence that KLASS asks for.",
+        description="θ: KLASS asks for more confidence than this.",
         json_schema_extra={"group": "Other decoders"},
     )
     klass_divergence: float = Field(
@@ -159,7 +160,8 @@ class Params(PromptParams):
         default=2,
         ge=1,
         le=16,
-        description="Stable steps in a row that KLASS asks for.",
+        description="Stable steps in a row that KLASS asks for, counted inside a block; the "
+        "published code counts over the whole canvas, which saves a step in later blocks.",
         json_schema_extra={"group": "Other decoders"},
     )
     with_local_leap: bool = Field(

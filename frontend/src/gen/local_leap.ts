@@ -30,8 +30,8 @@ export interface CanvasCandidate {
 /**
  * A decoder that fills a canvas looks at the masked positions of the active block.
  *
- * `positions`, `ids`, `texts`, `confidences`, `entropies`, `gaps` and `alternatives` belong
- * together: one entry per masked position, before this step's commits.
+ * `positions`, `ids`, `texts`, `confidences`, `doubts`, `entropies`, `gaps` and `alternatives`
+ * belong together: one entry per masked position, before this step's commits.
  */
 export interface CanvasStep {
   kind: "canvas";
@@ -54,6 +54,10 @@ export interface CanvasStep {
    * Probability of that token.
    */
   confidences: number[];
+  /**
+   * ln(1 − confidence), which ranks: it tells apart what rounds to 1. Null in older traces.
+   */
+  doubts: number[] | null;
   entropies: number[];
   /**
    * Probability of the likeliest less the second's.
@@ -547,7 +551,7 @@ export interface Params {
    */
   entropy_bound?: number;
   /**
-   * θ: confidence that KLASS asks for.
+   * θ: KLASS asks for more confidence than this.
    */
   klass_confidence?: number;
   /**
@@ -555,7 +559,7 @@ export interface Params {
    */
   klass_divergence?: number;
   /**
-   * Stable steps in a row that KLASS asks for.
+   * Stable steps in a row that KLASS asks for, counted inside a block; the published code counts over the whole canvas, which saves a step in later blocks.
    */
   klass_history?: number;
   /**

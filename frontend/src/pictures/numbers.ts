@@ -17,4 +17,10 @@ export function showSigned(value: number): string {
   return value > 0 ? `+${showNumber(value)}` : showNumber(value);
 }
 
+/** A probability with ln(1 − p), which still tells values apart that round to 100 %. */
+export function showConfidence(share: number, doubt: number | null | undefined): string {
+  if (doubt === null || doubt === undefined || doubt > Math.log(0.0005)) return showPercent(share);
+  return `1 − ${small(Math.exp(Math.max(doubt, -700))).replace("-", "−")}`;
+}
+
 export const showPercent = (share: number) => percent(share).replace("-", "−");

@@ -18,8 +18,8 @@ def views(draw: st.DrawFn) -> View:
     column = st.lists(share, min_size=count, max_size=count)
     return View(
         positions_M=np.array(positions),
-        confidence_M=np.array(draw(column), dtype=np.float32),
-        entropy_M=np.array(draw(column), dtype=np.float32) * 8,
+        doubt_M=np.array([selection.doubt(c) for c in draw(column)]),
+        entropy_M=np.array(draw(column)) * 8,
         stable_M=np.array(draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))),
         first=0,
         last=block - 1,
@@ -86,4 +86,4 @@ def test_intervals_hold_what_is_near_and_nothing_else(view: View, kappa: float, 
 @given(views())
 def test_vanilla_takes_the_first_of_the_most_confident(view: View) -> None:
     (pick,) = selection.fixed(1)(view).picks
-    assert pick.place == int(np.argmax(view.confidence_M))
+    assert pick.place == int(np.argmin(view.doubt_M))

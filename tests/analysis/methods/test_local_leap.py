@@ -255,6 +255,41 @@ def test_with_all_width_it_is_threshold_tau_on_steps_with_an_anchor(model: Model
     assert anchored
 
 
+@pytest.mark.skipif(not (BUNDLED / "demo-diffusion").is_dir(), reason="is not bundled yet")
+@pytest.mark.parametrize("decoder", ["vanilla", "fixed", "threshold", "local_leap", "klass"])
+def test_the_order_among_sure_positions_is_the_model_s(decoder: str) -> None:
+    """Confidences that are all 1 in float32, ranked by a float64 loop over plain logits."""
+    demo = load_trusted(BUNDLED / "demo-diffusion")
+    settings = {"kappa": 1.0, "threshold": 1.0, "klass_confidence": 1.0}
+    prompt = EXAMPLES[0].params["prompt"]
+    canvas = {"canvas_length": 64, "block": 32, "prompt": prompt}
+    file = read(fill(demo, decoder=decoder, **settings, **canvas))
+    taken = 2 if decoder == "fixed" else 1
+    tied = 0
+    for step, logits in replay(demo, file):
+        wide = logits.astype(np.float64)
+        others = []
+        for row in wide:
+            e = np.exp(row - row.max())
+            rest = np.delete(e, row.argmax()).sum()
+            others.append(float(np.log(rest / e.sum())))
+        np.testing.assert_allclose(step.doubts, others, atol=1e-5)
+        order = np.argsort(others, kind="stable")[:taken]
+        assert set(reasons(step)) == {step.positions[at] for at in order}
+        single = softmax(logits.astype(np.float32)).max(-1)
+        tied += int((single == single.max()).sum() > 1)
+    assert len(file.traces[0].steps) == 64 // taken
+    assert tied > 10 // taken
+
+
+def test_old_traces_without_doubts_still_open(bert: Model) -> None:
+    document = json.loads(traces.dump(fill(bert)))
+    for event in document["events"]:
+        event.pop("doubts", None)
+    step = steps(traces.load(json.dumps(document)).traces[0])[0]
+    assert step.doubts is None
+
+
 def test_a_threshold_of_one_is_the_order_of_vanilla(model: Model) -> None:
     vanilla = trail(filled(model, decoder="vanilla"))
     assert trail(filled(model, decoder="threshold", threshold=1.0)) == vanilla

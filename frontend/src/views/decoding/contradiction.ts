@@ -72,7 +72,8 @@ function stepContradiction(trace: Trace, step: Step): string | null {
     return single === (step.chosen !== null) ? null : "a single step chooses a token, a fork none";
   }
   const { positions, ids, texts, confidences, entropies, gaps, alternatives } = step;
-  const columns = [ids, texts, confidences, entropies, gaps, alternatives];
+  const doubts = step.doubts ?? positions;
+  const columns = [ids, texts, confidences, doubts, entropies, gaps, alternatives];
   if (!columns.every((column) => column.length === positions.length))
     return "its columns differ in length";
   const named = [...positions, ...step.commits.map((commit) => commit.position)];

@@ -13,6 +13,7 @@ export interface Schema {
   items?: Schema;
   minimum?: number;
   maximum?: number;
+  default?: unknown;
 }
 
 export type Definitions = Record<string, Schema>;
@@ -78,7 +79,9 @@ function objectMisfit(
   schema: Schema,
   definitions: Definitions,
 ): string | null {
-  const missing = schema.required?.find((name) => !(name in value));
+  // What has a default came to the format later: older files lack it.
+  const later = (name: string) => "default" in (schema.properties?.[name] ?? {});
+  const missing = schema.required?.find((name) => !(name in value) && !later(name));
   if (missing) return `.${missing}: it is missing`;
   for (const [name, part] of Object.entries(value)) {
     const found = partMisfit(name, part, schema, definitions);

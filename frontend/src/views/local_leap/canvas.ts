@@ -6,7 +6,7 @@ import { button, element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
-import { showPercent } from "../../pictures/numbers";
+import { showConfidence } from "../../pictures/numbers";
 import { createSheet, fit, inkOf, mutedOf } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
 import type { Selected } from "../../selection";
@@ -185,9 +185,9 @@ function signOf({ state, commit, nearMiss }: Place): string {
 }
 
 function labelOf(place: Place): string {
-  const { position, state, commit, confidence } = place;
+  const { position, state, commit, confidence, doubt } = place;
   if (state === "closed") return `${position}: mask, block not yet begun`;
-  const sure = confidence === null ? "" : `, ${showPercent(confidence)}`;
+  const sure = confidence === null ? "" : `, ${showConfidence(confidence, doubt)}`;
   const said = `${position}: ${spoken(place.text)}${sure}`;
   if (commit) return `${said}, ${REASONS[commit.reason].label}`;
   return `${said}, still a mask${place.nearMiss ? ", near miss" : ""}`;

@@ -4,7 +4,7 @@
 import { get } from "svelte/store";
 import type { CanvasCandidate, CanvasStep } from "../../gen/local_leap";
 import { element, facts, tokenText } from "../../pictures/dom";
-import { showNumber, showPercent } from "../../pictures/numbers";
+import { showNumber, showConfidence, showPercent } from "../../pictures/numbers";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { explainLink } from "../decoding/explainLink";
@@ -12,7 +12,7 @@ import { outputIndex, type Panel, type Shown } from "../decoding/shown";
 import { branchButton } from "../decoding/take";
 import type { Trace } from "../decoding/traces";
 import type { Clock } from "./clock";
-import { commitSteps } from "./moment";
+import { commitSteps, doubtOf } from "./moment";
 import { REASONS } from "./reasons";
 
 export function createDetail(root: HTMLElement, context: ViewContext, clock: Clock): Panel {
@@ -66,9 +66,12 @@ function writtenFacts(trace: Trace, position: number): HTMLElement {
   ];
   if (!done) return facts([...pairs, ["Written", "not yet"]]);
   const { commit, step } = done;
+  const seen = trace.canvas[step];
+  const doubt = seen ? doubtOf(seen, position) : null;
   pairs.push(["Id", String(commit.id)], ["Written", `in step ${step}`]);
   pairs.push(["Reason", REASONS[commit.reason].label]);
-  if (commit.confidence !== null) pairs.push(["Confidence", showPercent(commit.confidence)]);
+  if (commit.confidence !== null)
+    pairs.push(["Confidence", showConfidence(commit.confidence, doubt)]);
   if (commit.threshold !== null) pairs.push(["Asked for", showPercent(commit.threshold)]);
   if (commit.anchor !== null)
     pairs.push(["Nearest anchor", `${commit.anchor}, ${commit.distance ?? 0} away`]);
@@ -86,7 +89,7 @@ function lookParts(
   if (at < 0) return [heading, element("p", { class: "muted" }, "Not looked at in this step.")];
   const numbers = facts([
     ["Would write", tokenText(step.texts[at] ?? "")],
-    ["Confidence", showPercent(step.confidences[at] ?? 0)],
+    ["Confidence", showConfidence(step.confidences[at] ?? 0, step.doubts?.[at])],
     ["Entropy", `${showNumber(step.entropies[at] ?? 0)} nats`],
     ["Ahead of the second by", showPercent(step.gaps[at] ?? 0)],
     ["State", stateOf(step, position)],

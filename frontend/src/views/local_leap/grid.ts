@@ -7,7 +7,7 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
-import { showNumber, showPercent } from "../../pictures/numbers";
+import { showNumber, showConfidence } from "../../pictures/numbers";
 import { createSheet, inkOf } from "../../pictures/sheet";
 import type { Cell, Table } from "../../pictures/table";
 import type { Selected } from "../../selection";
@@ -149,7 +149,7 @@ function sentence(trace: Trace, { row, column }: CellAt): string {
   }
   const parts = [`${place}: ${visible(commit?.text ?? step.texts[at] ?? "")}`];
   if (at >= 0) {
-    parts.push(`confidence ${showPercent(step.confidences[at] ?? 0)}`);
+    parts.push(`confidence ${showConfidence(step.confidences[at] ?? 0, step.doubts?.[at])}`);
     parts.push(`entropy ${showNumber(step.entropies[at] ?? 0)} nats`);
   }
   if (commit) parts.push(`committed: ${REASONS[commit.reason].label}`);

@@ -10,6 +10,8 @@ export interface Place {
   state: "written" | "fresh" | "waiting" | "closed";
   text: string;
   confidence: number | null;
+  /** ln(1 − confidence); null in older traces. */
+  doubt: number | null;
   commit: Commit | null;
   nearMiss: boolean;
   /** Inside the neighbourhood of an anchor of this step. */
@@ -31,12 +33,17 @@ export function momentOf(trace: Trace, at: number): Place[] {
     for (const commit of earlier.commits) {
       const place = placeAt(places, commit.position);
       const { text, confidence } = commit;
+      const doubt = doubtOf(earlier, commit.position);
       const state = earlier.index === at ? "fresh" : "written";
-      Object.assign(place, { state, text, confidence, commit });
+      Object.assign(place, { state, text, confidence, doubt, commit });
     }
   }
   return places;
 }
+
+/** ln(1 − confidence) of what a step saw at a position; null in older traces. */
+export const doubtOf = ({ positions, doubts }: CanvasStep, position: number): number | null =>
+  doubts?.[positions.indexOf(position)] ?? null;
 
 function placeAt(places: Place[], position: number): Place {
   const place = places[position];
@@ -51,6 +58,7 @@ function closed(trace: Trace, position: number): Place {
     state: "closed",
     text: "",
     confidence: null,
+    doubt: null,
     commit: null,
     nearMiss: false,
     near: false,
@@ -66,6 +74,7 @@ function waiting(step: CanvasStep): Pick<Place, "position">[] {
     state: "waiting",
     text: step.texts[i] ?? "",
     confidence: step.confidences[i] ?? null,
+    doubt: doubtOf(step, position),
     nearMiss: missed.has(position),
     near: isNear(position),
   }));
