@@ -49,7 +49,7 @@ from workbench.sessions.broadcast import ACCESS_GROUP
 from workbench.sessions.watching import SessionWatches
 
 REREAD_SECONDS = 1.5  # access that has ended is noticed within two seconds
-CLOSE_LOGIN = 4401
+CLOSE_LOGIN, CLOSE_AGAIN = 4401, 1013
 
 log = logging.getLogger(__name__)
 
@@ -246,6 +246,10 @@ class RunConsumer(AsyncWebsocketConsumer):
                 await self._look()
             except (DatabaseError, redis.RedisError) as error:
                 log.warning("Could not read runs for a page, will try again: %s", error)
+            except Exception:
+                log.exception("A page's socket is closed; the page comes back and reads all anew")
+                await self.close(CLOSE_AGAIN)
+                return
 
     async def _look(self) -> None:
         async with self.lock:

@@ -6,9 +6,8 @@ import time
 from types import TracebackType
 from uuid import UUID
 
-from django.db import DatabaseError, connections
+from django.db import connections
 
-from workbench.errors import AttemptLost
 from workbench.runs.execution import Pending, event_append
 
 INTERVAL_SECONDS = 0.04
@@ -26,7 +25,7 @@ class EventWriter:
     def __init__(self, *, run: UUID, attempt: int, after: int) -> None:
         self._run, self._attempt, self._seq = run, attempt, after
         self._queue: queue.Queue[Pending | None] = queue.Queue(maxsize=1000)
-        self._failure: AttemptLost | DatabaseError | None = None
+        self._failure: Exception | None = None
         self._ending = False
         self._written_at = float("-inf")
         self._thread = threading.Thread(target=self._work, name="event-writer", daemon=True)
@@ -47,7 +46,7 @@ class EventWriter:
             raise self._failure
 
     def put(self, payload: str, artifacts: dict[str, int]) -> None:
-        """Hand over the next event. Raises AttemptLost, DatabaseError."""
+        """Hand over the next event. Raises AttemptLost, DatabaseError, what storage raises."""
         self._seq += 1
         self._offer(Pending(self._seq, payload, artifacts))
         if self._failure:
@@ -67,7 +66,7 @@ class EventWriter:
                 if batch:
                     event_append(run=self._run, attempt=self._attempt, events=batch)
                     self._written_at = time.monotonic()
-        except (AttemptLost, DatabaseError) as error:
+        except Exception as error:  # noqa: BLE001 (raised again where events are handed over)
             self._failure = error
         finally:
             connections.close_all()

@@ -121,6 +121,21 @@ async def test_a_run_is_followed_without_any_message(
         assert numbers(await watcher.until_end()) == [(1, seq) for seq in range(1, 7)]
 
 
+async def test_a_socket_that_no_longer_reads_is_closed(
+    anna_client: Client, running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the reading: the page notices, comes back and sees the rest."""
+
+    async def fail(self: Any) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(consumers, "REREAD_SECONDS", 0.05)
+    monkeypatch.setattr(consumers.RunConsumer, "_look", fail)
+    async with page(anna_client) as watcher:
+        output = await watcher.output()
+    assert (output["type"], output["code"]) == ("websocket.close", consumers.CLOSE_AGAIN)
+
+
 async def test_messages_sent_twice_or_late_are_dropped(
     anna_client: Client, running: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

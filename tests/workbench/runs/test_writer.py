@@ -95,9 +95,12 @@ def test_large_events_are_not_heaped_up(spy: Spy, monkeypatch: pytest.MonkeyPatc
     assert spy.numbers == list(range(2, 11))
 
 
-@pytest.mark.parametrize("error", [AttemptLost("planted"), OperationalError("planted")])
-def test_a_failure_reaches_the_method(spy: Spy, error: Exception) -> None:
-    spy.error = error
+@pytest.mark.parametrize(
+    "error",
+    [AttemptLost("planted"), OperationalError("planted"), OSError("planted"), TypeError("planted")],
+)
+def test_a_failure_reaches_the_method(spy: Spy, kind: type[Exception]) -> None:
+    spy.error = kind("planted")
 
     def write() -> None:
         with open_writer() as writer:
@@ -105,14 +108,14 @@ def test_a_failure_reaches_the_method(spy: Spy, error: Exception) -> None:
                 writer.put("{}", {})
                 time.sleep(0.0001)
 
-    with pytest.raises(type(error), match="planted"):
+    with pytest.raises(kind, match="planted"):
         write()
 
 
 def test_a_failure_at_the_end_is_raised_too(spy: Spy) -> None:
-    spy.error = AttemptLost("planted")
+    spy.error = OSError("planted")
     writer = open_writer()
-    with pytest.raises(AttemptLost), writer:
+    with pytest.raises(OSError, match="planted"), writer:
         writer._offer(Pending(2, "{}"))
 
 
