@@ -95,10 +95,7 @@ def test_large_events_are_not_heaped_up(spy: Spy, monkeypatch: pytest.MonkeyPatc
     assert spy.numbers == list(range(2, 11))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [AttemptLost("planted"), OperationalError("planted"), OSError("planted"), TypeError("planted")],
-)
+@pytest.mark.parametrize("kind", [AttemptLost, OperationalError, OSError, TypeError])
 def test_a_failure_reaches_the_method(spy: Spy, kind: type[Exception]) -> None:
     spy.error = kind("planted")
 
