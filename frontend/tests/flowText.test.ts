@@ -92,7 +92,7 @@ describe("live and replayed", () => {
 describe("the text", () => {
   it("is filled with what the answer's reader loses, the strongest source deepest", () => {
     const { tokensOf } = helpers(played().root);
-    expect(tokensOf(STRONGEST)[0]?.style.backgroundColor).toBe("rgb(36, 104, 180)");
+    expect(tokensOf(STRONGEST)[0]?.style.backgroundColor).toBe("rgb(217, 95, 2)");
     expect(tokensOf(STRONGEST)[0]?.getAttribute("aria-label")).toContain("nats");
     expect(tokensOf(LAST)[0]?.dataset.badge).toBe("reads");
   });

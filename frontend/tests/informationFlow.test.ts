@@ -19,7 +19,7 @@ afterEach(() => document.body.replaceChildren());
 const figure = (root: HTMLElement, stem: string) =>
   root.querySelector(`[data-figure=${stem}]`) as HTMLElement;
 const cells = (root: HTMLElement, stem: string) => [
-  ...figure(root, stem).querySelectorAll<HTMLElement>(".picture"),
+  ...figure(root, stem).querySelectorAll<HTMLElement>(".picture-tile"),
 ];
 const badges = (root: HTMLElement, stem: string) =>
   cells(root, stem).map((cell) =>

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from analysis.catalog import BUNDLED
 from tests.e2e.conftest import WAIT, status
+from tests.e2e.geometry import misplaced, picture_fills_its_frame
 from tests.e2e.stack import Stack
 from workbench.catalog.methods import method_get
 
@@ -59,6 +60,9 @@ def no_barrier(page: Page) -> None:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(300)
+        assert misplaced(page) == []
+        if page.locator(".scene-map").count():
+            picture_fills_its_frame(page)
         found = Axe().run(page).response["violations"]
         serious = [v for v in found if v["impact"] in ("serious", "critical")]
         assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
@@ -84,7 +88,7 @@ def test_an_example_runs_from_the_gallery(page: Page, stem: str, number: int) ->
 def test_the_map_follows_token_layer_and_score_without_a_new_run(page: Page) -> None:
     open_example(page, method_get("seg_similarity").examples[0].name)
     run = page.url.partition("?")[0]
-    heat = page.locator(".scene-map image.heat")
+    heat = page.locator(".scene-map image.scene-heat")
     seen = {heat.get_attribute("href")}
     steps = [
         lambda: page.get_by_role("listbox", name="Tokens").get_by_role("option").nth(4).click(),
@@ -95,7 +99,7 @@ def test_the_map_follows_token_layer_and_score_without_a_new_run(page: Page) -> 
     for step in steps:
         step()
         page.wait_for_function(
-            "(seen) => !seen.includes(document.querySelector('.scene-map image.heat')"
+            "(seen) => !seen.includes(document.querySelector('.scene-map image.scene-heat')"
             ".getAttribute('href'))",
             arg=list(seen),
         )
@@ -104,7 +108,7 @@ def test_the_map_follows_token_layer_and_score_without_a_new_run(page: Page) -> 
     before = heat.get_attribute("href")
     page.reload()
     page.wait_for_function(
-        "(href) => document.querySelector('.scene-map image.heat')?.getAttribute('href') === href",
+        "(href) => document.querySelector('image.scene-heat')?.getAttribute('href') === href",
         arg=before,
     )
 

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import WAIT
 from tests.e2e.contexts import Contexts
+from tests.e2e.geometry import misplaced, picture_fills_its_frame
 from tests.recorded import METHODS, recorded_events, recorded_report, recorded_run
 from workbench.reports.chromium import report_figures, report_pdf
 from workbench.reports.document import Comment, Panel, Report, Thread
@@ -114,6 +115,15 @@ def test_a_report_opens_and_draws_what_comes_into_view(open_report: Open) -> Non
     links.last.click()
     expect(last.locator("figure:visible").first).to_be_visible(timeout=WAIT)
     expect(last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pictures_lie_under_their_maps(open_report: Open, look: tuple[str, int, int]) -> None:
+    """Every shape of every recorded run is drawn where its attributes say."""
+    page = open_report(recorded_report(), look=look)
+    show_all(page)
+    picture_fills_its_frame(page)
+    assert misplaced(page) == []
 
 
 def test_the_selection_stands_in_the_address(open_report: Open) -> None:

@@ -56,7 +56,7 @@ export function laneNode(
     "div",
     { class: "lane-head" },
     name,
-    lane.source ? element("span", { class: "tag" }, lane.source) : null,
+    lane.source ? element("span", { class: "lane-tag" }, lane.source) : null,
     approximationTag(trace),
     element("span", { class: "muted lane-facts" }, factsOf(lane, refers)),
     lane.source ? remove : null,
@@ -66,7 +66,9 @@ export function laneNode(
 
 function approximationTag({ start }: Trace): HTMLElement | null {
   const title = `Not exact: ${start.approximation}`;
-  return start.approximation ? element("span", { class: "tag warn", title }, "approximate") : null;
+  return start.approximation
+    ? element("span", { class: "lane-tag warn", title }, "approximate")
+    : null;
 }
 
 /** "47 forwards · 30 tokens, 12 wasted · 0.12 s · answer 4 · differs from token 12 on". */

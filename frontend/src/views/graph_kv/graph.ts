@@ -6,6 +6,7 @@ import { element, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import type { Group } from "../../pictures/lineChart";
 import { createSheet, wrap } from "../../pictures/sheet";
+import { SUPPORT_WORDS } from "../../pictures/support";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
 import { drawGraph, graphOf, WIDEST, type Graph, type Readers } from "./graphPicture";
@@ -96,11 +97,12 @@ function legendText(shown: Shown): string {
       `tokens; ${WIDEST} pixels are all of it, and what a block reads with itself adds up to 1.`
     : "Dashed: attention is not measured yet.";
   const cut = shown.state.knockOuts.size
-    ? " Δ: change of the answer's log-probability in nats when that edge is cut in every layer."
+    ? " Δ: change of the answer's log-probability in nats when that edge is cut in every layer. " +
+      `${SUPPORT_WORDS.removed} Grey: not cut.`
     : "";
   return (
-    `Arrangement: ${mode}; arrows of reading go from left to right. ${mass} Orange: edges; blue: ` +
-    `what else is read.${cut} [ ] choose a layer, { } a head.`
+    `Arrangement: ${mode}; arrows of reading go from left to right. ${mass} Solid: edges; pale: what ` +
+    `else is read.${cut} [ ] choose a layer, { } a head.`
   );
 }
 

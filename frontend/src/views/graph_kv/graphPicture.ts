@@ -1,7 +1,7 @@
 // Segments as boxes, one column per round; who reads whom as curves as wide as the attention paid.
 
 import { format } from "d3-format";
-import { colourOf } from "../../pictures/swatch";
+import { supportLine } from "../../pictures/support";
 import { layer } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showSigned } from "../../pictures/numbers";
@@ -30,6 +30,8 @@ export interface Curve {
   label: string;
   /** Read out: names, mass, what cutting it does. */
   said: string;
+  /** Change of the answer's log-probability without it, in nats; null: not cut. */
+  delta: number | null;
 }
 
 export interface Graph {
@@ -137,12 +139,17 @@ function curveOf(
     to: nodes[pair.reader] as Node,
     mass,
     label: labelled || number === shown.pair ? parts.filter(Boolean).join(" · ") : "",
+    delta: cut?.delta ?? null,
     said: `${pairName(shown, pair)}: ${said}${effect}`,
   };
 }
 
 /** Two decimals: there is little room beside a curve, and the exact number in its title. */
 const short = (value: number, sign = "") => format(`${sign}.2f`)(value).replace("-", "−");
+
+/** By what cutting it does to the answer; muted where it was not cut. */
+const lineOf = ({ delta }: Curve, theme: Theme) =>
+  delta === null ? mutedOf(theme) : supportLine(delta, theme, "removed");
 
 const widthOf = ({ mass }: Curve) => (mass === null ? 1.5 : Math.max(0.75, WIDEST * mass));
 
@@ -184,7 +191,7 @@ function drawCurves(group: Group, graph: Graph, theme: Theme, primary: number | 
   curves.selectAll<SVGPathElement, Curve>("path").attr("d", (one) => pathOf(one, graph));
   curves
     .select("path.value")
-    .attr("stroke", (one) => (one.drawn ? colourOf(0, theme) : colourOf(1, theme)))
+    .attr("stroke", (one) => lineOf(one, theme))
     .attr("stroke-opacity", (one) => (one.drawn ? 1 : 0.5))
     .attr("stroke-dasharray", (one) => (one.mass === null ? "4 4" : null))
     .attr("stroke-width", widthOf);

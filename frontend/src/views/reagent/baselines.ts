@@ -1,12 +1,13 @@
 // Other methods' maps of the same target, with how far they agree.
 
 import { get } from "svelte/store";
-import { diverging, inkOn, limitOf, sequential } from "../../pictures/colour";
+import { inkOn, limitOf, sequential } from "../../pictures/colour";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
+import { SUPPORT_WORDS, supportScale } from "../../pictures/support";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import { indexOf, POSITION, positionItem } from "../../position";
@@ -95,7 +96,7 @@ function legendText({ state }: Shown): string {
   const sources = new Set([...state.baselines.values()].map(({ event }) => event.source));
   return (
     `All maps explain the run's target, ${visible(rowName(state, 0))}. Fill: each map's own ` +
-    "limits, nothing clipped; orange supports, blue opposes. Hatched: no score. " +
+    `limits, nothing clipped. ${SUPPORT_WORDS.present} Hatched: no score. ` +
     `Computed by ${[...sources].join(", ")}.`
   );
 }
@@ -104,7 +105,8 @@ function sectionsOf({ state, theme }: Shown, { event, scores }: BaselineMap): St
   const states = state.tokens.map((_, position) => positionState(state, 0, position));
   const values = state.tokens.map((_, position) => scores[position] ?? 0);
   const limit = limitOf(values.filter((_, i) => states[i] === "scored"));
-  const scale = (values.some((value) => value < 0) ? diverging : sequential)(limit, theme);
+  const signed = values.some((value) => value < 0);
+  const scale = signed ? supportScale(limit, theme, "present") : sequential(limit, theme);
   const targets = new Set(targetPositions(state, 0));
   const read = state.tokens.slice(
     0,

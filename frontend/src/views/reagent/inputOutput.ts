@@ -1,7 +1,7 @@
 // Input × output: every output token's row of the same probes.
 
 import { get } from "svelte/store";
-import { diverging, limitOf, sequential, type ColourScale } from "../../pictures/colour";
+import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
 import { segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
@@ -9,6 +9,7 @@ import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
+import { supportScale } from "../../pictures/support";
 import { indexOf, positionItem } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
@@ -110,7 +111,8 @@ function matrixOf(shown: Shown, maps: Maps, rows: number[], limits: Limits): Mat
       masked[i * width + column] = positionState(state, row, column) === "scored" ? 0 : 1;
     }
   });
-  const scale = (limit: number) => (signed(state) ? diverging : sequential)(limit, theme);
+  const scale = (limit: number) =>
+    signed(state) ? supportScale(limit, theme, "present") : sequential(limit, theme);
   const whole = scale(limitOf(values));
   const scales = rows.map((_, i): ColourScale =>
     limits === "whole map" ? whole : scale(limitOf(values.subarray(i * width, (i + 1) * width))),

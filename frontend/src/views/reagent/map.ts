@@ -8,6 +8,7 @@ import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
+import { SUPPORT_WORDS } from "../../pictures/support";
 import { createTokenStrip, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import { indexOf, POSITION, positionItem } from "../../position";
@@ -168,9 +169,7 @@ function withSharedScale(primary: Shown, pinned: Shown): [Shown, Shown] {
 }
 
 export function legendOf({ state, scale, granularity }: Shown): Legend {
-  const sign = signed(state)
-    ? "Orange: replacing it lowers the output's score; blue: raises it."
-    : "The more orange, the larger its share.";
+  const sign = signed(state) ? SUPPORT_WORDS.present : "The more orange, the larger its share.";
   return {
     scale,
     unit: unitName(state),

@@ -1,7 +1,8 @@
 // What all panels are drawn from: the run's state and what the user chose to see of it.
 
 import { get } from "svelte/store";
-import { diverging, limitOf, sequential, type ColourScale } from "../../pictures/colour";
+import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
+import { supportScale } from "../../pictures/support";
 import type { Panel as AnyPanel } from "../../panel";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
@@ -29,7 +30,7 @@ export function readShown(state: State, context: ViewContext): Shown {
 
 export function scaleOf(state: State, units: readonly Unit[], theme: Theme): ColourScale {
   const limit = limitOf(units.filter((unit) => unit.state === "scored").map((unit) => unit.mean));
-  return signed(state) ? diverging(limit, theme) : sequential(limit, theme);
+  return signed(state) ? supportScale(limit, theme, "present") : sequential(limit, theme);
 }
 
 /** The paper's scores are shares; the centred form's have a sign. */

@@ -7,6 +7,7 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet, mutedOf } from "../../pictures/sheet";
+import { SUPPORT_WORDS, supportLine } from "../../pictures/support";
 import type { Cell, Table } from "../../pictures/table";
 import type { Shelf } from "../../shelf";
 import type { ViewContext } from "../../view";
@@ -23,7 +24,7 @@ export function createCausal(root: HTMLElement, context: ViewContext, shelf: She
     render(shown) {
       const { blanked } = shown.state;
       if (!blanked.length) return figure.hide();
-      list.replaceChildren(...blanked.map((one, i) => card(one, i, source(one))));
+      list.replaceChildren(...blanked.map((one, i) => card(shown, one, i, source(one))));
       figure.legend.textContent = summary(blanked);
       figure.update(sourceOf(shown, context, source));
     },
@@ -36,12 +37,13 @@ const nameOf = (one: Blanked, index: number) =>
 
 const change = (nats: number | null) => (nats === null ? "–" : `${showNumber(nats)} nats`);
 
-function card(one: Blanked, index: number, address: string): HTMLElement {
+function card({ theme }: Shown, one: Blanked, index: number, address: string): HTMLElement {
   const image = element("img", { alt: `${nameOf(one, index)} blanked` });
   if (address) image.setAttribute("src", address);
+  const line = supportLine(one.answer_change, theme, "removed");
   return element(
     "div",
-    { class: "picture blanked" },
+    { class: "picture-tile blanked-tile", style: `border-top: 4px solid ${line}` },
     image,
     element("strong", {}, nameOf(one, index)),
     element("span", {}, change(one.answer_change)),
@@ -53,7 +55,8 @@ const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.le
 
 function summary(blanked: readonly Blanked[]): string {
   const unit =
-    "Change of the answer's log-probability, nats; map: 1 − cosine of the centred maps, over patches kept.";
+    "Change of the answer's log-probability, nats; map: 1 − cosine of the centred maps, over patches kept. " +
+    `Upper edge: ${SUPPORT_WORDS.removed}`;
   const region = blanked.find((one) => !one.control);
   const controls = blanked.filter((one) => one.control);
   if (!region || !controls.length) return unit;

@@ -43,7 +43,7 @@ export function drawOverlay(group: Group, shown: Shown, at: number, parts: Parts
     .selectAll<SVGImageElement, (typeof images)[number]>("image")
     .data(images, (image) => image.name)
     .join("image")
-    .attr("class", (image) => image.name)
+    .attr("class", (image) => `scene-${image.name}`)
     .attr("x", ({ box }) => box[0])
     .attr("y", ({ box }) => box[1])
     .attr("width", ({ box }) => box[2])

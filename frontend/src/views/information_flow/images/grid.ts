@@ -47,7 +47,7 @@ export function createGrid(root: HTMLElement, context: ViewContext, words: GridW
     if (!shown) return;
     const { hover, primary } = get(context.selection);
     const [hovered, chosen] = [placeOf(shown, hover), placeOf(shown, primary)];
-    const cells = [...list.querySelectorAll<HTMLElement>(".picture")];
+    const cells = [...list.querySelectorAll<HTMLElement>(".picture-tile")];
     for (const cell of cells) {
       cell.classList.toggle("is-hover", isAt(cell, hovered));
       cell.setAttribute("aria-pressed", String(isAt(cell, chosen)));
@@ -94,11 +94,11 @@ function renderRows(holder: Holder, rows: Row[], shown: Shown): void {
   });
   const cells = groups
     .select<HTMLElement>(".pictures")
-    .selectAll<HTMLElement, CellData>(".picture")
+    .selectAll<HTMLElement, CellData>(".picture-tile")
     .data((row) => cellsOf(shown, row))
     .join((enter) => enter.append("button").attr("type", "button").each(enterCell));
   cells
-    .attr("class", ({ picture }) => `picture${picture ? "" : " waiting"}`)
+    .attr("class", ({ picture }) => `picture-tile${picture ? "" : " waiting"}`)
     .attr("data-row", ({ row }) => row.row)
     .attr("data-column", ({ column }) => column)
     .attr("aria-label", (cell) => labelOf(shown, cell))
@@ -160,7 +160,7 @@ function judgeNote({ state: { prompt } }: Shown): string {
 }
 
 function listen(list: HTMLElement, context: ViewContext, latest: () => Shown | null): void {
-  const cellOf = (event: Event) => (event.target as Element).closest<HTMLElement>(".picture");
+  const cellOf = (event: Event) => (event.target as Element).closest<HTMLElement>(".picture-tile");
   const itemOf = (cell: HTMLElement, shown: Shown) =>
     pictureItem(shown, Number(cell.dataset.row), Number(cell.dataset.column));
   list.addEventListener("pointerover", (event) => {

@@ -2,12 +2,13 @@
 
 import { get } from "svelte/store";
 import type { Agreement } from "../../../gen/information_flow";
-import { limitOf, sequential, diverging } from "../../../pictures/colour";
+import { limitOf, sequential } from "../../../pictures/colour";
 import { element } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
+import { SUPPORT_WORDS, supportScale } from "../../../pictures/support";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
 import { POSITION, positionItem } from "../../../position";
@@ -37,8 +38,7 @@ export function createAgreement(root: HTMLElement, context: ViewContext): Panel 
     if (!target) return figure.hide();
     heading.textContent = headingOf(now);
     SIDES.forEach((side, at) => strips[at]?.render(sectionsFor(now, target, side)));
-    figure.legend.textContent =
-      "Each side by its own limits, nothing clipped. Causation: orange, the answer hangs on it; blue, it would gain.";
+    figure.legend.textContent = `Each side by its own limits, nothing clipped. Causation: ${SUPPORT_WORDS.present}`;
     figure.update(sourceOf(now, target, context));
     mark(get(context.selection));
   }
@@ -81,7 +81,7 @@ function fillingFor({ state, theme }: Shown, agreement: Agreement, side: Side): 
   const values = agreement[side];
   const limit = limitOf(values);
   return {
-    scale: (side === "routes" ? sequential : diverging)(limit, theme),
+    scale: side === "routes" ? sequential(limit, theme) : supportScale(limit, theme, "present"),
     value: (group) => values[group] ?? null,
     said: (value) => (side === "routes" ? showNumber(value) : `${showSigned(value)} nats`),
     without: "not read",

@@ -8,6 +8,7 @@ import { layer, words } from "../../../pictures/layer";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { inkOf, mutedOf, ruleOf } from "../../../pictures/sheet";
+import { supportLine } from "../../../pictures/support";
 
 export interface Draws {
   value: number;
@@ -51,7 +52,15 @@ export function drawDraws(group: Group, { value, control, theme }: Draws, width:
     .attr("fill", "none")
     .attr("stroke", LINES[theme][1] ?? "")
     .attr("stroke-width", 1.5);
-  line(layer(group, "stem"), x(0), x(value), ROWS.cut, ROWS.cut, LINES[theme][0] ?? "", 2.5);
+  line(
+    layer(group, "stem"),
+    x(0),
+    x(value),
+    ROWS.cut,
+    ROWS.cut,
+    supportLine(value, theme, "removed"),
+    2.5,
+  );
   layer(group, "cut")
     .selectAll("path")
     .data([value])

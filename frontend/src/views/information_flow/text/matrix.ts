@@ -10,6 +10,7 @@ import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../../pic
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet, inkOf } from "../../../pictures/sheet";
 import { inkOn } from "../../../pictures/colour";
+import { SUPPORT_WORDS } from "../../../pictures/support";
 import { indexOf, positionItem } from "../../../position";
 import { whenChanged } from "../../../panel";
 import type { Selected } from "../../../selection";
@@ -225,7 +226,7 @@ function legendOf(shown: Shown): Legend {
     normalisation: "the whole matrix",
     notes: [
       `Each cell: the row's ${groups?.grouping ?? "group"} no longer reads the column's, ${where}.`,
-      measure === "answer" ? "Blue: the answer gets less likely; orange: more." : "",
+      measure === "answer" ? SUPPORT_WORDS.removed : "",
       "Grey check: later or its own, not read or not cut. Grey: not cut yet. ✕: chosen to be cut.",
       controlText(state),
     ].filter(Boolean),

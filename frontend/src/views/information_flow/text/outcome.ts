@@ -3,13 +3,14 @@
 import { select } from "d3-selection";
 import { get } from "svelte/store";
 import type { Edit } from "../../../gen/information_flow";
-import { diverging, inkOn, limitOf, sequential } from "../../../pictures/colour";
+import { inkOn, limitOf, sequential } from "../../../pictures/colour";
 import { element } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { legible, spoken } from "../../../pictures/glyphs";
 import type { Group } from "../../../pictures/lineChart";
 import { showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
+import { SUPPORT_WORDS, supportScale } from "../../../pictures/support";
 import { createTokenStrip, type StripSection, type StripToken } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
 import { indexOf, positionItem } from "../../../position";
@@ -87,7 +88,7 @@ const joined = (tokens: readonly { text: string }[]) => tokens.map(({ text }) =>
 function sectionsOf(state: State, edit: Edit, theme: Theme): StripSection[] {
   const changes = edit.output.map((token) => token.cut_logprob - token.logprob);
   const likely = sequential(1, theme);
-  const change = diverging(limitOf(changes), theme);
+  const change = supportScale(limitOf(changes), theme, "removed");
   const targets = targetPositions(state);
   const token = (key: number, text: string, fill: string, said: string): StripToken => ({
     key,
@@ -127,7 +128,7 @@ function legendText({ count, control, first }: Edit): string {
   return (
     `${count.toLocaleString("en")} edges cut (reader, source, layer and head). Circles: ` +
     `${control.draws.length} draws of as many random edges in the same layers and heads; bar: mean ` +
-    `± 1 standard deviation. First token then: ${likeliest}. Orange: likelier; blue: less likely.`
+    `± 1 standard deviation. First token then: ${likeliest}. ${SUPPORT_WORDS.removed}`
   );
 }
 

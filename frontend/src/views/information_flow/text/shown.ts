@@ -3,8 +3,9 @@
 import { get } from "svelte/store";
 import type { Group, Trace } from "../../../gen/information_flow";
 import type { Panel as AnyPanel } from "../../../panel";
-import { diverging, limitOf, sequential, type ColourScale } from "../../../pictures/colour";
+import { limitOf, sequential, type ColourScale } from "../../../pictures/colour";
 import { visible } from "../../../pictures/glyphs";
+import { supportScale } from "../../../pictures/support";
 import type { Theme } from "../../../theme";
 import type { ViewContext } from "../../../view";
 import type { Edge } from "./edges";
@@ -92,7 +93,8 @@ export function scaleOf({ state, measure, theme }: Shown): ColourScale {
   const values = [...state.rows.values()].flatMap((row) =>
     measure === "answer" ? row.delta_logprob : row.state_change,
   );
-  return (measure === "answer" ? diverging : sequential)(limitOf(values), theme);
+  const limit = limitOf(values);
+  return measure === "answer" ? supportScale(limit, theme, "removed") : sequential(limit, theme);
 }
 
 export const unitOf = (measure: Measure) =>

@@ -8,6 +8,7 @@ import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
+import { SUPPORT_WORDS } from "../../../pictures/support";
 import { createTokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
 import { POSITION, positionItem } from "../../../position";
@@ -95,7 +96,7 @@ function headingOf(shown: Shown): (Node | string)[] {
 function legendOf({ measure }: Shown, { scale }: Filling): Legend {
   const sign =
     measure === "answer"
-      ? "Blue: without this edge the answer is less likely; orange: more likely."
+      ? SUPPORT_WORDS.removed
       : "The more orange, the more the reader's final state turns.";
   return {
     scale,

@@ -2,7 +2,7 @@
 // value, and the cone of the states that it can act on.
 
 import { get } from "svelte/store";
-import { diverging, limitOf, type ColourScale } from "../../../pictures/colour";
+import { limitOf, type ColourScale } from "../../../pictures/colour";
 import { element, segmented } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { visible } from "../../../pictures/glyphs";
@@ -11,6 +11,7 @@ import type { Group } from "../../../pictures/lineChart";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../../pictures/matrix";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
+import { SUPPORT_WORDS, supportScale } from "../../../pictures/support";
 import { indexOf, positionItem } from "../../../position";
 import { whenChanged } from "../../../panel";
 import type { Selected } from "../../../selection";
@@ -128,7 +129,7 @@ function headingOf({ corrupted }: State): string {
 /** One scale for all three parts, so that they can be compared. */
 function scaleOf({ state, theme }: Shown): ColourScale {
   const limits = [...state.traces.values()].map(({ effect }) => limitOf(Array.from(effect)));
-  return diverging(Math.max(0, ...limits), theme);
+  return supportScale(Math.max(0, ...limits), theme, "present");
 }
 
 export function matrixOf(shown: Shown): Matrix | null {
@@ -192,7 +193,8 @@ function legendOf(shown: Shown): Legend {
     unit: "of p, mean over the draws of noise (± its standard error)",
     normalisation: "all three parts",
     notes: [
-      "Orange: restored, this one state brings p of the answer back. *: hidden by the noise.",
+      "Each cell: p of the answer that restoring this one state brings back. *: hidden by the noise.",
+      SUPPORT_WORDS.present,
       "A picked state is framed with its causal cone: itself, and later layers from its place on.",
       ...rest,
     ],

@@ -1,0 +1,37 @@
+// One colour rule for every picture: orange, the output depends on it or gains by it; blue, it
+// works against the output.
+
+import type { Theme } from "../theme";
+import { diverging, LINES, type ColourScale } from "./colour";
+
+/**
+ * How a number tells support. "present": what the thing gives, more is support. "removed": how the
+ * output changes when the thing is cut, replaced or blanked, so that a drop is support.
+ */
+export type Measured = "present" | "removed";
+
+/** The same number as support: above 0, the output depends on it. */
+export const supportOf = (value: number, measured: Measured): number =>
+  measured === "removed" ? 0 - value : value;
+
+/** Colours for signed numbers as they are shown; the legend's axis keeps their own order. */
+export function supportScale(limit: number, theme: Theme, measured: Measured): ColourScale {
+  const scale = diverging(limit, theme);
+  if (measured === "present") return scale;
+  return {
+    ...scale,
+    colour: (value) => scale.colour(supportOf(value, measured)),
+    ramp: (samples) => scale.ramp(samples).reverse(),
+  };
+}
+
+/** A line or a mark of one effect. */
+export function supportLine(value: number, theme: Theme, measured: Measured): string {
+  return LINES[theme][supportOf(value, measured) < 0 ? 1 : 0] ?? "";
+}
+
+export const SUPPORT_WORDS: Record<Measured, string> = {
+  present: "Orange: the output depends on it; blue: it works against the output.",
+  removed:
+    "Orange: the output depends on it (less probable without it); blue: it works against it.",
+};

@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect, it } from "vitest";
+
+const FOLDER = resolve(import.meta.dirname, "../src/styles");
+
+/** Frames that other sheets lay out again: on paper, in a narrow window, in a report. */
+const LAYOUTS = new Set(["narrow.css", "paper.css", "report.css"]);
+/** Of one meaning in each sheet, whichever is loaded: the sheet named first owns it. */
+const SHARED: Record<string, string> = {
+  detail: "detail.css, figure.css (contain), decoding.css (its button)",
+  dialog: "frame.css, people.css, segments.css",
+  figure: "figure.css, detail.css",
+  "figure-tools": "figure.css, detail.css",
+  "menu-item": "form.css, pages.css",
+  "session-head": "session.css, people.css",
+  token: "strip.css, decoding.css, flow.css, people.css",
+};
+
+/** Classes that stand first in a selector: they reach every element of that class. */
+function leadingClasses(sheet: string): Set<string> {
+  const css = sheet.replace(/\/\*.*?\*\//gs, "").replace(/@import[^;]*;/g, "");
+  const selectors = [...css.matchAll(/([^{};]+)\{/g)].map(([, selector = ""]) => selector.trim());
+  const parts = selectors.flatMap((selector) => selector.split(/,(?![^(]*\))/));
+  return new Set(parts.flatMap((part) => /^\s*\.([\w-]+)/.exec(part)?.[1] ?? []));
+}
+
+it("lets no two sheets style the same class, but those that are shared by intent", () => {
+  const owners = new Map<string, string[]>();
+  for (const name of readdirSync(FOLDER).filter((file) => !LAYOUTS.has(file))) {
+    for (const found of leadingClasses(readFileSync(`${FOLDER}/${name}`, "utf8"))) {
+      owners.set(found, [...(owners.get(found) ?? []), name]);
+    }
+  }
+  const doubled = [...owners].filter(([, sheets]) => sheets.length > 1);
+  expect(doubled.filter(([name]) => !(name in SHARED))).toEqual([]);
+  expect(Object.keys(SHARED).filter((name) => (owners.get(name)?.length ?? 0) < 2)).toEqual([]);
+});

@@ -1,0 +1,108 @@
+import { rgb } from "d3-color";
+import { afterEach, describe, expect, it } from "vitest";
+import { limitOf } from "../src/pictures/colour";
+import { supportLine, supportOf, supportScale, type Measured } from "../src/pictures/support";
+import type { CreateView, RunFacts } from "../src/view";
+import { create as flow } from "../src/views/information_flow";
+import { create as graph } from "../src/views/graph_kv";
+import { create as reagent } from "../src/views/reagent";
+import { create as similarity } from "../src/views/seg_similarity";
+import flowText from "./fixtures/information_flow_text.json";
+import graphKv from "./fixtures/graph_kv.json";
+import centred from "./fixtures/centred.json";
+import paper from "./fixtures/paper.json";
+import seg from "./fixtures/seg_similarity.json";
+import { stageOf } from "./stage";
+
+/** What the signed numbers of each figure say. A figure with two hues that is not here is wrong. */
+const MEASURED: Record<string, Measured> = {
+  map: "present",
+  baselines: "present",
+  text: "removed",
+  cut: "removed",
+  agreement: "present",
+};
+
+const views: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const view of views.splice(0)) view.destroy();
+  document.body.replaceChildren();
+});
+
+function played(create: unknown, events: unknown, method: string): HTMLElement {
+  const facts = { method, params: { prompt: "x" }, defaults: { edges: [], top_n: 5 } };
+  const stage = stageOf(create as CreateView<unknown>, { facts: facts as Partial<RunFacts> });
+  views.push(stage.view);
+  stage.play(events as unknown[]);
+  return stage.root;
+}
+
+type Hue = "orange" | "blue" | "none";
+function hueOf(colour: string): Hue {
+  const { r, b } = rgb(colour);
+  return Math.abs(r - b) < 16 ? "none" : r > b ? "orange" : "blue";
+}
+
+/** The first number of a token's name: its score. */
+const scoreOf = (label: string) => {
+  const found = /, ([+−]?[\d.]+(?:e[−-]\d+)?)/.exec(label)?.[1];
+  return found === undefined ? null : Number(found.replace("−", "-"));
+};
+
+const RUNS: [string, unknown, unknown][] = [
+  ["reagent", reagent, centred],
+  ["reagent", reagent, paper],
+  ["information_flow", flow, flowText],
+];
+
+describe("the colour of support", () => {
+  it.each(RUNS)("is orange in each strip of %s, and opposition blue", (method, view, events) => {
+    const root = played(view, events, method);
+    const wrong: string[] = [];
+    let signed = 0;
+    for (const token of root.querySelectorAll<HTMLElement>(".token")) {
+      const hue = hueOf(token.style.backgroundColor || "#fff");
+      const stem = token.closest<HTMLElement>("[data-figure]")?.dataset.figure ?? "";
+      const score = scoreOf(token.getAttribute("aria-label") ?? "");
+      if (hue === "none" || !score) continue;
+      const support = supportOf(score, MEASURED[stem] ?? "present");
+      if (hue === "blue") signed += 1;
+      if ((support > 0 ? "orange" : "blue") !== hue) wrong.push(`${stem}: ${token.ariaLabel}`);
+    }
+    expect(wrong).toEqual([]);
+    if (events === centred) expect(signed).toBeGreaterThan(0);
+  });
+
+  it("is the line of the drop in Graph-KV and in the causal check", () => {
+    const curves = played(graph, graphKv, "graph_kv").querySelectorAll<SVGElement>("g.curve");
+    const deltas = [...curves].flatMap((one) => {
+      const said = /without it ([+−][\d.]+)/.exec(one.getAttribute("aria-label") ?? "")?.[1];
+      const stroke = one.querySelector("path.value")?.getAttribute("stroke") ?? "";
+      return said ? [{ said, hue: hueOf(stroke) }] : [];
+    });
+    expect(deltas.length).toBeGreaterThan(0);
+    for (const { said, hue } of deltas) expect(hue).toBe(said.startsWith("−") ? "orange" : "blue");
+    const cards = played(similarity, seg, "seg_similarity").querySelectorAll<HTMLElement>(
+      ".blanked-tile",
+    );
+    expect(cards.length).toBeGreaterThan(0);
+    for (const card of cards) {
+      const lower = card.textContent.includes("−");
+      expect(hueOf(card.style.borderTopColor)).toBe(lower ? "orange" : "blue");
+    }
+  });
+
+  it.each(["light", "dark"] as const)("is one function of sign and measure (%s)", (theme) => {
+    for (const measured of ["present", "removed"] as const) {
+      const scale = supportScale(limitOf([-2, 1]), theme, measured);
+      for (const value of [-2, -1, 1, 2]) {
+        const wanted = supportOf(value, measured) > 0 ? "orange" : "blue";
+        expect(hueOf(scale.colour(value))).toBe(wanted);
+        expect(hueOf(supportLine(value, theme, measured))).toBe(wanted);
+      }
+      const ramp = scale.ramp(5);
+      expect(ramp[0]).toBe(scale.colour(-2));
+      expect(ramp[4]).toBe(scale.colour(2));
+    }
+  });
+});
