@@ -9,17 +9,16 @@ from typing import Literal
 
 import numpy as np
 import torch
-from captum.attr import FeatureAblation, InputXGradient, IntegratedGradients
+from captum.attr import FeatureAblation, InputXGradient
 from jaxtyping import Float
 from pydantic import Field
 from scipy.stats import spearmanr
 
 from analysis.attribution import top_set
 from analysis.embedding_table import embedding_mean
-from analysis.events import Array, Event
+from analysis.events import Array, Event, Progress
+from analysis.integrated_gradients import Completeness, Integrated, integrate
 from analysis.probing import Case
-
-INTEGRATION_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class OtherMap:
     unit: str
     source: str
     scores_N: Float[np.ndarray, "N"]
+    completeness: Completeness | None = None
 
 
 class Baseline(Event):
@@ -44,6 +44,9 @@ class Baseline(Event):
     scores: Array = Field(description="[N]; 0 where the target's row has no score.")
     spearman: float | None = Field(description="Rank correlation with ReAGent's map, −1..1.")
     top_overlap: float = Field(description="Share of the top_n set in common, 0..1.")
+    completeness: Completeness | None = Field(
+        default=None, description="Of integrated gradients: how far the scores add up."
+    )
 
 
 def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
@@ -51,6 +54,9 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
     allowed, found = case.allowed(0), []
     top = top_set(scores_N, allowed, case.top_n)
     for other in maps(case):
+        if isinstance(other, Progress):
+            yield other
+            continue
         found.append(other)
         shared = top & top_set(other.scores_N, allowed, case.top_n)
         yield Baseline(
@@ -61,12 +67,13 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
             scores=other.scores_N,
             spearman=agreement(case, scores_N, other.scores_N),
             top_overlap=len(shared) / max(1, len(top)),
+            completeness=other.completeness,
         )
     return found
 
 
-def maps(case: Case) -> Iterator[OtherMap]:
-    """Yield the baselines one by one; rollout only where the model has hooks.
+def maps(case: Case) -> Iterator[OtherMap | Progress]:
+    """Yield the baselines one by one, and progress between; rollout only where the model has hooks.
 
     An absent token is the mean embedding of the vocabulary, as the embedding module returns it.
     Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
@@ -78,12 +85,7 @@ def maps(case: Case) -> Iterator[OtherMap]:
     with torch.enable_grad():
         product = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
     yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
-    with torch.enable_grad():
-        integrated = IntegratedGradients(explain).attribute(
-            inputs, baselines=absent, n_steps=INTEGRATION_STEPS,
-            internal_batch_size=case.chunk(),
-        )  # fmt: skip
-    yield _map(case, "integrated_gradients", "Integrated gradients", nats, integrated)
+    yield from _integrated(case, explain, inputs, absent, nats)
     yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs, absent))
     check = case.model.info.self_check
     if check is not None and check.passed:
@@ -94,6 +96,29 @@ def maps(case: Case) -> Iterator[OtherMap]:
             "TransformerLens hook_pattern",
             _where_allowed(case, rollout(case)),
         )
+
+
+def _integrated(
+    case: Case,
+    explain: Callable[[torch.Tensor], torch.Tensor],
+    inputs: torch.Tensor,
+    absent: torch.Tensor,
+    unit: str,
+) -> Iterator[OtherMap | Progress]:
+    for found in integrate(explain, inputs, absent, case.chunk()):
+        if isinstance(found, Integrated):
+            scores = np.zeros(case.length)
+            scores[:-1] = found.scores_N
+            yield OtherMap(
+                "integrated_gradients",
+                "Integrated gradients",
+                unit,
+                "Captum",
+                _where_allowed(case, scores),
+                found.completeness,
+            )
+        else:
+            yield Progress(stage="integrating gradients", done=found, total=0, unit="steps")
 
 
 def rollout(case: Case) -> Float[np.ndarray, "N"]:

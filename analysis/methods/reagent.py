@@ -34,7 +34,7 @@ from analysis.method import Example
 from analysis.model import Model
 from analysis.probing import Case
 
-VERSION = "2"
+VERSION = "3"
 NEEDS = ("causal_lm",)
 
 Measure = Literal["probability", "log_probability", "log_odds"]

@@ -53,6 +53,35 @@ export interface Baseline {
    * Share of the top_n set in common, 0..1.
    */
   top_overlap: number;
+  /**
+   * Of integrated gradients: how far the scores add up.
+   */
+  completeness: Completeness | null;
+}
+/**
+ * How far scores that should add up to a difference do so, in the unit of the scores.
+ */
+export interface Completeness {
+  /**
+   * Gradients taken along the path.
+   */
+  steps: number;
+  /**
+   * f(input) − f(baseline): what the scores add up to.
+   */
+  difference: number;
+  /**
+   * Sum of all scores, protected positions too, less the difference.
+   */
+  remainder: number;
+  /**
+   * Steps are added until the remainder is within it.
+   */
+  tolerance: number;
+  /**
+   * False: the largest number of steps came first, the scores are coarse.
+   */
+  reached: boolean;
 }
 /**
  * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.

@@ -13,6 +13,7 @@ import { drawStrip } from "../../pictures/tokenStripSvg";
 import { indexOf, POSITION, positionItem } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
+import type { Baseline } from "../../gen/reagent";
 import { choosePosition, chooseSpan } from "./choose";
 import { positionState, rowName, targetPositions } from "./maps";
 import { whenChanged } from "../../panel";
@@ -89,7 +90,20 @@ export function createBaselines(root: HTMLElement, context: ViewContext): Panel 
 function headingOf({ event }: BaselineMap): string {
   const agreement =
     event.spearman === null ? "rank agreement undefined" : `Spearman ${showNumber(event.spearman)}`;
-  return `${event.label}: ${agreement}, ${showPercent(event.top_overlap)} of the top set in common`;
+  return (
+    `${event.label}: ${agreement}, ${showPercent(event.top_overlap)} of the top set in common` +
+    completenessText(event)
+  );
+}
+
+/** How far scores that should add up to a difference do so; empty where nothing says. */
+export function completenessText({ completeness, unit }: Baseline): string {
+  if (!completeness) return "";
+  const { steps, difference, remainder, reached } = completeness;
+  const sum =
+    `; ${steps.toLocaleString("en")} steps, sum − (f(x) − f(baseline)) = ` +
+    `${showNumber(remainder)} of ${showNumber(difference)} ${unit}`;
+  return reached ? sum : `${sum}: the most steps were reached first, these scores are coarse`;
 }
 
 function legendText({ state }: Shown): string {

@@ -68,6 +68,8 @@ export function baselineTable({ baselines, tokens }: State): Table {
     rows: [
       agreement("Spearman with ReAGent", ({ event }) => event.spearman),
       agreement("top set in common", ({ event }) => event.top_overlap),
+      agreement("steps of integration", ({ event }) => event.completeness?.steps ?? null),
+      agreement("sum − (f(x) − f(baseline))", ({ event }) => event.completeness?.remainder ?? null),
       ...tokens.map((token, i) => [
         i,
         visible(token.text),
