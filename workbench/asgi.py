@@ -4,10 +4,9 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.urls import path
+from django.urls import path, re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
 http = get_asgi_application()
@@ -15,6 +14,7 @@ http = get_asgi_application()
 # Both read models, so they come after Django is set up.
 from workbench.accounts.local import LocalUserSocket  # noqa: E402
 from workbench.body_limit import BodyLimit  # noqa: E402
+from workbench.origins import SameOrigin, nothing_here  # noqa: E402
 from workbench.runs.consumers import RunConsumer  # noqa: E402
 from workbench.sessions.live import SessionConsumer  # noqa: E402
 
@@ -22,11 +22,12 @@ larger = {"/api/imports": settings.MAX_IMPORT_BYTES}
 routes = [
     path("ws", RunConsumer.as_asgi()),  # type: ignore[arg-type]
     path("ws/sessions/<uuid:session>", SessionConsumer.as_asgi()),  # type: ignore[arg-type]
+    re_path("", nothing_here),
 ]
 socket = URLRouter(routes)  # type: ignore[arg-type]
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(http, larger=larger),  # type: ignore[arg-type]
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(LocalUserSocket(socket))),
+        "websocket": SameOrigin(AuthMiddlewareStack(LocalUserSocket(socket))),
     }
 )

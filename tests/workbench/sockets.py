@@ -1,7 +1,7 @@
 """One page's socket, as tests hold it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,14 +19,22 @@ class Page:
     """One page's socket."""
 
     def __init__(
-        self, *, client: Client | None = None, peer: str, origin: str, path: str = "/ws"
+        self,
+        *,
+        client: Client | None = None,
+        peer: str,
+        origin: str,
+        path: str = "/ws",
+        scheme: str = "ws",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        headers = {"origin": origin, "host": "localhost"}
+        headers = {"origin": origin, "host": "localhost", **(headers or {})}
         if client and "sessionid" in client.cookies:
             headers["cookie"] = f"sessionid={client.cookies['sessionid'].value}"
         scope = {
             "type": "websocket",
             "path": path,
+            "scheme": scheme,
             "query_string": b"",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             "client": (peer, 5),

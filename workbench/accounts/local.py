@@ -5,6 +5,7 @@ a proxy on this machine speaks for strangers.
 """
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -21,7 +22,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 View = Callable[..., HttpResponseBase]
-FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+# What proxies add, whether or not they say for whom they ask.
+FORWARDING = re.compile(
+    "forwarded|via|x-forwarded.*|x-original-.*|x-real-ip|x-envoy-.*|cf-.*|.*client-ip"
+)
 
 
 def local_user() -> AbstractBaseUser:
@@ -35,12 +39,16 @@ def local_user() -> AbstractBaseUser:
 
 def is_local(*, peer: str | None, headers: set[str]) -> bool:
     """Whether a request with these lower-case header names comes from this very machine."""
-    if not settings.LOCAL or peer is None or headers.intersection(FORWARDING):
+    if not settings.LOCAL or peer is None or any(map(_is_forwarding, headers)):
         return False
     try:
         return ipaddress.ip_address(peer).is_loopback
     except ValueError:
         return False
+
+
+def _is_forwarding(header: str) -> bool:
+    return FORWARDING.fullmatch(header.replace("_", "-")) is not None
 
 
 def account_of(request: HttpRequest) -> User:

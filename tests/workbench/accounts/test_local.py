@@ -8,7 +8,28 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.accounts.local import FORWARDING, is_local, local_user
+from tests.workbench.sockets import Page
+from workbench.accounts.local import is_local, local_user
+
+FORWARDING = (
+    "forwarded",
+    "via",
+    "x-forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded-prefix",
+    "x-forwarded-anything-else",
+    "x-original-forwarded-for",
+    "fastly-client-ip",
+)
 
 
 def test_a_visitor_at_this_machine_is_the_local_user(db: None) -> None:
@@ -33,6 +54,15 @@ def test_a_visitor_from_elsewhere_is_not(stranger_client: Client) -> None:
 @pytest.mark.parametrize("name", FORWARDING)
 def test_what_a_proxy_forwards_is_not(db: None, name: str) -> None:
     assert Client(headers={name: "127.0.0.1"}).get("/api/me").status_code == 401
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", [*FORWARDING, "x_forwarded_for"])
+async def test_what_a_proxy_forwards_opens_no_socket(transactional_db: None, name: str) -> None:
+    page = Page(peer="127.0.0.1", origin="http://localhost", headers={name: "127.0.0.1"})
+    await page.connect()
+    await page.refused("login_required")
+    await page.disconnect()
 
 
 def test_an_open_address_has_no_local_user(db: None, settings: Any) -> None:
