@@ -351,3 +351,19 @@ async def test_who_watches_the_session_is_told(
             assert (await in_database(call)(anna_client, "DELETE", where)).status_code == 204
         gone = await watcher.receive_kind("thread_deleted")
         assert (gone["session"], gone["thread"]) == (str(session.pk), thread["id"])
+
+
+def test_a_comment_of_nobody_is_nobodys(session: Session) -> None:
+    """An imported comment and a deleted account's have no author, nor have some visitors a name."""
+    thread = Thread.objects.create(session=session, panel=PANEL, anchor={"type": "panel"})
+    said = Comment.objects.create(thread=thread, author_name="anna", body="Why?")
+    link = SessionLink.objects.create(
+        session=session, role=Role.COMMENTER, token_sha256="0" * 64, max_runs_per_hour=0
+    )
+    nameless = Visitor(None, frozenset({link.pk}), guest="")
+    with pytest.raises(NotTheAuthor):
+        comment_change(visitor=nameless, comment=said.pk, body="Because.")
+    with pytest.raises(NotTheAuthor):
+        comment_delete(visitor=nameless, comment=said.pk)
+    said.refresh_from_db()
+    assert (said.body, said.deleted_at) == ("Why?", None)
