@@ -130,4 +130,6 @@ await write("common", await compileCommon());
 await writeFile(path.join(target, "trace.json"), JSON.stringify(traceSchema()) + "\n");
 await write("socket", await compileAll(requireAll(await readJson("socket.json"))));
 await write("report", await compileAll(requireAll(await readJson("report.json"))));
+const { formula_signs } = await readJson("csv.json");
+await write("csv", `export const FORMULA_SIGNS = ${JSON.stringify(formula_signs)};\n`);
 await write("api", astToString(await openapiTS(await readJson("openapi.json"))));

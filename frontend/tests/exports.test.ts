@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import written from "../../workbench/gen/csv.json";
+import { FORMULA_SIGNS } from "../src/gen/csv";
 import { toCsv, toSvg } from "../src/pictures/export";
 import { spoken, visible, visibleParts } from "../src/pictures/glyphs";
 import { provenance } from "../src/pictures/provenance";
@@ -18,7 +20,12 @@ describe("CSV", () => {
     expect(csvOf('say "ball", now', "two\nlines")).toBe('"say ""ball"", now","two\nlines"');
   });
 
-  it.each(["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])("disarms the formula %j", (text) => {
+  it("takes what a formula begins with from the server", () => {
+    expect(FORMULA_SIGNS).toBe(written.formula_signs);
+    for (const sign of "=+-@\t\r\n＝＋－＠") expect(FORMULA_SIGNS).toContain(sign);
+  });
+
+  it.each([...FORMULA_SIGNS].flatMap((sign) => [sign, `${sign}1+1`]))("disarms the formula %j", (text) => {
     const cell = csvOf(text);
     expect(cell?.replace(/^"/, "").startsWith("'")).toBe(true);
   });

@@ -12,7 +12,8 @@ from analysis.summary import SILENT
 from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS, RunRecord
 from workbench.reports.provenance import provenance
 
-FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # what a cell may not begin with; the page has them from here
+FORMULA = re.compile(f"[{re.escape(FORMULA_SIGNS)}]")
 QUOTED = re.compile(r'[",\n\r]')
 NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 Row = dict[str, Any]

@@ -1,14 +1,13 @@
 // Figures leaving the page. Nothing of a prompt may act in the program that opens the file.
 
+import { FORMULA_SIGNS } from "../gen/csv";
 import type { Cell, Table } from "./table";
-
-const FORMULA = /^[=+\-@\t\r]/;
 
 /** Quoted, and an apostrophe before whatever a spreadsheet would read as a formula. */
 function csvCell(cell: Cell): string {
   if (cell === null) return "";
   if (typeof cell !== "string") return String(cell);
-  const safe = FORMULA.test(cell) ? `'${cell}` : cell;
+  const safe = cell !== "" && FORMULA_SIGNS.includes(cell.charAt(0)) ? `'${cell}` : cell;
   return /[",\n\r]/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

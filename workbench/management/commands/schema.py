@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from workbench.api import api
 from workbench.messages import socket_schema
 from workbench.reports.page import page_schema
+from workbench.reports.tables import FORMULA_SIGNS
 
 GEN = Path(__file__).resolve().parents[2] / "gen"
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         write(out / "openapi.json", api.get_openapi_schema(path_prefix="/api/"))
         write(out / "socket.json", socket_schema())
         write(out / "report.json", page_schema())
+        write(out / "csv.json", {"formula_signs": FORMULA_SIGNS})
 
 
 def method_schemas() -> dict[str, dict[str, Any]]:
