@@ -1,26 +1,35 @@
-"""No request's body is taken in further than what its address takes is long."""
+"""No request's body is taken in further, or more slowly, than its sender may send one."""
 
+import asyncio
+import http.cookies
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any, cast
 
-from asgiref.typing import (
-    ASGI3Application,
-    ASGIReceiveCallable,
-    ASGIReceiveEvent,
-    ASGISendCallable,
-    Scope,
-)
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 
 from analysis.picture_files import MAX_BYTES
-from workbench.errors import TooLarge
+from workbench.accounts.local import is_local
+from workbench.accounts.visitor import is_admitted, visitor_of
+from workbench.errors import EdgeError, TooLarge, TooSlow
+
+STRANGER_BYTES = 64 * 2**10
+# A body may take so long, and longer by what has come of it.
+GRACE_SECONDS, BYTES_PER_SECOND = 30.0, 16 * 2**10
 
 
 class BodyLimit:
-    """Refuses what says that it is too large, and hangs up on what does not say so.
+    """Refuses what is too large or too slow, before it is kept anywhere.
 
     Django would write a body of any length to disk before it asks any view. `larger`: limits of
-    those paths that take more than the largest picture is long.
+    those paths that take more than the largest picture is long. Who has no account sends what a
+    form or an edit is long, and a stranger what a login is long.
     """
 
     def __init__(
@@ -29,8 +38,9 @@ class BodyLimit:
         *,
         limit: int = MAX_BYTES,
         larger: Mapping[str, int] | None = None,
+        grace: float = GRACE_SECONDS,
     ) -> None:
-        self.inner, self.limit, self.larger = inner, limit, larger or {}
+        self.inner, self.limit, self.larger, self.grace = inner, limit, larger or {}, grace
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -38,32 +48,105 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self.inner(scope, receive, send)
         limit = self.larger.get(scope["path"], self.limit)
-        promised = dict(scope["headers"]).get(b"content-length", b"0")
-        if promised.isdigit() and int(promised) > limit:
-            return await self._refuse(int(promised), limit, send)
-        taken = 0
+        promised = promised_bytes(scope)
+        if promised is None or promised > STRANGER_BYTES:
+            limit = min(limit, await sender_limit(scope))
+        if promised is not None and promised > limit:
+            return await refuse(send, too_large(promised, limit))
+        body = Body(receive, send, limit=limit, grace=self.grace)
+        await self.inner(scope, cast(Any, body.receive), cast(Any, body.send))
+        if body.refusal and not body.answered:
+            await refuse(send, body.refusal)
 
-        async def counted() -> ASGIReceiveEvent:
-            nonlocal taken
-            event = await receive()
-            taken += len(event["body"]) if event["type"] == "http.request" else 0
-            return {"type": "http.disconnect"} if taken > limit else event
 
-        return await self.inner(scope, counted, send)
+@dataclass
+class Body:
+    """One request's body on its way in: the application is hung up on where it is refused."""
 
-    async def _refuse(self, size: int, limit: int, send: ASGISendCallable) -> None:
-        error = TooLarge(
-            f"The request has {size} bytes; the limit is {limit}.",
-            remedy="Send a smaller file or a shorter text.",
-        )
-        content = json.dumps(error.as_dict()).encode()
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-        await send(
-            {
-                "type": "http.response.start",
-                "status": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "headers": headers,
-                "trailers": False,
-            }
-        )
-        await send({"type": "http.response.body", "body": content, "more_body": False})
+    source: ASGIReceiveCallable
+    target: ASGISendCallable
+    limit: int
+    grace: float
+    taken: int = 0
+    whole: bool = False
+    answered: bool = False
+    refusal: EdgeError | None = None
+    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    async def receive(self) -> Any:
+        if self.refusal:
+            return {"type": "http.disconnect"}
+        if self.whole:
+            return await self.source()
+        until = self.began + self.grace + self.taken / BYTES_PER_SECOND
+        try:
+            async with asyncio.timeout_at(until):
+                event: Any = await self.source()
+        except TimeoutError:
+            self.refusal = too_slow(self.taken)
+            return {"type": "http.disconnect"}
+        self.taken += len(event.get("body", b""))
+        self.whole = not event.get("more_body", False)
+        if self.taken > self.limit:
+            self.refusal = too_large(self.taken, self.limit)
+            return {"type": "http.disconnect"}
+        return event
+
+    async def send(self, message: Any) -> None:
+        self.answered = True
+        await self.target(message)
+
+
+def promised_bytes(scope: Any) -> int | None:
+    """How long the sender says that the body is; None: it does not say."""
+    headers = dict(scope["headers"])
+    said = headers.get(b"content-length", b"0")
+    return int(said) if said.isdigit() and b"transfer-encoding" not in headers else None
+
+
+async def sender_limit(scope: Any) -> int:
+    """How much the sender may send, by who they are."""
+    headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
+    if is_local(peer=(scope.get("client") or (None,))[0], headers=set(headers)):
+        return settings.MAX_IMPORT_BYTES + MAX_BYTES
+    login = SessionStore(_cookie(headers.get("cookie", b""), settings.SESSION_COOKIE_NAME))
+    found = await get_user(cast(Any, {"session": login}))
+    if found.is_authenticated:
+        return settings.MAX_IMPORT_BYTES + MAX_BYTES
+    guest = await database_sync_to_async(_is_guest)(login)
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE if guest else STRANGER_BYTES
+
+
+def _is_guest(login: SessionStore) -> bool:
+    return is_admitted(visitor_of(None, login))
+
+
+def _cookie(header: bytes, name: str) -> str | None:
+    try:
+        found = http.cookies.SimpleCookie(header.decode("latin-1")).get(name)
+    except http.cookies.CookieError:
+        return None
+    return found.value if found else None
+
+
+def too_large(size: int, limit: int) -> TooLarge:
+    remedy = "Send a smaller file or a shorter text."
+    if limit <= STRANGER_BYTES:
+        remedy = "Log in; who has not may send no more."
+    return TooLarge(f"The request has {size} bytes; the limit is {limit}.", remedy=remedy)
+
+
+def too_slow(taken: int) -> TooSlow:
+    return TooSlow(
+        f"Only {taken} bytes of the request came in time; after {GRACE_SECONDS:.0f} s at least "
+        f"{BYTES_PER_SECOND} bytes a second must come.",
+        remedy="Send it again, over a faster connection.",
+    )
+
+
+async def refuse(send: ASGISendCallable, error: EdgeError) -> None:
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    start = {"type": "http.response.start", "status": HTTPStatus(error.status), "headers": headers}
+    body = {"type": "http.response.body", "body": json.dumps(error.as_dict()).encode()}
+    await send(cast(Any, {**start, "trailers": False}))
+    await send(cast(Any, {**body, "more_body": False}))

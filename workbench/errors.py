@@ -26,6 +26,13 @@ class TooLarge(EdgeError):
     status = 413
 
 
+class TooSlow(EdgeError):
+    """A body that does not come."""
+
+    code = "too_slow"
+    status = 408
+
+
 class NotFound(EdgeError):
     code = "not_found"
     status = 404

@@ -58,7 +58,7 @@ class Grant:
 
 def visitor(request: HttpRequest) -> Visitor:
     user = request.user if request.user.is_authenticated else None
-    return _visitor(user, request.session)
+    return visitor_of(user, request.session)
 
 
 async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
@@ -68,7 +68,7 @@ async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
     login = SessionStore(scope["session"].session_key)
     user = await get_user(cast(Any, {"session": login}))
     found = user if user.is_authenticated else None
-    return await database_sync_to_async(_visitor)(cast("User | None", found), login)
+    return await database_sync_to_async(visitor_of)(cast("User | None", found), login)
 
 
 def standing_links(prefix: str = "") -> Q:
@@ -141,7 +141,8 @@ def _memberships(user: User) -> QuerySet[SessionMember]:
     return SessionMember.objects.filter(standing_members(), user=user)
 
 
-def _visitor(user: User | None, login: SessionBase) -> Visitor:
+def visitor_of(user: User | None, login: SessionBase) -> Visitor:
+    """Who has this login, of which `user` is the account."""
     if not settings.ANONYMOUS_LINKS:
         return Visitor(user)
     links = frozenset(UUID(link) for link in login.get(LINKS, ()))

@@ -10,6 +10,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from workbench.deadlines import Deadlines
 from workbench.runs import flags
 
 # Larger frames end the connection; smaller wrong ones get an answer. A page that was away may bring
@@ -49,6 +50,7 @@ def server_config() -> uvicorn.Config:
         "workbench.asgi:application",
         host=settings.BIND,
         port=settings.PORT,
+        http=Deadlines,
         lifespan="off",
         access_log=False,
         log_config=None,
