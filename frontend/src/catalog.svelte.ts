@@ -5,17 +5,18 @@ import { listMethods, listModels, problemOf, type Method, type Model, type Probl
 class Catalog {
   methods = $state.raw<Method[]>([]);
   models = $state.raw<Model[]>([]);
+  /** Why methods, or models, could not be read; what could be is used all the same. */
   problem = $state.raw<Problem | null>(null);
+  modelsProblem = $state.raw<Problem | null>(null);
   loaded = $state(false);
 
   async load(): Promise<void> {
-    this.problem = null;
-    try {
-      [this.methods, this.models] = await Promise.all([listMethods(), listModels()]);
-      this.loaded = true;
-    } catch (error) {
-      this.problem = problemOf(error);
-    }
+    const [methods, models] = await Promise.allSettled([listMethods(), listModels()]);
+    this.problem = methods.status === "rejected" ? problemOf(methods.reason) : null;
+    this.modelsProblem = models.status === "rejected" ? problemOf(models.reason) : null;
+    if (methods.status === "fulfilled") this.methods = methods.value;
+    if (models.status === "fulfilled") this.models = models.value;
+    this.loaded = true;
   }
 
   method(stem: string): Method | undefined {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { serves, servingOf } from "../src/capability";
+import { counted } from "../src/plural";
 import {
   changed,
   check,
   defaultsOf,
+  emptySegments,
   fieldsFor,
   fieldsOf,
   groupsOf,
@@ -138,5 +140,25 @@ describe("a method and a model", () => {
     expect(servingOf(method, { capabilities: ["text_to_image"] })).toBe("text_to_image");
     expect(serves(method, { capabilities: ["masked_lm"] })).toBe(false);
     expect(serves({ needs: [] }, { capabilities: [] })).toBe(true);
+  });
+});
+
+describe("counts", () => {
+  it("agree with their nouns", () => {
+    expect([0, 1, 2].map((count) => counted(count, "fork"))).toEqual([
+      "0 forks",
+      "1 fork",
+      "2 forks",
+    ]);
+    expect(counted(1, "near miss", "near misses")).toBe("1 near miss");
+    expect(counted(1024, "patch", "patches")).toBe("1,024 patches");
+  });
+
+  it("name a segment that lacks its text only once it was left", () => {
+    expect(emptySegments([{ text: "a" }, { text: " " }, { id: "x", text: "" }])).toEqual([
+      "2",
+      "x",
+    ]);
+    expect(emptySegments("none")).toEqual([]);
   });
 });

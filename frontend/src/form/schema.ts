@@ -1,5 +1,6 @@
 // A method's JSON schema, read as the fields of a form. Pure, so that it is tested alone.
 
+import { counted } from "../plural";
 import { givenSegments } from "./segments/reading";
 
 export type Value = string | number | boolean;
@@ -191,15 +192,16 @@ function checkText(field: Field, value: string): string | null {
   const { min = 0, max = Infinity } = field.bounds;
   const length = [...value].length;
   if (length < min) return min === 1 ? "This cannot be empty." : `At least ${min} characters.`;
-  if (length > max) return `${shown(length)} characters; at most ${shown(max)}.`;
+  if (length > max) return `${counted(length, "character")}; at most ${shown(max)}.`;
   return null;
 }
 
 function checkCount({ name, bounds }: Field, value: unknown): string | null {
   const { min = 0, max = Infinity } = bounds;
   const count = Array.isArray(value) ? value.length : 0;
-  if (count < min) return `At least ${min} of ${name}.`;
-  return count > max ? `${count} ${name}; at most ${max}.` : null;
+  const items = (many: number) => counted(many, name.replace(/s$/, ""), name);
+  if (count < min) return `Add at least ${items(min)}.`;
+  return count > max ? `${items(count)}; at most ${shown(max)}.` : null;
 }
 
 function checkSegments(field: Field, value: unknown): string | null {
@@ -210,7 +212,7 @@ function checkSegments(field: Field, value: unknown): string | null {
     const length = [...text].length;
     if (text.trim() === "") return `Segment ${id} is empty.`;
     if (length > (texts.max ?? Infinity)) {
-      return `Segment ${id} has ${shown(length)} characters; at most ${shown(texts.max ?? 0)}.`;
+      return `Segment ${id} has ${counted(length, "character")}; at most ${shown(texts.max ?? 0)}.`;
     }
   }
   return null;
@@ -251,3 +253,7 @@ export function presetOf(values: Values, presets: Record<string, Values>): strin
     Object.entries(preset).every(([key, value]) => values[key] === value);
   return Object.entries(presets).find(fits)?.[0] ?? null;
 }
+
+/** Ids of the segments without text: wrong, but not yet when one has just been added. */
+export const emptySegments = (value: unknown): string[] =>
+  givenSegments(value).flatMap(({ id, text }) => (text.trim() === "" ? [id] : []));

@@ -1,5 +1,6 @@
 // Columns that stand, one per step, each of parts by category.
 
+import { counted } from "../plural";
 import { axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
@@ -56,7 +57,7 @@ export function createColumns(
 }
 
 const sentence = ({ title, columns }: ColumnChart) =>
-  `${title}: ${columns.length} columns. ${columns
+  `${title}: ${counted(columns.length, "column")}. ${columns
     .slice(0, 12)
     .map((column) => column.title)
     .join("; ")}`;

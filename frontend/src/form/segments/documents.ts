@@ -1,5 +1,7 @@
 // Segments and the edges between them: what the editor edits. Pure, so that it is tested alone.
 
+import { counted } from "../../plural";
+
 export interface Segment {
   id: string;
   text: string;
@@ -85,6 +87,3 @@ export function lengthOf(text: string): string {
   const words = text.split(/\s+/).filter(Boolean).length;
   return `${counted(characters, "character")}, ${counted(words, "word")}`;
 }
-
-const counted = (count: number, unit: string) =>
-  `${count.toLocaleString("en")} ${unit}${count === 1 ? "" : "s"}`;

@@ -1,5 +1,6 @@
 // One fork: the prefix tree of its trials, each trial with its numbers, and the vote.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { select } from "d3-selection";
 import type { Fork, Trial } from "../../gen/cntp";
@@ -102,7 +103,7 @@ const CHOSEN_BY: Record<Fork["by"], string> = {
 
 function headline({ fork, position, fan }: Opened): (Node | string)[] {
   const parts: (Node | string)[] = [
-    `Fork at output token ${position}: ${fork.trials.length} trials, `,
+    `Fork at output token ${position}: ${counted(fork.trials.length, "trial")}, `,
   ];
   const text = fan.paths[fork.winner]?.texts.slice(0, fork.kept).join("") ?? "";
   parts.push(`trial ${fork.winner} appended (${CHOSEN_BY[fork.by]}): `);
@@ -115,7 +116,7 @@ function headline({ fork, position, fan }: Opened): (Node | string)[] {
 
 function sentence(opened: Opened): string {
   const { fork } = opened;
-  return `Prefix tree of ${fork.trials.length} trials in ${fork.nodes} nodes; trial ${fork.winner} wins.`;
+  return `Prefix tree of ${counted(fork.trials.length, "trial")} in ${counted(fork.nodes, "node")}; trial ${fork.winner} wins.`;
 }
 
 function lookOf({ fork, fan, theme, selected }: Opened): TrieLook {

@@ -1,5 +1,6 @@
 // Perplexity of every trial, fork by fork: the chosen one, the greedy one, and the others.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { axisLeft } from "d3-axis";
 import { scaleLog, type ScaleLogarithmic } from "d3-scale";
@@ -48,7 +49,7 @@ export function createPerplexity(root: HTMLElement, context: ViewContext): Panel
       figure.update(sourceOf(strip, context));
       const size = drawStrip(group, strip, scroller.clientWidth || 620);
       svg.attr("width", size.width).attr("height", size.height);
-      svg.attr("aria-label", `Perplexity of the trials of ${strip.forks.length} forks`);
+      svg.attr("aria-label", `Perplexity of the trials of ${counted(strip.forks.length, "fork")}`);
       group
         .selectAll<SVGGElement, Strip["forks"][number]>("g.fork")
         .on("click", (_, fork) => choosePosition(context, fork.position));

@@ -1,5 +1,6 @@
 // The text, a bar of entropy above each token, and where trials were drawn.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { sequential } from "../../pictures/colour";
 import { button } from "../../pictures/dom";
@@ -94,8 +95,8 @@ function summary(trace: Trace): string {
   const written = writtenOf(trace);
   const forks = written.filter((one) => one.place === 0 && one.trials > 1);
   const trials = forks.reduce((sum, one) => sum + one.trials, 0);
-  const parts = [`${written.length} tokens`];
-  if (forks.length) parts.push(`${forks.length} forks, ${trials} trials`);
+  const parts = [counted(written.length, "token")];
+  if (forks.length) parts.push(`${counted(forks.length, "fork")}, ${counted(trials, "trial")}`);
   if (trace.end) parts.push(`ended by ${STOPS[trace.end.stop]}`);
   if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
   if (trace.start.forced.length) parts.push(`${trace.start.forced.length} decided by hand`);

@@ -1,5 +1,6 @@
 // Thresholds mapped anew on stored entropies: what the trial counts would be, without a run.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { axisBottom, axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
@@ -109,7 +110,7 @@ function sentence({ looks }: Mapping): string {
   const before = tally(looks.map((look) => look.before));
   const after = tally(looks.map((look) => look.after));
   return (
-    `${looks.length} looks: forks ${before.forks} → ${after.forks}, ` +
+    `${counted(looks.length, "look")}: forks ${before.forks} → ${after.forks}, ` +
     `trials ${before.trials} → ${after.trials}, most at once ${before.most} → ${after.most}.`
   );
 }

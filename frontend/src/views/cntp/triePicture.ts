@@ -1,5 +1,6 @@
 // The prefix tree as text: shared beginnings once, a band below as thick as trials go through.
 
+import { counted } from "../../plural";
 import { mean } from "d3-array";
 import { inkOn, sequential, type ColourScale } from "../../pictures/colour";
 import { visible } from "../../pictures/glyphs";
@@ -177,7 +178,7 @@ function drawCells(
     .attr("transform", ({ placed: { x, y }, cell }) => `translate(${x + cell.x},${y})`)
     .attr("data-trial", ({ placed: { segment } }) => segment.trials[0] ?? null);
   cells.select("title").text(({ placed: { segment }, cell }) => {
-    return `${cell.text}: −ln q ${cell.surprise.toFixed(3)}, ${segment.trials.length} trials`;
+    return `${cell.text}: −ln q ${cell.surprise.toFixed(3)}, ${counted(segment.trials.length, "trial")}`;
   });
   cells
     .select("rect")

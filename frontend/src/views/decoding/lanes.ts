@@ -1,5 +1,6 @@
 // Traces below each other as text: what they share with the reference, and where they part.
 
+import { counted } from "../../plural";
 import { element } from "../../pictures/dom";
 import { legible } from "../../pictures/glyphs";
 import type { ViewContext } from "../../view";
@@ -76,8 +77,8 @@ export function factsOf({ trace, alignment }: Lane, refers: boolean): string {
   const parts: string[] = [];
   const cost = trace.end?.cost;
   if (cost) {
-    parts.push(`${cost.main_forwards + cost.trial_forwards} forwards`);
-    parts.push(`${trace.end?.length ?? 0} tokens, ${cost.tokens_wasted} wasted`);
+    parts.push(counted(cost.main_forwards + cost.trial_forwards, "forward"));
+    parts.push(`${counted(trace.end?.length ?? 0, "token")}, ${cost.tokens_wasted} wasted`);
     parts.push(`${cost.seconds.toFixed(2)} s`);
     parts.push(trace.end?.answer == null ? "no answer" : `answer ${legible(trace.end.answer)}`);
   } else parts.push("not finished");

@@ -1,5 +1,6 @@
 // Segments as boxes, one column per round; who reads whom as curves as wide as the attention paid.
 
+import { counted } from "../../plural";
 import { format } from "d3-format";
 import { supportLine } from "../../pictures/support";
 import { layer } from "../../pictures/layer";
@@ -109,7 +110,7 @@ function noteOf(shown: Shown, block: number, roomy: boolean): string {
   const { tokens = 0 } = shown.layout?.event.blocks[block] ?? {};
   const mass = (reader: number) => massOf(shown, { reader, source: block, edge: null });
   const [own, answer] = [mass(block), mass((shown.layout?.event.blocks.length ?? 0) - 1)];
-  if (own === null) return `${tokens} tokens`;
+  if (own === null) return counted(tokens, "token");
   const read =
     answer === null || !roomy || !isInner(shown, block) ? "" : ` · answer ${short(answer)}`;
   return `self ${short(own)}${read}`;

@@ -1,5 +1,6 @@
 // The canvas of tokens, step by step, with a scrubber.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { inkOn, sequential, type ColourScale } from "../../pictures/colour";
 import { button, element } from "../../pictures/dom";
@@ -203,7 +204,8 @@ function summary({ trace, tick, places }: Scene): string {
     `${step.commits.length} committed`,
     `${written} of ${trace.start.length} written`,
   ];
-  if (step.near_misses.length) parts.push(`${step.near_misses.length} near misses`);
+  if (step.near_misses.length)
+    parts.push(counted(step.near_misses.length, "near miss", "near misses"));
   if (step.cached) parts.push("from the cache: approximate");
   if (trace.start.approximation) parts.push(trace.start.approximation);
   if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);

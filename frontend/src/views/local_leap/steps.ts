@@ -1,5 +1,6 @@
 // Tokens per step by reason, and the same for every decoder of the run.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import type { CanvasStep } from "../../gen/local_leap";
 import { createBars, drawBars, type BarChart } from "../../pictures/bars";
@@ -81,7 +82,8 @@ const countOf = ({ commits }: CanvasStep, reason: Reason) =>
 function titleOf(step: CanvasStep): string {
   const reasons = new Set(step.commits.map(({ reason }) => reason));
   const parts = [...reasons].map((reason) => `${countOf(step, reason)} ${REASONS[reason].label}`);
-  if (step.near_misses.length) parts.push(`${step.near_misses.length} near misses`);
+  if (step.near_misses.length)
+    parts.push(counted(step.near_misses.length, "near miss", "near misses"));
   return `step ${step.index}: ${parts.join(", ")}`;
 }
 
@@ -99,7 +101,7 @@ function reasonChart(traces: readonly Trace[], theme: Theme): BarChart {
         key: String(trace.start.trace),
         label: trace.start.label,
         parts: categories.map(({ key }) => reasons.filter((reason) => reason === key).length),
-        note: `${reasons.length} in ${trace.canvas.length} steps, ${misses(trace)} near misses`,
+        note: `${reasons.length} in ${counted(trace.canvas.length, "step")}, ${counted(misses(trace), "near miss", "near misses")}`,
         strong: trace.start.main,
       };
     }),

@@ -1,5 +1,6 @@
 // Drawing the patches that are to be blanked, by pointer and by keyboard.
 
+import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { button, element } from "../../pictures/dom";
 import type { ViewContext } from "../../view";
@@ -65,10 +66,10 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
     const none = now.region.length === 0;
     for (const one of [clear, blank]) (one as HTMLButtonElement).disabled = none;
     said.textContent = drawing
-      ? `${now.region.length} patches. Drag over the picture, or press Space on a patch.`
+      ? `${counted(now.region.length, "patch", "patches")}. Drag over the picture, or press Space on a patch.`
       : none
         ? ""
-        : `${now.region.length} patches.`;
+        : `${counted(now.region.length, "patch", "patches")}.`;
     cells
       .selectAll<SVGRectElement, number>("rect")
       .data(now.region)

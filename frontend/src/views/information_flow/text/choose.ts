@@ -1,5 +1,6 @@
 // Choosing tokens, cells and states, by pointer and by keyboard; the choice is kept in the address.
 
+import { counted } from "../../../plural";
 import { get } from "svelte/store";
 import { indexOf, positionItem } from "../../../position";
 import { TYPING } from "../../../typing";
@@ -43,7 +44,7 @@ export function toggleEdges(
   edits.toggle(read.map((source) => edgeOf(state, reader, source)));
   const names = read.map((source) => nameOf(state, source)).join(", ");
   const count = edits.now().length;
-  const chosen = `${count} ${count === 1 ? "edge" : "edges"} chosen`;
+  const chosen = `${counted(count, "edge")} chosen`;
   context.announce(`${names} to ${nameOf(state, reader)}: ${chosen}`);
 }
 

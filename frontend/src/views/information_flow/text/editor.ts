@@ -1,5 +1,6 @@
 // The edges to cut as a list: layers and heads of each, undo, and the run that cuts them.
 
+import { counted } from "../../../plural";
 import { select } from "d3-selection";
 import { button, element, tokenText } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
@@ -129,7 +130,7 @@ function statusText(edges: readonly Edge[], untouched: boolean): string {
       ? "No edge is chosen. Click a cell of the matrix, or select a token and press x."
       : "No edge is chosen any more; this run cut some.";
   }
-  const count = `${edges.length} ${edges.length === 1 ? "edge" : "edges"} chosen`;
+  const count = `${counted(edges.length, "edge")} chosen`;
   return untouched ? `${count}: those that this run cut.` : `${count}, not run yet.`;
 }
 
