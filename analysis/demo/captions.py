@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
+from analysis.demo.choices import refuse_unknown
 from analysis.demo.shapes import COLOURS, SHAPES, Shape
 
 Kind = Literal["stated", "named", "shared", "matching", "borrower", "mimic"]
@@ -172,23 +173,31 @@ def held_out(looks: Sequence[Look]) -> bool:
 
 
 def caption(rng: Random, *, items: int, novel: bool = False) -> Caption:
-    """A caption of stated and named items, all different; `novel` has a pair held out."""
+    """A caption of stated and named items, all different; `novel` has a pair held out.
+
+    Raises UnknownChoice for a number of items that no sentence joins.
+    """
+    refuse_unknown("items", items, JOINTS)
     while True:
         drawn = [_plain_item(rng) for _ in range(items)]
         looks = [item.look for item in drawn]
-        if len(set(looks)) == items and held_out(looks) == (novel and items > 1):
+        if len(set(looks)) == items and held_out(looks) == (bool(novel) and items > 1):
             return _joined(rng, drawn, JOINTS[items])
 
 
 def leaking_caption(rng: Random, kind: Kind, *, novel: bool = False) -> Caption:
-    """A caption of a stated item and one that takes colour, or more, from it."""
+    """A caption of a stated item and one that takes colour, or more, from it.
+
+    Raises UnknownChoice for a kind that does not leak.
+    """
+    refuse_unknown("kind", kind, LEAKING)
     while True:
         wordings = COLOUR_FIRST if kind == "shared" else STATED
         company = _stated_item(rng, _draw_look(rng), wordings)
         item = _in_company(_leaking_item(rng, kind), company)
         looks = (company.look, (item.colour, item.own_shape))
         differ = company.shape != item.own_shape and company.colour != item.own_colour
-        if differ and held_out(looks) == novel:
+        if differ and held_out(looks) == bool(novel):
             break
     if kind == "shared":
         return _joined(rng, [company, item], ("{0} and {1}",))
@@ -198,7 +207,8 @@ def leaking_caption(rng: Random, kind: Kind, *, novel: bool = False) -> Caption:
 
 
 def lone_caption(rng: Random, kind: Kind) -> Caption:
-    """A caption of one item of a leaking kind alone."""
+    """A caption of one item of a leaking kind alone. Raises UnknownChoice for any other kind."""
+    refuse_unknown("kind", kind, LEAKING)
     return _joined(rng, [_leaking_item(rng, kind)], JOINTS[1])
 
 

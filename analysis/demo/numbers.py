@@ -83,7 +83,7 @@ def answer_read(text: str) -> int | None:
 def number_item(rng: Random, *, held_out: bool = True) -> NumberItem:
     """One number story; `held_out` chooses whether training never sees its course."""
     course = _course_draw(rng)
-    while course.held_out != held_out:
+    while course.held_out != bool(held_out):
         course = _course_draw(rng)
     cast = Cast(rng)
     words = {"who": cast.deal("person"), "other": cast.deal("person")}

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from analysis.demo.choices import refuse_unknown
 from analysis.demo.scenes import RADII, SIZE, Scene, Split, Thing, scene
 from analysis.demo.shapes import COLOURS, SHAPES
 
@@ -263,8 +264,11 @@ def expression(
     """An expression of that kind, or None if `tries` drawings find none in this scene.
 
     One of kind `none` fails in a form drawn by the weights of `false_forms`; without them, in any
-    of the forms that an expression with a referent has.
+    of the forms that an expression with a referent has. Raises UnknownChoice for another kind.
     """
+    refuse_unknown("kind", kind, KINDS)
+    for form in false_forms or ():
+        refuse_unknown("false_forms", form, FALSE_FORMS)
     make = _make_draw(rng, kind, false_forms)
     for _ in range(tries):
         found = make(rng, where.things)
@@ -287,7 +291,11 @@ def question(rng: Random, asked: Expression) -> str:
 
 
 def item(rng: Random, *, kind: Kind | None = None, split: Split = "train") -> Item:
-    """An item of that kind, or of any; the same for the same state of `rng`."""
+    """An item of that kind, or of any; the same for the same state of `rng`.
+
+    Raises UnknownChoice for another kind or split.
+    """
+    refuse_unknown("kind", kind, KINDS)
     wanted: Kind = rng.choice(KINDS) if kind is None else kind
     while True:
         where = scene(rng, split=split)

@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int8, UInt8
 
+from analysis.demo.choices import refuse_unknown
 from analysis.demo.shapes import COLOURS, GROUNDS, SHAPES, Shape, coverage
 
 SIZE = 64  # pixels of a side
@@ -28,6 +29,7 @@ RADII: dict[str, float] = {"small": 5.5, "medium": 8.5, "large": 12.0}  # pixels
 LATTICE = 4  # pixels between the places that a centre can take
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 THINGS = (2, 5)  # in a scene, at least and at most
+MOST_THINGS = 8  # that a scene has room for, whatever their sizes
 HELD_OUT_SHARE = 10  # one set of things in ten never occurs in training
 _TRIES = 40  # at a place for a thing, before the scene is begun again
 
@@ -108,7 +110,13 @@ class Scene:
 
 
 def scene(rng: Random, *, split: Split = "train", things: tuple[int, int] = THINGS) -> Scene:
-    """A scene of that split; few colours and shapes recur, so that things must be compared."""
+    """A scene of that split; few colours and shapes recur, so that things must be compared.
+
+    Raises UnknownChoice for another split, and for a number of things that no scene has room for.
+    """
+    refuse_unknown("split", split, get_args(Split))
+    for number in things:
+        refuse_unknown("things", number, range(1, MOST_THINGS + 1))
     while True:
         found = _scene(rng, rng.randint(*things))
         if found is not None and found.held_out == (split == "held out"):

@@ -19,10 +19,12 @@ from random import Random
 from typing import Literal
 
 from analysis.demo import lexicon
+from analysis.demo.choices import refuse_unknown
 
 Kind = Literal["who", "where", "count"]
 Role = Literal["source", "link", "key"]
 KINDS: tuple[Kind, ...] = ("who", "where", "count")
+HOPS = (1, 2)
 
 HELD_OUT_SHARE = 10  # one (asked subject, answer) pair in ten never occurs in training
 STORY_FACTS = (4, 5)  # more than any plan has: a story always holds a distracting plan
@@ -341,14 +343,18 @@ def item(
     """One question story; `kind` and `hops` (1 or 2) narrow it, by default any.
 
     `held_out` chooses whether the asked pair of subject and answer is one that training never
-    sees. Raises ValueError when no plan has that number of hops.
+    sees. Raises UnknownChoice for a kind or a number of hops that no plan has.
     """
-    if hops not in (None, 1, 2):
-        raise ValueError(f"hops is {hops}, but stories have 1 or 2 hops; choose one of them")
+    refuse_unknown("kind", kind, KINDS)
+    refuse_unknown("hops", hops, HOPS)
     while True:
         plans = _draw_plans(rng, STORY_FACTS)
         asked = plans[0]
-        if kind in (None, asked.kind) and hops in (None, asked.hops) and asked.held_out == held_out:
+        if (
+            kind in (None, asked.kind)
+            and hops in (None, asked.hops)
+            and asked.held_out == bool(held_out)
+        ):
             break
     document = _write(rng, plans, asked=[asked])
     return Item(
@@ -373,8 +379,9 @@ def document(
 
     It asks each plan's question once, up to `max_questions`; given `hops`, only those of so many
     hops. `facts` bounds the number of facts after which the story ends; a plan is always told
-    whole.
+    whole. Raises UnknownChoice for a number of hops that no plan has.
     """
+    refuse_unknown("hops", hops, HOPS)
     while True:
         plans = _draw_plans(rng, facts)
         asked = [plan for plan in plans if hops in (None, plan.hops)]

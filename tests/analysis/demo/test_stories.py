@@ -84,7 +84,7 @@ def test_kind_and_hops_can_be_chosen(kind: stories.Kind, hops: int) -> None:
 
 
 def test_no_third_hop() -> None:
-    with pytest.raises(ValueError, match="choose one of them"):
+    with pytest.raises(ValueError, match="choose one of 1, 2"):
         item(Random(0), hops=3)
 
 
