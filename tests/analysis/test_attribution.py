@@ -108,6 +108,22 @@ def test_intervals_separate_only_where_they_do_not_touch() -> None:
     assert attribution.is_separated(mean, near, allowed, 3)  # nothing is left to part from
 
 
+def test_intervals_that_touch_in_one_point_do_not_separate() -> None:
+    """Halves and quarters, so that both ends are the same number."""
+    half = 0.25 / attribution.Z_95
+    mean, allowed = np.array([1.0, 0.5]), np.ones(2, dtype=bool)
+    assert mean[0] - attribution.Z_95 * half == mean[1] + attribution.Z_95 * half
+    assert not attribution.is_separated(mean, np.full(2, half), allowed, 1)
+    assert attribution.is_separated(mean, np.array([half, half * 0.99]), allowed, 1)
+
+
+def test_a_tie_goes_to_the_earlier_position() -> None:
+    scores, allowed = np.array([0.0, 2.0, 1.0, 1.0, 1.0]), np.ones(5, dtype=bool)
+    assert top_set(scores, allowed, 2) == {1, 2}
+    assert top_set(scores, allowed & (np.arange(5) != 2), 2) == {1, 3}
+    assert top_set(scores, allowed, 4) == {1, 2, 3, 4}
+
+
 @settings(max_examples=25)
 @given(seed=st.integers(0, 1000), converged=st.integers(0, 4))
 def test_the_papers_mean_is_over_converged_probes_or_all(seed: int, converged: int) -> None:

@@ -129,6 +129,15 @@ def test_a_patch_is_inside_from_a_quarter_on() -> None:
     assert not similarity.inside_patches(torch.zeros(16, 16, dtype=torch.bool), (2, 2)).any()
 
 
+@pytest.mark.parametrize(("pixels", "inside"), [(255, False), (256, True), (257, True)])
+def test_a_quarter_is_256_of_1024_pixels(pixels: int, inside: bool) -> None:  # noqa: FBT001
+    """Beside a patch that is filled whole, so that no patch counts as the fullest one."""
+    mask = torch.zeros(64, 64, dtype=torch.bool)
+    mask[32:, 32:] = True
+    mask[torch.arange(pixels) // 32, torch.arange(pixels) % 32] = True
+    assert similarity.inside_patches(mask, (2, 2)).tolist() == [inside, False, False, True]
+
+
 def test_the_overlap_of_nothing_with_nothing_is_none() -> None:
     nothing, all_of_it = torch.zeros(4, 4, dtype=torch.bool), torch.ones(4, 4, dtype=torch.bool)
     assert similarity.overlap(nothing, nothing) == 0
