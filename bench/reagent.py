@@ -145,7 +145,7 @@ STOPS = {"512 probes": False, "stops when sure": True}
 
 def exact_runs(folder: Path, texts: list[Text], seeds: Any, **params: Any) -> list[Run]:
     """Our exact form with inseq's settings, per text and seed."""
-    given = {**PRESETS["inseq"], **params}
+    given = {**PRESETS["paper, 16 probes"], **params}
     return [_run(folder, case, t, s, given) for case, t in enumerate(texts) for s in seeds]
 
 

@@ -232,7 +232,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "top_n": 8,
         "paper_top_k": 3,
     },
-    "inseq": {
+    "paper, 16 probes": {  # the settings of inseq's defaults, not its replacer
         "estimator": "paper",
         "replace_rate": 0.3,
         "paper_probes": 16,

@@ -102,7 +102,7 @@ BAD: list[tuple[list[str], str]] = [
     (["reagent", "--model", "FOLDER", "--set", "prompt=a", "--set", "probes=3"], "16"),
     (["reagent", "--model", "FOLDER", "--set", "prompt=a", "--set", "colour=3"], "colour"),
     (["reagent", "--model", "FOLDER", "--set", "prompt=\udcff"], "invalid"),
-    (["reagent", "--model", "FOLDER", "--preset", "none", "--set", "prompt=a"], "inseq"),
+    (["reagent", "--model", "FOLDER", "--preset", "none", "--set", "prompt=a"], "paper, 16 probes"),
     (["reagent", "--model", "FOLDER", "--params", "/nowhere.json"], "cannot be read"),
 ]
 
