@@ -45,12 +45,23 @@ describe("granularity", () => {
     expect(later[STATE.promptLength]?.state).toBe("scored"); // outputs are inputs of later ones
   });
 
-  it("leaves a group out as soon as a part of it was not yet read", () => {
-    const outside = unitsOf(STATE, 1, "sentence").filter((unit) =>
-      unit.positions.some((position) => position >= STATE.promptLength),
-    );
-    expect(outside.length).toBeGreaterThan(0);
-    expect(outside.every((unit) => unit.state === "outside" && unit.rank === null)).toBe(true);
+  it.each(["word", "sentence"] as const)("scores a %s up to the target that cuts it", (by) => {
+    const steps = STATE.output?.steps.length ?? 0;
+    let parts = 0;
+    for (let row = 1; row <= steps; row++) {
+      const tokens = unitsOf(STATE, row, "token");
+      for (const unit of unitsOf(STATE, row, by)) {
+        const scored = unit.positions.filter((at) => tokens[at]?.state === "scored");
+        const sum = scored.reduce((total, at) => total + (tokens[at]?.mean ?? 0), 0);
+        const outside = unit.positions.some((at) => tokens[at]?.state === "outside");
+        expect(unit.state === "scored").toBe(scored.length > 0);
+        expect(unit.rank !== null).toBe(scored.length > 0);
+        expect(unit.partial).toBe(scored.length > 0 && outside);
+        expect(unit.mean).toBeCloseTo(sum, 6);
+        parts += Number(unit.partial);
+      }
+    }
+    expect(parts).toBeGreaterThan(by === "sentence" ? 0 : -1);
   });
 
   it("ranks what has a score, the highest first", () => {

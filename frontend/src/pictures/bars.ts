@@ -25,6 +25,8 @@ export interface BarChart {
   stem: string;
   categories: readonly Category[];
   bars: readonly Bar[];
+  /** What the whole width stands for; without it, the longest bar. */
+  most?: number;
   theme: Theme;
 }
 
@@ -73,7 +75,7 @@ export function drawBars(group: Group, chart: BarChart, width: number) {
       11,
     ) + 10,
   );
-  const most = Math.max(...bars.map((bar) => sum(bar.parts)), 1e-9);
+  const most = chart.most ?? Math.max(...bars.map((bar) => sum(bar.parts)), 1e-9);
   const x = scaleLinear([0, most], [0, width - left - right]);
   const title = words(group, "chart-title", chart.title, {
     x: 0,

@@ -20,6 +20,11 @@ export function button(text: string, press: () => void, attributes: Record<strin
   return node;
 }
 
+/** Writes a live region only where its text differs: the same sentence again would be read again. */
+export function say(region: HTMLElement, text: string): void {
+  if (region.textContent !== text) region.textContent = text;
+}
+
 /** A token's text, isolated from its surroundings, with what is invisible made visible. */
 export function tokenText(text: string): HTMLElement {
   const node = element("bdi", { class: "token-text" });

@@ -4,11 +4,12 @@ import { get } from "svelte/store";
 import type { Alternative, OutputStep } from "../../gen/reagent";
 import { button, element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent, showSigned } from "../../pictures/numbers";
+import { fromOne } from "../../pictures/ordinal";
 import { indexOf } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { outputAt } from "./choose";
-import { rowName, unitAt, type Unit } from "./maps";
+import { PART, positionState, rowName, scoredText, unitAt, type Unit } from "./maps";
 import { unitName, type Panel, type Shown } from "./shown";
 import type { State } from "./state";
 
@@ -47,11 +48,13 @@ function hint(quiet: boolean): HTMLElement {
 function tokenParts(shown: Shown, position: number, selected: Selected): HTMLElement[] {
   const token = shown.state.tokens[position];
   if (!token) return [];
-  const unit = unitAt(shown.units, position);
+  const found = unitAt(shown.units, position);
+  const own = found?.partial ? positionState(shown.state, shown.row, position) : found?.state;
+  const unit = found && own && { ...found, state: own };
   const title = element("h2", { class: "detail-title" }, tokenText(token.text || token.piece));
   const place = position < shown.state.promptLength ? "Prompt" : "Output";
   const identity = facts([
-    ["Position", `${position} (${place.toLowerCase()})`],
+    ["Position", `${fromOne(position)} (${place.toLowerCase()})`],
     ["Id", String(token.id)],
     ["Vocabulary entry", tokenText(token.piece)],
   ]);
@@ -68,14 +71,19 @@ function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[]
     ["Score", `${showSigned(unit.mean)} ± ${showNumber(unit.error)} ${unitName(shown.state)}`],
     ["Rank", `${unit.rank ?? "–"} of ${scored}`],
   ];
-  if (shown.granularity !== "token") pairs.unshift([shown.granularity, tokenText(unit.text)]);
+  if (shown.granularity !== "token") pairs.unshift(unitFact(shown, unit));
   const pinned = indexOf(selected.pinned);
   const reference = pinned === null ? undefined : unitAt(shown.units, pinned);
-  if (reference?.state === "scored" && reference !== unit) {
+  if (reference?.state === "scored" && reference.index !== unit.index) {
     pairs.push(["Pinned", tokenText(reference.text)]);
     pairs.push(["Above pinned by", showSigned(unit.mean - reference.mean)]);
   }
   return [heading, facts(pairs)];
+}
+
+function unitFact({ state, row, granularity }: Shown, unit: Unit): [string, Node] {
+  const name = unit.partial ? `${granularity}, ${PART}` : granularity;
+  return [name, tokenText(scoredText(state, row, unit))];
 }
 
 const note = (text: string) => element("p", { class: "muted" }, text);
@@ -83,7 +91,7 @@ const note = (text: string) => element("p", { class: "muted" }, text);
 function outputParts(state: State, output: number, context: ViewContext): HTMLElement[] {
   const step = state.output?.steps[output];
   if (!step) return [];
-  const heading = element("h3", {}, `As output token ${output}`);
+  const heading = element("h3", {}, `As output token ${fromOne(output)}`);
   const numbers = facts([
     ["Probability", showPercent(Math.exp(step.logprob))],
     ["Log-probability", `${showNumber(step.logprob)} nats`],

@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
-import { segmented } from "../../pictures/dom";
+import { say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
@@ -81,7 +81,7 @@ export function createInputOutput(root: HTMLElement, context: ViewContext): Pane
     const primary = primaryCell(shown, rows, indexOf(selected.primary));
     picture.mark({ hover: preview, primary });
     const cell = preview ?? primary;
-    readout.textContent = cell ? sentence(shown.state, rows, cell) : "Hover or use the arrow keys.";
+    say(readout, cell ? sentence(shown.state, rows, cell) : "Hover or use the arrow keys.");
   }
 
   return { render, mark, destroy: figure.destroy };

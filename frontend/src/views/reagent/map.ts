@@ -16,7 +16,7 @@ import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { choosePosition, chooseSpan, outputAt } from "./choose";
 import { pin, compare } from "./keys";
-import { GRANULARITIES, rowName, targetPositions, textOf, unitsOf } from "./maps";
+import { GRANULARITIES, PART, rowName, targetPositions, textOf, unitsOf } from "./maps";
 import { scaleOf, signed, unitName, type Panel, type Shown } from "./shown";
 import { marksOf, sectionsOf } from "./strip";
 import { mapTable } from "./tables";
@@ -168,7 +168,7 @@ function withSharedScale(primary: Shown, pinned: Shown): [Shown, Shown] {
   ];
 }
 
-export function legendOf({ state, scale, granularity }: Shown): Legend {
+export function legendOf({ state, scale, granularity, units }: Shown): Legend {
   const sign = signed(state) ? SUPPORT_WORDS.present : "The more orange, the larger its share.";
   return {
     scale,
@@ -178,6 +178,9 @@ export function legendOf({ state, scale, granularity }: Shown): Legend {
       sign,
       `Bar at the foot of each ${granularity}: mean ± 1 standard error on the same limits.`,
       "Hatched: never replaced, no score. Dotted: not yet read when this output was written.",
+      ...(units.some(({ partial }) => partial)
+        ? [`The ${granularity} of the target: its ${PART} is scored.`]
+        : []),
       ...(state.replacement ? [replacedBy(state.replacement)] : []),
     ],
   };

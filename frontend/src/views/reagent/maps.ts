@@ -15,7 +15,10 @@ export interface Unit {
   positions: number[];
   text: string;
   state: UnitState;
+  /** Only its part before the target was read: `mean` sums that part alone. */
+  partial: boolean;
   mean: number;
+  /** Of a part: that of the whole unit, which is no smaller. */
   error: number;
   /** 1: the highest score; null without a score. */
   rank: number | null;
@@ -54,7 +57,9 @@ function unitOf(
 ): Unit {
   const text = textOf(state, positions);
   const states = positions.map((position) => positionState(state, row, position));
-  const unit = { index, positions, text, state: joined(states), mean: 0, error: 0, rank: null };
+  const whole = joined(states);
+  const partial = whole === "scored" && states.includes("outside");
+  const unit = { index, positions, text, state: whole, partial, mean: 0, error: 0, rank: null };
   const { maps } = state;
   if (!maps || unit.state !== "scored") return unit;
   const scored = positions.filter((_, i) => states[i] === "scored");
@@ -66,12 +71,12 @@ function unitOf(
 }
 
 /**
- * A group that reaches beyond what the row has read is outside. Protected tokens inside a group
- * take no part: they are never replaced, so its sum is over the others.
+ * A group is scored where any of its tokens is: the target cuts a sentence in two, and its part
+ * before the target counts. Protected tokens are never replaced, so its sum is over the others.
  */
 function joined(states: readonly UnitState[]): UnitState {
-  if (states.includes("outside")) return "outside";
-  return states.includes("scored") ? "scored" : "masked";
+  if (states.includes("scored")) return "scored";
+  return states.includes("outside") ? "outside" : "masked";
 }
 
 export function positionState(state: State, row: number, position: number): UnitState {
@@ -94,6 +99,15 @@ function ranked(units: Unit[]): Unit[] {
   const ranks = new Map(order.map((unit, i) => [unit.index, i + 1]));
   return units.map((unit) => ({ ...unit, rank: ranks.get(unit.index) ?? null }));
 }
+
+export const PART = "part before the target";
+
+/** Text of what was scored: of a unit that the target cuts, the part before it. */
+export const scoredText = (state: State, row: number, { positions, partial }: Unit): string =>
+  textOf(
+    state,
+    partial ? positions.filter((p) => positionState(state, row, p) !== "outside") : positions,
+  );
 
 /** Unit that each position belongs to. */
 export function unitAt(units: readonly Unit[], position: number): Unit | undefined {

@@ -6,7 +6,7 @@ import { showNumber } from "../../pictures/numbers";
 import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
 import { indexOf } from "../../position";
 import type { Selected } from "../../selection";
-import { targetPositions, unitAt, type Unit } from "./maps";
+import { PART, positionState, targetPositions, unitAt, type Unit, type UnitState } from "./maps";
 import type { Shown } from "./shown";
 
 export function sectionsOf(shown: Shown): StripSection[] {
@@ -32,14 +32,14 @@ function stripTokens(shown: Shown): StripToken[] {
 }
 
 function tokenOf(
-  { state, scale }: Shown,
+  { state, scale, row }: Shown,
   unit: Unit,
   position: number,
   target: boolean,
   scored: boolean,
 ): StripToken {
   const token = state.tokens[position];
-  const masked = token?.protected && unit.state === "scored" ? "masked" : unit.state;
+  const masked = unit.state === "scored" ? positionState(state, row, position) : unit.state;
   const fill = scored && masked === "scored" ? scale.colour(unit.mean) : null;
   const leads = position === unit.positions[0];
   return {
@@ -52,7 +52,7 @@ function tokenOf(
     state: scored ? masked : "scored",
     band: fill && leads ? bandOf(unit, scale) : null,
     target,
-    label: labelOf(unit, token?.text ?? "", scored, target),
+    label: labelOf(unit, masked, token?.text ?? "", scored, target),
   };
 }
 
@@ -63,13 +63,19 @@ function bandOf({ mean, error }: Unit, { kind, limit }: ColourScale): StripToken
   return { low: place(mean - error), high: place(mean + error), zero: place(0) };
 }
 
-function labelOf(unit: Unit, text: string, scored: boolean, target: boolean): string {
+function labelOf(
+  unit: Unit,
+  kind: UnitState,
+  text: string,
+  scored: boolean,
+  target: boolean,
+): string {
   const name = target ? `${spoken(text)}, explained` : spoken(text);
   if (!scored) return name;
-  if (unit.state === "masked") return `${name}, never replaced`;
-  if (unit.state === "outside") return `${name}, not yet read`;
+  if (kind === "masked") return `${name}, never replaced`;
+  if (kind === "outside") return `${name}, not yet read`;
   const score = `${showNumber(unit.mean)} ± ${showNumber(unit.error)}`;
-  return `${name}, ${score}, rank ${unit.rank ?? "none"}`;
+  return `${name}, ${score}, rank ${unit.rank ?? "none"}${unit.partial ? `, ${PART}` : ""}`;
 }
 
 export function marksOf(shown: Shown, selected: Selected): StripMarks {

@@ -2,9 +2,10 @@
 
 import { createFigure, type Figure } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
+import { indexColumn } from "../../pictures/ordinal";
 import { createTable, type Cell, type Table, type TablePicture } from "../../pictures/table";
 import type { ViewContext } from "../../view";
-import { positionState, rowName } from "./maps";
+import { PART, positionState, rowName, scoredText } from "./maps";
 import { whenChanged } from "../../panel";
 import { unitName, type Panel, type Shown } from "./shown";
 import type { State } from "./state";
@@ -13,11 +14,24 @@ export function mapTable({ state, row, granularity, units }: Shown): Table {
   const unit = unitName(state);
   return {
     caption: `Scores for ${visible(rowName(state, row))}, by ${granularity}`,
-    columns: ["#", granularity, "score", "standard error", "unit", "rank", "state"],
+    columns: [
+      indexColumn(granularity),
+      granularity,
+      "score",
+      "standard error",
+      "unit",
+      "rank",
+      "state",
+    ],
     rows: units.map((one) => {
       const scored = one.state === "scored" && state.maps !== null;
       const numbers = scored ? [one.mean, one.error, unit, one.rank] : [null, null, unit, null];
-      return [one.index, visible(one.text), ...numbers, one.state];
+      return [
+        one.index,
+        visible(scoredText(state, row, one)),
+        ...numbers,
+        one.partial ? PART : one.state,
+      ];
     }),
   };
 }
@@ -34,7 +48,14 @@ export function matrixTable(state: State, rows: readonly number[]): Table {
   );
   return {
     caption: "Every scored input token of every output token (row −1: the run's target)",
-    columns: ["output #", "output", "input #", "input", "score", "standard error"],
+    columns: [
+      indexColumn("output"),
+      "output",
+      indexColumn("input"),
+      "input",
+      "score",
+      "standard error",
+    ],
     rows: cells,
   };
 }
@@ -64,7 +85,11 @@ export function baselineTable({ baselines, tokens }: State): Table {
   ];
   return {
     caption: "Scores of the baselines, token by token",
-    columns: ["#", "token", ...all.map(({ event }) => `${event.label} (${event.unit})`)],
+    columns: [
+      indexColumn("position"),
+      "token",
+      ...all.map(({ event }) => `${event.label} (${event.unit})`),
+    ],
     rows: [
       agreement("Spearman with ReAGent", ({ event }) => event.spearman),
       agreement("top set in common", ({ event }) => event.top_overlap),
