@@ -26,8 +26,8 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
   const written = figure.body.appendChild(element("dl", { class: "written-by" }));
   figure.body.append(publishedNote());
   figure.legend.textContent =
-    "Length: −ln p of the answer, summed over its tokens; the shorter, the likelier. Bold: what " +
-    "the run is about. Area: pairs of tokens among the segments over those in sequence; full " +
+    "Length: p of the answer, the product over its tokens; the longer, the more probable. Bold: " +
+    "what the run is about. Area: pairs of tokens among the segments over those in sequence; full " +
     "encodes every segment twice, which is more than sequential.";
 
   const draw = whenChanged<Shown>(
@@ -51,10 +51,21 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
   return { render: draw, destroy: figure.destroy };
 }
 
-function askedParts({ state: { answer } }: Shown): (Node | string)[] {
+function askedParts({ state: { answer, arrangements } }: Shown): (Node | string)[] {
   if (!answer) return [];
   const by = answer.written_by;
-  return ["Answer ", tokenText(answer.text), by ? `, as ${modeName(by)} writes it` : ", as given"];
+  const parts: (Node | string)[] = ["Answer ", tokenText(answer.text)];
+  parts.push(by ? `, as ${modeName(by)} writes it` : ", as given");
+  return isUnlikely(arrangements.values()) ? [...parts, NOTHING] : parts;
+}
+
+/** Below it in each arrangement, differences between arrangements are those of noise. */
+const LEAST_P = 0.001;
+const NOTHING = ". The model does not give this answer in any arrangement: nothing to explain.";
+
+export function isUnlikely(arrangements: Iterable<{ logprob: number }>): boolean {
+  const all = [...arrangements];
+  return all.length > 0 && all.every(({ logprob }) => Math.exp(logprob) < LEAST_P);
 }
 
 const chosenMode = ({ layout }: Shown): Mode | undefined => layout?.event.mode;
@@ -64,11 +75,11 @@ function answerChart(shown: Shown): BarChart {
   const bars = MODES.flatMap((mode): Bar[] => {
     const one = arrangements.get(mode);
     if (!one) return [];
-    const note = `${showNumber(one.logprob)}, p ${showPercent(Math.exp(one.logprob))}`;
-    return [barOf(shown, mode, -one.logprob, note)];
+    const p = Math.exp(one.logprob);
+    return [barOf(shown, mode, p, `${showPercent(p)} (log p ${showNumber(one.logprob)})`)];
   });
-  const title = "Log-probability of the answer in nats, as −ln p";
-  return { title, stem: "answer-bars", categories: ONE, bars, theme: shown.theme };
+  const title = "Probability of the answer, 0 to 100 %";
+  return { title, stem: "answer-bars", categories: ONE, bars, most: 1, theme: shown.theme };
 }
 
 function areaChart(shown: Shown): BarChart {
