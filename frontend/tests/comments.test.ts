@@ -26,7 +26,7 @@ describe("comments", () => {
     const { say } = comments("viewer");
     say({ type: "thread", thread: threadAt() });
     flushSync();
-    expect(said()).toContain("Token 4 · ReAGent");
+    expect(said()).toContain("Token 5 · ReAGent");
     press("m");
     flushSync();
     expect(button("Comment on")).toBeUndefined();
@@ -44,7 +44,7 @@ describe("comments", () => {
     context.selection.choose({ kind: "position", index: 7 });
     press("m");
     flushSync();
-    await write(field("Comment on Token 7"), "mine");
+    await write(field("Comment on Token 8"), "mine");
     button("Comment")?.click();
     await vi.waitFor(() => expect(target.textContent).toContain("cleo"));
     const state = { layer: "2", item: "position:7" };

@@ -202,9 +202,9 @@ describe("branches", () => {
   });
 
   it("are named by token, place and step", () => {
-    expect(say(first, () => " cat")).toBe("“ cat” at 2");
-    expect(say(second, () => "")).toBe("trial 3 at 5");
-    expect(say({ step: 4, position: 1, token: 9 }, () => "x")).toBe("“x” at 1 in step 4");
+    expect(say(first, () => " cat")).toBe("“ cat” at position 3");
+    expect(say(second, () => "")).toBe("trial 4 at position 6");
+    expect(say({ step: 4, position: 1, token: 9 }, () => "x")).toBe("“x” at position 2 in step 5");
   });
 });
 

@@ -76,7 +76,7 @@ describe("the text with entropy", () => {
     play(CNTP);
     tokens(root)[9]?.click();
     expect(context.state.get("token")).toBe("9");
-    expect(figure(root, "fork").textContent).toContain("Fork at output token 8");
+    expect(figure(root, "fork").textContent).toContain("Fork at output token 9");
     press(document, "f");
     expect(context.state.get("token")).toBe("11");
     press(document, "F");

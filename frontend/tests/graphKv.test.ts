@@ -263,8 +263,10 @@ describe("the mask", () => {
     press("ArrowUp", holder);
     const said = () => figure(root, "mask").querySelector(".readout")?.textContent;
     const { blocks } = layoutOf("graph");
-    expect(said()).toMatch(/^“:” \(answer, position \d+\) reads “<s>” \(prefix, position 0\): 0/);
-    expect(said()).toContain(`position ${blocks.at(-1)?.position}`);
+    expect(said()).toMatch(
+      /^“:” \(answer, position id \d+\) reads “<s>” \(prefix, position id 0\): 0/,
+    );
+    expect(said()).toContain(`position id ${blocks.at(-1)?.position}`);
     for (let step = 0; step < 3; step++) press("ArrowUp", holder);
     for (let step = 0; step < 60; step++) press("ArrowRight", holder);
     expect(said()).toContain("does not read");

@@ -175,11 +175,11 @@ def test_a_canvas_is_stepped_played_and_branched(page: Page, filled: str) -> Non
     cell = page.get_by_role("gridcell").nth(1)
     cell.click()
     detail = page.get_by_role("complementary", name="Detail of the selection")
-    expect(detail).to_contain_text("Seen in step 0")
+    expect(detail).to_contain_text("Seen in step 1")
     detail.get_by_role("button", name="Branch").first.click()
     page.wait_for_url(lambda url: filled not in url)
     status(page, "done")
-    expect(figure(page, "Branches taken by hand")).to_contain_text("in step 0")
+    expect(figure(page, "Branches taken by hand")).to_contain_text("in step 1")
     for name in ("Canvas", "Steps by positions", "Compare", "Tokens per step", "Delayed decoding"):
         expect(figure(page, name)).to_be_visible()
 

@@ -188,7 +188,7 @@ def test_a_comment_reaches_who_is_named_and_is_found_again(open_as: Open) -> Non
     show(bob, session)
     tokens(bob).nth(4).click()
     bob.keyboard.press("m")
-    field = bob.get_by_role("textbox", name="Comment on Token 4")
+    field = bob.get_by_role("textbox", name="Comment on Token 5")
     field.press_sequentially("Why **this** one, @an")
     bob.keyboard.press("Enter")
     expect(field).to_have_value("Why **this** one, @ana ")

@@ -178,7 +178,7 @@ def test_a_comment_shows_what_it_is_about(open_report: Open) -> None:
     page = open_report(recorded_report())
     comments = show(page, "centred").get_by_role("list").last
     expect(comments).to_contain_text("Why so high?")
-    page.get_by_role("button", name="Token 3", exact=True).click()
+    page.get_by_role("button", name="Token 4", exact=True).click()
     token = panel(page, "centred").get_by_role("figure", name="Attribution").get_by_role("option")
     expect(token.nth(3)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#panel-1")).to_contain_text("resolved")

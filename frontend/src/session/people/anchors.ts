@@ -3,6 +3,7 @@
 import type { Item, Selected } from "../../selection";
 import type { PlaceOf } from "../../view";
 import type { Anchor } from "./wire";
+import { fromOne } from "../../pictures/ordinal";
 
 /** Items that are tokens of the run, one after the other. */
 const TOKENS = ["position", "output", "token"];
@@ -58,16 +59,16 @@ export function describe(anchor: Anchor): string {
     case "panel":
       return "The panel";
     case "token":
-      return `Token ${anchor.index}`;
+      return `Token ${fromOne(anchor.index)}`;
     case "span":
-      return `Tokens ${anchor.start} to ${anchor.end - 1}`;
+      return `Tokens ${fromOne(anchor.start)} to ${anchor.end}`;
     case "cell":
-      return `Row ${anchor.row}, column ${anchor.column}`;
+      return `Row ${fromOne(anchor.row)}, column ${fromOne(anchor.column)}`;
     case "edge":
       return `Edge ${anchor.source} → ${anchor.target}`;
     case "node":
       return anchor.id.replace(":", " ").replace(/^./, (letter) => letter.toUpperCase());
     case "step":
-      return `Step ${anchor.index}`;
+      return `Step ${fromOne(anchor.index)}`;
   }
 }

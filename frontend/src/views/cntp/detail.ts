@@ -4,6 +4,7 @@ import { get } from "svelte/store";
 import type { Candidate, TokenStep } from "../../gen/cntp";
 import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent } from "../../pictures/numbers";
+import { fromOne } from "../../pictures/ordinal";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { explainLink } from "../decoding/explainLink";
@@ -52,7 +53,7 @@ function parts(trace: Trace, one: Written, context: ViewContext): HTMLElement[] 
 function numbers(trace: Trace, one: Written, step: TokenStep | undefined): HTMLElement {
   const pairs: [string, string][] = [
     ["Decoder", trace.start.label],
-    ["Position", `${one.position} of the output`],
+    ["Position", `${fromOne(one.position)} of the output`],
     ["Id", String(one.id)],
   ];
   if (one.logprob !== null) {

@@ -11,6 +11,7 @@ import { visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showSigned } from "../../pictures/numbers";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
 import type { Theme } from "../../theme";
@@ -103,10 +104,10 @@ const CHOSEN_BY: Record<Fork["by"], string> = {
 
 function headline({ fork, position, fan }: Opened): (Node | string)[] {
   const parts: (Node | string)[] = [
-    `Fork at output token ${position}: ${counted(fork.trials.length, "trial")}, `,
+    `Fork at output token ${fromOne(position)}: ${counted(fork.trials.length, "trial")}, `,
   ];
   const text = fan.paths[fork.winner]?.texts.slice(0, fork.kept).join("") ?? "";
-  parts.push(`trial ${fork.winner} appended (${CHOSEN_BY[fork.by]}): `);
+  parts.push(`trial ${fromOne(fork.winner)} appended (${CHOSEN_BY[fork.by]}): `);
   parts.push(tokenText(text.length > 80 ? `${text.slice(0, 80)}…` : text));
   if (fork.kept < (fork.trials[fork.winner]?.length ?? 0)) parts.push(", cut short by hand");
   if (fork.margin !== null) parts.push(`, margin ${showNumber(fork.margin)}`);
@@ -116,7 +117,7 @@ function headline({ fork, position, fan }: Opened): (Node | string)[] {
 
 function sentence(opened: Opened): string {
   const { fork } = opened;
-  return `Prefix tree of ${counted(fork.trials.length, "trial")} in ${counted(fork.nodes, "node")}; trial ${fork.winner} wins.`;
+  return `Prefix tree of ${counted(fork.trials.length, "trial")} in ${counted(fork.nodes, "node")}; trial ${fromOne(fork.winner)} wins.`;
 }
 
 function lookOf({ fork, fan, theme, selected }: Opened): TrieLook {
@@ -136,7 +137,7 @@ function noteOf(fork: Fork, trials: readonly number[]): string {
   const first = fork.trials[trials[0] ?? -1];
   if (!first) return "";
   const won = trials.includes(fork.winner);
-  const parts = [trials.length > 1 ? `×${trials.length}` : `#${trials[0]}`];
+  const parts = [trials.length > 1 ? `×${trials.length}` : `#${fromOne(trials[0] ?? 0)}`];
   parts.push(first.end === "pruned" ? "✂ pruned" : `ppl ${showNumber(scoreOf(fork, first))}`);
   if (first.end !== "pruned" && first.end !== "stop") parts.push(ENDS[first.end]);
   if (trials.some((trial) => fork.trials[trial]?.greedy)) parts.push("◇ greedy");
@@ -187,7 +188,7 @@ function trialRow(
   const trial = fork.trials[number] as Trial;
   const text = fan.paths[number]?.texts.join("") ?? "";
   const marks = marksOf(fork, number);
-  const name = element("th", { scope: "row", class: "number" }, `${number}${marks}`);
+  const name = element("th", { scope: "row", class: "number" }, `${fromOne(number)}${marks}`);
   const words = element("td", { class: "trial-text" }, tokenText(text));
   const cell = (content: string) => element("td", { class: "number" }, content);
   const row = element(
@@ -209,7 +210,7 @@ const rowClass = (won: boolean, selected: boolean) =>
   [won && "winner", selected && "selected"].filter(Boolean).join(" ");
 
 const duplicateOf = ({ duplicate_of }: Trial) =>
-  duplicate_of === null ? "" : `same as ${duplicate_of}`;
+  duplicate_of === null ? "" : `same as ${fromOne(duplicate_of)}`;
 
 function marksOf(fork: Fork, number: number): string {
   const greedy = fork.trials[number]?.greedy ? " ◇" : "";
@@ -220,7 +221,7 @@ function actionOf(opened: Opened, number: number, context: ViewContext): HTMLEle
   const { fork, trace, position } = opened;
   if (number === fork.winner) return element("span", { class: "muted" }, "appended");
   if (trace.start.decoder !== "cntp") return null;
-  const hint = `Append trial ${number} here and go on from there: a new run`;
+  const hint = `Append trial ${fromOne(number)} here and go on from there: a new run`;
   return branchButton("Take this branch", hint, trace, { position, trial: number }, context);
 }
 
@@ -258,7 +259,7 @@ function sourceOf(opened: Opened, context: ViewContext): FigureSource {
     table: () => tableOf(opened),
     data: () => ({ decoder: trace.start.label, position, fork, paths: fan.paths }),
     svg: () => {
-      const title = `${trace.start.label}: fork at output token ${position}`;
+      const title = `${trace.start.label}: fork at output token ${fromOne(position)}`;
       const sheet = createSheet(title, theme, get(context.run));
       const look = lookOf(opened);
       const size = drawTrie(sheet.body as Group, look);
@@ -290,14 +291,14 @@ function tableOf({ fork, fan }: Opened): Table {
   return {
     caption: `Trials of the fork, ${nodesOf(trieOf(fan))} tree nodes${margin}`,
     columns: [
-      "trial",
+      indexColumn("trial"),
       "text",
       "tokens",
       "perplexity",
       "raw perplexity",
       "score",
       "ended by",
-      "same as",
+      indexColumn("same as"),
       "greedy",
       "appended",
       "answer",

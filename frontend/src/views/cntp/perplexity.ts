@@ -12,6 +12,7 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import { layer, words } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber } from "../../pictures/numbers";
+import { fromOne } from "../../pictures/ordinal";
 import { createSheet, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
 import { whenChanged } from "../../panel";
@@ -141,7 +142,7 @@ function drawTrials(group: Group, fork: Fork, y: Log, theme: Theme): void {
     .attr("stroke", ({ trial }) => (trial.greedy ? inkOf(theme) : "none"))
     .attr("stroke-width", 1.5);
   marks.select("title").text(({ number, trial, won }) => {
-    const parts = [`trial ${number}`, `perplexity ${showNumber(valueOf(fork, trial))}`];
+    const parts = [`trial ${fromOne(number)}`, `perplexity ${showNumber(valueOf(fork, trial))}`];
     if (won) parts.push("appended");
     if (trial.greedy) parts.push("greedy");
     if (trial.end === "pruned") parts.push("pruned");

@@ -9,6 +9,7 @@ import { spoken, visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
+import { indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
 import { createTokenStrip, type StripSection, type StripToken } from "../../pictures/tokenStrip";
@@ -202,7 +203,16 @@ function tableOf({ trace }: Shown): Table {
   const written = trace ? writtenOf(trace) : [];
   return {
     caption: `Output of ${trace?.start.label ?? "the decoder"}`,
-    columns: ["#", "token", "id", "entropy", "ln p", "trials", "place in trial", "step"],
+    columns: [
+      indexColumn("position"),
+      "token",
+      "id",
+      "entropy",
+      "ln p",
+      "trials",
+      indexColumn("place in trial"),
+      indexColumn("step"),
+    ],
     rows: written.map((one) => [
       one.position,
       visible(one.text),

@@ -10,6 +10,7 @@ import { button, element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { layer, words } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
+import { fromOne } from "../../pictures/ordinal";
 import { createSheet, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
 import { whenChanged } from "../../panel";
@@ -224,7 +225,9 @@ function drawLooks(group: Group, looks: readonly Look[], x: Scale, y: Scale, the
     .attr("cx", (look) => x(look.entropy))
     .attr("cy", (look) => y(look.after))
     .select("title")
-    .text(({ position, before, after }) => `token ${position}: ${before} → ${after} trials`);
+    .text(
+      ({ position, before, after }) => `token ${fromOne(position)}: ${before} → ${after} trials`,
+    );
 }
 
 function sourceOf(mapping: Mapping, context: ViewContext): FigureSource {

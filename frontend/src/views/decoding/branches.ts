@@ -3,6 +3,7 @@
 import type { ForcedToken, ForcedTrial } from "../../gen/cntp";
 import type { ForcedCommit } from "../../gen/local_leap";
 import type { RunEntry } from "../../view";
+import { fromOne } from "../../pictures/ordinal";
 
 export type Decision = ForcedToken | ForcedTrial | ForcedCommit;
 
@@ -83,7 +84,8 @@ function parentOf(run: RunEntry, kin: readonly RunEntry[]): RunEntry | null {
 
 /** "“ cat” at 12", as a sentence's middle. */
 export function describe(decision: Decision, textOf: (token: number) => string): string {
-  if ("trial" in decision) return `trial ${decision.trial} at ${decision.position}`;
-  const token = `“${textOf(decision.token)}” at ${decision.position}`;
-  return isCommit(decision) ? `${token} in step ${decision.step}` : token;
+  if ("trial" in decision)
+    return `trial ${fromOne(decision.trial)} at position ${fromOne(decision.position)}`;
+  const token = `“${textOf(decision.token)}” at position ${fromOne(decision.position)}`;
+  return isCommit(decision) ? `${token} in step ${fromOne(decision.step)}` : token;
 }

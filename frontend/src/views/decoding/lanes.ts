@@ -3,6 +3,7 @@
 import { counted } from "../../plural";
 import { element } from "../../pictures/dom";
 import { legible } from "../../pictures/glyphs";
+import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import { align, type Alignment } from "./align";
 import type { Trace } from "./traces";
@@ -87,7 +88,7 @@ export function factsOf({ trace, alignment }: Lane, refers: boolean): string {
 }
 
 export const divergenceText = ({ divergence }: Alignment) =>
-  divergence === null ? "same text" : `differs from token ${divergence} on`;
+  divergence === null ? "same text" : `differs from token ${fromOne(divergence)} on`;
 
 function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
   const written = writtenOf(lane.trace);

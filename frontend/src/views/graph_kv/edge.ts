@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { limitOf, sequential } from "../../pictures/colour";
-import { button, element } from "../../pictures/dom";
+import { button, element, say } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
@@ -61,9 +61,12 @@ export function createEdge(root: HTMLElement, context: ViewContext): Panel {
     picture.mark({ hover: preview, primary, row: head === null ? layer : null });
     const cell = preview ?? primary;
     const mass = cell && massAt(shown, pair, cell.row, cell.column);
-    readout.textContent = cell
-      ? `Layer ${cell.row}, head ${cell.column}: ${showNumber(mass ?? 0)} of the attention`
-      : "Choose a cell to see that head in all pictures; [ ] and { } step through them.";
+    say(
+      readout,
+      cell
+        ? `Layer ${cell.row}, head ${cell.column}: ${showNumber(mass ?? 0)} of the attention`
+        : "Choose a cell to see that head in all pictures; [ ] and { } step through them.",
+    );
   }
 
   return {

@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { select } from "d3-selection";
-import { element, segmented } from "../../pictures/dom";
+import { element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import type { Group } from "../../pictures/lineChart";
 import { createSheet, wrap } from "../../pictures/sheet";
@@ -73,7 +73,7 @@ export function createGraph(root: HTMLElement, context: ViewContext): Panel {
     if (!graph || !shown) return;
     const hovered = pairIndex(get(context.selection).hover);
     const at = graph.curves.find(({ pair }) => pair === (hovered ?? shown?.pair));
-    readout.textContent = at?.said ?? "Click a curve for its layers and heads.";
+    say(readout, at?.said ?? "Click a curve for its layers and heads.");
     group
       .selectAll<SVGGElement, { pair: number }>("g.curve, g.node")
       .classed("is-hover", (one) => one.pair === hovered);

@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { limitOf, sequential } from "../../pictures/colour";
-import { element, segmented } from "../../pictures/dom";
+import { element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
@@ -108,7 +108,7 @@ export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel 
     const pair = own ? (shown.pairs[hovered ?? shown.pair ?? -1] ?? null) : null;
     picture.mark({ hover: preview, primary, pair });
     const cell = preview ?? primary;
-    readout.textContent = cell ? sentence(mask, texts, cell) : "Hover or use the arrow keys.";
+    say(readout, cell ? sentence(mask, texts, cell) : "Hover or use the arrow keys.");
   }
 
   return {
@@ -173,7 +173,7 @@ function sentence(mask: Mask, texts: readonly string[], cell: CellAt): string {
   const named = (token: number) => {
     const band = mask.bands[bandAt(mask.bands, token)];
     const position = (band?.position ?? 0) + token - (band?.start ?? 0);
-    return `“${visible(texts[token] ?? "")}” (${band?.name ?? ""}, position ${position})`;
+    return `“${visible(texts[token] ?? "")}” (${band?.name ?? ""}, position id ${position})`;
   };
   const share = mask.mass?.[bandAt(mask.bands, cell.row)]?.[cell.column];
   const reads = isRead(mask, cell);

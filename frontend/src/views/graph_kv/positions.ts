@@ -110,7 +110,7 @@ function drawPositions(group: Group, shown: Shown, layout: ReadLayout, width: nu
     .attr("transform", (row) => `translate(0,${row.block * LINE})`);
   bars
     .select("title")
-    .text((row) => `${row.name}: positions ${row.position} to ${row.position + row.tokens - 1}`);
+    .text((row) => `${row.name}: position ids ${row.position} to ${row.position + row.tokens - 1}`);
   bars
     .select("text")
     .attr("x", left - 8)

@@ -8,6 +8,7 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
 import { showConfidence } from "../../pictures/numbers";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, fit, inkOf, mutedOf } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
 import type { Selected } from "../../selection";
@@ -79,7 +80,7 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
       const name = element(
         "span",
         { class: "block-name", "aria-hidden": "true" },
-        `block ${block}`,
+        `block ${fromOne(block)}`,
       );
       const tokens = cells.slice(block * size, (block + 1) * size);
       const row = element("div", { class: "block-cells", role: "row" }, ...tokens);
@@ -189,7 +190,7 @@ function labelOf(place: Place): string {
   const { position, state, commit, confidence, doubt } = place;
   if (state === "closed") return `${position}: mask, block not yet begun`;
   const sure = confidence === null ? "" : `, ${showConfidence(confidence, doubt)}`;
-  const said = `${position}: ${spoken(place.text)}${sure}`;
+  const said = `position ${fromOne(position)}: ${spoken(place.text)}${sure}`;
   if (commit) return `${said}, ${REASONS[commit.reason].label}`;
   return `${said}, still a mask${place.nearMiss ? ", near miss" : ""}`;
 }
@@ -199,8 +200,8 @@ function summary({ trace, tick, places }: Scene): string {
   if (!step) return "Waiting for the first step";
   const written = places.filter(isWritten).length;
   const parts = [
-    `Step ${tick.step + 1} of ${tick.count}${trace.end ? "" : " so far"}`,
-    `block ${step.block}`,
+    `Step ${fromOne(tick.step)} of ${tick.count}${trace.end ? "" : " so far"}`,
+    `block ${fromOne(step.block)}`,
     `${step.commits.length} committed`,
     `${written} of ${trace.start.length} written`,
   ];
@@ -238,8 +239,16 @@ function sourceOf(scene: Scene, context: ViewContext): FigureSource {
 
 function tableOf({ trace, tick, places }: Scene): Table {
   return {
-    caption: `Canvas of ${trace.start.label} after step ${tick.step}`,
-    columns: ["position", "block", "token", "state", "confidence", "reason", "near miss"],
+    caption: `Canvas of ${trace.start.label} after step ${fromOne(tick.step)}`,
+    columns: [
+      indexColumn("position"),
+      indexColumn("block"),
+      "token",
+      "state",
+      "confidence",
+      "reason",
+      "near miss",
+    ],
     rows: places.map((place) => [
       place.position,
       place.block,
@@ -258,7 +267,7 @@ function drawBoard(scene: Scene, context: ViewContext): SVGSVGElement {
   const { trace, tick, places, theme } = scene;
   const scale = scaleOf(theme);
   const sheet = createSheet(
-    `${trace.start.label}: canvas after step ${tick.step}`,
+    `${trace.start.label}: canvas after step ${fromOne(tick.step)}`,
     theme,
     get(context.run),
   );

@@ -5,6 +5,7 @@ import { get } from "svelte/store";
 import type { CanvasCandidate, CanvasStep } from "../../gen/local_leap";
 import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showConfidence, showPercent } from "../../pictures/numbers";
+import { fromOne } from "../../pictures/ordinal";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { explainLink } from "../decoding/explainLink";
@@ -62,19 +63,22 @@ function writtenFacts(trace: Trace, position: number): HTMLElement {
   const done = commitSteps(trace).get(position);
   const pairs: [string, string][] = [
     ["Decoder", trace.start.label],
-    ["Position", `${position} of ${trace.start.length}`],
+    ["Position", `${fromOne(position)} of ${trace.start.length}`],
   ];
   if (!done) return facts([...pairs, ["Written", "not yet"]]);
   const { commit, step } = done;
   const seen = trace.canvas[step];
   const doubt = seen ? doubtOf(seen, position) : null;
-  pairs.push(["Id", String(commit.id)], ["Written", `in step ${step}`]);
+  pairs.push(["Id", String(commit.id)], ["Written", `in step ${fromOne(step)}`]);
   pairs.push(["Reason", REASONS[commit.reason].label]);
   if (commit.confidence !== null)
     pairs.push(["Confidence", showConfidence(commit.confidence, doubt)]);
   if (commit.threshold !== null) pairs.push(["Asked for", showPercent(commit.threshold)]);
   if (commit.anchor !== null)
-    pairs.push(["Nearest anchor", `${commit.anchor}, ${commit.distance ?? 0} away`]);
+    pairs.push([
+      "Nearest anchor",
+      `position ${fromOne(commit.anchor)}, ${commit.distance ?? 0} away`,
+    ]);
   return facts(pairs);
 }
 
@@ -85,7 +89,7 @@ function lookParts(
   context: ViewContext,
 ): HTMLElement[] {
   const at = step.positions.indexOf(position);
-  const heading = element("h3", {}, `Seen in step ${step.index}`);
+  const heading = element("h3", {}, `Seen in step ${fromOne(step.index)}`);
   if (at < 0) return [heading, element("p", { class: "muted" }, "Not looked at in this step.")];
   const numbers = facts([
     ["Would write", tokenText(step.texts[at] ?? "")],
@@ -119,7 +123,7 @@ function item(
   const bar = element("span", { class: "bar", "aria-hidden": "true" });
   bar.style.width = `${(100 * candidate.probability).toFixed(1)}%`;
   const decision = { step: step.index, position, token: candidate.id };
-  const hint = `Write this token here in step ${step.index} and go on from there: a new run`;
+  const hint = `Write this token here in step ${fromOne(step.index)} and go on from there: a new run`;
   const action = written
     ? element("span", { class: "muted" }, "written")
     : branchButton("Branch", hint, trace, decision, context);

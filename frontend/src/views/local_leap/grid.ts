@@ -2,12 +2,13 @@
 
 import { get } from "svelte/store";
 import { inkOn, sequential } from "../../pictures/colour";
-import { element } from "../../pictures/dom";
+import { element, say } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber, showConfidence } from "../../pictures/numbers";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, inkOf } from "../../pictures/sheet";
 import type { Cell, Table } from "../../pictures/table";
 import type { Selected } from "../../selection";
@@ -60,7 +61,7 @@ export function createGrid(root: HTMLElement, context: ViewContext, clock: Clock
     const over = preview ?? (hovered === null ? null : { row: step, column: hovered });
     picture.mark({ hover: over, primary, row: trace.canvas.length ? step : null });
     const cell = over ?? primary;
-    readout.textContent = cell ? sentence(trace, cell) : "Hover or use the arrow keys.";
+    say(readout, cell ? sentence(trace, cell) : "Hover or use the arrow keys.");
   }
 
   const stop = clock.subscribe(() => mark(get(context.selection)));
@@ -106,7 +107,7 @@ export function matrixOf(trace: Trace, theme: Theme): Matrix {
     return visible(text) || "▒";
   });
   return {
-    rows: canvas.map(({ index }) => `step ${index}`),
+    rows: canvas.map(({ index }) => `step ${fromOne(index)}`),
     columns: names,
     values,
     masked,
@@ -141,10 +142,11 @@ function sentence(trace: Trace, { row, column }: CellAt): string {
   const step = trace.canvas[row];
   const at = step?.positions.indexOf(column) ?? -1;
   const commit = step?.commits.find(({ position }) => position === column);
-  const place = `step ${row}, position ${column}`;
+  const place = `step ${fromOne(row)}, position ${fromOne(column)}`;
   if (!step || (at < 0 && !commit)) {
     const done = commitSteps(trace).get(column);
-    const word = done && done.step < row ? `written in step ${done.step}` : "block not yet begun";
+    const word =
+      done && done.step < row ? `written in step ${fromOne(done.step)}` : "block not yet begun";
     return `${place}: ${word}`;
   }
   const parts = [`${place}: ${visible(commit?.text ?? step.texts[at] ?? "")}`];
@@ -210,7 +212,16 @@ function tableOf(trace: Trace): Table {
   });
   return {
     caption: `Every look of ${trace.start.label} at a mask`,
-    columns: ["step", "block", "position", "token", "confidence", "entropy", "gap", "committed"],
+    columns: [
+      indexColumn("step"),
+      indexColumn("block"),
+      indexColumn("position"),
+      "token",
+      "confidence",
+      "entropy",
+      "gap",
+      "committed",
+    ],
     rows,
   };
 }

@@ -6,12 +6,13 @@ import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import type { Consistency, DelayedPosition, Delays } from "../../gen/local_leap";
 import { LINES, sequential } from "../../pictures/colour";
-import { button, element } from "../../pictures/dom";
+import { button, element, say } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { layer, words } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
 import { createMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showPercent } from "../../pictures/numbers";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Cell } from "../../pictures/table";
 import { whenChanged } from "../../panel";
@@ -61,7 +62,7 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
   function sayBin(cell: CellAt | null): void {
     const { rows, columns } = axesOf(table);
     const bin = cell && binAt(table, rows[cell.row], columns[cell.column]);
-    readout.textContent = bin ? binText(bin) : "Hover a cell for its numbers.";
+    say(readout, bin ? binText(bin) : "Hover a cell for its numbers.");
     bins.mark({ hover: cell, primary: null });
   }
 
@@ -118,7 +119,8 @@ function drawLines(group: Group, { positions, rules, length, theme }: Drawn, ava
   const y = scaleLinear([0.5, most + 0.5], [PLOT.top, PLOT.top + PLOT.height]);
   const x = (position: number) => PLOT.left + (position + 0.5) * pitch;
   const axis = layer(group, "y-axis").attr("transform", `translate(${PLOT.left},0)`);
-  axis.call(axisLeft(y).ticks(Math.min(most, 8), "d").tickSizeOuter(0)).attr("font-family", null);
+  const steps = axisLeft(y).ticks(Math.min(most, 8)).tickSizeOuter(0);
+  axis.call(steps.tickFormat((step) => String(fromOne(Number(step))))).attr("font-family", null);
   axis.selectAll("line, path").attr("stroke", ruleOf(theme));
   axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
   layer(group, "rules")
@@ -145,7 +147,7 @@ function drawLines(group: Group, { positions, rules, length, theme }: Drawn, ava
   const ink = ({ eos }: DelayedPosition) => (eos ? mutedOf(theme) : (LINES[theme][1] ?? ""));
   lives.select("title").text(({ position, stable, committed }) => {
     const delay = committed - stable;
-    return `position ${position}: ready in step ${stable}, written in step ${committed}, delay ${delay}`;
+    return `position ${fromOne(position)}: ready in step ${fromOne(stable)}, written in step ${fromOne(committed)}, delay ${delay}`;
   });
   lives
     .select("line")
@@ -213,7 +215,7 @@ function matrixOf(table: readonly Consistency[], theme: Theme): Matrix {
 
 function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewContext): FigureSource {
   const lives = drawn.positions.map(({ position, stable, committed, eos }): Cell[] => [
-    "position",
+    indexColumn("position"),
     String(position),
     stable,
     committed,

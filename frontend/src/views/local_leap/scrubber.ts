@@ -1,6 +1,7 @@
 // Back, play, forward and a slider over the steps.
 
 import { button, element } from "../../pictures/dom";
+import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import type { Clock } from "./clock";
 
@@ -33,7 +34,7 @@ export function createScrubber(
   const stop = clock.subscribe(({ step, count: steps, playing }) => {
     range.max = String(Math.max(0, steps - 1));
     range.value = String(step);
-    range.setAttribute("aria-valuetext", `step ${step + 1} of ${steps}`);
+    range.setAttribute("aria-valuetext", `step ${fromOne(step)} of ${steps}`);
     count.textContent = steps ? `${step + 1} / ${steps}` : "";
     play.textContent = playing ? "❚❚ Pause" : "▶ Play";
     play.setAttribute("aria-pressed", String(playing));

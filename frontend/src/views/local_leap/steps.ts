@@ -8,6 +8,7 @@ import { createColumns, drawColumns, type ColumnChart } from "../../pictures/col
 import { element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import type { Group } from "../../pictures/lineChart";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
 import { whenChanged } from "../../panel";
 import type { Theme } from "../../theme";
@@ -67,7 +68,7 @@ function stepChart(trace: Trace, theme: Theme, current: number | null): ColumnCh
     stem: "step",
     categories,
     columns: canvas.map((step) => ({
-      label: String(step.index),
+      label: String(fromOne(step.index)),
       parts: categories.map(({ key }) => countOf(step, key)),
       title: titleOf(step),
     })),
@@ -84,7 +85,7 @@ function titleOf(step: CanvasStep): string {
   const parts = [...reasons].map((reason) => `${countOf(step, reason)} ${REASONS[reason].label}`);
   if (step.near_misses.length)
     parts.push(counted(step.near_misses.length, "near miss", "near misses"));
-  return `step ${step.index}: ${parts.join(", ")}`;
+  return `step ${fromOne(step.index)}: ${parts.join(", ")}`;
 }
 
 function reasonChart(traces: readonly Trace[], theme: Theme): BarChart {
@@ -125,7 +126,7 @@ function sourceOf(
       caption: "Tokens per step, by reason",
       columns: [
         "decoder",
-        "step",
+        indexColumn("step"),
         "block",
         "tokens",
         ...names.map((name) => REASONS[name].label),

@@ -3,7 +3,7 @@
 import type { Selection as Joined } from "d3-selection";
 import { get } from "svelte/store";
 import { sequential } from "../../pictures/colour";
-import { button, element, segmented } from "../../pictures/dom";
+import { button, element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { unitMap } from "../../pictures/heat";
@@ -95,7 +95,7 @@ export function createPicture(root: HTMLElement, context: ViewContext): Panel {
     place(cell, indexOfCell(primary), shown);
     place(hovered, indexOfCell(hover), shown);
     const index = indexOfCell(hover) ?? indexOfCell(primary);
-    readout.textContent = index === null ? readoutHint(shown) : cellSentence(shown, index);
+    say(readout, index === null ? readoutHint(shown) : cellSentence(shown, index));
     answer.mark();
   }
 

@@ -4,7 +4,7 @@ import { get } from "svelte/store";
 import type { Numbers } from "../../../arrays";
 import type { EncoderFlow } from "../../../gen/information_flow";
 import { limitOf, sequential } from "../../../pictures/colour";
-import { element } from "../../../pictures/dom";
+import { element, say } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { legible } from "../../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
@@ -63,8 +63,7 @@ export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf
   function mark(): void {
     picture.mark({ hover: hovered, primary });
     const cell = hovered ?? primary;
-    readout.textContent =
-      cell && look ? cellSentence(look, cell) : "Hover a cell or use the arrow keys.";
+    say(readout, cell && look ? cellSentence(look, cell) : "Hover a cell or use the arrow keys.");
   }
 
   return {

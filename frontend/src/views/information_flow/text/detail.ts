@@ -4,11 +4,12 @@ import { get } from "svelte/store";
 import { button, element, facts, tokenText } from "../../../pictures/dom";
 import { visible } from "../../../pictures/glyphs";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
+import { fromOne } from "../../../pictures/ordinal";
 import { indexOf } from "../../../position";
 import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { edgeOf, toggleEdges } from "./choose";
-import { numbersText, samePlace } from "./edges";
+import { samePlace } from "./edges";
 import type { Edits } from "./edits";
 import { effectOf, groupAt, groupsOf, textOf, type Panel, type Shown } from "./shown";
 import { stateSentence } from "./tracing";
@@ -161,6 +162,6 @@ function outputParts({ state }: Shown, position: number): HTMLElement[] {
   return [
     element("h3", {}, "As output"),
     numbers,
-    note(`Likeliest here: ${others.join(", ")}. Position ${numbersText([position])}.`),
+    note(`Likeliest here: ${others.join(", ")}. Position ${fromOne(position)}.`),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import type { FlowRow } from "../../../gen/information_flow";
-import { element, segmented } from "../../../pictures/dom";
+import { element, say, segmented } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
 import type { Group } from "../../../pictures/lineChart";
@@ -108,7 +108,7 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
     const hover = preview ?? cell(indexOf(selected.hover));
     picture.mark({ hover, primary, row: reader });
     const at = hover ?? primary;
-    readout.textContent = at ? sentence(shown, at) : hintOf(shown);
+    say(readout, at ? sentence(shown, at) : hintOf(shown));
   }
 
   return { render, mark, destroy: figure.destroy };

@@ -2,7 +2,7 @@
 
 import { select } from "d3-selection";
 import { get } from "svelte/store";
-import { element } from "../../../pictures/dom";
+import { element, say } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber } from "../../../pictures/numbers";
@@ -90,7 +90,7 @@ export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
       .selectAll<SVGRectElement, number>("rect.route-column")
       .classed("is-hover", (position) => over.has(position))
       .classed("is-primary", (position) => position === indexOf(primary));
-    readout.textContent = sentence(shown, picture, lit);
+    say(readout, sentence(shown, picture, lit));
   }
 
   return { render, mark, destroy: figure.destroy };

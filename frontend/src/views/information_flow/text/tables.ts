@@ -1,6 +1,7 @@
 // The table twins: the same numbers as the pictures, row by row.
 
 import { visible } from "../../../pictures/glyphs";
+import { indexColumn } from "../../../pictures/ordinal";
 import type { Cell, Table } from "../../../pictures/table";
 import { numbersText } from "./edges";
 import { effectOf, groupsOf, nameOf, type Shown } from "./shown";
@@ -142,7 +143,7 @@ export function editTable(state: State): Table {
   return {
     caption: "The output with nothing cut and with the edges cut",
     columns: [
-      "position",
+      indexColumn("position"),
       "token",
       "log p",
       "log p with the cuts",

@@ -3,7 +3,7 @@
 
 import { get } from "svelte/store";
 import { limitOf, type ColourScale } from "../../../pictures/colour";
-import { element, segmented } from "../../../pictures/dom";
+import { element, say, segmented } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { visible } from "../../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
@@ -94,7 +94,7 @@ export function createTracing(root: HTMLElement, context: ViewContext): Panel {
     const lit = picked ? coneOf(layers - 1 - picked.row, picked.column, layers, columns) : [];
     picture.mark({ hover: preview, primary: picked, lit });
     const cell = preview ?? picked;
-    readout.textContent = cell ? sentence(shown, cell) : hintOf(shown);
+    say(readout, cell ? sentence(shown, cell) : hintOf(shown));
   }
 
   return { render, mark, destroy: figure.destroy };
