@@ -6,8 +6,8 @@ from typing import Any
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from analysis import chat_template
+from analysis.codec import acts
 from analysis.events import Brings
-from analysis.text import acts
 
 # What decides which tokens `generate` chooses; ids of special tokens and lengths do not.
 DECIDING = (

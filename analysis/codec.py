@@ -15,6 +15,19 @@ ANCHORS = ("a", "\n", ".", "0", "b")
 TAIL = 16  # tokens of the text before that bear on how its continuation is cut into tokens
 BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 REPLACEMENT = "\ufffd"
+# Names that act when they are typed; a role given to an ordinary word or sign leaves it a word.
+ACTING_NAME = re.compile(r"[<>\[\]{}|｜_]")
+IDS = re.compile(r"\s*#\d{1,8}(\s*,?\s*#\d{1,8})*\s*")
+
+
+def acts(name: str) -> bool:
+    """Whether a special token's name is spelled as a mark, not as a word or a sign of a text."""
+    return ACTING_NAME.search(name) is not None
+
+
+def ids_of(text: str) -> list[int] | None:
+    """The ids of `#12` or `#12 #40`, as people write tokens by number; None of any other text."""
+    return [int(found) for found in re.findall(r"\d+", text)] if IDS.fullmatch(text) else None
 
 
 class Anchor(NamedTuple):

@@ -9,7 +9,7 @@ import regex
 from transformers import PreTrainedTokenizerBase
 
 from analysis import chat_template
-from analysis.codec import Codec
+from analysis.codec import Codec, acts
 from analysis.errors import (
     InvalidText,
     PromptEmpty,
@@ -32,8 +32,6 @@ CLAUSE_END = regex.compile(
     r"(?V1)[\p{Terminal_Punctuation}…\n\u2028\u2029[\p{Pe}--\p{Quotation_Mark}]]"
     r"[\s\p{Quotation_Mark}\p{Pf}*_`]*$"
 )
-# Names that act when they are typed; a role given to an ordinary word or sign leaves it a word.
-ACTING_NAME = regex.compile(r"[<>\[\]{}|｜_]")
 ACTS = "token (it acts on the model)"
 DISPLAY_TAIL = 8  # tokens before a text that bear on how its first is shown
 
@@ -157,11 +155,6 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     added = tokenizer.added_tokens_decoder.items()
     named = {**dict(roles), **{str(token): id_ for id_, token in added if token.special}}
     return {name: id_ for name, id_ in named.items() if acts(name)}
-
-
-def acts(name: str) -> bool:
-    """Whether a special token's name is spelled as a mark, not as a word or a sign of a text."""
-    return ACTING_NAME.search(name) is not None
 
 
 def refuse_special(

@@ -82,8 +82,8 @@ export type PlaceOf = (item: Item) => Place | null;
 
 /** A text whose last token is to be explained. */
 export interface Explained {
-  /** Output tokens up to and with the one to be explained, as texts that join to the whole. */
-  output: readonly string[];
+  /** Output tokens up to and with the one to be explained; their texts join to the whole. */
+  output: readonly { id: number; text: string }[];
 }
 
 export interface ViewContext {

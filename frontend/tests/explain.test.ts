@@ -19,26 +19,34 @@ describe("from a token to ReAGent", () => {
   const paramsOf = (href: string) =>
     JSON.parse(new URL(href, "http://x").searchParams.get("params") ?? "") as unknown;
 
-  it("fills the form with the text up to the token, which is the target", () => {
-    const found = explainAddress(source, { output: [" has", " it"] }, methods, models);
+  const told = (...texts: string[]) => texts.map((text, at) => ({ id: 40 + at, text }));
+
+  it("fills the form with the tokens up to the chosen one, which is the target", () => {
+    const found = explainAddress(source, { output: told(" has", " it") }, methods, models);
     expect(paramsOf(found?.href ?? "")).toEqual({
       chat: false,
       prompt: "Anna",
-      continuation: " has it",
+      continuation: [40, 41],
       target_start: 1,
     });
   });
 
+  it("gives another reader the text, since its tokens are others", () => {
+    const other = { ...source, model: "canvas" };
+    const found = explainAddress(other, { output: told(" has", " it") }, methods, models);
+    expect(paramsOf(found?.href ?? "")).toMatchObject({ continuation: " has it" });
+  });
+
   it("names another reader where the model itself cannot be asked", () => {
     const other = { ...source, model: "canvas" };
-    const found = explainAddress(other, { output: ["a"] }, methods, models);
+    const found = explainAddress(other, { output: told("a") }, methods, models);
     expect(found?.model).toBe("demo-lm");
     const foreign = { ...source, model: "hub/any" };
-    expect(explainAddress(foreign, { output: ["a"] }, methods, models)?.model).toBe("hub/any");
+    expect(explainAddress(foreign, { output: told("a") }, methods, models)?.model).toBe("hub/any");
   });
 
   it("moves what is beyond ReAGent's limit into the prompt, unless that is a chat", () => {
-    const output = Array.from({ length: 130 }, (_, i) => ` ${i}`);
+    const output = told(...Array.from({ length: 130 }, (_, i) => ` ${i}`));
     const found = explainAddress(source, { output }, methods, models);
     expect(paramsOf(found?.href ?? "")).toMatchObject({ prompt: "Anna 0 1", target_start: 127 });
     const chat = { ...source, reading: { chat: true } };

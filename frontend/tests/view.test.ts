@@ -116,7 +116,7 @@ describe("the strip", () => {
     tokens().at(-1)?.click();
     [...detail.querySelectorAll("button")].find((one) => one.textContent === "Contrast")?.click();
     expect(reruns[0]).toMatchObject({ target_start: 3, target_length: 1 });
-    expect(typeof reruns[0]?.contrast).toBe("string");
+    expect(typeof reruns[0]?.contrast).toBe("number");
   });
 
   it("pins with p, compares with c and clears with Esc", () => {

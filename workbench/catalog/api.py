@@ -1,7 +1,7 @@
 """Methods and models over HTTP."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Router
@@ -11,8 +11,11 @@ from pydantic import BaseModel, Field
 from analysis.events import SelfCheck
 from workbench.accounts.auth import guests
 from workbench.catalog.methods import MethodOut, method_list
-from workbench.catalog.selectors import model_get, model_list
+from workbench.catalog.selectors import model_get, model_list, token_list
 from workbench.messages import ErrorOut
+
+TOKENS_SHOWN = 24
+TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
 
 router = Router(tags=["catalog"], auth=guests)
 
@@ -81,6 +84,41 @@ class ModelFacts(ModelOut):
     checked_at: datetime | None
     card: str | None = Field(description="README.md, as Markdown.")
     measured: list[MeasuredOut]
+
+
+class TokensIn(BaseModel):
+    """A text that continues another, or token ids, to be shown as a model's tokens."""
+
+    model: str = Field(max_length=300)
+    before: str = Field(default="", max_length=4000, description="What stands before the text.")
+    given: (
+        Annotated[str, Field(max_length=10_000)] | Annotated[list[TokenId], Field(max_length=128)]
+    )
+    alone: bool = Field(default=False, description="It is meant as one token, if it can be one.")
+
+
+class TokenOut(BaseModel):
+    """A token of a model."""
+
+    id: int
+    text: str = Field(description="What it adds to a text, its space included; #555: no text.")
+    piece: str = Field(description="Its entry in the vocabulary.")
+
+
+class TokensOut(BaseModel):
+    """The first tokens of a text; null where the model's tokenizer is not at hand."""
+
+    total: int | None
+    tokens: list[TokenOut]
+
+
+@router.post("/tokens", response={200: TokensOut, codes_4xx: ErrorOut}, operation_id="tokens")
+def tokens(request: HttpRequest, body: TokensIn) -> TokensOut:
+    found = token_list(model=body.model, before=body.before, given=body.given, alone=body.alone)
+    if found is None:
+        return TokensOut(total=None, tokens=[])
+    shown = [TokenOut(id=one.id, text=one.text, piece=one.piece) for one in found[:TOKENS_SHOWN]]
+    return TokensOut(total=len(found), tokens=shown)
 
 
 @router.get("/methods", response=list[MethodOut], operation_id="methods")

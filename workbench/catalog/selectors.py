@@ -7,6 +7,7 @@ from django.conf import settings
 
 from analysis.catalog import Catalog
 from analysis.model_card import read_card, read_measured
+from analysis.tokenizer_file import Named, continuing
 from workbench.catalog.models import ModelCheck
 
 
@@ -40,3 +41,14 @@ def model_get(*, model: str) -> dict[str, Any]:
         "card": read_card(path) if path else None,
         "measured": read_measured(path) if path else [],
     }
+
+
+def token_list(
+    *, model: str, before: str, given: str | list[int], alone: bool
+) -> list[Named] | None:
+    """A text that continues another as the model's tokens; None: its tokenizer is not at hand.
+
+    Raises UnknownModel, ModelUnreadable.
+    """
+    path = catalog().find(model).path
+    return continuing(path, before, given, alone=alone) if path else None

@@ -11,7 +11,10 @@ export interface Field {
   label: string;
   help: string;
   group: string;
-  /** hidden: set by the pictures, not by typing; edges, structure: drawn with the segments. */
+  /**
+   * hidden: set by the pictures, not by typing; edges, structure: drawn with the segments;
+   * text_or_ids: a text, or tokens by their ids (#12).
+   */
   control:
     | "lines"
     | "line"
@@ -22,6 +25,7 @@ export interface Field {
     | "model"
     | "picture"
     | "hidden"
+    | "text_or_ids"
     | "segments"
     | "edges"
     | "structure";
@@ -33,6 +37,8 @@ export interface Field {
   capability: string | null;
   /** Limits of each segment's text. */
   texts: Bounds;
+  /** Several tokens are meant, not one. */
+  many: boolean;
 }
 
 /** Limits of a number, or of the length of a text or a list. */
@@ -111,6 +117,7 @@ function fieldOf(
     bounds: boundsOf(schema),
     capability: typeof schema.capability === "string" ? schema.capability : null,
     texts: textsOf(schema, definitions),
+    many: schema.many === true,
   };
 }
 
@@ -120,7 +127,7 @@ function textsOf({ items }: Schema, definitions: Record<string, Schema>): Bounds
 }
 
 /** Controls that a schema asks for by name, whatever the type. */
-const OWN = ["hidden", "picture", "segments", "edges", "structure"] as const;
+const OWN = ["hidden", "picture", "segments", "edges", "structure", "text_or_ids"] as const;
 
 function controlOf(schema: Schema): Field["control"] {
   const own = OWN.find((control) => control === schema.widget);

@@ -32,12 +32,15 @@ export function explainAddress(
   const reader = !known || able(known) ? model : models.find(able)?.id;
   if (!reader) return null;
   const kept = Math.min(output.length, OUTPUT_TOKENS);
-  const before = output.slice(0, -kept).join("");
+  const textOf = (tokens: Explained["output"]) => tokens.map(({ text }) => text).join("");
+  const before = textOf(output.slice(0, -kept));
+  const rest = output.slice(-kept);
   if (before && reading.chat) return null; // a chat's prompt ends where the answer begins
   const params = {
     ...reading,
     prompt: prompt + before,
-    continuation: output.slice(-kept).join(""),
+    // To the model that wrote them tokens go as they are; another reads their text.
+    continuation: reader === model ? rest.map(({ id }) => id) : textOf(rest),
     target_start: kept - 1,
   };
   const query = new URLSearchParams({

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from analysis import method as methods
 from analysis.catalog import Entry, folder_entry
+from analysis.codec import ids_of
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
 from analysis.method import picture_fields
@@ -150,13 +151,22 @@ def _file(path: Path | None) -> dict[str, Any]:
 
 
 def _setting(method: methods.Method, text: str) -> tuple[str, Any]:
-    """KEY=VALUE; the value is JSON, but a text parameter takes it as it stands."""
+    """KEY=VALUE; the value is JSON, but a text parameter takes it as it stands.
+
+    Where a token may be named by its id, `#12` is one: `--set contrast=#12`.
+    """
     key, equals, value = text.partition("=")
     if not equals:
         raise InvalidParams(f"--set {text!a} has no =.", remedy="Write --set key=value.")
     field = method.params.model_fields.get(key)
     if field is not None and field.annotation is str:
         return key, value
+    extra = field.json_schema_extra if field is not None else None
+    if isinstance(extra, dict) and extra.get("widget") == "text_or_ids":
+        ids = ids_of(value)
+        if ids is None:
+            return key, value
+        return key, ids if extra.get("many") or len(ids) > 1 else ids[0]
     try:
         return key, json.loads(value)
     except ValueError:

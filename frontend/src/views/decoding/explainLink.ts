@@ -16,11 +16,13 @@ export function explainLink(
   const target = written.find((one) => one.position === position);
   const until = written.filter((one) => one.position <= position);
   if (!target || until.length !== position + 1) return null; // masks stand before it
-  if (target.text === "" || trace.start.eos_ids.includes(target.id)) {
-    return element("p", { class: "muted" }, "A token without text cannot be given to ReAGent.");
-  }
-  const found = context.explain({ output: until.map((one) => one.text) });
+  const found = context.explain({ output: until.map(({ id, text }) => ({ id, text })) });
   if (!found) return null;
+  const silent = target.text === "" || trace.start.eos_ids.includes(target.id);
+  if (silent && found.model !== trace.start.model) {
+    const why = "A token without text cannot be given to another model.";
+    return element("p", { class: "muted" }, why);
+  }
   const other = found.model !== trace.start.model ? ` (by ${found.model})` : "";
   const hint = "Opens the form: the text up to this token as continuation, the token as target";
   return element(

@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { createBars, drawBars, type Bar, type BarChart } from "../../pictures/bars";
-import { element, tokenText } from "../../pictures/dom";
+import { button, element, tokenText } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import type { Group } from "../../pictures/lineChart";
@@ -24,6 +24,7 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
   const answers = createBars(charts.appendChild(element("div", {})), context);
   const areas = createBars(charts.appendChild(element("div", {})), context);
   const written = figure.body.appendChild(element("dl", { class: "written-by" }));
+  const first = figure.body.appendChild(element("div", {}));
   figure.body.append(publishedNote());
   figure.legend.textContent =
     "Length: p of the answer, the product over its tokens; the longer, the more probable. Bold: " +
@@ -46,6 +47,7 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
       answers.render(answerChart(shown));
       areas.render(areaChart(shown));
       written.replaceChildren(...writtenParts(shown));
+      first.replaceChildren(...firstParts(shown, context));
     },
   );
   return { render: draw, destroy: figure.destroy };
@@ -111,6 +113,24 @@ function writtenParts({ state }: Shown): HTMLElement[] {
     const text = element("dd", {}, tokenText(one.text), " ", sign && word);
     return [element("dt", {}, modeName(mode)), text];
   });
+}
+
+/** The most probable first tokens of the answer, each of which can be taken for it. */
+function firstParts(shown: Shown, { rerun }: ViewContext): HTMLElement[] {
+  const mode = chosenMode(shown);
+  const one = mode && shown.state.arrangements.get(mode);
+  if (!one || one.alternatives.length === 0) return [];
+  const items = one.alternatives.map(({ id, text, logprob }) => {
+    const share = element("span", { class: "number" }, showPercent(Math.exp(logprob)));
+    const use = () => rerun?.({ answer: [id] });
+    const hint = `A new run with this token (#${id}) as the answer`;
+    const action = rerun && button("Use as answer", use, { title: hint });
+    return element("li", {}, tokenText(text), share, action ?? null);
+  });
+  return [
+    element("h3", {}, `Most probable first tokens of the answer (${modeName(mode)})`),
+    element("ol", { class: "alternatives" }, ...items),
+  ];
 }
 
 const SHEET_WIDTH = 560;

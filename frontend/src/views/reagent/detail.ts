@@ -127,7 +127,7 @@ function alternativeItem(
   const bar = element("span", { class: "bar", "aria-hidden": "true" });
   bar.style.width = `${(100 * share).toFixed(1)}%`;
   const { rerun } = context;
-  const contrast = () => rerun?.({ target_start: output, target_length: 1, contrast: one.text });
+  const contrast = () => rerun?.({ target_start: output, target_length: 1, contrast: one.id });
   const action = written
     ? element("span", { class: "muted" }, "written")
     : rerun && button("Contrast", contrast, { title: "Why not this token? A new run" });

@@ -17,7 +17,9 @@ from django.core.management import call_command
 
 import analysis
 from analysis.catalog import folder_entry
+from analysis.method import get
 from tests.tiny_models import make_llama
+from workbench.management.commands.analyze import _setting
 
 QUICK = ["--set", "probes=32", "--set", "faithfulness=false", "--set", "baselines=false"]
 
@@ -55,6 +57,31 @@ def array(out: Path, ref: dict[str, Any]) -> np.ndarray:
     assert list(found.shape) == ref["shape"]
     assert hashlib.sha256(found.tobytes()).hexdigest() == ref["sha256"]
     return found
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [("#263", 263), ("#0", 0), (" ball", " ball"), ("5", "5"), ("#a", "#a")]
+)
+def test_a_contrast_is_a_text_or_an_id(given: str, taken: str | int) -> None:
+    assert _setting(get("reagent"), f"contrast={given}") == ("contrast", taken)
+
+
+@pytest.mark.parametrize(("given", "taken"), [("#2 #63", [2, 63]), ("#2", [2]), (" [2]", " [2]")])
+def test_a_continuation_is_a_text_or_ids(given: str, taken: str | list[int]) -> None:
+    assert _setting(get("reagent"), f"continuation={given}") == ("continuation", taken)
+
+
+def test_a_contrast_by_its_id_reaches_the_run(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, _, err = analyze(
+        "reagent", "--model", folder, "--set", "prompt=Anna has", "--set", "contrast=#263", *QUICK,
+        "--out", out, data=tmp_path / "data",
+    )  # fmt: skip
+    assert code == 0, err
+    manifest, events = read(out)
+    assert manifest["params"]["contrast"] == 263
+    [output] = [event for event in events if event["kind"] == "output"]
+    assert output["contrast"]["id"] == 263
 
 
 def test_a_folder_holds_the_numbers_of_analysis_run(folder: Path, tmp_path: Path) -> None:

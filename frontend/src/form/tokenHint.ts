@@ -1,0 +1,40 @@
+// What the form asks the server of a text: which tokens of the model it is, behind what.
+
+import { client, answered } from "../api";
+import { givenSegments } from "./segments/reading";
+import type { Values } from "./schema";
+
+export interface Asked {
+  model: string;
+  before: string;
+  given: string | number[];
+  /** It is meant as one token. */
+  alone: boolean;
+}
+
+const LONGEST = { before: 2000, given: 10_000, ids: 128, segment: 40 };
+
+/** What to ask for a field; null: nothing to show. */
+export function askedFor(name: string, many: boolean, model: string, values: Values): Asked | null {
+  const text = (key: string) => (typeof values[key] === "string" ? (values[key] as string) : "");
+  const value = values[name];
+  if (!model || value === "" || value === undefined) return null;
+  const last = (given: string) => given.slice(-LONGEST.before);
+  if (name === "separator") {
+    const first = givenSegments(values.segments)[0]?.text ?? "";
+    if (!first) return null;
+    return { model, before: "", given: text(name) + first.slice(0, LONGEST.segment), alone: false };
+  }
+  const question = text("separator") + text("question");
+  const before = values.chat === true ? "" : "question" in values ? question : text("prompt");
+  const given = typeof value === "number" ? [value] : value;
+  if (typeof given === "string") {
+    return given.length > LONGEST.given
+      ? null
+      : { model, before: last(before), given, alone: !many };
+  }
+  if (!Array.isArray(given) || given.length === 0 || given.length > LONGEST.ids) return null;
+  return { model, before: "", given: given as number[], alone: false };
+}
+
+export const readTokens = (asked: Asked) => answered(client.POST("/api/tokens", { body: asked }));
