@@ -15,6 +15,7 @@ ANCHORS = ("a", "\n", ".", "0", "b")
 TAIL = 16  # tokens of the text before that bear on how its continuation is cut into tokens
 BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 REPLACEMENT = "\ufffd"
+BYTES = 4  # of a character, at most
 # Names that act when they are typed; a role given to an ordinary word or sign leaves it a word.
 ACTING_NAME = re.compile(r"[<>\[\]{}|｜_]")
 IDS = re.compile(r"\s*#\d{1,8}(\s*,?\s*#\d{1,8})*\s*")
@@ -73,14 +74,14 @@ class Codec:
         """
         if not text:
             return []
-        tail = self._tail(before)
+        tail = self.tail(before)
         cuts = list(self._cuts(tail, text))
         exact = (ids for ids in cuts if self._adds(tail, ids, text))
         return next(exact, cuts[0] if cuts else self.encode(text))
 
     def single(self, before: Sequence[int], text: str) -> int | None:
         """The token that adds the text behind `before`, if there is one."""
-        tail = self._tail(before)
+        tail = self.tail(before)
         alone = [ids for ids in self._cuts(tail, text) if len(ids) == 1] if text else []
         exact = [ids for ids in alone if self._adds(tail, ids, text)]
         return next((ids[0] for ids in [*exact, *alone]), None)
@@ -115,11 +116,20 @@ class Codec:
                 return both[len(kept) :]
         return self.decode([token])
 
-    def _tail(self, before: Sequence[int]) -> list[int]:
-        """The last ids of a text, after the last that acts."""
-        tail = list(before[-TAIL:])
-        acting = [at for at, token in enumerate(tail) if token in self.special]
-        return tail[acting[-1] + 1 :] if acting else tail
+    def tail(self, before: Sequence[int], longest: int = TAIL) -> list[int]:
+        """The last ids of a text, from the beginning of a character on, after the last that acts.
+
+        Bytes of a character that is not whole make a decoder lose those that stand beside them.
+        """
+        last = list(before[-longest:])
+        acting = [at for at, token in enumerate(last) if token in self.special]
+        last = last[acting[-1] + 1 :] if acting else last
+        for unfinished in range(BYTES):
+            end = len(last) - unfinished
+            for start in range(end):
+                if REPLACEMENT not in self.decode(last[start:end]):
+                    return last[start:]
+        return last
 
     def _cuts(self, tail: list[int], text: str) -> Iterator[list[int]]:
         """The text's ids behind each anchor that no token of it merges with."""

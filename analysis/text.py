@@ -33,7 +33,6 @@ CLAUSE_END = regex.compile(
     r"[\s\p{Quotation_Mark}\p{Pf}*_`]*$"
 )
 ACTS = "token (it acts on the model)"
-DISPLAY_TAIL = 8  # tokens before a text that bear on how its first is shown
 
 _codecs: WeakKeyDictionary[PreTrainedTokenizerBase, Codec] = WeakKeyDictionary()
 
@@ -225,7 +224,8 @@ def display_continued(
     tokenizer: PreTrainedTokenizerBase, ids: list[int], *, before: Sequence[int] = ()
 ) -> list[str]:
     """`display_texts` of ids that continue a text, so that the first keeps its space."""
-    head = list(before[-DISPLAY_TAIL:]) or codec(tokenizer).anchor
+    plain = codec(tokenizer)
+    head = plain.tail(before) or plain.anchor
     return display_texts(tokenizer, [*head, *ids])[len(head) :]
 
 

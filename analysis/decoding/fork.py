@@ -10,8 +10,6 @@ from analysis.decoding import trie
 from analysis.decoding.events import TOKENS_PER_EVENT, Fork, Trial, TrialTokens, Vote
 from analysis.decoding.trials import Path
 
-BEFORE = 8  # tokens of context that a token's text may depend on
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -64,8 +62,7 @@ def fork_events(
 def _tokens(
     tokenizer: PreTrainedTokenizerBase, trace: int, index: int, context: list[int], path: Path
 ) -> Iterator[TrialTokens]:
-    before = context[-BEFORE:]
-    texts = text.display_texts(tokenizer, [*before, *path.ids])[len(before) :]
+    texts = text.display_continued(tokenizer, path.ids, before=context)
     for start in range(0, len(path.ids), TOKENS_PER_EVENT):
         part = slice(start, start + TOKENS_PER_EVENT)
         yield TrialTokens(

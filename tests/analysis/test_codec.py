@@ -1,7 +1,7 @@
 """A text that continues another, and the name of one token, on every kind of tokenizer."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
@@ -43,6 +43,8 @@ def squeezed(text: str) -> str:
 @pytest.mark.parametrize("kind", LOSSLESS)
 @settings(max_examples=60, deadline=None)
 @given(before=TEXTS, text=TEXTS)
+@example(before="é日😀", text="\n")
+@example(before="😀" * 9, text="日 a")
 def test_a_continuation_adds_exactly_its_text(kind: str, before: str, text: str) -> None:
     tokenizer = TOKENIZERS[kind]
     head = codec(tokenizer).continued((), before)
