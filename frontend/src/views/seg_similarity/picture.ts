@@ -7,7 +7,7 @@ import { button, element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { unitMap } from "../../pictures/heat";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
@@ -254,17 +254,9 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
       const strip = drawStrip(texts as Group, sectionsOf(shown), SHEET.strip, shown.theme);
       const bottom = Math.max((SHEET.picture / size.width) * size.height, strip.height) + 14;
       const legend = legendOf(shown);
-      const key = body.append("g").attr("transform", `translate(0,${bottom})`);
-      drawRamp(key.datum(legend), legend);
-      const words = body.append("text").attr("x", 176).attr("font-size", 10.5);
-      [legendText({ ...legend, notes: [] }), legend.notes.join(" ")].forEach((line, i) =>
-        words
-          .append("tspan")
-          .attr("x", 176)
-          .attr("y", bottom + 10 + 14 * i)
-          .text(line),
-      );
-      return sheet.finish(SHEET.picture + SHEET.strip + 24, bottom + 34);
+      const width = SHEET.picture + SHEET.strip + 24;
+      const key = drawKey(body, legend, bottom - 10, width);
+      return sheet.finish(width, bottom + key);
     },
   };
 }

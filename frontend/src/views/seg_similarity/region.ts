@@ -10,6 +10,17 @@ import type { Shown } from "./shown";
 
 type Frame = ReturnType<typeof createFrame>;
 
+/** The patches on the straight way from one to another, both ends included. */
+export function cellsBetween(from: number, to: number, columns: number): number[] {
+  const [x, y] = [from % columns, Math.floor(from / columns)];
+  const [across, down] = [(to % columns) - x, Math.floor(to / columns) - y];
+  const steps = Math.max(Math.abs(across), Math.abs(down), 1);
+  return Array.from({ length: steps + 1 }, (_, i) => {
+    const [dx, dy] = [Math.round((i * across) / steps), Math.round((i * down) / steps)];
+    return (y + dy) * columns + x + dx;
+  });
+}
+
 export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewContext) {
   const cells = svg.append("g").attr("class", "region-cells");
   const bar = root.appendChild(element("div", { class: "region-bar" }));
@@ -24,6 +35,8 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
   let drawing = false;
   /** While the pointer is down: whether patches are added or taken away. */
   let adding: boolean | null = null;
+  /** The patch of the last event: a quick pointer skips those between. */
+  let last: number | null = null;
 
   const node = svg.node() as SVGSVGElement;
   node.addEventListener("pointerdown", (event) => {
@@ -32,20 +45,23 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
     event.preventDefault();
     node.setPointerCapture?.(event.pointerId);
     adding = !shown.region.includes(cell);
-    put(cell, adding);
+    put([cell], adding);
+    last = cell;
   });
   node.addEventListener("pointermove", (event) => {
     const cell = shown && adding !== null ? cellUnder(event, node, shown) : null;
-    if (cell !== null && adding !== null) put(cell, adding);
+    if (cell === null || adding === null || !shown) return;
+    put(last === null ? [cell] : cellsBetween(last, cell, shown.grid.columns), adding);
+    last = cell;
   });
   for (const end of ["pointerup", "pointercancel"]) {
-    node.addEventListener(end, () => (adding = null));
+    node.addEventListener(end, () => (adding = last = null));
   }
 
-  function put(cell: number, add: boolean): void {
-    if (!shown || shown.region.includes(cell) === add) return;
-    const others = shown.region.filter((one) => one !== cell);
-    write(add ? [...others, cell] : others);
+  function put(cells: readonly number[], add: boolean): void {
+    if (!shown || cells.every((cell) => shown?.region.includes(cell) === add)) return;
+    const others = shown.region.filter((one) => !cells.includes(one));
+    write(add ? [...others, ...cells] : others);
   }
 
   const write = (region: number[]) => {
@@ -89,7 +105,7 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
       const cell = indexOfCell(get(context.selection).primary);
       if (event.key !== " " || cell === null || !shown || !context.rerun) return;
       event.preventDefault();
-      put(cell, !shown.region.includes(cell));
+      put([cell], !shown.region.includes(cell));
     },
   };
 }
