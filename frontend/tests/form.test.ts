@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { serves, servingOf } from "../src/capability";
 import { counted } from "../src/plural";
+import { titleOf } from "../src/run/text";
 import {
   changed,
   check,
@@ -140,6 +141,16 @@ describe("a method and a model", () => {
     expect(servingOf(method, { capabilities: ["text_to_image"] })).toBe("text_to_image");
     expect(serves(method, { capabilities: ["masked_lm"] })).toBe(false);
     expect(serves({ needs: [] }, { capabilities: [] })).toBe(true);
+  });
+});
+
+describe("the title of a run", () => {
+  it("names the method and the text", () => {
+    expect(titleOf("ReAGent: which tokens.", { prompt: "Who  has it?" })).toBe(
+      "ReAGent: Who has it?",
+    );
+    expect(titleOf("Flow.", { prompt: "a".repeat(99) })).toBe(`Flow: ${"a".repeat(60)}…`);
+    expect(titleOf("inspect", {})).toBe("inspect");
   });
 });
 

@@ -146,7 +146,10 @@ def set_up_second_step(page: Page) -> str:
     return secret
 
 
-def test_single_sign_on_and_a_deleted_account(page: Page, provider: Provider) -> None:
+def test_single_sign_on_and_a_deleted_account(
+    page: Page, contexts: Contexts, provider: Provider
+) -> None:
+    contexts.allow("status 422: POST .*/account/delete$", reason="another name is typed first")
     provider.claims = {"sub": "99", "preferred_username": "lea"}
     provider.user_info = {"sub": "99"}
     page.goto("/login?next=/account")
@@ -168,7 +171,8 @@ def test_single_sign_on_and_a_deleted_account(page: Page, provider: Provider) ->
     expect(page.get_by_role("button", name="Log in", exact=True)).to_be_visible()
 
 
-def test_a_wrong_signature_is_refused(page: Page, provider: Provider) -> None:
+def test_a_wrong_signature_is_refused(page: Page, contexts: Contexts, provider: Provider) -> None:
+    contexts.allow("status 401: GET .*/login/sso/callback", reason="the token is another's")
     provider.token_changes = {"aud": "another client"}
     page.goto("/login")
     page.get_by_role("button", name="Log in by the lab").click()

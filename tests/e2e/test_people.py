@@ -120,6 +120,7 @@ def reads(page: Page, *texts: str) -> None:
 def test_three_write_and_read_one_note_one_offline_one_cut_off(
     open_as: Open, contexts: Contexts, stack: Stack
 ) -> None:
+    contexts.allow("status 404: POST .*/api/links/open$", reason="the link was revoked")
     ana, cleo = open_as("ana"), open_as("cleo")
     session = create(ana, bob="editor")
     link = call(ana, "POST", f"/api{session}/links", {"role": "viewer", "label": "for cleo"})
@@ -232,7 +233,10 @@ def test_a_viewer_changes_nothing_and_starts_nothing(open_as: Open) -> None:
         call(bob, "POST", "/api/runs", started)
 
 
-def test_members_and_links_are_given_and_taken_in_the_dialog(open_as: Open) -> None:
+def test_members_and_links_are_given_and_taken_in_the_dialog(
+    open_as: Open, contexts: Contexts
+) -> None:
+    contexts.allow("status 422: POST .*/members$", reason="a name that nobody has is added")
     ana, bob = open_as("ana"), open_as("bob")
     session = create(ana)
     show(ana, session)

@@ -8,3 +8,13 @@ export function textOf(params: Record<string, unknown>): string {
 }
 
 const SHOWN = ["kind", "scene"];
+
+const LONGEST_TITLE = 60;
+
+/** What a browser's tab says of a run: the method's name and the beginning of its text. */
+export function titleOf(method: string, params: Record<string, unknown>): string {
+  const name = method.split(":")[0]?.replace(/\.$/, "") ?? method;
+  const text = textOf(params).replace(/\s+/g, " ").trim();
+  const short = text.length > LONGEST_TITLE ? `${text.slice(0, LONGEST_TITLE).trimEnd()}…` : text;
+  return short ? `${name}: ${short}` : name;
+}
