@@ -291,6 +291,8 @@ WORKER_QUEUES: list[str] = env.list(
 )
 PRELOAD_MODEL = env.str("PRELOAD_MODEL", default="demo-lm")
 CANCEL_GRACE_SECONDS = env.float("CANCEL_GRACE_SECONDS", default=10.0)
+# Memory that a worker may take beside the files that it has mapped; 0: nine tenths of all there is.
+WORKER_MEMORY_BYTES = env.int("WORKER_MEMORY_BYTES", default=0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=10.0)
 MAX_LOST_WORKERS = 3
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")

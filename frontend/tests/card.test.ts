@@ -54,7 +54,11 @@ describe("renderCard", () => {
   });
 
   it("reads long cards of usual paragraphs, and long tables", () => {
-    expect(html(`Some *text* ${"and more ".repeat(400)}.\n\n`.repeat(20))).toContain("<em>text</em>");
-    expect(html("|a|b|\n|-|-|\n" + `|1|2${" and more".repeat(100)}|\n`.repeat(20))).toContain("<td>2 and");
+    expect(html(`Some *text* ${"and more ".repeat(400)}.\n\n`.repeat(20))).toContain(
+      "<em>text</em>",
+    );
+    expect(html("|a|b|\n|-|-|\n" + `|1|2${" and more".repeat(100)}|\n`.repeat(20))).toContain(
+      "<td>2 and",
+    );
   });
 });

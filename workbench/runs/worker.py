@@ -22,6 +22,7 @@ from workbench.catalog.methods import INSPECT
 from workbench.catalog.selectors import catalog
 from workbench.runs import flags
 from workbench.runs.execution import run_end, run_release
+from workbench.runs.guard import GuardProcess
 from workbench.runs.models import Status
 from workbench.runs.sweep import Sweep
 
@@ -49,17 +50,24 @@ class WorkerState:
         self.device: str | None = None
         self.stopping = threading.Event()
         self.work: Work | None = None
+        self.guard: GuardProcess | None = None
         self.unclaimed: set[UUID] = set()  # runs whose message came to nothing
 
     @contextlib.contextmanager
     def working(self, *, run: UUID, attempt: int) -> Iterator[None]:
         """Holds the lease of a run, through the watchdog, while the block runs."""
         self.work = Work(run, attempt)
+        self._tell_guard({"run": str(run), "attempt": attempt})
         try:
             yield
         finally:
             self.work = None
+            self._tell_guard({})
             drop_lease(run)
+
+    def _tell_guard(self, work: dict[str, Any]) -> None:
+        if self.guard is not None:
+            self.guard.tell(work)
 
     def as_dict(self) -> dict[str, Any]:
         work = self.work
@@ -72,7 +80,10 @@ class WorkerState:
 
 
 class Watchdog(threading.Thread):
-    """Twice a second: presence, lease, a cancel that is not heard, a stop that is not heard."""
+    """Twice a second: presence, lease, a cancel that is not heard, a stop that is not heard.
+
+    What holds the interpreter holds this thread too: see `workbench.runs.guard`.
+    """
 
     def __init__(self, state: WorkerState) -> None:
         super().__init__(name="watchdog", daemon=True)
@@ -184,6 +195,8 @@ state = WorkerState()
 
 @signals.worker_init.connect
 def start(**_: Any) -> None:
+    state.guard = GuardProcess(state.name)
+    state.guard.tell({})  # starts it, so that it is there for the first run
     Watchdog(state).start()
     state.device = preload()
 

@@ -1,0 +1,171 @@
+"""A process beside each worker, which ends it when nothing inside it can.
+
+One call into a library may hold the interpreter for minutes, and with it the worker's own watchdog:
+a cancel is not heard, the lease runs out, memory grows. This process holds the lease, hears the
+cancel and watches the memory from outside. It learns over its standard input what the worker works
+on, a line of JSON each, and ends when that does.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import selectors
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+import psutil
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from analysis.errors import GlassbenchError, OutOfMemory
+from workbench.runs import flags
+from workbench.runs.execution import run_end
+from workbench.runs.models import Status
+
+TICK_SECONDS = 0.25
+MEMORY_SHARE = 0.9  # of the machine's or container's memory, where no limit is set
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+log = logging.getLogger(__name__)
+
+
+class Guard:
+    """The end of a worker's process that this process can bring about."""
+
+    def __init__(self, *, pid: int, worker: str) -> None:
+        self._process = psutil.Process(pid)
+        self._worker = worker
+        self._limit = memory_limit()
+        self._work: tuple[UUID, int] | None = None
+        self._cancel_since: float | None = None
+
+    def told(self, line: str) -> None:
+        """What the worker says of itself: a run and its attempt, or nothing."""
+        found = json.loads(line)
+        self._work = (UUID(found["run"]), found["attempt"]) if found else None
+        self._cancel_since = None
+
+    def tick(self) -> None:
+        """One round. Without Redis or the database it is tried again in the next."""
+        if self._work is None:
+            return
+        try:
+            self._check_memory()
+            flags.lease_refresh(run=self._work[0], worker=self._worker)
+            self._check_cancel(self._work[0])
+        except (redis.RedisError, DatabaseError) as error:
+            log.warning("Guard: %s", error)
+        except psutil.NoSuchProcess:
+            self._work = None
+        finally:
+            connections.close_all()
+
+    def _check_memory(self) -> None:
+        used = memory_used(self._process)
+        if used <= self._limit:
+            return
+        log.warning("Worker %s takes %d bytes: it is ended", self._worker, used)
+        self._end(
+            Status.FAILED,
+            OutOfMemory(
+                f"The worker took {used / 2**30:.1f} GiB of memory; the limit is "
+                f"{self._limit / 2**30:.1f} GiB.",
+                remedy="Use a shorter text, fewer rows at once, or a smaller model; or raise "
+                "WORKER_MEMORY_BYTES.",
+            ),
+        )
+
+    def _check_cancel(self, run: UUID) -> None:
+        if not flags.cancel_asked(run=run):
+            self._cancel_since = None
+            return
+        self._cancel_since = self._cancel_since or time.monotonic()
+        if time.monotonic() - self._cancel_since >= settings.CANCEL_GRACE_SECONDS:
+            log.warning("Run %s did not hear its cancel: worker %s is ended", run, self._worker)
+            self._end(Status.CANCELLED, None)
+
+    def _end(self, status: Status, error: GlassbenchError | None) -> None:
+        """End the process first: what it writes afterwards would be lost, or too much."""
+        assert self._work is not None
+        run, attempt = self._work
+        self._work = None
+        self._process.kill()
+        try:
+            run_end(run=run, attempt=attempt, status=status, error=error)
+        finally:
+            flags.lease_drop(run=run)
+            flags.worker_leave(worker=self._worker)
+
+
+class GuardProcess:
+    """The guard, as its worker sees it."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._process: subprocess.Popen[str] | None = None
+
+    def tell(self, work: dict[str, Any]) -> None:
+        """Say what is worked on, `{}`: nothing. A guard that ended is replaced."""
+        line = json.dumps(work) + "\n"
+        try:
+            self._write(line)
+        except BrokenPipeError:
+            self.close()
+            self._write(line)
+
+    def close(self) -> None:
+        """End it, and wait until it has."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it has ended already
+                self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+
+    def _write(self, line: str) -> None:
+        self._process = self._process or start(os.getpid(), self._worker)
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+
+def start(pid: int, worker: str) -> "subprocess.Popen[str]":
+    """The process of `manage.py guard`."""
+    command = [sys.executable, "manage.py", "guard", str(pid), worker]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=settings.BASE_DIR, text=True)
+
+
+def memory_used(process: psutil.Process) -> int:
+    """Bytes that only this process can give back: without the files that it has mapped."""
+    info = process.memory_info()
+    return int(info.rss - getattr(info, "shared", 0))
+
+
+def memory_limit() -> int:
+    """WORKER_MEMORY_BYTES, or nine tenths of what the machine or the container has."""
+    if settings.WORKER_MEMORY_BYTES:
+        return int(settings.WORKER_MEMORY_BYTES)
+    whole = psutil.virtual_memory().total
+    text = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.is_file() else "max"
+    return int(MEMORY_SHARE * min(whole, int(text) if text.isdigit() else whole))
+
+
+def watch(guard: Guard, stream: IO[bytes]) -> None:
+    """Until the stream ends, which is when the worker does."""
+    read, rest = selectors.DefaultSelector(), b""
+    read.register(stream, selectors.EVENT_READ)
+    while True:
+        if read.select(TICK_SECONDS):
+            received = os.read(stream.fileno(), 2**16)
+            if not received:
+                return
+            *lines, rest = (rest + received).split(b"\n")
+            for line in lines:
+                guard.told(line.decode())
+        guard.tick()
