@@ -18,6 +18,7 @@ from workbench.reports.archive import MAX_BYTES, MAX_FILES, archive_write
 from workbench.reports.arrays import arrays_write
 from workbench.reports.document import Comment, Panel, Report, RunRecord, Thread
 from workbench.reports.errors import ReportTooLarge
+from workbench.reports.figures import figures_of
 from workbench.reports.manifest import (
     ErrorPart,
     FilePart,
@@ -66,7 +67,13 @@ def bundle_files(report: Report, *, figures: Figures) -> dict[str, bytes]:
         files |= {f"uploads/{sha256}.png": run.uploads[sha256] for sha256 in run.uploads}
     numbered = enumerate(report.panels, 1)
     links = {panel.id: _links(files, number, panel) for number, panel in numbered}
-    files["report.md"] = markdown_build(report, links=links).encode()
+    drawn = {
+        panel.id: figures_of(
+            figures.get(panel.id, {}), folder=f"{panel_folder(number, panel)}/{FIGURES}"
+        )
+        for number, panel in enumerate(report.panels, 1)
+    }
+    files["report.md"] = markdown_build(report, links=links, figures=drawn).encode()
     files["notebook.ipynb"] = notebook_build(report).encode()
     files |= comment_files(report.threads)
     try:

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from workbench.reports.bundle import bundle_build
+from workbench.reports.archive import archive_write
+from workbench.reports.bundle import Figures, bundle_build
 from workbench.reports.chromium import report_figures, report_pdf
 from workbench.reports.document import Report
 from workbench.reports.errors import ChromiumMissing, ReportPageMissing
+from workbench.reports.figures import figures_of
 from workbench.reports.html import html_build
 from workbench.reports.markdown import markdown_build
 from workbench.reports.notebook import notebook_build
 
-Format = Literal["html", "bundle", "notebook", "markdown", "pdf"]
+Format = Literal["html", "bundle", "notebook", "markdown", "markdown-figures", "pdf"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -28,6 +30,7 @@ KINDS: dict[Format, FileKind] = {
     "bundle": FileKind("zip", "application/zip"),
     "notebook": FileKind("ipynb", "application/x-ipynb+json"),
     "markdown": FileKind("md", "text/markdown; charset=utf-8"),
+    "markdown-figures": FileKind("zip", "application/zip"),
     "pdf": FileKind("pdf", "application/pdf"),
 }
 _BUILDERS: dict[Format, Callable[[Report], bytes]] = {
@@ -36,6 +39,7 @@ _BUILDERS: dict[Format, Callable[[Report], bytes]] = {
     "bundle": lambda report: bundle_build(report, figures=figures_draw(report)),
     "notebook": lambda report: notebook_build(report).encode(),
     "markdown": lambda report: markdown_build(report).encode(),
+    "markdown-figures": lambda report: folder_build(report, figures=figures_draw(report)),
 }
 
 
@@ -53,6 +57,19 @@ def figures_draw(report: Report) -> dict[str, dict[str, bytes]]:
             files[f"{figure.stem}.png"] = base64.b64decode(figure.png)
         found[figure.panel].update(files)
     return found
+
+
+def folder_build(report: Report, *, figures: Figures) -> bytes:
+    """A .zip of report.md and the figures that it shows."""
+    files: dict[str, bytes] = {}
+    shown = {}
+    for number, panel in enumerate(report.panels, 1):
+        folder = f"figures/{number:02}"
+        found = figures.get(panel.id, {})
+        files |= {f"{folder}/{name}": content for name, content in found.items()}
+        shown[panel.id] = figures_of(found, folder=folder)
+    files["report.md"] = markdown_build(report, figures=shown).encode()
+    return archive_write(files)
 
 
 def report_build(report: Report, *, format: Format) -> bytes:

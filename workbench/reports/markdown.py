@@ -1,24 +1,51 @@
-"""A report as Markdown: to be read as it stands, or by any program that reads Markdown."""
+"""A report as Markdown: what was asked, what the model wrote, what was found, figures and tables.
+
+To be read as it stands, or by any program that reads Markdown. The sentences of a method are its
+own (`analysis.findings`); the tables are those that the page shows beside its figures.
+"""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from analysis import findings
 from analysis.errors import UnknownMethod
+from analysis.findings import Recorded
 from analysis.summary import main_numbers
 from workbench.catalog.methods import method_get
 from workbench.reports.document import Panel, Report, RunRecord, Thread
+from workbench.reports.figures import Figure
+from workbench.reports.places import place_name
 from workbench.reports.provenance import changed_params, provenance
 from workbench.reports.text import markdown_safe, quoted
 
+log = logging.getLogger(__name__)
+TEXTS = ("prompt", "prefix", "question", "continuation", "answer")  # params that the model reads
+# Of events of another version of the method, as in an imported bundle.
+ANOTHER_FORM = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+Figures = Mapping[str, Sequence[Figure]]  # by panel
 
-def markdown_build(report: Report, *, links: Mapping[str, Sequence[str]] | None = None) -> str:
+
+def markdown_build(
+    report: Report,
+    *,
+    links: Mapping[str, Sequence[str]] | None = None,
+    figures: Figures | None = None,
+) -> str:
     """The report. `links`: by panel, the files that stand beside it, as in a bundle."""
     parts = [f"# {quoted(report.title)}"]
     for number, panel in enumerate(report.panels, 1):
-        parts += _panel(number, panel, (links or {}).get(panel.id, ()))
-        parts += _threads([thread for thread in report.threads if thread.panel == panel.id])
+        shown = (figures or {}).get(panel.id, ())
+        parts += _panel(number, panel, (links or {}).get(panel.id, ()), shown)
+        names = _tokens(panel.run) if panel.run else []
+        parts += _threads([one for one in report.threads if one.panel == panel.id], names)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def recorded(run: RunRecord) -> Recorded:
+    """The run as the methods' sentences read it."""
+    return Recorded(tuple(event.value for event in run.events), run.files.__getitem__)
 
 
 def heading(number: int, run: RunRecord) -> str:
@@ -30,6 +57,14 @@ def method_title(stem: str) -> str:
     """The menu text of a method up to its colon; of one that is not known here, its stem."""
     try:
         return method_get(stem).title.partition(":")[0]
+    except UnknownMethod:
+        return stem
+
+
+def method_words(stem: str) -> str:
+    """The menu text of a method: its name, and the question that it answers."""
+    try:
+        return method_get(stem).title
     except UnknownMethod:
         return stem
 
@@ -56,30 +91,78 @@ def outcome(run: RunRecord) -> str:
     return f"**{run.status}**{why}"
 
 
-def _panel(number: int, panel: Panel, links: Sequence[str]) -> Iterator[str]:
+def _panel(
+    number: int, panel: Panel, links: Sequence[str], figures: Sequence[Figure]
+) -> Iterator[str]:
     if panel.run is None:
         yield markdown_safe(panel.text)
         return
     yield f"## {heading(number, panel.run)}"
     yield markdown_safe(panel.text)
     yield outcome(panel.run)
+    yield from _asked(panel.run)
+    found = list(_found(panel.run))
+    yield from found
+    for figure in figures:
+        yield from _figure(figure)
     yield params_table(panel.run)
-    yield numbers_table(panel.run)
+    yield "" if found else numbers_table(panel.run)
     yield "\n".join(f"- [{quoted(link.rpartition('/')[2])}]({link})" for link in links)
     yield f"*{quoted(provenance(panel.run))}*"
 
 
-def _threads(threads: Sequence[Thread]) -> Iterator[str]:
+def _asked(run: RunRecord) -> Iterator[str]:
+    """The method in words, and the texts that the model was given."""
+    yield f"**Method.** {quoted(method_words(run.method))}"
+    for name in TEXTS:
+        if isinstance(run.params.get(name), str) and run.params[name]:
+            yield f"**{name.capitalize()}.** {quoted(run.params[name])}"
+
+
+def _found(run: RunRecord) -> Iterator[str]:
+    """What the model wrote, and the sentences of the method; none for a run that fell short."""
+    source = recorded(run)
+    try:
+        text = findings.said(run.method, source)
+        sentences = findings.findings(run.method, source)
+    except ANOTHER_FORM as error:
+        log.info("Run %s of %s gives no sentences: %r", run.id, run.method, error)
+        return
+    if text:
+        yield f"**The model wrote.** {quoted(text)}"
+    if sentences:
+        yield "**Found.**\n\n" + "\n".join(f"- {quoted(sentence)}" for sentence in sentences)
+
+
+def _tokens(run: RunRecord) -> list[str]:
+    try:
+        return findings.tokens(run.method, recorded(run))
+    except ANOTHER_FORM:
+        return []
+
+
+def _figure(figure: Figure) -> Iterator[str]:
+    yield f"### {quoted(figure.title)}"
+    if figure.picture:
+        yield f"![{quoted(figure.title)}]({figure.picture})"
+    if figure.rows:
+        yield _table(figure.columns, figure.rows)
+    if figure.more_rows and figure.table:
+        yield f"{figure.more_rows} more rows are in [the table]({figure.table})."
+
+
+def _threads(threads: Sequence[Thread], tokens: Sequence[str]) -> Iterator[str]:
     for thread in threads:
         state = ", resolved" if thread.resolved_at else ""
-        yield f"**On {quoted(_json(thread.anchor))}**{state}"
+        yield f"**Comment on {quoted(place_name(thread.anchor, tokens))}**{state}"
         for comment in thread.comments:
             said = markdown_safe(comment.body).replace("\n", "\n> ")
             yield f"> {quoted(comment.author)}, {quoted(comment.created_at[:16])}: {said}"
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([quoted(cell) for cell in row] for row in rows)]
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = [quoted(name) for name in columns]
+    lines = [head, ["---"] * len(columns), *([quoted(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -21,7 +21,12 @@ export const FORMATS: readonly Format[] = [
     for: "Everything, to verify or to import: events, arrays, figures.",
   },
   { value: "notebook", text: "Notebook", for: "Jupyter cells that run each panel again." },
-  { value: "markdown", text: "Markdown", for: "Text, tables and provenance." },
+  { value: "markdown", text: "Markdown", for: "Question, answer and findings as text." },
+  {
+    value: "markdown-figures",
+    text: "Markdown with figures",
+    for: "The same with its tables, and the figures as files beside it.",
+  },
   { value: "pdf", text: "PDF", for: "To read and to print." },
 ];
 

@@ -1,0 +1,75 @@
+"""What a run found, in sentences: a module per method, of the method's own name.
+
+Each has `said(run)`, what the model wrote (None: nothing), `findings(run)`, sentences with the
+number, its error and its unit, and `tokens(run)`, the texts that comments count by. A sentence is
+made of plain texts and tokens; a token is `quote`d so that it cannot be taken for words.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from analysis.events import ArrayRef, array_from_ref
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run's events as they are stored; `fetch` reads an array's bytes by its hash."""
+
+    events: tuple[Event, ...]
+    fetch: Callable[[str], bytes]
+
+    def all(self, kind: str) -> Iterator[Event]:
+        return (event for event in self.events if event.get("kind") == kind)
+
+    def last(self, kind: str) -> Event | None:
+        return next((event for event in reversed(self.events) if event.get("kind") == kind), None)
+
+    def array(self, ref: Mapping[str, Any]) -> np.ndarray:
+        return array_from_ref(ArrayRef.model_validate(ref), self.fetch)
+
+
+def said(stem: str, run: Recorded) -> str | None:
+    """What the model wrote; None: nothing, or the method is not known here."""
+    found = _module(stem)
+    text: str | None = found.said(run) if found else None
+    return text
+
+
+def findings(stem: str, run: Recorded) -> list[str]:
+    found = _module(stem)
+    return list(found.findings(run)) if found else []
+
+
+def tokens(stem: str, run: Recorded) -> list[str]:
+    """Text of each token by its position in the run; empty: comments count none."""
+    found = _module(stem)
+    return list(found.tokens(run)) if found else []
+
+
+def quote(token: str) -> str:
+    """A token without text is a part of a character that others end."""
+    return f"“{token}”" if token else "(no text of its own)"
+
+
+def number(value: float, unit: str = "", *, error: float | None = None) -> str:
+    """Three digits, with the unit, and the standard error where there is one."""
+    if error is None:
+        return f"{value:.3g} {unit}".strip().replace("-", "−")
+    return f"{value:.3g} ± {error:.2g} {unit} (± standard error)".replace("-", "−")
+
+
+def texts(parts: Iterable[Event]) -> list[str]:
+    return [str(part["text"]) for part in parts]
+
+
+def _module(stem: str) -> ModuleType | None:
+    known = {found.name for found in pkgutil.iter_modules(__path__)}
+    return importlib.import_module(f"{__name__}.{stem}") if stem in known else None

@@ -1,0 +1,75 @@
+"""What runs of several decoders have in common: a trace for each, the method's own being main."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.findings import Event, Recorded, number, quote
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decoder's trace: how it began, how it ended, and the text between."""
+
+    start: Event
+    end: Event
+    text: str
+    answers: list[tuple[str, int]]
+
+
+def decoders(run: Recorded) -> Iterator[Decoder]:
+    """In the order in which they ran."""
+    ends = {event["trace"]: event for event in run.all("trace_end")}
+    for start in run.all("trace_start"):
+        number_ = start["trace"]
+        if number_ in ends:
+            yield Decoder(start, ends[number_], "".join(_texts(run, number_)), _votes(run, number_))
+
+
+def main_text(run: Recorded) -> str | None:
+    found = _main(run)
+    return "".join(_texts(run, found)) if found is not None else None
+
+
+def main_tokens(run: Recorded) -> list[str]:
+    prompt = run.last("prompt_tokens")
+    written = _main(run)
+    return [
+        *(prompt["texts"] if prompt else []),
+        *(_texts(run, written) if written is not None else []),
+    ]
+
+
+def cost_line(decoder: Decoder) -> str:
+    """What a decoder wrote, in how many steps and forward passes."""
+    start, end = decoder.start, decoder.end
+    cost: dict[str, Any] = end["cost"]
+    passes = cost["main_forwards"] + cost["trial_forwards"]
+    answer = f"answers {quote(end['answer'])}" if end["answer"] else f"writes {quote(decoder.text)}"
+    label, steps = str(start["label"]), _counted(end["steps"], "step")
+    return (
+        f"{label[:1].upper()}{label[1:]} {answer} in {steps}, "
+        f"{_counted(passes, 'forward pass', 'forward passes')} and {cost['tokens_computed']} "
+        f"computed tokens ({number(cost['seconds'], 's')})."
+    )
+
+
+def _counted(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _main(run: Recorded) -> int | None:
+    starts = list(run.all("trace_start"))
+    found = next((start for start in starts if start["main"]), starts[0] if starts else None)
+    return int(found["trace"]) if found else None
+
+
+def _texts(run: Recorded, trace: int) -> list[str]:
+    written = [event for event in run.all("output_tokens") if event["trace"] == trace]
+    return list(written[-1]["texts"]) if written else []
+
+
+def _votes(run: Recorded, trace: int) -> list[tuple[str, int]]:
+    found = [event for event in run.all("fork") if event["trace"] == trace]
+    listed = found[-1]["votes"] if found else []
+    return [(str(vote["answer"]), len(vote["trials"])) for vote in listed]

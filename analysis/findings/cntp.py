@@ -1,0 +1,22 @@
+"""CNTP: what the decoders wrote, beside one another, and what each computed for it."""
+
+from collections.abc import Iterator
+
+from analysis.findings import Recorded, quote
+from analysis.findings._traces import cost_line, decoders, main_text, main_tokens
+
+
+def tokens(run: Recorded) -> list[str]:
+    return main_tokens(run)
+
+
+def said(run: Recorded) -> str | None:
+    return main_text(run)
+
+
+def findings(run: Recorded) -> Iterator[str]:
+    for decoder in decoders(run):
+        yield cost_line(decoder)
+        votes = decoder.answers
+        if votes:
+            yield f"Its branches gave: {', '.join(f'{quote(a)} × {n}' for a, n in votes)}."

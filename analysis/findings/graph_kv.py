@@ -1,0 +1,50 @@
+"""Graph-KV: which arrangement of the segments makes the answer most probable."""
+
+from collections.abc import Iterator
+
+from analysis.findings import Recorded, number, quote
+
+
+def tokens(run: Recorded) -> list[str]:
+    """Comments name segments and blocks, not tokens."""
+    return []
+
+
+def said(run: Recorded) -> str | None:
+    best = _best(run)
+    return str(best["text"]) if best else None
+
+
+def findings(run: Recorded) -> Iterator[str]:
+    found = sorted(run.all("arrangement"), key=lambda event: -event["logprob"])
+    answer = run.last("answer")
+    if not found or answer is None:
+        return
+    best, worst = found[0], found[-1]
+    yield (
+        f"Of {len(found)} arrangements, {_name(best)} makes the answer {quote(answer['text'])} "
+        f"most probable: ln p {number(best['logprob'], 'nats')}; {_name(worst)} least: "
+        f"{number(worst['logprob'], 'nats')}."
+    )
+    cut = min(run.all("knock_out"), key=lambda event: event["delta"], default=None)
+    if cut is not None:
+        yield (
+            f"The edge that the answer needs most is edge {cut['edge'] + 1}: without it ln p "
+            f"changes by {number(cut['delta'], 'nats')}."
+        )
+    wide = max(run.all("spread"), key=lambda event: event["range"], default=None)
+    if wide is not None:
+        yield (
+            f"Over {wide['orders']} orders of the segments, ln p varies most in {_name(wide)}: by "
+            f"{number(wide['range'], 'nats')}."
+        )
+
+
+def _best(run: Recorded) -> dict[str, object] | None:
+    found = max(run.all("arrangement"), key=lambda event: event["logprob"], default=None)
+    return dict(found) if found else None
+
+
+def _name(event: object) -> str:
+    assert isinstance(event, dict)
+    return str(event["mode"]).replace("_", " ")

@@ -1,0 +1,26 @@
+"""LocalLeap: in how many steps each decoder filled the canvas, and what it wrote."""
+
+from collections.abc import Iterator
+
+from analysis.findings import Recorded, number
+from analysis.findings._traces import cost_line, decoders, main_text, main_tokens
+
+
+def tokens(run: Recorded) -> list[str]:
+    return main_tokens(run)
+
+
+def said(run: Recorded) -> str | None:
+    return main_text(run)
+
+
+def findings(run: Recorded) -> Iterator[str]:
+    for decoder in decoders(run):
+        yield cost_line(decoder)
+    delays = run.last("delays")
+    if delays is not None:
+        share = delays["redundancy"]["share"]
+        yield (
+            f"Averaged over positions, {number(100 * share, '%')} of the looks at a position came "
+            "after its token had settled."
+        )
