@@ -1220,7 +1220,7 @@ export interface components {
              * Format
              * @enum {string}
              */
-            format: "html" | "bundle" | "notebook" | "markdown" | "pdf";
+            format: "html" | "bundle" | "notebook" | "markdown" | "markdown-figures" | "pdf";
             /**
              * Panels
              * @description In the order of the report.
