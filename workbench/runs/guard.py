@@ -2,8 +2,9 @@
 
 One call into a library may hold the interpreter for minutes, and with it the worker's own watchdog:
 a cancel is not heard, the lease runs out, memory grows. This process holds the lease, hears the
-cancel and watches the memory from outside. It learns over its standard input what the worker works
-on, a line of JSON each, and ends when that does.
+cancel and watches the memory from outside; a worker that was stopped (SIGSTOP) loses its lease. It
+learns over its standard input what the worker works on, a line of JSON each, and ends when that
+does.
 """
 
 import contextlib
@@ -57,7 +58,8 @@ class Guard:
             return
         try:
             self._check_memory()
-            flags.lease_refresh(run=self._work[0], worker=self._worker)
+            if self._process.status() != psutil.STATUS_STOPPED:  # no one knows when it goes on
+                flags.lease_refresh(run=self._work[0], worker=self._worker)
             self._check_cancel(self._work[0])
         except (redis.RedisError, DatabaseError) as error:
             log.warning("Guard: %s", error)

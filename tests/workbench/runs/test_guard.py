@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -93,6 +94,21 @@ def test_a_worker_that_takes_too_much_memory_is_ended_and_says_so(running: Run) 
     assert worker.returncode == -9
     assert run.error["code"] == "out_of_memory"
     assert "the limit is 0.4 GiB" in run.error["message"]
+
+
+def test_a_worker_that_is_stopped_loses_its_lease(running: Run) -> None:
+    sleeping = subprocess.Popen(["sleep", "100"])
+    watching = Guard(pid=sleeping.pid, worker="w")
+    watching.told(f'{{"run": "{running.id}", "attempt": 1}}')
+    with sleeping:
+        watching.tick()
+        assert flags.lease_exists(run=running.id)
+        flags.lease_drop(run=running.id)
+        sleeping.send_signal(signal.SIGSTOP)
+        os.waitpid(sleeping.pid, os.WUNTRACED)
+        watching.tick()
+        assert not flags.lease_exists(run=running.id)
+        sleeping.kill()
 
 
 def test_a_guard_ends_with_its_worker(running: Run) -> None:
