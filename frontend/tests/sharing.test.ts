@@ -50,6 +50,8 @@ describe("the share dialog", () => {
       created_by: "ana",
       created_at: "2026-01-01T00:00:00Z",
       expires_at: null,
+      state: "open",
+      seconds_left: null,
       revoked_at: null,
     };
     const asked = serve({
@@ -66,6 +68,37 @@ describe("the share dialog", () => {
     button("Revoke for Bob")?.click();
     await vi.waitFor(() => expect(field("Address of the new link")).toBeNull());
     expect(asked.at(-2)).toMatchObject({ method: "DELETE", path: `${path}/links/l1` });
+  });
+});
+
+describe("the list of links", () => {
+  it("says what the server says, whatever the clock of this machine shows", async () => {
+    const now = vi.spyOn(Date, "now").mockReturnValue(Date.parse("2030-01-01T00:00:00Z"));
+    const link = {
+      id: "l1",
+      role: "viewer",
+      label: "far",
+      created_by: "ana",
+      created_at: "2026-01-01T00:00:00Z",
+      expires_at: "2026-01-02T00:00:00Z",
+      state: "open",
+      seconds_left: 60,
+      revoked_at: null,
+    };
+    const past = { ...link, id: "l2", label: "over", state: "expired", seconds_left: null };
+    const asked = serve({
+      [`GET ${path}/members`]: [],
+      [`GET ${path}/links`]: [link, past],
+      [`POST ${path}/links`]: { ...link, token: "Zm9vYmFyYmF6cXV4Zm9v" },
+    });
+    show(ShareDialog, { open: true, session: sessionAs("owner") });
+    await vi.waitFor(() => expect(button("Revoke far")).toBeDefined());
+    expect(button("Revoke over")).toBeUndefined();
+    button("Create link")?.click();
+    await vi.waitFor(() => expect(asked.some(({ method }) => method === "POST")).toBe(true));
+    const sent = asked.find(({ method }) => method === "POST");
+    expect(sent).toMatchObject({ body: { holds_seconds: 604_800 } });
+    now.mockRestore();
   });
 });
 

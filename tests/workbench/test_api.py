@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import redis
+from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from workbench.runs import flags
 from workbench.runs.execution import run_claim
 from workbench.runs.models import Run
 
@@ -326,3 +328,16 @@ def test_a_damaged_model_hides_no_other(anna_client: Client, models: Path) -> No
     shown = anna_client.get("/api/models/damaged")
     assert (shown.status_code, shown.json()["revision"]) == (200, None)
     assert str(models) not in shown.content.decode()
+
+
+def test_only_who_runs_the_server_reads_the_names_of_workers(
+    anna: User, anna_client: Client
+) -> None:
+    for name in ("machine-27577", "machine-27578"):
+        told = {"state": "ready", "device": "cpu", "run": None}
+        flags.worker_announce(worker=name, state={"name": name, **told})
+    shown = {worker["name"] for worker in anna_client.get("/api/worker").json()["workers"]}
+    assert shown == {"worker 1", "worker 2"}
+    User.objects.update(is_staff=True)
+    shown = {worker["name"] for worker in anna_client.get("/api/worker").json()["workers"]}
+    assert shown == {"machine-27577", "machine-27578"}

@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 from workbench.accounts.auth import guests
 from workbench.accounts.local import visitor_is_local
 from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS
+from workbench.messages import ErrorOut
 
 router = Router(tags=["accounts"])
 
@@ -21,7 +23,7 @@ class Me(BaseModel):
     mfa: bool = Field(description="A second step is set up.")
 
 
-@router.get("/me", response=Me, operation_id="me", auth=guests)
+@router.get("/me", response={200: Me, REFUSALS: ErrorOut}, operation_id="me", auth=guests)
 def me(request: HttpRequest) -> Me:
     who = visitor(request)
     user = who.user

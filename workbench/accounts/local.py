@@ -67,6 +67,13 @@ def visitor_is_local(request: HttpRequest) -> bool:
     return request_is_local(request) and request.user.get_username() == settings.LOCAL_USERNAME
 
 
+def is_operator(request: HttpRequest) -> bool:
+    """Whether the visitor runs this server: the local user, or an administrator."""
+    user = request.user
+    staff = user.is_authenticated and user.is_active and user.is_staff
+    return visitor_is_local(request) or staff
+
+
 def as_stranger(view: View) -> View:
     """To log in on this machine is open to the local user as to anybody."""
 

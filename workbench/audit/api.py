@@ -5,10 +5,10 @@ from typing import Annotated
 
 from django.http import HttpRequest
 from ninja import Router
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, Field
 
 from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS
 from workbench.audit.models import AuditEntry
 from workbench.audit.selectors import audit_of_session
 from workbench.messages import ErrorOut
@@ -36,7 +36,7 @@ class AuditOut(BaseModel):
 
 @router.get(
     "/sessions/{session_id}/audit",
-    response={200: list[AuditOut], codes_4xx: ErrorOut},
+    response={200: list[AuditOut], REFUSALS: ErrorOut},
     operation_id="session_audit",
 )
 def log(

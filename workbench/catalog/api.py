@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Router
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, Field
 
 from analysis.events import SelfCheck
 from workbench.accounts.auth import guests
+from workbench.answers import REFUSALS
 from workbench.catalog.methods import MethodOut, method_list
 from workbench.catalog.selectors import model_get, model_list, token_list
 from workbench.messages import ErrorOut
@@ -112,7 +112,7 @@ class TokensOut(BaseModel):
     tokens: list[TokenOut]
 
 
-@router.post("/tokens", response={200: TokensOut, codes_4xx: ErrorOut}, operation_id="tokens")
+@router.post("/tokens", response={200: TokensOut, REFUSALS: ErrorOut}, operation_id="tokens")
 def tokens(request: HttpRequest, body: TokensIn) -> TokensOut:
     found = token_list(model=body.model, before=body.before, given=body.given, alone=body.alone)
     if found is None:
@@ -121,19 +121,19 @@ def tokens(request: HttpRequest, body: TokensIn) -> TokensOut:
     return TokensOut(total=len(found), tokens=shown)
 
 
-@router.get("/methods", response=list[MethodOut], operation_id="methods")
+@router.get("/methods", response={200: list[MethodOut], REFUSALS: ErrorOut}, operation_id="methods")
 def methods(request: HttpRequest) -> list[MethodOut]:
     return list(method_list())
 
 
-@router.get("/models", response=list[ModelOut], operation_id="models")
+@router.get("/models", response={200: list[ModelOut], REFUSALS: ErrorOut}, operation_id="models")
 def models(request: HttpRequest) -> list[dict[str, Any]]:
     return model_list()
 
 
 @router.get(
     "/models/{path:model_id}",
-    response={200: ModelFacts, codes_4xx: ErrorOut},
+    response={200: ModelFacts, REFUSALS: ErrorOut},
     operation_id="model",
 )
 def model(request: HttpRequest, model_id: str) -> dict[str, Any]:

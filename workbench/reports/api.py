@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from ninja import Router, Status
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.accounts.auth import guests
 from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS
 from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.errors import TooLarge
@@ -43,7 +43,7 @@ class ExportIn(BaseModel):
 @router.post(
     "/sessions/{session_id}/exports",
     auth=guests,
-    response={200: None, codes_4xx: ErrorOut},
+    response={200: None, REFUSALS: ErrorOut},
     operation_id="session_export",
 )
 def export(request: HttpRequest, session_id: UUID, body: ExportIn) -> HttpResponse:
@@ -68,7 +68,7 @@ def export(request: HttpRequest, session_id: UUID, body: ExportIn) -> HttpRespon
 
 
 @router.post(
-    "/imports", response={201: SessionOut, codes_4xx: ErrorOut}, operation_id="bundle_import"
+    "/imports", response={201: SessionOut, REFUSALS: ErrorOut}, operation_id="bundle_import"
 )
 def import_bundle(request: HttpRequest) -> Status[SessionOut]:
     """A session of a bundle, which is the body itself; everything in it is checked first."""

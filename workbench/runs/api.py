@@ -7,12 +7,12 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.accounts.auth import guests
+from workbench.accounts.local import is_operator
 from workbench.accounts.visitor import visitor
-from workbench.answers import unchanging
+from workbench.answers import REFUSALS, unchanging
 from workbench.messages import ErrorOut, RunOut
 from workbench.runs import flags
 from workbench.runs.selectors import (
@@ -66,7 +66,7 @@ class EventsOut(BaseModel):
 class WorkerOut(BaseModel):
     """A worker that is there. `run` is shown to those who may read it."""
 
-    name: str
+    name: str = Field(description="Of machine and process for administrators; else a number.")
     state: str = Field(description="starting: loads what it needs; ready.")
     device: str | None
     busy: bool
@@ -78,7 +78,7 @@ class WorkersOut(BaseModel):
 
 
 @router.post(
-    "/runs", response={200: RunOut, 201: RunOut, codes_4xx: ErrorOut}, operation_id="run_create"
+    "/runs", response={200: RunOut, 201: RunOut, REFUSALS: ErrorOut}, operation_id="run_create"
 )
 def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
     run, made = run_start(
@@ -92,7 +92,7 @@ def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
     return Status(201 if made else 200, run_snapshot(run))
 
 
-@router.get("/runs", response={200: list[RunOut], codes_4xx: ErrorOut}, operation_id="run_list")
+@router.get("/runs", response={200: list[RunOut], REFUSALS: ErrorOut}, operation_id="run_list")
 def runs(
     request: HttpRequest, limit: int = 50, before: str | None = None, session: UUID | None = None
 ) -> list[RunOut]:
@@ -102,20 +102,20 @@ def runs(
     return run_snapshots(run_list(visitor=who, limit=most, before=before, session=of))
 
 
-@router.get("/runs/{run_id}", response={200: RunOut, codes_4xx: ErrorOut}, operation_id="run_get")
+@router.get("/runs/{run_id}", response={200: RunOut, REFUSALS: ErrorOut}, operation_id="run_get")
 def get(request: HttpRequest, run_id: str) -> RunOut:
     return run_snapshot(run_get(visitor=visitor(request), run=run_id))
 
 
 @router.post(
-    "/runs/{run_id}/cancel", response={200: RunOut, codes_4xx: ErrorOut}, operation_id="run_cancel"
+    "/runs/{run_id}/cancel", response={200: RunOut, REFUSALS: ErrorOut}, operation_id="run_cancel"
 )
 def cancel(request: HttpRequest, run_id: str) -> RunOut:
     return run_snapshot(run_cancel(run=run_stoppable(visitor=visitor(request), run=run_id)))
 
 
 @router.delete(
-    "/runs/{run_id}", response={204: None, codes_4xx: ErrorOut}, operation_id="run_delete"
+    "/runs/{run_id}", response={204: None, REFUSALS: ErrorOut}, operation_id="run_delete"
 )
 def delete(request: HttpRequest, run_id: str) -> Status[None]:
     run_delete(run=run_own(visitor=visitor(request), run=run_id))
@@ -124,7 +124,7 @@ def delete(request: HttpRequest, run_id: str) -> Status[None]:
 
 @router.get(
     "/runs/{run_id}/events",
-    response={200: EventsOut, codes_4xx: ErrorOut},
+    response={200: EventsOut, REFUSALS: ErrorOut},
     operation_id="run_events",
 )
 def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place = 0) -> EventsOut:
@@ -140,7 +140,7 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
 
 
 @router.get(
-    "/artifacts/{sha256}.png", response={200: None, codes_4xx: ErrorOut}, operation_id="picture"
+    "/artifacts/{sha256}.png", response={200: None, REFUSALS: ErrorOut}, operation_id="picture"
 )
 def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     """The PNG file of a picture; it never changes."""
@@ -149,7 +149,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
 
 
 @router.get(
-    "/artifacts/{sha256}", response={200: None, codes_4xx: ErrorOut}, operation_id="artifact"
+    "/artifacts/{sha256}", response={200: None, REFUSALS: ErrorOut}, operation_id="artifact"
 )
 def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
     """The bytes of an array, little-endian and row-major; they never change."""
@@ -157,15 +157,22 @@ def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
     return unchanging(request, sha256, content, "application/octet-stream")
 
 
-@router.get("/worker", response=WorkersOut, operation_id="workers")
+@router.get("/worker", response={200: WorkersOut, REFUSALS: ErrorOut}, operation_id="workers")
 def workers(request: HttpRequest) -> WorkersOut:
     """The workers that are there; none: nothing is being worked on."""
     states = flags.worker_list()
     busy = [UUID(state["run"]) for state in states if state["run"]]
     shown = runs_kept(visitor=visitor(request), runs=busy)
-    return WorkersOut(workers=[_worker(state, shown) for state in states])
+    named = is_operator(request)
+    found = enumerate(states, 1)
+    return WorkersOut(
+        workers=[_worker(state, shown, None if named else number) for number, state in found]
+    )
 
 
-def _worker(state: dict[str, Any], shown: set[UUID]) -> WorkerOut:
+def _worker(state: dict[str, Any], shown: set[UUID], number: int | None) -> WorkerOut:
+    """Its name holds those of a machine and a process, which are the operator's to know."""
     run = UUID(state["run"]) if state["run"] else None
-    return WorkerOut(**{**state, "run": run if run in shown else None}, busy=run is not None)
+    name = state["name"] if number is None else f"worker {number}"
+    shown_run = run if run in shown else None
+    return WorkerOut(**{**state, "name": name, "run": shown_run}, busy=run is not None)

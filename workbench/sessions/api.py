@@ -6,11 +6,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Query, Router, Status
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from workbench.accounts.auth import guests
 from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS
 from workbench.messages import ErrorOut, RunOut, SessionOut
 from workbench.runs.selectors import page_limit, run_search, run_snapshots
 from workbench.sessions.models import Session
@@ -76,7 +76,7 @@ class FoundOut(BaseModel):
 
 
 @router.get(
-    "/sessions", response={200: list[SessionOut], codes_4xx: ErrorOut}, operation_id="session_list"
+    "/sessions", response={200: list[SessionOut], REFUSALS: ErrorOut}, operation_id="session_list"
 )
 def sessions(
     request: HttpRequest,
@@ -101,7 +101,7 @@ def sessions(
 
 @router.post(
     "/sessions",
-    response={200: SessionOut, 201: SessionOut, codes_4xx: ErrorOut},
+    response={200: SessionOut, 201: SessionOut, REFUSALS: ErrorOut},
     operation_id="session_create",
 )
 def create(request: HttpRequest, body: SessionIn) -> Status[SessionOut]:
@@ -116,7 +116,7 @@ def create(request: HttpRequest, body: SessionIn) -> Status[SessionOut]:
 
 @router.get(
     "/sessions/{session}",
-    response={200: SessionOut, codes_4xx: ErrorOut},
+    response={200: SessionOut, REFUSALS: ErrorOut},
     operation_id="session_get",
 )
 def get(request: HttpRequest, session: str) -> SessionOut:
@@ -125,7 +125,7 @@ def get(request: HttpRequest, session: str) -> SessionOut:
 
 @router.patch(
     "/sessions/{session}",
-    response={200: SessionOut, codes_4xx: ErrorOut},
+    response={200: SessionOut, REFUSALS: ErrorOut},
     operation_id="session_change",
 )
 def change(request: HttpRequest, session: UUID, body: SessionChangeIn) -> SessionOut:
@@ -134,7 +134,7 @@ def change(request: HttpRequest, session: UUID, body: SessionChangeIn) -> Sessio
 
 
 @router.delete(
-    "/sessions/{session}", response={204: None, codes_4xx: ErrorOut}, operation_id="session_delete"
+    "/sessions/{session}", response={204: None, REFUSALS: ErrorOut}, operation_id="session_delete"
 )
 def delete(request: HttpRequest, session: UUID) -> Status[None]:
     session_delete(visitor=visitor(request), session=session)
@@ -143,7 +143,7 @@ def delete(request: HttpRequest, session: UUID) -> Status[None]:
 
 @router.post(
     "/sessions/{session}/duplicate",
-    response={200: SessionOut, 201: SessionOut, codes_4xx: ErrorOut},
+    response={200: SessionOut, 201: SessionOut, REFUSALS: ErrorOut},
     operation_id="session_duplicate",
 )
 def duplicate(
@@ -156,7 +156,7 @@ def duplicate(
 
 @router.post(
     "/sessions/{session}/runs",
-    response={204: None, codes_4xx: ErrorOut},
+    response={204: None, REFUSALS: ErrorOut},
     operation_id="session_run_attach",
 )
 def attach(request: HttpRequest, session: UUID, body: SessionRunIn) -> Status[None]:
@@ -166,7 +166,7 @@ def attach(request: HttpRequest, session: UUID, body: SessionRunIn) -> Status[No
 
 @router.delete(
     "/sessions/{session}/runs/{run}",
-    response={204: None, codes_4xx: ErrorOut},
+    response={204: None, REFUSALS: ErrorOut},
     operation_id="session_run_detach",
 )
 def detach(request: HttpRequest, session: UUID, run: UUID) -> Status[None]:
@@ -174,7 +174,7 @@ def detach(request: HttpRequest, session: UUID, run: UUID) -> Status[None]:
     return Status(204, None)
 
 
-@router.get("/search", response={200: FoundOut, codes_4xx: ErrorOut}, operation_id="search")
+@router.get("/search", response={200: FoundOut, REFUSALS: ErrorOut}, operation_id="search")
 def search(request: HttpRequest, query: Text) -> FoundOut:
     """Sessions by title, notes and captions; runs by method, model and params."""
     who = visitor(request)

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Status
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from workbench.accounts.auth import guests
 from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS
 from workbench.messages import ErrorOut, ThreadOut
 from workbench.sessions.anchors import Anchor
 from workbench.sessions.comments import (
@@ -57,7 +57,7 @@ class ThreadChangeIn(BaseModel):
 
 @router.get(
     "/sessions/{session}/threads",
-    response={200: list[ThreadOut], codes_4xx: ErrorOut},
+    response={200: list[ThreadOut], REFUSALS: ErrorOut},
     operation_id="thread_list",
 )
 def threads(request: HttpRequest, session: UUID) -> list[ThreadOut]:
@@ -67,7 +67,7 @@ def threads(request: HttpRequest, session: UUID) -> list[ThreadOut]:
 
 @router.post(
     "/sessions/{session}/threads",
-    response={201: ThreadOut, codes_4xx: ErrorOut},
+    response={201: ThreadOut, REFUSALS: ErrorOut},
     operation_id="thread_create",
 )
 def begin(request: HttpRequest, session: UUID, body: ThreadIn) -> Status[ThreadOut]:
@@ -84,7 +84,7 @@ def begin(request: HttpRequest, session: UUID, body: ThreadIn) -> Status[ThreadO
 
 @router.patch(
     "/threads/{thread}",
-    response={200: ThreadOut, codes_4xx: ErrorOut},
+    response={200: ThreadOut, REFUSALS: ErrorOut},
     operation_id="thread_change",
 )
 def resolve(request: HttpRequest, thread: UUID, body: ThreadChangeIn) -> ThreadOut:
@@ -95,7 +95,7 @@ def resolve(request: HttpRequest, thread: UUID, body: ThreadChangeIn) -> ThreadO
 
 @router.post(
     "/threads/{thread}/comments",
-    response={201: ThreadOut, codes_4xx: ErrorOut},
+    response={201: ThreadOut, REFUSALS: ErrorOut},
     operation_id="comment_create",
 )
 def answer(request: HttpRequest, thread: UUID, body: CommentIn) -> Status[ThreadOut]:
@@ -105,7 +105,7 @@ def answer(request: HttpRequest, thread: UUID, body: CommentIn) -> Status[Thread
 
 @router.patch(
     "/comments/{comment}",
-    response={200: ThreadOut, codes_4xx: ErrorOut},
+    response={200: ThreadOut, REFUSALS: ErrorOut},
     operation_id="comment_change",
 )
 def change(request: HttpRequest, comment: UUID, body: CommentIn) -> ThreadOut:
@@ -117,7 +117,7 @@ def change(request: HttpRequest, comment: UUID, body: CommentIn) -> ThreadOut:
 
 @router.delete(
     "/comments/{comment}",
-    response={204: None, codes_4xx: ErrorOut},
+    response={204: None, REFUSALS: ErrorOut},
     operation_id="comment_delete",
 )
 def take_back(request: HttpRequest, comment: UUID) -> Status[None]:

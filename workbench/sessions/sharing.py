@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +14,6 @@ from workbench.accounts.visitor import Visitor, standing_links, standing_members
 from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.errors import (
-    InvalidBody,
     LinkNotFound,
     MemberNotFound,
     OwnerIsMember,
@@ -101,14 +100,13 @@ def link_create(
     session: UUID,
     role: Role,
     label: str,
-    expires_at: datetime | None,
+    holds: timedelta | None,
     max_runs_per_hour: int | None,
 ) -> tuple[SessionLink, str]:
-    """A link and its token, which is kept nowhere.
+    """A link and its token, which is kept nowhere; it holds from now on, or until revoked.
 
-    Raises SessionNotFound, RoleMissing, InvalidBody, TooManyLinks.
+    Raises SessionNotFound, RoleMissing, TooManyLinks.
     """
-    _check_future(expires_at)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     limit = settings.LINK_RUNS_PER_HOUR if max_runs_per_hour is None else max_runs_per_hour
     with transaction.atomic():
@@ -119,7 +117,7 @@ def link_create(
             token_sha256=token_hash(token),
             label=label,
             created_by=visitor.user,
-            expires_at=expires_at,
+            expires_at=timezone.now() + holds if holds else None,
             max_runs_per_hour=limit,
         )
         _audit(Action.LINK_CREATED, visitor, held, link=link, detail={"role": role.value})
@@ -232,13 +230,4 @@ def _check_links(session: Session) -> None:
         raise TooManyLinks(
             f"This session has {standing} links; the limit is {MAX_LINKS}.",
             remedy="Revoke one that is no longer needed.",
-        )
-
-
-def _check_future(expires_at: datetime | None) -> None:
-    if expires_at and expires_at <= timezone.now():
-        raise InvalidBody(
-            f"expires_at is {expires_at.isoformat()}, which is past.",
-            remedy="Choose a later time.",
-            field="expires_at",
         )

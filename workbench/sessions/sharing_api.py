@@ -1,18 +1,19 @@
 """Members, links and handing over, over HTTP; and opening a link."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Router, Status
-from ninja.responses import codes_4xx
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from workbench.accounts.auth import anybody, guests
 from workbench.accounts.visitor import GUEST, LINKS, Visitor, session_role, visitor
+from workbench.answers import REFUSALS
 from workbench.errors import TooManyTries
 from workbench.messages import ErrorOut, RoleWord, SessionOut
 from workbench.runs import flags
@@ -33,6 +34,7 @@ from workbench.sessions.sharing import (
 
 MAX_GUEST_LINKS = 50
 MINUTE = 60
+MAX_SECONDS = 10 * 366 * 24 * 3600
 SharedWord = Literal["viewer", "commenter", "editor"]
 
 router = Router(tags=["sharing"], auth=guests)
@@ -59,7 +61,12 @@ class MemberOut(BaseModel):
 class LinkIn(Body):
     role: SharedWord
     label: str = Field("", max_length=100)
-    expires_at: AwareDatetime | None = None
+    holds_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_SECONDS,
+        description="From now on, by the server's clock; null: for ever.",
+    )
     max_runs_per_hour: int | None = Field(None, ge=0, le=1000)
 
 
@@ -72,6 +79,8 @@ class LinkOut(BaseModel):
     created_by: str | None = Field(description="Null: the account is gone.")
     created_at: datetime
     expires_at: datetime | None
+    state: Literal["open", "expired", "revoked"] = Field(description="Now, by the server's clock.")
+    seconds_left: int | None = Field(description="Of an open link that ends.")
     revoked_at: datetime | None
     max_runs_per_hour: int
 
@@ -91,7 +100,7 @@ class LinkOpenedOut(BaseModel):
 
 @router.get(
     "/sessions/{session}/members",
-    response={200: list[MemberOut], codes_4xx: ErrorOut},
+    response={200: list[MemberOut], REFUSALS: ErrorOut},
     operation_id="member_list",
 )
 def members(request: HttpRequest, session: UUID) -> list[MemberOut]:
@@ -104,7 +113,7 @@ def members(request: HttpRequest, session: UUID) -> list[MemberOut]:
 
 @router.post(
     "/sessions/{session}/members",
-    response={200: MemberOut, codes_4xx: ErrorOut},
+    response={200: MemberOut, REFUSALS: ErrorOut},
     operation_id="member_add",
 )
 def member_add(request: HttpRequest, session: UUID, body: MemberIn) -> MemberOut:
@@ -114,7 +123,7 @@ def member_add(request: HttpRequest, session: UUID, body: MemberIn) -> MemberOut
 
 @router.patch(
     "/sessions/{session}/members/{username}",
-    response={200: MemberOut, codes_4xx: ErrorOut},
+    response={200: MemberOut, REFUSALS: ErrorOut},
     operation_id="member_change",
 )
 def change(request: HttpRequest, session: UUID, username: str, body: MemberRoleIn) -> MemberOut:
@@ -124,7 +133,7 @@ def change(request: HttpRequest, session: UUID, username: str, body: MemberRoleI
 
 @router.delete(
     "/sessions/{session}/members/{username}",
-    response={204: None, codes_4xx: ErrorOut},
+    response={204: None, REFUSALS: ErrorOut},
     operation_id="member_remove",
 )
 def remove(request: HttpRequest, session: UUID, username: str) -> Status[None]:
@@ -135,7 +144,7 @@ def remove(request: HttpRequest, session: UUID, username: str) -> Status[None]:
 
 @router.post(
     "/sessions/{session}/handover",
-    response={200: SessionOut, codes_4xx: ErrorOut},
+    response={200: SessionOut, REFUSALS: ErrorOut},
     operation_id="session_hand_over",
 )
 def hand_over(request: HttpRequest, session: UUID, body: HeirIn) -> SessionOut:
@@ -146,7 +155,7 @@ def hand_over(request: HttpRequest, session: UUID, body: HeirIn) -> SessionOut:
 
 @router.get(
     "/sessions/{session}/links",
-    response={200: list[LinkOut], codes_4xx: ErrorOut},
+    response={200: list[LinkOut], REFUSALS: ErrorOut},
     operation_id="link_list",
 )
 def links(request: HttpRequest, session: UUID) -> list[LinkOut]:
@@ -155,18 +164,19 @@ def links(request: HttpRequest, session: UUID) -> list[LinkOut]:
 
 @router.post(
     "/sessions/{session}/links",
-    response={201: LinkMadeOut, codes_4xx: ErrorOut},
+    response={201: LinkMadeOut, REFUSALS: ErrorOut},
     operation_id="link_create",
 )
 def link_add(request: HttpRequest, session: UUID, body: LinkIn) -> Status[LinkMadeOut]:
-    asked = {**body.model_dump(), "role": Role(body.role)}
+    asked = body.model_dump(exclude={"holds_seconds"}) | {"role": Role(body.role)}
+    asked["holds"] = timedelta(seconds=body.holds_seconds) if body.holds_seconds else None
     link, token = link_create(visitor=visitor(request), session=session, **asked)
     return Status(201, LinkMadeOut(**_link(link), token=token))
 
 
 @router.delete(
     "/sessions/{session}/links/{link}",
-    response={204: None, codes_4xx: ErrorOut},
+    response={204: None, REFUSALS: ErrorOut},
     operation_id="link_revoke",
 )
 def revoke(request: HttpRequest, session: UUID, link: UUID) -> Status[None]:
@@ -176,7 +186,7 @@ def revoke(request: HttpRequest, session: UUID, link: UUID) -> Status[None]:
 
 @router.post(
     "/links/open",
-    response={200: LinkOpenedOut, codes_4xx: ErrorOut},
+    response={200: LinkOpenedOut, REFUSALS: ErrorOut},
     operation_id="link_open",
     auth=anybody,
 )
@@ -226,6 +236,9 @@ def _member(member: SessionMember) -> MemberOut:
 
 
 def _link(link: SessionLink) -> dict[str, Any]:
+    left = (link.expires_at - timezone.now()).total_seconds() if link.expires_at else None
+    ended = "expired" if left is not None and left <= 0 else "open"
+    state = "revoked" if link.revoked_at else ended
     return {
         "id": link.pk,
         "role": link.role,
@@ -234,5 +247,7 @@ def _link(link: SessionLink) -> dict[str, Any]:
         "created_at": link.created_at,
         "expires_at": link.expires_at,
         "revoked_at": link.revoked_at,
+        "state": state,
+        "seconds_left": int(left) if left is not None and state == "open" else None,
         "max_runs_per_hour": link.max_runs_per_hour,
     }

@@ -4,13 +4,12 @@ from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
-from ninja.responses import codes_4xx
 from pydantic import BaseModel, Field
 
 from analysis.picture_files import MAX_BYTES
 from workbench.accounts.auth import guests
 from workbench.accounts.visitor import visitor
-from workbench.answers import unchanging
+from workbench.answers import REFUSALS, unchanging
 from workbench.messages import ErrorOut
 from workbench.uploads.models import Upload
 from workbench.uploads.selectors import upload_content, upload_get, upload_list, upload_visible
@@ -30,7 +29,7 @@ class UploadOut(BaseModel):
 
 @router.post(
     "/pictures",
-    response={200: UploadOut, 201: UploadOut, codes_4xx: ErrorOut},
+    response={200: UploadOut, 201: UploadOut, REFUSALS: ErrorOut},
     operation_id="upload_create",
 )
 def create(request: HttpRequest) -> Status[UploadOut]:
@@ -42,7 +41,7 @@ def create(request: HttpRequest) -> Status[UploadOut]:
 
 
 @router.get(
-    "/pictures", response={200: list[UploadOut], codes_4xx: ErrorOut}, operation_id="upload_list"
+    "/pictures", response={200: list[UploadOut], REFUSALS: ErrorOut}, operation_id="upload_list"
 )
 def uploads(request: HttpRequest) -> list[UploadOut]:
     return [_out(upload) for upload in upload_list(owner=visitor(request).account.pk)]
@@ -50,7 +49,7 @@ def uploads(request: HttpRequest) -> list[UploadOut]:
 
 @router.get(
     "/pictures/{sha256}.png",
-    response={200: None, codes_4xx: ErrorOut},
+    response={200: None, REFUSALS: ErrorOut},
     operation_id="upload",
     auth=guests,
 )
@@ -61,7 +60,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
 
 
 @router.delete(
-    "/pictures/{sha256}", response={204: None, codes_4xx: ErrorOut}, operation_id="upload_delete"
+    "/pictures/{sha256}", response={204: None, REFUSALS: ErrorOut}, operation_id="upload_delete"
 )
 def delete(request: HttpRequest, sha256: str) -> Status[None]:
     upload_delete(upload=upload_get(owner=visitor(request).account.pk, sha256=sha256))

@@ -149,6 +149,30 @@ def test_unknown_expired_and_revoked_tokens_get_one_answer(
     assert all(answer == answers[0] for answer in answers)
 
 
+def test_a_link_holds_by_the_clock_of_the_server(
+    anna_client: Client, path: str, make_link: Any
+) -> None:
+    day = 24 * 3600
+    began = timezone.now()
+    made = make_link("viewer", holds_seconds=day)
+    link = SessionLink.objects.get()
+    assert link.expires_at is not None
+    assert began <= link.expires_at - timedelta(seconds=day) <= timezone.now()
+    assert made["state"] == "open"
+    assert 0 < made["seconds_left"] <= day
+
+    def told() -> tuple[str, int | None]:
+        (shown,) = taken(anna_client.get(f"{path}/links"))
+        return shown["state"], shown["seconds_left"]
+
+    SessionLink.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert told() == ("expired", None)
+    SessionLink.objects.update(expires_at=None)
+    assert told() == ("open", None)
+    taken(anna_client.delete(f"{path}/links/{made['id']}"), 204)
+    assert told() == ("revoked", None)
+
+
 def test_links_are_opened_only_so_often(
     tom_client: Client, eve_client: Client, make_link: Any, settings: Any
 ) -> None:
@@ -165,8 +189,11 @@ def test_links_are_opened_only_so_often(
     [
         ({"role": "owner"}, "role"),
         ({"role": "viewer", "label": "x" * 101}, "label"),
-        ({"role": "viewer", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
-        ({"role": "viewer", "expires_at": "2100-01-01T00:00:00"}, "expires_at"),
+        ({"role": "viewer", "expires_at": "2100-01-01T00:00:00Z"}, "expires_at"),
+        ({"role": "viewer", "holds_seconds": 0}, "holds_seconds"),
+        ({"role": "viewer", "holds_seconds": -86400}, "holds_seconds"),
+        ({"role": "viewer", "holds_seconds": 1e300}, "holds_seconds"),
+        ({"role": "viewer", "holds_seconds": 2**53}, "holds_seconds"),
         ({"role": "viewer", "max_runs_per_hour": -1}, "max_runs_per_hour"),
         ({"role": "viewer", "token": "mine"}, "token"),
     ],

@@ -1,8 +1,6 @@
 // Links: how long they hold, and what is said of them.
 
-import type { LinkOut } from "./wire";
-
-const DAY_MS = 86_400_000;
+const DAY_SECONDS = 86_400;
 
 /** Days that a new link holds; null: until it is revoked. */
 export const HOLDS: readonly { text: string; days: number | null }[] = [
@@ -12,15 +10,9 @@ export const HOLDS: readonly { text: string; days: number | null }[] = [
   { text: "until revoked", days: null },
 ];
 
-export const expiry = (days: number | null, now: number): string | null =>
-  days === null ? null : new Date(now + days * DAY_MS).toISOString();
-
-export type LinkState = "open" | "expired" | "revoked";
-
-export function stateOf({ revoked_at, expires_at }: LinkOut, now: number): LinkState {
-  if (revoked_at) return "revoked";
-  return expires_at && Date.parse(expires_at) <= now ? "expired" : "open";
-}
+/** How long a new link holds, counted by the server's clock alone. */
+export const secondsOf = (days: number | null): number | null =>
+  days === null ? null : days * DAY_SECONDS;
 
 /** The token stands behind #, which browsers never send in a request for the page. */
 export const joinAddress = (origin: string, token: string) => `${origin}/join#${token}`;
