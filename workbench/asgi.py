@@ -22,7 +22,7 @@ larger = {"/api/imports": settings.MAX_IMPORT_BYTES}
 routes = [
     path("ws", RunConsumer.as_asgi()),  # type: ignore[arg-type]
     path("ws/sessions/<uuid:session>", SessionConsumer.as_asgi()),  # type: ignore[arg-type]
-    re_path("", nothing_here),
+    re_path("", nothing_here),  # type: ignore[arg-type]
 ]
 socket = URLRouter(routes)  # type: ignore[arg-type]
 application = ProtocolTypeRouter(

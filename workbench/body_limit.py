@@ -106,15 +106,17 @@ def promised_bytes(scope: Any) -> int | None:
 
 async def sender_limit(scope: Any) -> int:
     """How much the sender may send, by who they are."""
+    account: int = settings.MAX_IMPORT_BYTES + MAX_BYTES
     headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
     if is_local(peer=(scope.get("client") or (None,))[0], headers=set(headers)):
-        return settings.MAX_IMPORT_BYTES + MAX_BYTES
+        return account
     login = SessionStore(_cookie(headers.get("cookie", b""), settings.SESSION_COOKIE_NAME))
     found = await get_user(cast(Any, {"session": login}))
     if found.is_authenticated:
-        return settings.MAX_IMPORT_BYTES + MAX_BYTES
+        return account
     guest = await database_sync_to_async(_is_guest)(login)
-    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE if guest else STRANGER_BYTES
+    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if guest else STRANGER_BYTES
+    return limit
 
 
 def _is_guest(login: SessionStore) -> bool:

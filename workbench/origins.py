@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
@@ -17,7 +17,7 @@ class SameOrigin:
     Origins in CSRF_TRUSTED_ORIGINS pass too. A socket without Origin is no page's.
     """
 
-    def __init__(self, inner: ASGI3Application) -> None:
+    def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(
