@@ -7,8 +7,8 @@ import type { Item } from "../selection";
 import type { Theme } from "../theme";
 import type { Mark } from "../view";
 import type { ColourScale } from "./colour";
-import { layer } from "./layer";
-import { fit, measure, mutedOf } from "./sheet";
+import { drawLabels, LABEL, type Labels } from "./matrixLabels";
+import { measure, mutedOf } from "./sheet";
 
 export interface Matrix {
   rows: string[];
@@ -73,7 +73,6 @@ interface Layout {
   height: number;
 }
 
-const LABEL = { size: 11, row: 110, column: 72, least: 11 };
 const STEPS = 511; // odd: the middle entry is exactly zero
 /** The two colours of the check that stands where there is no score. */
 export const MASK: Record<Theme, readonly [string, string]> = {
@@ -168,9 +167,8 @@ function layoutOf({ rows, columns }: Matrix, available: number): Layout {
   const cellWidth = Math.min(30, Math.max(1, Math.floor(room / columns.length)));
   const cellHeight = Math.min(24, Math.max(3, Math.floor(460 / rows.length)));
   const rise = Math.min(LABEL.column, 0.87 * longest(columns) + 14);
-  const top = cellWidth >= LABEL.least ? rise : 4;
   const size = { width: cellWidth * columns.length, height: cellHeight * rows.length };
-  return { left, top, cellWidth, cellHeight, ...size };
+  return { left, top: rise, cellWidth, cellHeight, ...size };
 }
 
 const longest = (names: readonly string[]) =>
@@ -253,36 +251,6 @@ function step(key: string, from: CellAt | null, { rows, columns }: Matrix): Cell
     row: within(from.row + move[0], rows.length),
     column: within(from.column + move[1], columns.length),
   };
-}
-
-type Labels = Joined<SVGGElement, unknown, null, undefined>;
-
-function drawLabels(group: Labels, { rows, columns, theme }: Matrix, layout: Layout): void {
-  const { left, top, cellWidth, cellHeight } = layout;
-  layer(group, "rows")
-    .selectAll("text.row")
-    .data(cellHeight >= LABEL.least ? rows : [])
-    .join("text")
-    .attr("class", "row")
-    .attr("x", left - 6)
-    .attr("y", (_, i) => top + (i + 0.5) * cellHeight)
-    .attr("dy", "0.35em")
-    .attr("text-anchor", "end")
-    .attr("font-size", LABEL.size)
-    .attr("fill", mutedOf(theme))
-    .text((name) => fit(name, left - 10, LABEL.size));
-  layer(group, "columns")
-    .selectAll("text.column")
-    .data(cellWidth >= LABEL.least ? columns : [])
-    .join("text")
-    .attr("class", "column")
-    .attr(
-      "transform",
-      (_, i) => `translate(${left + (i + 0.5) * cellWidth + 4},${top - 5}) rotate(-60)`,
-    )
-    .attr("font-size", LABEL.size)
-    .attr("fill", mutedOf(theme))
-    .text((name) => fit(name, LABEL.column, LABEL.size));
 }
 
 type Marks = Joined<SVGGElement, unknown, null, undefined>;
