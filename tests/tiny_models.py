@@ -35,6 +35,7 @@ from transformers import (
 from tests.remote_code.configuration_llada import LLaDAConfig
 from tests.remote_code.modeling_dream import DreamConfig, DreamModel
 from tests.remote_code.modeling_llada import LLaDAModelLM
+from tests.tokenizer_kinds import prepending
 
 REMOTE_CODE = Path(__file__).parent / "remote_code"
 
@@ -90,6 +91,17 @@ def make_llama(folder: Path) -> Path:
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=96,
         bos_token_id=0, eos_token_id=1, tie_word_embeddings=True,
+    )  # fmt: skip
+    return save(spread(LlamaForCausalLM(config)), tokenizer, folder)
+
+
+def make_prepending_llama(folder: Path) -> Path:
+    """A Llama whose tokenizer puts ▁ before every text; 16 of its ids are no token."""
+    tokenizer = prepending()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer) + 16, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256,
+        bos_token_id=1, eos_token_id=2, tie_word_embeddings=True,
     )  # fmt: skip
     return save(spread(LlamaForCausalLM(config)), tokenizer, folder)
 
