@@ -13,7 +13,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp DATA_DIR=/data
 WORKDIR /app
 COPY requirements.txt ./
 RUN if [ -n "$TORCH_INDEX" ]; then \
-        pip install --no-cache-dir --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements.txt)"; \
+        pip install --no-cache-dir --index-url "$TORCH_INDEX" "$(grep -o '^torch==[^ ]*' requirements.txt)"; \
     fi \
     && pip install --no-cache-dir -r requirements.txt
 COPY manage.py LICENSE ./

@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: run test check schema bench demo-models demo-report screenshot venv dev frontend chromium
+.PHONY: run test check lock lock-check schema bench demo-models demo-report screenshot venv dev frontend chromium
 run: venv frontend
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@port=$$($(PYTHON) manage.py serve --check-port) && exec $(VENV)/bin/honcho start --port $$port
@@ -50,6 +50,21 @@ bench: dev frontend $(VENV)-bench/.stamp
 $(VENV)-bench/.stamp: requirements-bench.txt
 	test -x $(VENV)-bench/bin/python || python3 -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+# Pins what the ranges in requirements*.in allow; keeps what is pinned already. LOCK=--upgrade takes
+# the newest of everything.
+lock: $(VENV)-lock/.stamp
+	$(VENV)-lock/bin/python -m lock.pin $(LOCK)
+
+# For a schedule: wheels of every pinned requirement on each platform, then the suite on the newest
+# versions that the ranges allow. PYTEST narrows it.
+lock-check: $(VENV)-lock/.stamp frontend
+	$(VENV)-lock/bin/python -m lock.wheels
+	$(VENV)-lock/bin/python -m lock.newest $(PYTEST)
+$(VENV)-lock/.stamp: lock/requirements.txt
+	test -x $(VENV)-lock/bin/python || python3 -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check -r lock/requirements.txt
 	@touch $@
 
 demo-models: venv
