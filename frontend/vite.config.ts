@@ -5,7 +5,7 @@ const server = process.env.GLASSBENCH_URL ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [svelte()],
-  base: "/static/",
+  base: "./", // the server writes its own path before the page's files
   build: {
     target: "es2023",
     // The content security policy allows no inline script or data: address.

@@ -13,6 +13,7 @@ http = get_asgi_application()
 
 # Both read models, so they come after Django is set up.
 from workbench.accounts.local import LocalUserSocket  # noqa: E402
+from workbench.base_path import BasePath  # noqa: E402
 from workbench.body_limit import BodyLimit  # noqa: E402
 from workbench.origins import SameOrigin, nothing_here  # noqa: E402
 from workbench.runs.consumers import RunConsumer  # noqa: E402
@@ -25,9 +26,10 @@ routes = [
     re_path("", nothing_here),  # type: ignore[arg-type]
 ]
 socket = URLRouter(routes)  # type: ignore[arg-type]
-application = ProtocolTypeRouter(
+protocols = ProtocolTypeRouter(
     {
         "http": BodyLimit(http, larger=larger),  # type: ignore[arg-type]
         "websocket": SameOrigin(AuthMiddlewareStack(LocalUserSocket(socket))),
     }
 )
+application = BasePath(protocols, base=settings.BASE_PATH)  # type: ignore[arg-type]

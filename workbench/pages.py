@@ -30,7 +30,14 @@ def index(request: HttpRequest) -> HttpResponse:
     if not file.is_file():
         text = "The pages are not built yet: run `make run`, or `npm run build` in frontend/."
         return _notice(request, "No pages", text, status=503)
-    return HttpResponse(file.read_bytes(), headers=HEADERS)
+    return HttpResponse(_placed(file.read_text()), headers=HEADERS)
+
+
+def _placed(page: str) -> str:
+    """The built page with the addresses that hold below BASE_PATH; its files name none."""
+    meta = f'<meta name="base-path" content="{settings.BASE_PATH}" />'
+    page = page.replace('="./', f'="{settings.STATIC_URL}')
+    return page.replace("<head>", f"<head>\n    {meta}", 1)
 
 
 @require_safe
@@ -58,9 +65,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def _is_open(request: HttpRequest) -> bool:
     """Whether the page at this address may load: for an account any, for guests what links open."""
     who = visitor(request)
-    if who.user or request.path == "/join":  # which keeps the link's token over a login
+    if who.user or request.path_info == "/join":  # which keeps the link's token over a login
         return True
-    return request.path.startswith("/sessions/") and is_admitted(who)
+    return request.path_info.startswith("/sessions/") and is_admitted(who)
 
 
 def _notice(request: HttpRequest, heading: str, text: str, *, status: int) -> HttpResponse:

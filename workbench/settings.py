@@ -6,6 +6,7 @@
 import hashlib
 import ipaddress
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -51,6 +52,21 @@ if not (HOST_NAMES or LOCAL or DEBUG):
         "this server is reached (comma-separated)."
     )
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+
+def _base_path() -> str:
+    """The path below which a proxy serves all of this; empty at the root of its host."""
+    given: str = env.str("BASE_PATH", default="").rstrip("/")
+    if given and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", given):
+        raise ImproperlyConfigured(
+            f"BASE_PATH={given!a} is no path. Write it as in an address, for example /glass."
+        )
+    return given
+
+
+BASE_PATH = _base_path()
+FORCE_SCRIPT_NAME = BASE_PATH or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{BASE_PATH}/"
 
 
 def _secret_key() -> str:
@@ -132,8 +148,8 @@ USE_TZ = True
 APPEND_SLASH = False
 
 # --- accounts -------------------------------------------------------------------------------
-LOGIN_URL = "/login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
 LOCAL_USERNAME = "local"
 ANONYMOUS_LINKS = env.bool("ANONYMOUS_LINKS", default=False)
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -150,7 +166,7 @@ ACCOUNT_ADAPTER = "workbench.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_LOGOUT_REDIRECT_URL = "/login"
+ACCOUNT_LOGOUT_REDIRECT_URL = f"{BASE_PATH}/login"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody who has no account gets a mail
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
@@ -225,7 +241,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- static files: the built front end, and the login page's style ---------------------------
-STATIC_URL = "/static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG

@@ -14,5 +14,6 @@ urlpatterns = [
     path("", include("workbench.accounts.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", site.urls),
+    path("", pages.index, name="home"),
     re_path(r"^(?!static/|ws$|ws/).*$", pages.index),
 ]

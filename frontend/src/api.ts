@@ -1,5 +1,8 @@
 import createClient, { type Middleware } from "openapi-fetch";
+import { address, BASE } from "./base";
 import type { components, paths } from "./gen/api";
+import type { RunOut } from "./gen/socket";
+import type { FetchRun } from "./socket";
 
 type Schemas = components["schemas"];
 export type Me = Schemas["Me"];
@@ -37,7 +40,7 @@ const csrf: Middleware = {
 };
 
 export const client = createClient<paths>({
-  baseUrl: location.origin,
+  baseUrl: location.origin + BASE,
   credentials: "same-origin",
   fetch: (request) => fetch(request),
 });
@@ -69,7 +72,9 @@ export async function answered<Data>(answer: Promise<Answer<Data>>): Promise<Dat
 
 /** The session ended; after the login the same address opens again. */
 export function goToLogin(): void {
-  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  location.assign(
+    `${address("/login")}?next=${encodeURIComponent(location.pathname + location.search)}`,
+  );
 }
 
 function asProblem(error: unknown, response: Response): Problem {
@@ -107,6 +112,16 @@ export async function listEvents(id: string): Promise<{ kind: string }[]> {
 }
 export const getRun = (id: string) =>
   unwrap(client.GET("/api/runs/{run_id}", { params: { path: { run_id: id } } }));
+
+/** A run and the events of its newest attempt that follow `after` of `attempt`. */
+export const fetchRun: FetchRun = async (id, attempt, after) => {
+  const run = await getRun(id);
+  const query = { attempt: run.attempt, after: run.attempt === attempt ? after : 0 };
+  const path = { params: { path: { run_id: id }, query } };
+  const page = await unwrap(client.GET("/api/runs/{run_id}/events", path));
+  const of = { type: "event" as const, run: id, attempt: page.attempt };
+  return { run: run as RunOut, events: page.events.map((event) => ({ ...of, ...event })) };
+};
 export const cancelRun = (id: string) =>
   unwrap(client.POST("/api/runs/{run_id}/cancel", { params: { path: { run_id: id } } }));
 export const deleteRun = (id: string) =>
@@ -119,7 +134,8 @@ export const listWorkers = () => unwrap(client.GET("/api/worker"));
 export const listPictures = () => unwrap(client.GET("/api/pictures"));
 export const deletePicture = (sha256: string) =>
   unwrap(client.DELETE("/api/pictures/{sha256}", { params: { path: { sha256 } } }));
-export const pictureAddress = (sha256: string) => `/api/pictures/${encodeURIComponent(sha256)}.png`;
+export const pictureAddress = (sha256: string) =>
+  address(`/api/pictures/${encodeURIComponent(sha256)}.png`);
 const LARGEST = 20_000_000;
 
 /** The file itself is the request's body; a larger one would be cut off before it is answered. */
@@ -141,8 +157,8 @@ const tooLarge = (size: number): Problem => ({
 export const fetchArtifact = (sha256: string) => fetchBytes(`/api/artifacts/${sha256}`);
 export const fetchPicture = (sha256: string) => fetchBytes(`/api/artifacts/${sha256}.png`);
 
-async function fetchBytes(address: string): Promise<ArrayBuffer> {
-  const response = await fetch(address, { credentials: "same-origin" });
+async function fetchBytes(path: string): Promise<ArrayBuffer> {
+  const response = await fetch(address(path), { credentials: "same-origin" });
   if (!response.ok) throw new ApiError(asProblem(null, response));
   return response.arrayBuffer();
 }

@@ -1,8 +1,7 @@
 // The page's one socket.
 
+import { fetchRun } from "./api";
+import { socketAddress } from "./base";
 import { createSocketClient } from "./socket";
 
-const { protocol, host } = location;
-export const client = createSocketClient({
-  url: `${protocol === "https:" ? "wss" : "ws"}://${host}/ws`,
-});
+export const client = createSocketClient({ url: socketAddress("/ws"), fetch: fetchRun });

@@ -1,6 +1,7 @@
 // Addresses and the query that holds the view's state. A few flat pages need no router library:
 // what they need is the query as state, which is most of this file.
 
+import { address, inner } from "./base";
 import { withQuery } from "./query";
 
 export type Page =
@@ -27,18 +28,19 @@ export function match(path: string): Page {
   return { name: "unknown" };
 }
 
-export const modelAddress = (id: string) =>
+export const modelPath = (id: string) =>
   `/models/${id.split("/").map(encodeURIComponent).join("/")}`;
+export const modelAddress = (id: string) => address(modelPath(id));
 
 class Router {
-  path = $state(location.pathname);
+  path = $state(inner(location.pathname));
   search = $state(location.search);
   page = $derived(match(this.path));
   #listeners = new Set<() => void>();
 
-  /** Goes to an address of this page, adding to the history. */
-  go(href: string): void {
-    history.pushState(null, "", href);
+  /** Goes to a page, given as if served at the root, adding to the history. */
+  go(path: string): void {
+    history.pushState(null, "", address(path));
     this.#read();
     scrollTo(0, 0);
   }
@@ -61,7 +63,7 @@ class Router {
   }
 
   #read(): void {
-    this.path = location.pathname;
+    this.path = inner(location.pathname);
     this.search = location.search;
     for (const changed of this.#listeners) changed();
   }
@@ -83,10 +85,10 @@ class Router {
     if (!plain || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest?.<HTMLAnchorElement>("a[href]");
     if (!link || link.target || link.hasAttribute("download")) return;
-    if (link.origin !== location.origin || match(link.pathname).name === "unknown") return;
+    if (link.origin !== location.origin || match(inner(link.pathname)).name === "unknown") return;
     if (link.hash && link.pathname === location.pathname) return;
     event.preventDefault();
-    this.go(link.pathname + link.search);
+    this.go(inner(link.pathname) + link.search);
   }
 }
 

@@ -2,6 +2,7 @@
 // attempt once and in order: the client knows the last seq it has and asks for what follows.
 
 import { writable, type Readable } from "svelte/store";
+import type { Problem } from "./api";
 import type {
   ClientMessage,
   ErrorMessage,
@@ -12,7 +13,8 @@ import type {
 import { sessionOf, type SessionMessage } from "./session/messages";
 
 export interface Connection {
-  state: "connecting" | "open" | "reconnecting";
+  /** polling: no socket has ever opened, so runs are fetched again and again instead. */
+  state: "connecting" | "open" | "reconnecting" | "polling";
   /** Attempts to reconnect since the line went dead. */
   attempts: number;
 }
@@ -46,8 +48,17 @@ export interface SocketClient {
 export interface SocketOptions {
   url: string;
   open?: (url: string) => WebSocket;
+  /** A run and its events after a place, over HTTP; without it, nothing is polled. */
+  fetch?: FetchRun;
   random?: () => number;
 }
+
+/** `after` counts within `attempt`; another attempt is given from its beginning. */
+export type FetchRun = (
+  run: string,
+  attempt: number,
+  after: number,
+) => Promise<{ run: RunOut; events: EventMessage[] }>;
 
 interface Watch {
   run: string;
@@ -62,6 +73,9 @@ const PING_MS = 10_000;
 const SILENCE_MS = 25_000;
 const PROBE_MS = 2_000;
 const REPAIR_MS = 400;
+const POLL_MS = 2_000;
+/** As often a socket that never opened is tried before runs are polled. */
+const TRIES = 2;
 const BACKOFF_MS = { first: 400, longest: 10_000 };
 
 export function createSocketClient(options: SocketOptions): SocketClient {
@@ -71,6 +85,8 @@ export function createSocketClient(options: SocketOptions): SocketClient {
   const sessions = new Map<string, SessionWatcher>();
   let socket: WebSocket | null = null;
   let attempts = 0;
+  let opened = false;
+  let polling: ReturnType<typeof setTimeout> | null = null;
   let heardAt = 0;
   let wait: ReturnType<typeof setTimeout> | null = null;
 
@@ -92,25 +108,57 @@ export function createSocketClient(options: SocketOptions): SocketClient {
 
   function connect(): void {
     stopWaiting();
-    const opened = open(url);
-    socket = opened;
+    const line = open(url);
+    socket = line;
     heardAt = Date.now();
-    opened.onopen = () => {
+    line.onopen = () => {
       heardAt = Date.now();
+      opened = true;
+      stopPolling();
       for (const watch of watches) ask(watch);
       for (const session of sessions.keys()) askSession(session);
       attempts = 0;
       connection.set({ state: "open", attempts });
     };
-    opened.onmessage = (message) => receive(String(message.data));
-    opened.onclose = lose;
+    line.onmessage = (message) => receive(String(message.data));
+    line.onclose = lose;
   }
 
   function lose(): void {
     drop();
     attempts += 1;
-    connection.set({ state: "reconnecting", attempts });
+    const blocked = options.fetch && !opened && attempts >= TRIES;
+    connection.set({ state: blocked ? "polling" : "reconnecting", attempts });
+    if (blocked) polling ??= setTimeout(() => void poll(), 0);
     wait = setTimeout(connect, backoff(attempts, random()));
+  }
+
+  /** Watchers get what a socket would have brought; a server that is away is asked again. */
+  async function poll(): Promise<void> {
+    await Promise.all(
+      [...watches].map((watch) => pollOne(watch).catch((error) => refusePoll(watch, error))),
+    );
+    if (polling) polling = setTimeout(() => void poll(), POLL_MS);
+  }
+
+  async function pollOne(watch: Watch): Promise<void> {
+    const found = await options.fetch?.(watch.run, watch.attempt, watch.last);
+    if (!found || !watches.has(watch)) return;
+    watch.watcher.run(found.run);
+    for (const message of found.events) take(watch, message);
+  }
+
+  /** The server's refusal reaches the page; that it is away is no refusal. */
+  function refusePoll({ run, watcher }: Watch, error: unknown): void {
+    const problem = (error as { problem?: Problem }).problem;
+    if (!problem || problem.code === "unreachable") return;
+    const { code, message, remedy } = problem;
+    watcher.error({ type: "error", code, message, remedy, run, session: null });
+  }
+
+  function stopPolling(): void {
+    if (polling) clearTimeout(polling);
+    polling = null;
   }
 
   /** A dead line may take minutes to say so: its socket is left behind, not waited for. */
@@ -209,6 +257,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
     close() {
       clearInterval(heartbeat);
       stopWaiting();
+      stopPolling();
       globalThis.removeEventListener("online", retry);
       globalThis.removeEventListener("offline", probe);
       drop();

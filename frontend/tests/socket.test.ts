@@ -1,6 +1,13 @@
 import { get } from "svelte/store";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { backoff, createSocketClient, type SocketClient, type Watcher } from "../src/socket";
+import type { RunOut } from "../src/gen/socket";
+import {
+  backoff,
+  createSocketClient,
+  type FetchRun,
+  type SocketClient,
+  type Watcher,
+} from "../src/socket";
 
 const RUN = "4a0bb2ad-20f1-4c11-9f50-3d6a2f0d3c11";
 
@@ -254,5 +261,43 @@ describe("the line", () => {
     expect(backoff(3, 1)).toBe(1600);
     expect(backoff(3, 0)).toBe(800);
     expect(backoff(40, 1)).toBe(10_000);
+  });
+});
+
+describe("a proxy that lets no socket through", () => {
+  const at = "2026-01-02T03:04:05Z";
+  const stored = (attempt: number, ...seqs: number[]) =>
+    seqs.map((seq) => ({ type: "event" as const, run: RUN, attempt, seq, at, event: {} }));
+
+  it("is told, and runs are fetched until a socket opens", async () => {
+    const asked: unknown[][] = [];
+    const pages = [stored(1, 1, 2), stored(1, 3), []];
+    const fetch: FetchRun = (...place) => {
+      asked.push(place);
+      const events = pages.shift() ?? [];
+      return Promise.resolve({ run: { id: RUN, status: "running" } as RunOut, events });
+    };
+    const polled = createSocketClient({
+      url: "ws://x",
+      open: (url) => new FakeSocket(url) as unknown as WebSocket,
+      fetch,
+    });
+    polled.watch(RUN, watcher());
+    latest().cut();
+    await vi.advanceTimersByTimeAsync(1_000);
+    latest().cut();
+    expect(get(polled.connection).state).toBe("polling");
+    await vi.advanceTimersByTimeAsync(2_500);
+    expect(got).toEqual(["running", "1.1", "1.2", "running", "1.3"]);
+    expect(asked).toEqual([
+      [RUN, 0, 0],
+      [RUN, 1, 2],
+    ]);
+    polled.retry();
+    latest().accept();
+    expect(get(polled.connection)).toEqual({ state: "open", attempts: 0 });
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(asked).toHaveLength(2);
+    polled.close();
   });
 });

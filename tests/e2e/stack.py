@@ -71,7 +71,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.environment.get('BASE_PATH', '')}"
 
     @property
     def models(self) -> Path:
@@ -220,7 +220,7 @@ class Stack:
     def socket(self) -> Iterator[ClientConnection]:
         """A socket as a page opens it."""
         address = f"ws://127.0.0.1:{self.port}/ws"
-        with connect(address, origin=self.url, max_size=None) as opened:  # type: ignore[arg-type]
+        with connect(address, origin=f"http://127.0.0.1:{self.port}", max_size=None) as opened:  # type: ignore[arg-type]
             yield opened
 
     # --- processes, inside -------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // From a token of a trace to the form that asks ReAGent what it hangs on.
 
+import { address } from "../base";
 import type { Method, Model } from "../api";
 import { serves } from "../capability";
 import type { Explained } from "../view";
@@ -48,5 +49,5 @@ export function explainAddress(
     model: reader,
     params: JSON.stringify(params),
   });
-  return { href: `/?${query}`, model: reader };
+  return { href: address(`/?${query}`), model: reader };
 }

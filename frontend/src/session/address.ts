@@ -1,5 +1,6 @@
 // The address of a session: its panel and what that panel shows. Other keys belong to others.
 
+import { address } from "../base";
 export const PANEL = "panel";
 /** "1": the panel fills the page. */
 export const LARGE = "max";
@@ -35,7 +36,7 @@ export function changesTo(search: string, { panel, large, state }: Address) {
 
 export function panelAddress(session: string, panel: string, state: Record<string, string>) {
   const query = new URLSearchParams({ [PANEL]: panel, ...withoutOurs(state) });
-  return `/sessions/${session}?${query}`;
+  return address(`/sessions/${session}?${query}`);
 }
 
 const withoutOurs = (state: Record<string, string>) =>

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         except GlassbenchError as error:
             self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
             sys.exit(REFUSED)
-        self.stdout.write(f"/sessions/{session.pk}")
+        self.stdout.write(f"{settings.BASE_PATH}/sessions/{session.pk}")
 
 
 def _owner(name: str) -> User:

@@ -42,7 +42,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host = f"[{settings.BIND}]" if ":" in settings.BIND else settings.BIND
-        logging.getLogger("workbench").info("Glassbench: http://%s:%d/", host, settings.PORT)
+        logging.getLogger("workbench").info(
+            "Glassbench: http://%s:%d%s/", host, settings.PORT, settings.BASE_PATH
+        )
 
 
 def server_config() -> uvicorn.Config:

@@ -1,5 +1,6 @@
 // Reports of a session, as files.
 
+import { address } from "../../base";
 import { ApiError, csrfToken, problemOf, type Problem } from "../../api";
 import type { components } from "../../gen/api";
 
@@ -45,7 +46,7 @@ export async function fetchExport(
   signal: AbortSignal,
   heard: (received: Received) => void,
 ): Promise<File> {
-  const response = await fetch(`/api/sessions/${session}/exports`, {
+  const response = await fetch(address(`/api/sessions/${session}/exports`), {
     method: "POST",
     credentials: "same-origin",
     headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() ?? "" },

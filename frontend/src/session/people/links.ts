@@ -1,5 +1,7 @@
 // Links: how long they hold, and what is said of them.
 
+import { address } from "../../base";
+
 const DAY_SECONDS = 86_400;
 
 /** Days that a new link holds; null: until it is revoked. */
@@ -15,7 +17,8 @@ export const secondsOf = (days: number | null): number | null =>
   days === null ? null : days * DAY_SECONDS;
 
 /** The token stands behind #, which browsers never send in a request for the page. */
-export const joinAddress = (origin: string, token: string) => `${origin}/join#${token}`;
+export const joinAddress = (origin: string, token: string) =>
+  `${origin}${address("/join")}#${token}`;
 
 const TOKEN = /^[\w-]{16,128}$/;
 

@@ -1,5 +1,6 @@
 // The tree of runs that decisions by hand made out of one, each a link.
 
+import { address } from "../../base";
 import { get } from "svelte/store";
 import { element } from "../../pictures/dom";
 import { createFigure } from "../../pictures/figure";
@@ -94,7 +95,11 @@ function treeNode(branches: readonly Branch[], current: string, names: Names): H
   const items = branches.map((branch) => {
     const here = branch.run.id === current;
     const mark: Record<string, string> = here ? { "aria-current": "page" } : {};
-    const link = element("a", { href: `/runs/${branch.run.id}`, ...mark }, labelOf(branch, names));
+    const link = element(
+      "a",
+      { href: address(`/runs/${branch.run.id}`), ...mark },
+      labelOf(branch, names),
+    );
     const word = element("span", { class: "muted" }, here ? " this run" : ` ${branch.run.status}`);
     const below = branch.children.length > 0 && treeNode(branch.children, current, names);
     return element("li", {}, link, word, below);
