@@ -32,4 +32,4 @@ protocols = ProtocolTypeRouter(
         "websocket": SameOrigin(AuthMiddlewareStack(LocalUserSocket(socket))),
     }
 )
-application = BasePath(protocols, base=settings.BASE_PATH)  # type: ignore[arg-type]
+application = BasePath(protocols, base=settings.BASE_PATH)
