@@ -224,7 +224,7 @@ describe("the field", () => {
   });
 
   it.each([
-    [[], "At least 1 of segments."],
+    [[], "Add at least 1 segment."],
     [["a", "b", "c"], "3 segments; at most 2."],
     [["a", " "], "Segment 2 is empty."],
     [["abcdef"], "Segment 1 has 6 characters; at most 5."],

@@ -6,6 +6,7 @@ right types. The document of an update that was refused is spoilt; its holder lo
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,9 @@ from workbench.sessions.updates import (
 )
 
 ROOTS = {"meta", "panels"}
+# Some updates take the CRDT library quadratic time: of the processor, in seconds, what counts as
+# slow, and how much of it a document may cost in all.
+SLOW_SECONDS, MOST_SECONDS = 0.1, 2.0
 MAX_PANELS = 500
 MAX_TITLE = 200
 MAX_PLACE = 256
@@ -63,8 +67,10 @@ class SharedDocument:
         self.doc: Doc[Any] = Doc()
         self._meta = self.doc.get("meta", type=Map)
         self._panels = self.doc.get("panels", type=Map)
+        began = time.thread_time()
         for update in updates:
             self.doc.apply_update(update)
+        self._seconds = time.thread_time() - began
         self._runs = {key: self._run(key) for key in set(self._panels.keys())}
         self._bytes = len(self.doc.get_update())
         self._touched: set[str] = set()
@@ -105,7 +111,9 @@ class SharedDocument:
         if not contents.applies_to(read_state(self.state())):
             raise UpdateIncomplete
         self._check_rivals(contents)
+        began = time.thread_time()
         news = self._apply(update)
+        self._check_time(time.thread_time() - began)
         self._check_size()
         self._check_meta()
         return Change(news, frozenset(self._check_panels()))
@@ -142,6 +150,14 @@ class SharedDocument:
             self._rivals = Rivals([self.update()])
         if self._rivals:
             self._rivals.add(contents)
+
+    def _check_time(self, seconds: float) -> None:
+        """What was slow to merge is slow again at each opening."""
+        if seconds < SLOW_SECONDS:
+            return
+        self._seconds += seconds
+        if self._seconds > MOST_SECONDS:
+            raise refuse(f"Merging it takes {seconds:.1f} seconds")
 
     def _check_size(self) -> None:
         limit = settings.MAX_DOCUMENT_BYTES

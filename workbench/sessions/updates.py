@@ -20,6 +20,8 @@ MAX_TYPES = 2_000
 # Of clients that write at one place without having seen one another: the CRDT library compares each
 # with each. 2,000 take it some milliseconds, 49,000 nine seconds.
 MAX_RIVALS = 2_000
+# Of an update: a page brings what one client wrote, or what few wrote before it was closed.
+MAX_CLIENTS = 500
 MAX_CLOCK = 2**31 - 1
 MAX_CLIENT = 2**53 - 1
 
@@ -62,11 +64,14 @@ class Contents:
         return all(clock <= reached.get(client, 0) for client, clock in self.needs.items())
 
 
-def read_update(data: bytes, *, most: int = MAX_STRUCTS) -> Contents:
-    """`most`: of how many pieces. Raises UpdateRefused."""
+def read_update(data: bytes, *, most: int = MAX_STRUCTS, clients: int = MAX_CLIENTS) -> Contents:
+    """At most `most` pieces of `clients` clients. Raises UpdateRefused."""
     reader, contents = Reader(data), Contents()
     try:
-        for _ in range(reader.number()):
+        count = reader.number()
+        if count > clients:
+            raise refuse(f"It is of {count} clients; the limit is {clients}")
+        for _ in range(count):
             _read_client(reader, contents, most)
         _read_deletions(reader, contents)
     except (IndexError, UnicodeDecodeError):
@@ -84,7 +89,7 @@ class Rivals:
         self._writers: set[tuple[Place, int]] = set()
         self._counts: Counter[Place] = Counter()
         for update in updates:
-            self.add(read_update(update, most=MAX_CLOCK))
+            self.add(read_update(update, most=MAX_CLOCK, clients=MAX_CLOCK))
 
     def add(self, contents: Contents) -> None:
         """Raises UpdateRefused where there are too many."""

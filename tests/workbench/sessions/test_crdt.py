@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, merge_updates, write_message, write_var_uint
 
 from workbench.errors import SessionDamaged, UpdateRefused
+from workbench.sessions import crdt
 from workbench.sessions.crdt import MAX_PANELS, SharedDocument, UpdateIncomplete
 from workbench.sessions.document import (
     PanelNote,
@@ -23,7 +24,7 @@ from workbench.sessions.document import (
     in_order,
     place,
 )
-from workbench.sessions.updates import MAX_RIVALS, MAX_TYPES, read_state, read_update
+from workbench.sessions.updates import MAX_CLIENTS, MAX_RIVALS, MAX_TYPES, read_state, read_update
 
 PANEL = "11111111-1111-4111-8111-111111111111"
 RUN = "22222222-2222-4222-8222-222222222222"
@@ -325,7 +326,7 @@ def rivals(clients: range) -> bytes:
 
 def test_many_clients_at_one_place_are_refused_unmerged() -> None:
     document = SharedDocument()
-    with pytest.raises(UpdateRefused, match=f"the limit is {MAX_RIVALS}"):
+    with pytest.raises(UpdateRefused, match=f"the limit is {MAX_CLIENTS}"):
         document.apply(rivals(range(1, 49_001)))
     assert read_state(document.state()) == {}
 
@@ -335,6 +336,22 @@ def test_they_are_counted_over_all_updates() -> None:
     document.apply(rivals(range(1, 9)))  # known already
     with pytest.raises(UpdateRefused, match="write at one place"):
         document.apply(rivals(range(MAX_RIVALS + 1, MAX_RIVALS + 2)))
+
+
+def test_an_update_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One client sets the title again and again; others follow each of the earlier titles."""
+    value = b"\1\x77" + write_message(b"x")
+    first = b"\x28\1" + write_message(b"meta") + write_message(b"title") + value
+    after = [b"\x88\1" + write_var_uint(clock) + value for clock in range(1_999)]
+    chain = b"\1" + write_var_uint(2_000) + b"\1\0" + first + b"".join(after) + b"\0"
+    late = [b"\1" + write_var_uint(clock + 2) + b"\0" + after[clock] for clock in range(400)]
+    update = write_var_uint(len(late)) + b"".join(late) + b"\0"
+    document = SharedDocument()
+    document.apply(chain)
+    monkeypatch.setattr(crdt, "SLOW_SECONDS", 0.001)
+    monkeypatch.setattr(crdt, "MOST_SECONDS", 0.002)
+    with pytest.raises(UpdateRefused, match="seconds"):
+        document.apply(update)
 
 
 def test_a_document_that_was_poisoned_before_is_not_opened() -> None:
