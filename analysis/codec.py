@@ -93,12 +93,11 @@ class Codec:
         is shown as its piece, `<0x41>`.
         """
         if token not in self.names:
-            piece = self.piece(token) if token in self.special else self.text(token)
-            self.names[token] = piece or f"#{token}"
+            self.names[token] = self.text(token) or self._mark(token) or f"#{token}"
         return self.names[token]
 
     def text(self, token: int) -> str | None:
-        """What a token that stands for text adds to a text; None of all others."""
+        """What a token that stands for text adds to a text; None where no text names it."""
         piece = self.piece(token)
         if piece is None or token in self.special:
             return None
@@ -106,7 +105,15 @@ class Codec:
         if not text or REPLACEMENT in text:
             return None
         same = not BYTE.fullmatch(piece) or self.single((), text) == token
-        return text if same else piece
+        return text if same else None
+
+    def _mark(self, token: int) -> str | None:
+        """The piece of a token that acts, or of a byte that another token is written for."""
+        piece = self.piece(token)
+        if piece is None or token in self.special:
+            return piece
+        byte = BYTE.fullmatch(piece) and REPLACEMENT not in self._added(token)
+        return piece if byte else None
 
     def _added(self, token: int) -> str:
         """By the difference of two decodes."""

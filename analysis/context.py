@@ -41,8 +41,8 @@ class TextParams(BaseParams):
     ) = Field(
         default="",
         description=f"Output to explain, at most {OUTPUT_TOKENS} tokens; it follows the prompt "
-        "directly, so begin it with a space where a new word begins. A list holds token ids. "
-        "Empty: the model writes it.",
+        "directly, so begin it with a space where a new word begins. #12 #40 names tokens by "
+        "their ids (in JSON, a list). Empty: the model writes it.",
         json_schema_extra={**OR_IDS, "many": True, "group": "Output", **TEXT_MODEL},
     )
     max_new_tokens: int = Field(

@@ -65,11 +65,14 @@ def _byte_decoder() -> decoders.Decoder:
 def prepending() -> PreTrainedTokenizerFast:
     """As Llama 2: a normalizer puts ▁ before every text, and bytes stand in for the rest."""
     core = Tokenizer(models.BPE(unk_token="<unk>"))
-    core.normalizer = normalizers.Sequence(
+    core.pre_tokenizer = pre_tokenizers.Metaspace()  # so that no piece reaches over a space
+    core.decoder = _byte_decoder()
+    made = _bpe_with_bytes(core)
+    made.pre_tokenizer = None  # type: ignore[assignment]
+    made.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     )
-    core.decoder = _byte_decoder()
-    return _fast(_bpe_with_bytes(core))
+    return _fast(made)
 
 
 def metaspace(scheme: str) -> PreTrainedTokenizerFast:

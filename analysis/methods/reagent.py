@@ -59,7 +59,7 @@ class Params(TextParams):
         default="",
         description="Contrast token: explain why the first target token was preferred to this "
         "one. A text is read as it would follow the tokens before the target, its leading space "
-        "included; a number is a token's id. Empty: no contrast.",
+        "included; #12 names a token by its id (in JSON, a number). Empty: no contrast.",
         json_schema_extra={**contexts.OR_IDS, "group": "Target"},
     )
     estimator: Literal["centred", "paper"] = Field(

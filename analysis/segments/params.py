@@ -74,8 +74,8 @@ class SegmentParams(BaseParams):
     ) = Field(
         default="",
         description="Answer whose probability is compared. It follows the question directly: "
-        "begin it with a space where a new word begins. A list holds token ids. Empty: what the "
-        "chosen mode writes.",
+        "begin it with a space where a new word begins. #12 #40 names tokens by their ids (in "
+        "JSON, a list). Empty: what the chosen mode writes.",
         json_schema_extra={**OR_IDS, "many": True, "group": "Question"},
     )
     max_new_tokens: int = Field(

@@ -503,7 +503,7 @@ export interface Params {
    */
   question: string;
   /**
-   * Answer whose probability is compared. It follows the question directly: begin it with a space where a new word begins. A list holds token ids. Empty: what the chosen mode writes.
+   * Answer whose probability is compared. It follows the question directly: begin it with a space where a new word begins. #12 #40 names tokens by their ids (in JSON, a list). Empty: what the chosen mode writes.
    */
   answer?: string | number[];
   /**

@@ -789,7 +789,7 @@ export interface Params {
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. A list holds token ids. Empty: the model writes it.
+   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. #12 #40 names tokens by their ids (in JSON, a list). Empty: the model writes it.
    */
   continuation?: string | number[];
   /**

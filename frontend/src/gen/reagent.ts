@@ -441,7 +441,7 @@ export interface Params {
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. A list holds token ids. Empty: the model writes it.
+   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. #12 #40 names tokens by their ids (in JSON, a list). Empty: the model writes it.
    */
   continuation?: string | number[];
   /**
@@ -481,7 +481,7 @@ export interface Params {
    */
   target_length?: number;
   /**
-   * Contrast token: explain why the first target token was preferred to this one. A text is read as it would follow the tokens before the target, its leading space included; a number is a token's id. Empty: no contrast.
+   * Contrast token: explain why the first target token was preferred to this one. A text is read as it would follow the tokens before the target, its leading space included; #12 names a token by its id (in JSON, a number). Empty: no contrast.
    */
   contrast?: string | number;
   /**

@@ -125,11 +125,12 @@ function firstParts(shown: Shown, { rerun }: ViewContext): HTMLElement[] {
     const use = () => rerun?.({ answer: [id] });
     const hint = `A new run with this token (#${id}) as the answer`;
     const action = rerun && button("Use as answer", use, { title: hint });
-    return element("li", {}, tokenText(text), share, action ?? null);
+    const name = element("span", { class: "muted" }, `#${id}`);
+    return element("li", {}, tokenText(text), name, share, action ?? null);
   });
   return [
     element("h3", {}, `Most probable first tokens of the answer (${modeName(mode)})`),
-    element("ol", { class: "alternatives" }, ...items),
+    element("ol", { class: "alternatives first-tokens" }, ...items),
   ];
 }
 
