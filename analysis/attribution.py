@@ -100,16 +100,24 @@ def is_separated(
     error_N: Float[np.ndarray, "N"],
     allowed_N: Bool[np.ndarray, "N"],
     n: int,
+    factor: float = Z_95,
 ) -> bool:
-    """Whether 95 % intervals part the n highest allowed positions from all others."""
+    """Whether intervals of ± `factor` errors part the n highest allowed positions from the rest."""
     top = top_set(mean_N, allowed_N, n)
     rest = [place for place in np.flatnonzero(allowed_N) if place not in top]
     if not rest:
         return True
     inside = list(top)
-    low = (mean_N[inside] - Z_95 * error_N[inside]).min()
-    high = (mean_N[rest] + Z_95 * error_N[rest]).max()
+    low = (mean_N[inside] - factor * error_N[inside]).min()
+    high = (mean_N[rest] + factor * error_N[rest]).max()
     return bool(low > high)
+
+
+def is_precise(
+    mean_N: Float[np.ndarray, "N"], error_N: Float[np.ndarray, "N"], factor: float, share: float
+) -> bool:
+    """Whether every band of ± `factor` errors is within a share of the largest score."""
+    return bool(factor * error_N.max() <= share * np.abs(mean_N).max())
 
 
 def step_changes(

@@ -5,14 +5,14 @@ tokens, R rows (the target first, then each output token), P parallel probes, S 
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
 from analysis.attribution import (
-    Moments,
+    Z_95,
     Probe,
     group_starts,
     is_separated,
@@ -25,9 +25,7 @@ from analysis.attribution import (
 from analysis.model import Model
 from analysis.replacement import Replacer
 
-CENTRED, STEPS, START, TEST = range(4)  # kinds of random streams; each draws from its own seed
-FIRST_BLOCK = 16  # probes behind the first colours
-EARLIEST_STOP = 128  # probes before which an interval is not trusted to end the run
+PROBES, STEPS, START, TEST = range(4)  # kinds of random streams; each draws from its own seed
 SHOWN_STEPS = (8, 16, 32)  # steps of the paper's form between two maps; the last goes on
 BUSY_ROWS = 16  # rows that keep a CPU busy: larger passes take as much longer
 
@@ -92,7 +90,8 @@ class Case:
 class Maps:
     """Scores so far, [R, N] with standard errors per position, word and sentence.
 
-    `base` is the measure of each row on the unchanged context, [R].
+    `base` is the measure of each row on the unchanged context, [R]; `single` and `joint_R` the
+    standard errors to each side in a 95 % interval, of one token and of all of a row at once.
     """
 
     base: Float[np.ndarray, "R"]
@@ -104,6 +103,9 @@ class Maps:
     stable_since: list[int]
     separated: list[bool]
     final: bool = False
+    estimator: str = "paper"
+    single: float | None = None
+    joint_R: tuple[float, ...] = ()
 
 
 @torch.inference_mode()
@@ -147,36 +149,6 @@ def batches(case: Case, ids_BN: np.ndarray) -> Iterator[np.ndarray]:
     size = case.chunk()
     for start in range(0, len(ids_BN), size):
         yield ids_BN[start : start + size]
-
-
-def block_ends(budget: int) -> Iterator[int]:
-    """Probe counts after which scores are shown: dense at first, at most some sixty in all."""
-    done = 0
-    while done < budget:
-        grown = done * 2 if done else FIRST_BLOCK
-        done = min(budget, grown, done + max(64, budget // 64) if done else grown)
-        yield done
-
-
-def centred_maps(case: Case, budget: int, *, stop_early: bool) -> Iterator[int | Maps]:
-    """Yield the number of probes run, and maps after each block; the last maps are final."""
-    stream = case.stream(CENTRED)
-    base = base_measures(case)
-    moments = Moments(sum(map(len, column_starts(case))), len(base), case.rate)
-    snapshots = Snapshots(case, base)
-    for end in block_ends(budget):
-        for size in _split(end - moments.probes, case.chunk()):
-            uniform = stream.random((size, 2, case.length))
-            masks = (uniform[:, 0] < case.rate) & case.open_N
-            values = row_measures(case, *logprobs(case, case.replaced(masks, uniform[:, 1])))
-            moments.add(columns(case, masks), base - values)
-            yield moments.probes
-        maps = snapshots.take(*moments.effects(), end, final=end == budget)
-        if stop_early and maps.separated[0] and end >= EARLIEST_STOP:
-            maps = replace(maps, final=True)
-        yield maps
-        if maps.final:
-            return
 
 
 def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator["int | Paper"]:
@@ -323,7 +295,15 @@ class Snapshots:
         self.sets: list[frozenset[int] | None] = [None] * len(base_R)
         self.since = [0] * len(base_R)
 
-    def take(self, mean_RC: np.ndarray, error_RC: np.ndarray, probes: int, *, final: bool) -> Maps:
+    def take(
+        self,
+        mean_RC: np.ndarray,
+        error_RC: np.ndarray,
+        probes: int,
+        *,
+        final: bool,
+        factor_R: tuple[float, ...] | None = None,
+    ) -> Maps:
         """Maps of columns, with 0 where a row has no score."""
         case = self.case
         cuts = np.cumsum([len(starts) for starts in column_starts(case)])[:-1]
@@ -332,8 +312,10 @@ class Snapshots:
         error = np.where(self.allowed, error, 0.0)
         self._watch(mean, probes)
         separated = [
-            is_separated(m, e, a, case.top_n)
-            for m, e, a in zip(mean, error, self.allowed, strict=True)
+            is_separated(m, e, a, case.top_n, factor)
+            for m, e, a, factor in zip(
+                mean, error, self.allowed, factor_R or (Z_95,) * len(mean), strict=True
+            )
         ]
         since = list(self.since)
         return Maps(self.base, probes, mean, error, words, sentences, since, separated, final)
@@ -373,9 +355,3 @@ def _all_but_top(scores_PSN: np.ndarray, allowed_N: np.ndarray, n: int) -> np.nd
 
 def _rows(parts: list[np.ndarray], count: int) -> np.ndarray:
     return np.concatenate(parts).reshape(count, -1)
-
-
-def _split(count: int, size: int) -> Iterator[int]:
-    while count > 0:
-        yield min(count, size)
-        count -= size

@@ -150,7 +150,7 @@ def exact_runs(folder: Path, texts: list[Text], seeds: Any, **params: Any) -> li
 
 
 def centred_runs(folder: Path, texts: list[Text], stop_early: bool) -> list[Run]:  # noqa: FBT001
-    given = {**PRESETS["centred (default)"], "stop_early": stop_early}
+    given = {**PRESETS["centred"], "stop_early": stop_early}
     return [_run(folder, case, text, 0, given) for case, text in enumerate(texts)]
 
 

@@ -4,12 +4,15 @@ Tokens of the context are replaced at random, many times; an input token matters
 token as far as the output token's probability falls when the input token is replaced.
 
 Source: "ReAGent: Towards A Model-agnostic Feature Attribution Method for Generative Language
-Models" (arXiv 2402.00794). Two forms, and each result says which it is:
+Models" (arXiv 2402.00794). Three forms, and each result says which it is:
 
 - `paper`: importance of token i = softmax over positions of scores to which every step adds
   ±logit((1 + D)/2), + where i was replaced; mean over probes; one-signed, sums to 1.
-- `centred` (default): e_i = Σ_k (m_ki − r)(D_k − D̄) / (K r (1 − r)), the mean effect of
-  replacing token i, with its standard error; signed, comparable across tokens.
+- `centred`: e_i = Σ_k (m_ki − r)(D_k − D̄) / (K r (1 − r)), the mean effect of replacing token
+  i, with its standard error; signed, comparable across tokens.
+- `least_squares` (default): the same effects, fitted together to the same probes, D_k = a + Σ_i
+  e_i m_ki; on the bundled model with 1.6 to 3.4 times less variance. Until there are three probes
+  per token the centred form stands in, and each event says which it is.
 
 Shape legend: K probes (rows), N positions (prompt and output, without the last output token's
 successor), L prompt tokens, T output tokens, R rows of a map (the target first, then each
@@ -22,7 +25,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from analysis import baselines, faithfulness, probing, replacement
+from analysis import baselines, estimates, faithfulness, probing, replacement
 from analysis import context as contexts
 from analysis.baselines import Baseline, OtherMap
 from analysis.context import Context, Output, TextParams, Tokens
@@ -34,7 +37,7 @@ from analysis.method import Example
 from analysis.model import Model
 from analysis.probing import Case
 
-VERSION = "3"
+VERSION = "4"
 NEEDS = ("causal_lm",)
 
 Measure = Literal["probability", "log_probability", "log_odds"]
@@ -62,16 +65,17 @@ class Params(TextParams):
         "included; #12 names a token by its id (in JSON, a number). Empty: no contrast.",
         json_schema_extra={**contexts.OR_IDS, "group": "Target"},
     )
-    estimator: Literal["centred", "paper"] = Field(
-        default="centred",
-        description="centred: signed mean effect with standard error; paper: the published "
-        "softmax scores.",
+    estimator: Literal["least_squares", "centred", "paper"] = Field(
+        default="least_squares",
+        description="least_squares: signed effects of all tokens fitted together, with standard "
+        "errors; centred: the same effects one by one, less precise; paper: the published softmax "
+        "scores.",
         json_schema_extra={"group": "Probes"},
     )
     measure: Measure = Field(
         default="probability",
-        description="What falls when a token is replaced (centred form; the paper's form always "
-        "takes the probability).",
+        description="What falls when a token is replaced (the paper's form always takes the "
+        "probability).",
         json_schema_extra={"group": "Probes"},
     )
     replacer: Literal["uniform", "same_model", "masked_lm"] = Field(
@@ -105,13 +109,21 @@ class Params(TextParams):
         default=512,
         ge=16,
         le=65_536,
-        description="Budget of probes (centred form).",
+        description="Budget of probes; the paper's form has its own.",
         json_schema_extra={"group": "Probes"},
     )
     stop_early: bool = Field(
         default=True,
-        description="Stop before the budget ends once confidence intervals (95 %) separate the "
-        "top_n tokens from the rest (centred form).",
+        description="Stop before the budget ends once the 95 % bands of all tokens at once are as "
+        "narrow as precision asks, or separate the top_n tokens from the rest.",
+        json_schema_extra={"group": "Probes"},
+    )
+    precision: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="Half-width of the 95 % bands, as a share of the target's largest score, at "
+        "which stop_early ends the run.",
         json_schema_extra={"group": "Probes"},
     )
     top_n: int = Field(
@@ -186,7 +198,9 @@ class Scores(Event):
     """
 
     kind: Literal["scores"] = "scores"
-    estimator: Literal["centred", "paper"]
+    estimator: Literal["least_squares", "centred", "paper"] = Field(
+        description="The form of these numbers; centred where least squares has too few probes."
+    )
     measure: Literal["probability", "log_probability", "log_odds", "log_ratio", "importance"] = (
         Field(description="log_ratio: log p(target) − log p(contrast); importance: sums to 1.")
     )
@@ -204,8 +218,31 @@ class Scores(Event):
         description="Probe since which the top_n set of the row has not changed."
     )
     separated: list[bool] = Field(
-        description="95 % intervals separate the top_n tokens from the rest, per row."
+        description="95 % bands of all tokens at once separate the top_n from the rest, per row "
+        "(paper form: intervals of single tokens)."
     )
+    single_factor: float | None = Field(
+        default=None,
+        description="Standard errors to each side in the 95 % interval of one token (Student's t).",
+    )
+    joint_factor: list[float] = Field(
+        default=[],
+        description="Likewise in the 95 % bands of all tokens of a row at once (Šidák), per row.",
+    )
+
+
+class Probes(Event):
+    """Probes as they were run, at the end; enough to estimate the scores again.
+
+    D = base − measure, by row; a score is the coefficient of a position's mask in D.
+    """
+
+    kind: Literal["probes"] = "probes"
+    start: int = Field(description="Number of the first probe here, from 0.")
+    replace_rate: float
+    masks: Array = Field(description="[K, N] 1: the position was replaced.")
+    ids: Array = Field(description="[K, N] token ids of the context that was run.")
+    measure: Array = Field(description="[K, R] the measure of each row on that context.")
 
 
 class Convergence(Event):
@@ -220,10 +257,16 @@ class Convergence(Event):
     )
 
 
-EVENTS = (Tokens, Output, Replacement, Scores, Convergence, Baseline, Curve, Soft, Cost)
+EVENTS = (Tokens, Output, Replacement, Scores, Probes, Convergence, Baseline, Curve, Soft, Cost)
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "centred (default)": {"estimator": "centred", "replace_rate": 0.3, "probes": 512, "top_n": 5},
+    "least squares (default)": {
+        "estimator": "least_squares",
+        "replace_rate": 0.3,
+        "probes": 512,
+        "top_n": 5,
+    },
+    "centred": {"estimator": "centred", "replace_rate": 0.3, "probes": 512, "top_n": 5},
     "paper": {
         "estimator": "paper",
         "replace_rate": 0.1,
@@ -352,7 +395,7 @@ def _refuse_contradictions(params: Params) -> None:
     if params.estimator == "paper" and params.contrast != "":
         raise InvalidParams(
             "The paper's form has no contrast: its D is a difference of probabilities.",
-            remedy="Set estimator to centred, or leave contrast empty.",
+            remedy="Set estimator to least_squares, or leave contrast empty.",
             field="contrast",
         )
     if params.contrast != "" and params.target_length > 1:
@@ -430,9 +473,14 @@ def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
     if params.estimator == "paper":
         return (yield from _paper_scores(case, params))
     final = np.zeros(case.length)
-    for found in probing.centred_maps(case, params.probes, stop_early=params.stop_early):
+    precision = params.precision if params.stop_early else None
+    for found in estimates.estimated_maps(
+        case, params.probes, estimator=params.estimator, precision=precision
+    ):
         if isinstance(found, int):
             yield Progress(stage="probing", done=found, total=params.probes, unit="probes")
+        elif isinstance(found, estimates.Record):
+            yield _record(case, found)
         else:
             yield _as_event(case, params, found, params.probes)
             final = found.mean[0]
@@ -462,8 +510,9 @@ def _paper_scores(case: Case, params: Params) -> Generator[Event, None, np.ndarr
 
 def _as_event(case: Case, params: Params, maps: probing.Maps, budget: int) -> Scores:
     measure, unit = _measure(params)
+    form: Any = maps.estimator
     return Scores(
-        estimator=params.estimator,
+        estimator=form,
         measure=measure,
         unit=unit,
         probes=maps.probes,
@@ -477,6 +526,18 @@ def _as_event(case: Case, params: Params, maps: probing.Maps, budget: int) -> Sc
         sentence_standard_error=maps.sentence_error,
         stable_since=maps.stable_since,
         separated=maps.separated,
+        single_factor=maps.single,
+        joint_factor=list(maps.joint_R),
+    )
+
+
+def _record(case: Case, found: estimates.Record) -> Probes:
+    return Probes(
+        start=found.start,
+        replace_rate=case.rate,
+        masks=found.masks_KN.astype(np.uint8),
+        ids=found.ids_KN,
+        measure=found.measure_KR,
     )
 
 

@@ -3,6 +3,7 @@ import { createArraySource } from "../src/arrays";
 import type { Change } from "../src/fold";
 import type { MethodEvent } from "../src/gen/reagent";
 import { groupsOf, rowOfTarget, unitsOf, type Unit } from "../src/views/reagent/maps";
+import { isFaint } from "../src/views/reagent/shown";
 import { changeOf, EMPTY, type State } from "../src/views/reagent/state";
 import { CENTRED } from "./stage";
 
@@ -69,6 +70,15 @@ describe("granularity", () => {
     const byRank = [...ranked].sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
     const means = byRank.map((unit) => unit.mean);
     expect(means).toEqual([...means].sort((a, b) => b - a));
+  });
+});
+
+describe("a score within two standard errors of 0", () => {
+  it("is faint, whatever its sign", () => {
+    expect(isFaint(STATE, 0.19, 0.1)).toBe(true);
+    expect(isFaint(STATE, -0.19, 0.1)).toBe(true);
+    expect(isFaint(STATE, 0.21, 0.1)).toBe(false);
+    expect(isFaint(STATE, 0, 0)).toBe(false);
   });
 });
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { select } from "d3-selection";
-import { diverging } from "../src/pictures/colour";
+import { diverging, faint, PALETTES } from "../src/pictures/colour";
 import { drawLineChart, type Group } from "../src/pictures/lineChart";
-import { createMatrix, type CellAt, type Matrix } from "../src/pictures/matrix";
+import { createMatrix, packed, pixels, type CellAt, type Matrix } from "../src/pictures/matrix";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -94,5 +94,25 @@ describe("a line chart over whole steps", () => {
 
   it("draws a single step without a number that is not one", () => {
     expect(draw([1, 1]).outerHTML).not.toContain("NaN");
+  });
+});
+
+describe("a faded cell", () => {
+  it("is drawn faint, and only it; a cell without a score keeps its check", () => {
+    const values = Float64Array.from({ length: 9 }, () => 1);
+    const faded = Uint8Array.from([0, 1, 1, 0, 0, 0, 0, 0, 0]);
+    const masked = Uint8Array.from([0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    const [full, pale, checked] = pixels({ ...MATRIX, values, masked, faded });
+    expect(full).toBe(packed(scale.colour(1)));
+    expect(pale).toBe(packed(faint(scale.colour(1), "light")));
+    expect(checked).not.toBe(pale);
+    expect(pixels({ ...MATRIX, values })[1]).toBe(full);
+  });
+
+  it.each(["light", "dark"] as const)("lies between the %s page and the fill", (theme) => {
+    const fill = diverging(1, theme).colour(1);
+    const pale = faint(fill, theme);
+    expect(pale).not.toBe(fill);
+    expect(pale).not.toBe(PALETTES[theme].background);
   });
 });

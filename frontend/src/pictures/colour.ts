@@ -59,6 +59,13 @@ export function sequential(limit: number, theme: Theme): ColourScale {
   };
 }
 
+const FAINT_SHARE = 0.3;
+
+/** A fill that is not told from chance: most of the way back to the background. */
+export function faint(colour: string, theme: Theme): string {
+  return hex(interpolateLab(PALETTES[theme].background, colour)(FAINT_SHARE));
+}
+
 function sample(samples: number, at: (share: number) => string): string[] {
   return Array.from({ length: samples }, (_, i) => at(i / (samples - 1)));
 }

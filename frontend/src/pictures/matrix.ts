@@ -6,7 +6,7 @@ import type { Readable } from "svelte/store";
 import type { Item } from "../selection";
 import type { Theme } from "../theme";
 import type { Mark } from "../view";
-import type { ColourScale } from "./colour";
+import { faint, type ColourScale } from "./colour";
 import { drawLabels, LABEL, type Labels } from "./matrixLabels";
 import { measure, mutedOf } from "./sheet";
 
@@ -17,6 +17,8 @@ export interface Matrix {
   values: ArrayLike<number>;
   /** 1 where there is no score, 2 where there will be none any more. */
   masked: Uint8Array;
+  /** 1 where the fill is drawn faint. */
+  faded?: Uint8Array;
   /** One scale per row; the same one where the limits are shared. */
   scales: ColourScale[];
   theme: Theme;
@@ -190,8 +192,9 @@ function paint(canvas: HTMLCanvasElement, matrix: Matrix, layout: Layout): void 
 
 /** One RGBA pixel per cell, through a colour table per distinct scale. */
 export function pixels(matrix: Matrix): Uint32Array {
-  const { rows, columns, values, masked, scales, theme } = matrix;
+  const { rows, columns, values, masked, faded, scales, theme } = matrix;
   const tables = new Map<string, Uint32Array>();
+  const faintTables = new Map<string, Uint32Array>();
   const mask = MASK[theme].map(packed);
   const out = new Uint32Array(rows.length * columns.length);
   rows.forEach((_, row) => {
@@ -199,10 +202,13 @@ export function pixels(matrix: Matrix): Uint32Array {
     if (!scale) return;
     const table = tables.get(scale.kind) ?? colourTable(scale);
     tables.set(scale.kind, table);
+    const pale = faintTables.get(scale.kind) ?? (faded ? faintTable(scale, theme) : table);
+    faintTables.set(scale.kind, pale);
     for (let column = 0; column < columns.length; column++) {
       const at = row * columns.length + column;
       const checked = masked[at] === 2 ? 0 : (row + column) % 2;
-      out[at] = masked[at] ? (mask[checked] ?? 0) : (table[entryOf(values[at] ?? 0, scale)] ?? 0);
+      const entry = entryOf(values[at] ?? 0, scale);
+      out[at] = (masked[at] ? mask[checked] : (faded?.[at] ? pale : table)[entry]) ?? 0;
     }
   });
   return out;
@@ -216,6 +222,12 @@ export function entryOf(value: number, { kind, limit }: ColourScale): number {
 }
 
 export const colourTable = (scale: ColourScale) => Uint32Array.from(scale.ramp(STEPS), packed);
+
+const faintTable = (scale: ColourScale, theme: Theme) =>
+  Uint32Array.from(
+    scale.ramp(STEPS).map((colour) => faint(colour, theme)),
+    packed,
+  );
 
 /** Little-endian RGBA, as an ImageData buffer reads on every browser's machine. */
 export function packed(colour: string): number {

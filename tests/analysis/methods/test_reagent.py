@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
-from analysis import probing
+from analysis import estimates, probing
 from analysis.catalog import Catalog
 from analysis.errors import (
     GlassbenchError,
@@ -22,9 +22,10 @@ from analysis.errors import (
     SpecialTokenInText,
     TargetOutOfRange,
 )
+from analysis.estimates import estimated_maps
 from analysis.events import Event
 from analysis.model import Model
-from analysis.probing import CENTRED, START, STEPS, TEST, Case
+from analysis.probing import PROBES, START, STEPS, TEST, Case
 from analysis.replacement import Uniform
 
 Analyze = Callable[..., list[Event]]
@@ -82,9 +83,11 @@ def uniform_draw(ordinary_ids: np.ndarray, ids: np.ndarray, u: np.ndarray) -> np
 def test_centred_scores_equal_the_definition_on_plain_transformers(
     analyze: Analyze, catalog: Catalog, model: str
 ) -> None:
-    events = analyze(model, probes=24, replace_rate=0.4, max_new_tokens=3, seed=5)
+    events = analyze(
+        model, estimator="centred", probes=24, replace_rate=0.4, max_new_tokens=3, seed=5
+    )
     ids, prompt_length = context(events)
-    stream = np.random.default_rng([5, CENTRED])
+    stream = np.random.default_rng([5, PROBES])
     open_N = np.array([t.id != 0 for e in of_kind(events, "tokens") for t in e.tokens])
     masks, rows = [], [ids]
     for _ in range(24):
@@ -206,34 +209,69 @@ def planted_case(seed: int, *, top_n: int = 2) -> Case:
     )  # fmt: skip
 
 
+def last_maps(
+    case: Case, budget: int, *, estimator: str = "centred", precision: float | None = None
+) -> probing.Maps:
+    found = estimated_maps(case, budget, estimator=estimator, precision=precision)
+    return [maps for maps in found if isinstance(maps, probing.Maps)][-1]
+
+
+FORMS = pytest.mark.parametrize("estimator", ["least_squares", "centred"])
+
+
+@FORMS
 @pytest.mark.parametrize("seed", range(25))
-def test_centred_form_finds_a_planted_pair(seed: int) -> None:
-    *_, last = (m for m in probing.centred_maps(planted_case(seed), 512, stop_early=True)
-                if isinstance(m, probing.Maps))  # fmt: skip
+def test_probes_find_a_planted_pair(seed: int, estimator: str) -> None:
+    last = last_maps(planted_case(seed), 512, estimator=estimator, precision=0.01)
     assert {int(i) for i in np.argsort(-last.mean[0])[:2]} == {2, 5}
     assert last.separated[0]
 
 
-def test_centred_form_is_unbiased_on_a_planted_pair() -> None:
+@FORMS
+def test_effects_are_unbiased_on_a_planted_pair(estimator: str) -> None:
     high, low = np.exp(5) / (np.exp(5) + 39), np.exp(-2) / (np.exp(-2) + 39)
     exact = 0.7 * (high - low)  # replacing one matters only while the other stands
-    *_, last = (m for m in probing.centred_maps(planted_case(1), 20_000, stop_early=False)
-                if isinstance(m, probing.Maps))  # fmt: skip
+    last = last_maps(planted_case(1), 20_000, estimator=estimator)
     for place in (2, 5):
         assert abs(last.mean[0, place] - exact) < 4 * last.error[0, place]
     others = [i for i in range(1, 9) if i not in (2, 5)]
     assert (np.abs(last.mean[0, others]) < 4.5 * last.error[0, others]).all()
 
 
-def test_standard_errors_match_the_spread_over_seeds() -> None:
+@FORMS
+def test_standard_errors_match_the_spread_over_seeds(estimator: str) -> None:
     finals = []
     for seed in range(60):
-        *_, last = (m for m in probing.centred_maps(planted_case(seed), 128, stop_early=False)
-                    if isinstance(m, probing.Maps))  # fmt: skip
+        last = last_maps(planted_case(seed), 128, estimator=estimator)
         finals.append((last.mean[0, 1:9], last.error[0, 1:9]))
     means, errors = (np.array(part) for part in zip(*finals, strict=True))
     ratio = errors.mean(0) / means.std(0, ddof=1)
     assert ((ratio > 0.7) & (ratio < 1.4)).all(), ratio
+
+
+def test_bands_hold_the_truth_all_at_once_also_where_a_run_stops_early() -> None:
+    """Of 300 runs, 95 % or more: 280 are fewer than one in a thousand draws would give."""
+    high, low = np.exp(5) / (np.exp(5) + 39), np.exp(-2) / (np.exp(-2) + 39)
+    truth = np.zeros(8)
+    truth[[1, 4]] = 0.7 * (high - low)
+    within, stopped = {"all": 0, "each": 0}, 0
+    for seed in range(300):
+        last = last_maps(planted_case(seed), 512, estimator="least_squares", precision=0.3)
+        assert last.estimator == "least_squares"
+        off = np.abs(last.mean[0, 1:9] - truth) / last.error[0, 1:9]
+        within["all"] += int((off <= last.joint_R[0]).all())
+        assert last.single is not None
+        within["each"] += int((off <= last.single).sum())
+        stopped += last.probes < 512
+    assert within["all"] >= 276
+    assert 0.93 <= within["each"] / 2400 <= 0.98
+    assert stopped >= 200
+
+
+def test_least_squares_waits_for_three_probes_per_token() -> None:
+    found = estimated_maps(planted_case(1), 64, estimator="least_squares", precision=None)
+    forms = {maps.probes: maps.estimator for maps in found if isinstance(maps, probing.Maps)}
+    assert forms == {16: "centred", 32: "least_squares", 64: "least_squares"}
 
 
 def test_paper_form_finds_a_planted_pair_and_says_how_it_stopped() -> None:
@@ -245,7 +283,7 @@ def test_paper_form_finds_a_planted_pair_and_says_how_it_stopped() -> None:
 
 
 @pytest.mark.parametrize("model", ARCHITECTURES)
-@pytest.mark.parametrize("estimator", ["centred", "paper"])
+@pytest.mark.parametrize("estimator", ["least_squares", "centred", "paper"])
 def test_same_seed_same_events_whatever_the_batch(
     analyze: Analyze, model: str, estimator: str
 ) -> None:
@@ -327,7 +365,7 @@ def test_every_replacer_yields_finite_signed_scores(analyze: Analyze, replacer: 
 
 def test_scores_come_early_and_sharpen(analyze: Analyze) -> None:
     shown = of_kind(analyze(probes=1024), "scores")
-    assert shown[0].probes == probing.FIRST_BLOCK
+    assert shown[0].probes == estimates.FIRST_BLOCK
     assert [s.final for s in shown] == [False] * (len(shown) - 1) + [True]
     assert shown[-1].standard_error.mean() < shown[0].standard_error.mean() / 4
     assert all(since <= shown[-1].probes for since in shown[-1].stable_since)

@@ -61,6 +61,19 @@ function tokenParts(shown: Shown, position: number, selected: Selected): HTMLEle
   return [title, identity, ...(unit && shown.state.maps ? scoreParts(shown, unit, selected) : [])];
 }
 
+/** 95 % intervals; runs of before say nothing of them. The factors are those of tokens. */
+function intervalsOf({ state, row, granularity }: Shown, unit: Unit): [string, string][] {
+  const event = state.maps?.event;
+  const joint = event?.joint_factor?.[row];
+  if (!event?.single_factor || joint === undefined || granularity !== "token") return [];
+  const width = (factor: number) =>
+    `${showSigned(unit.mean - factor * unit.error)} to ${showSigned(unit.mean + factor * unit.error)}`;
+  return [
+    ["95 % interval", width(event.single_factor)],
+    ["95 % band, all tokens at once", width(joint)],
+  ];
+}
+
 function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[] {
   const name = rowName(shown.state, shown.row);
   const heading = element("h3", {}, "As input for ", tokenText(name));
@@ -70,6 +83,7 @@ function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[]
   const pairs: [string, string | Node][] = [
     ["Score", `${showSigned(unit.mean)} ± ${showNumber(unit.error)} ${unitName(shown.state)}`],
     ["Rank", `${unit.rank ?? "–"} of ${scored}`],
+    ...intervalsOf(shown, unit),
   ];
   if (shown.granularity !== "token") pairs.unshift(unitFact(shown, unit));
   const pinned = indexOf(selected.pinned);

@@ -14,7 +14,7 @@ import { indexOf, positionItem } from "../../position";
 import type { Selected } from "../../selection";
 import type { ViewContext } from "../../view";
 import { positionState, rowName } from "./maps";
-import { signed, unitName, type Panel, type Shown } from "./shown";
+import { FAINT_WORDS, isFaint, signed, unitName, type Panel, type Shown } from "./shown";
 import { whenChanged } from "../../panel";
 import type { Maps, State } from "./state";
 import { matrixTable } from "./tables";
@@ -105,10 +105,13 @@ function matrixOf(shown: Shown, maps: Maps, rows: number[], limits: Limits): Mat
   const width = maps.positions;
   const values = new Float64Array(rows.length * width);
   const masked = new Uint8Array(rows.length * width);
+  const faded = new Uint8Array(rows.length * width);
   rows.forEach((row, i) => {
     values.set(Array.from(maps.mean.subarray(row * width, (row + 1) * width)), i * width);
     for (let column = 0; column < width; column++) {
-      masked[i * width + column] = positionState(state, row, column) === "scored" ? 0 : 1;
+      const [at, cell] = [row * width + column, i * width + column];
+      masked[cell] = positionState(state, row, column) === "scored" ? 0 : 1;
+      faded[cell] = isFaint(state, maps.mean[at] ?? 0, maps.standardError[at] ?? 0) ? 1 : 0;
     }
   });
   const scale = (limit: number) =>
@@ -118,7 +121,15 @@ function matrixOf(shown: Shown, maps: Maps, rows: number[], limits: Limits): Mat
     limits === "whole map" ? whole : scale(limitOf(values.subarray(i * width, (i + 1) * width))),
   );
   const columns = state.tokens.slice(0, width).map((token) => visible(token.text || token.piece));
-  return { rows: rows.map((row) => nameOf(state, row)), columns, values, masked, scales, theme };
+  return {
+    rows: rows.map((row) => nameOf(state, row)),
+    columns,
+    values,
+    masked,
+    faded,
+    scales,
+    theme,
+  };
 }
 
 function nameOf(state: State, row: number): string {
@@ -144,7 +155,10 @@ function legendOf({ state }: Shown, matrix: Matrix, limits: Limits): Legend {
     scale: own ? { ...widest, limit: 1 } : widest,
     unit: own ? "of the row's largest" : unitName(state),
     normalisation: own ? "each row by itself" : "the whole map",
-    notes: ["Grey check: no score (never replaced, or not yet read)."],
+    notes: [
+      "Grey check: no score (never replaced, or not yet read).",
+      ...(signed(state) ? [FAINT_WORDS] : []),
+    ],
   };
 }
 

@@ -1,7 +1,7 @@
 // The main picture: prompt and continuation as text, heat for the selected output token.
 
 import { get } from "svelte/store";
-import type { Replacement } from "../../gen/reagent";
+import type { Replacement, Scores } from "../../gen/reagent";
 import { segmented, tokenText, button } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
@@ -17,7 +17,7 @@ import type { ViewContext } from "../../view";
 import { choosePosition, chooseSpan, outputAt } from "./choose";
 import { pin, compare } from "./keys";
 import { GRANULARITIES, PART, rowName, targetPositions, textOf, unitsOf } from "./maps";
-import { scaleOf, signed, unitName, type Panel, type Shown } from "./shown";
+import { FAINT_WORDS, scaleOf, signed, unitName, type Panel, type Shown } from "./shown";
 import { marksOf, sectionsOf } from "./strip";
 import { mapTable } from "./tables";
 
@@ -134,6 +134,12 @@ function topOf(context: ViewContext): number {
   return Number(params.top_n ?? defaults.top_n);
 }
 
+const FORMS: Record<Scores["estimator"], string> = {
+  least_squares: "least squares",
+  centred: "centred form",
+  paper: "paper form",
+};
+
 /** "384 / 512 probes · top-5 stable since probe 96 · separated". */
 function sharpness({ state, row }: Shown, top: number): string {
   const event = state.maps?.event;
@@ -141,13 +147,22 @@ function sharpness({ state, row }: Shown, top: number): string {
   const counted = event.estimator === "paper" ? "steps" : "probes";
   const since = event.stable_since[row];
   const parts = [
-    `${event.estimator} form, ${event.measure.replaceAll("_", " ")}`,
+    `${FORMS[event.estimator]}, ${event.measure.replaceAll("_", " ")}`,
     `${event.probes.toLocaleString("en")} / ${event.budget.toLocaleString("en")} ${counted}`,
   ];
   if (since !== undefined) parts.push(`top-${top} stable since ${counted.slice(0, -1)} ${since}`);
   if (event.separated[row]) parts.push("separated from the rest (95 %)");
+  parts.push(...bandsOf(event, row));
   if (event.final) parts.push("final");
   return parts.join(" · ");
+}
+
+/** How wide 95 % intervals are; runs of before say nothing of it. */
+function bandsOf({ single_factor, joint_factor }: Scores, row: number): string[] {
+  const joint = joint_factor?.[row];
+  if (!single_factor || joint === undefined) return [];
+  const [one, all] = [single_factor.toFixed(2), joint.toFixed(2)];
+  return [`95 %: ± ${one} standard errors for one token, ± ${all} for all at once`];
 }
 
 /** What is shown for the pinned output token, while comparing. */
@@ -177,6 +192,7 @@ export function legendOf({ state, scale, granularity, units }: Shown): Legend {
     notes: [
       sign,
       `Bar at the foot of each ${granularity}: mean ± 1 standard error on the same limits.`,
+      ...(signed(state) ? [FAINT_WORDS] : []),
       "Hatched: never replaced, no score. Dotted: not yet read when this output was written.",
       ...(units.some(({ partial }) => partial)
         ? [`The ${granularity} of the target: its ${PART} is scored.`]

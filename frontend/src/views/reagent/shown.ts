@@ -33,7 +33,15 @@ export function scaleOf(state: State, units: readonly Unit[], theme: Theme): Col
   return signed(state) ? supportScale(limit, theme, "present") : sequential(limit, theme);
 }
 
-/** The paper's scores are shares; the centred form's have a sign. */
+/** Standard errors below which a score's fill is drawn faint. */
+export const FAINT_ERRORS = 2;
+export const FAINT_WORDS = `Faint: a score within ${FAINT_ERRORS} standard errors of 0.`;
+
+/** Whether a score is not told from 0; the paper's shares are all above it. */
+export const isFaint = (state: State, mean: number, error: number) =>
+  signed(state) && Math.abs(mean) < FAINT_ERRORS * error;
+
+/** The paper's scores are shares; those of the other forms have a sign. */
 export const signed = (state: State) => state.maps?.event.estimator !== "paper";
 
 export const unitName = (state: State) => state.maps?.event.unit ?? "";

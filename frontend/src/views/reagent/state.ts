@@ -83,6 +83,7 @@ export function changeOf(
       return (state) => ({ ...state, soft: put(state.soft, event.order, event) });
     case "cost":
       return (state) => ({ ...state, cost: event });
+    case "probes": // for the export: the scores can be estimated again from them
     case "progress":
     case "model":
       return (state) => state; // shown by the page, not by the view

@@ -1,13 +1,13 @@
 // From units with scores to tokens with colours.
 
-import { inkOn, type ColourScale } from "../../pictures/colour";
+import { faint, inkOn, type ColourScale } from "../../pictures/colour";
 import { spoken } from "../../pictures/glyphs";
 import { showNumber } from "../../pictures/numbers";
 import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
 import { indexOf } from "../../position";
 import type { Selected } from "../../selection";
 import { PART, positionState, targetPositions, unitAt, type Unit, type UnitState } from "./maps";
-import type { Shown } from "./shown";
+import { isFaint, type Shown } from "./shown";
 
 export function sectionsOf(shown: Shown): StripSection[] {
   const tokens = stripTokens(shown);
@@ -32,7 +32,7 @@ function stripTokens(shown: Shown): StripToken[] {
 }
 
 function tokenOf(
-  { state, scale, row }: Shown,
+  { state, scale, row, theme }: Shown,
   unit: Unit,
   position: number,
   target: boolean,
@@ -40,7 +40,8 @@ function tokenOf(
 ): StripToken {
   const token = state.tokens[position];
   const masked = unit.state === "scored" ? positionState(state, row, position) : unit.state;
-  const fill = scored && masked === "scored" ? scale.colour(unit.mean) : null;
+  const full = scored && masked === "scored" ? scale.colour(unit.mean) : null;
+  const fill = full && isFaint(state, unit.mean, unit.error) ? faint(full, theme) : full;
   const leads = position === unit.positions[0];
   return {
     key: position,

@@ -105,6 +105,36 @@ def test_a_folder_holds_the_numbers_of_analysis_run(folder: Path, tmp_path: Path
     assert sorted(manifest["arrays"]) == sorted(p.stem for p in (out / "arrays").iterdir())
 
 
+def test_scores_are_estimated_again_from_the_folder_alone(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    call_command(
+        "analyze", "reagent", "--model", str(folder), "--set", "prompt=Anna has the ball.",
+        "--set", "probes=320", "--set", "max_new_tokens=2", "--set", "faithfulness=false",
+        "--set", "baselines=false", "--set", "stop_early=false", "--out", str(out),
+        stdout=StringIO(),
+    )  # fmt: skip
+    _, events = read(out)
+    tokens = [token for e in events if e["kind"] == "tokens" for token in e["tokens"]]
+    probes = [e for e in events if e["kind"] == "probes"]
+    last = [e for e in events if e["kind"] == "scores"][-1]
+    masks, ids, measure = (
+        np.concatenate([array(out, e[name]) for e in probes])
+        for name in ("masks", "ids", "measure")
+    )
+    assert len(masks) == last["probes"] == 320
+    assert (masks.astype(bool) == (ids != np.array([token["id"] for token in tokens]))).all()
+    replaceable = np.array([not token["protected"] for token in tokens])
+    assert not masks[:, ~replaceable].any()
+    falls = np.array(last["base"]) - measure
+    design = np.column_stack([np.ones(len(masks)), masks[:, replaceable]])
+    slope = np.linalg.lstsq(design, falls, rcond=None)[0][1:].T
+    for row, valid in enumerate(last["valid"]):
+        expected = np.zeros(len(tokens))
+        expected[replaceable] = slope[row]
+        expected[valid:] = 0
+        np.testing.assert_allclose(array(out, last["mean"])[row], expected, atol=1e-9)
+
+
 def test_preset_then_file_then_setting_the_later_one_wins(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "params.json"
     file.write_text(json.dumps({"prompt": "from the file", "paper_probes": 2, "top_n": 2}))
