@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 from analysis.cuts import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.model import Model
+from analysis.model.finite import refuse_not_finite
 
 Masks = Sequence[torch.Tensor | None]  # one per layer; None: the model's own alone
 MASK = "attention_mask"
@@ -100,6 +101,7 @@ def hooked(
     model.rows, model.forwards = model.rows + ids_BN.shape[0], model.forwards + 1
     with model.hooks(hooks):
         out = model.bridge(given.pop("input_ids"), **given)
+    refuse_not_finite(out, model.modules)
     return Hooked(out, torch.stack(kept) if patterns else None)
 
 

@@ -51,8 +51,7 @@ def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> I
     ids: Any = torch.tensor([prompt], device=model.device)
     step, cache = ids, None
     for _ in range(length):
-        out = model.plain(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        model.rows, model.forwards = model.rows + 1, model.forwards + 1
+        out = model.forward(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache = out.past_key_values
         step = _draw(warpers(ids, out.logits[:, -1].float()), sampling, generator)
         ids = torch.cat([ids, step], dim=1)

@@ -14,6 +14,7 @@ from analysis import chat_template
 from analysis.checkpoint import brought
 from analysis.events import Brings, ModelInfo
 from analysis.model.bridge import boot_bridge
+from analysis.model.finite import refuse_not_finite
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
 from analysis.picture_files import PictureReader, no_pictures
 
@@ -90,17 +91,22 @@ class Model:
     def forward(self, **inputs: Any) -> Any:
         """One counted forward pass of `plain`; the first input is [B, N] or [B, N, width].
 
-        Raises OutOfMemory naming the rows that did not fit.
+        Raises OutOfMemory naming the rows that did not fit; ModelNumbers where logits are not
+        finite.
         """
         rows, length = next(iter(inputs.values())).shape[:2]
         self.rows += rows
         self.forwards += 1
         try:
-            return self.plain(**inputs)
+            out = self.plain(**inputs)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             raise rows_do_not_fit(rows, length) from error
+        logits = getattr(out, "logits", None)
+        if logits is not None:
+            refuse_not_finite(logits, self.modules)
+        return out
 
     def rows_per_pass(self, length: int, kept: int, limit: int) -> int:
         """Rows of `length` tokens, logits kept at `kept` positions, for one forward pass.
