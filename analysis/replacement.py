@@ -164,7 +164,6 @@ def _masked_logits(
         at = masks[left.count(str(tokenizer.mask_token))]  # the prompt may spell masks of its own
     start = max(0, min(at - masked.info.context // 2, len(ids) - masked.info.context))
     window = torch.tensor([ids[start : start + masked.info.context]], device=masked.device)
-    masked.rows, masked.forwards = masked.rows + 1, masked.forwards + 1
     found = masked.forward(input_ids=window).logits[0, at - start].float().cpu()[: len(mapping)]
     logits = torch.full((model.info.vocabulary,), -torch.inf)
     known = mapping[: len(found)] >= 0
