@@ -119,6 +119,11 @@ class SelfCheck(BaseModel):
     tokens: int = Field(description="Length of the prompt that was compared.")
     message: str = Field(default="", description="Why the hooked model could not be built.")
     compared: str = Field(default="", description="What was compared, as a sentence.")
+    rounding_nats: float | None = Field(
+        default=None,
+        description="Differences of log-probabilities up to this are rounding: the largest between "
+        "exact routes, at least half a step of the dtype at the largest logit. null: not known.",
+    )
 
 
 class Brings(BaseModel):

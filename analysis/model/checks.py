@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from analysis import encoder_cuts, masked_diffusion
 from analysis.events import SelfCheck
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
+from analysis.model.rounding import rounding_nats
 from analysis.model_folder import first_line
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
@@ -128,6 +129,7 @@ def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
         tokens=ids_BN.shape[1],
         compared="States of the text encoders run with cuts, of which there are none, and by the "
         "fast route, against plain transformers.",
+        logits=False,
     )
 
 
@@ -190,6 +192,7 @@ def _verdict(
     tokens: int,
     compared: str,
     failure: str = "",
+    logits: bool = True,
 ) -> SelfCheck:
     reference = plain.double()
     tolerance = CHECK_TOLERANCE[dtype] * max(1.0, _largest(reference))
@@ -198,6 +201,7 @@ def _verdict(
     finite = all(
         bool(found.isfinite().all()) for found in (plain, fast, hooked) if found is not None
     )
+    exact = [fast] if hooked is None or difference > tolerance else [fast, hooked]
     return SelfCheck(
         passed=not failure and finite and max(difference, fast_difference) <= tolerance,
         max_abs_difference=difference,
@@ -206,6 +210,7 @@ def _verdict(
         tokens=tokens,
         message=failure or ("" if finite else NOT_FINITE),
         compared=compared,
+        rounding_nats=rounding_nats(plain, exact, dtype) if logits and finite else None,
     )
 
 

@@ -25,10 +25,13 @@ describe("CSV", () => {
     for (const sign of "=+-@\t\r\n＝＋－＠") expect(FORMULA_SIGNS).toContain(sign);
   });
 
-  it.each([...FORMULA_SIGNS].flatMap((sign) => [sign, `${sign}1+1`]))("disarms the formula %j", (text) => {
-    const cell = csvOf(text);
-    expect(cell?.replace(/^"/, "").startsWith("'")).toBe(true);
-  });
+  it.each([...FORMULA_SIGNS].flatMap((sign) => [sign, `${sign}1+1`]))(
+    "disarms the formula %j",
+    (text) => {
+      const cell = csvOf(text);
+      expect(cell?.replace(/^"/, "").startsWith("'")).toBe(true);
+    },
+  );
 
   it("leaves numbers alone, negative ones too, and empties what is missing", () => {
     expect(csvOf(-0.25, null, 3)).toBe("-0.25,,3");
@@ -123,4 +126,12 @@ it("says in one line where a picture comes from", () => {
     "tiny-llama@01234567 · reagent v1 · prompt Anna has the ball. · probes 96 · seed 3 · " +
       "2026-01-02 03:04 · self-check: not run",
   );
+});
+
+it("says how large a difference rounding alone makes, where the model's check measured it", () => {
+  const check = { passed: true, max_abs_difference: 0.0625, rounding_nats: 0.05 };
+  const info = { dtype: "bfloat16", self_check: check } as unknown as typeof FACTS.info;
+  const line = provenance({ ...FACTS, info });
+  expect(line).toContain("bfloat16");
+  expect(line).toMatch(/self-check passed .* · differences up to 0\.05\d* nats are rounding$/);
 });

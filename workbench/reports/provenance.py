@@ -101,4 +101,8 @@ def _self_check(check: dict[str, Any] | None) -> str:
     if not check:
         return "self-check: not run"
     verdict = "passed" if check["passed"] else "FAILED"
-    return f"self-check {verdict} (max |Δ logit| {show_number(check['max_abs_difference'])})"
+    said = f"self-check {verdict} (max |Δ logit| {show_number(check['max_abs_difference'])})"
+    rounding = check.get("rounding_nats")
+    if not isinstance(rounding, float | int):
+        return said
+    return f"{said} · differences up to {show_number(rounding)} nats are rounding"

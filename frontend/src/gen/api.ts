@@ -971,6 +971,11 @@ export interface components {
              * @default
              */
             compared: string;
+            /**
+             * Rounding Nats
+             * @description Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+             */
+            rounding_nats?: number | null;
         };
         /**
          * VisionOut

@@ -304,6 +304,10 @@ export interface SelfCheck {
    * What was compared, as a sentence.
    */
   compared: string;
+  /**
+   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   */
+  rounding_nats: number | null;
 }
 /**
  * A stretch of the prompt, which all traces of a run share.

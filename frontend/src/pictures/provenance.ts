@@ -53,5 +53,8 @@ function checkPart({ info }: RunFacts): string {
   const check = info?.self_check;
   if (!check) return "self-check: not run";
   const verdict = check.passed ? "passed" : "FAILED";
-  return `self-check ${verdict} (max |Δ logit| ${showNumber(check.max_abs_difference)})`;
+  const parts = [`self-check ${verdict} (max |Δ logit| ${showNumber(check.max_abs_difference)})`];
+  if (typeof check.rounding_nats === "number")
+    parts.push(`differences up to ${showNumber(check.rounding_nats)} nats are rounding`);
+  return parts.join(" · ");
 }
