@@ -105,7 +105,9 @@ def _integrated(
     absent: torch.Tensor,
     unit: str,
 ) -> Iterator[OtherMap | Progress]:
-    for found in integrate(explain, inputs, absent, case.chunk()):
+    check = case.model.info.self_check
+    rounding = (check.rounding_nats if check else None) or 0.0
+    for found in integrate(explain, inputs, absent, case.chunk(), rounding=rounding):
         if isinstance(found, Integrated):
             scores = np.zeros(case.length)
             scores[:-1] = found.scores_N

@@ -59,16 +59,23 @@ class _Piece:
 
 
 def integrate(
-    explain: Explain, inputs_1ND: torch.Tensor, baseline_1ND: torch.Tensor, rows: int
+    explain: Explain,
+    inputs_1ND: torch.Tensor,
+    baseline_1ND: torch.Tensor,
+    rows: int,
+    *,
+    rounding: float = 0.0,
 ) -> Iterator[int | Integrated]:
     """Yield the steps taken so far, then the result; `rows` go through one pass at most.
 
-    The pieces' remainders, taken without sign, add up to 1 % of the difference at most, unless
-    `MOST_STEPS` are taken first.
+    `rounding`: differences of f up to it are no finding, so that no steps are spent on them.
+
+    The pieces' remainders, taken without sign, add up to 1 % of the difference at most (or to
+    0.001 nats, or `rounding`), unless `MOST_STEPS` are taken first.
     """
     path = _Path(explain, inputs_1ND, baseline_1ND, rows)
     difference = path.difference(0.0, 1.0)
-    tolerance = max(LARGEST_REMAINDER * abs(difference), SMALLEST_TOLERANCE)
+    tolerance = max(LARGEST_REMAINDER * abs(difference), SMALLEST_TOLERANCE, rounding)
     pieces = []
     for number in range(FIRST_PIECES):
         pieces.append(path.piece(number / FIRST_PIECES, (number + 1) / FIRST_PIECES))

@@ -49,3 +49,11 @@ def test_where_nothing_differs_a_thousandth_of_a_nat_is_enough() -> None:
     _, found = integrated(lambda x: x.sum((1, 2)) * 0 + 0.7)
     assert found.completeness.reached
     assert found.completeness.tolerance == 1e-3
+
+
+def test_no_steps_are_spent_on_what_is_rounding() -> None:
+    steep = lambda x: torch.sigmoid((x.sum((1, 2)) - 1.234) * 4000) * 3  # noqa: E731
+    _, coarse = integrated(steep, rounding=3.5)
+    assert (coarse.completeness.steps, coarse.completeness.tolerance) == (64, 3.5)
+    _, fine = integrated(steep, rounding=1e-6)
+    assert fine.completeness.tolerance == pytest.approx(0.03, rel=1e-3)
