@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import WAIT, status
+from tests.e2e.conftest import status
+from tests.e2e.contexts import Contexts
 from tests.e2e.proxy import Proxy
 from tests.e2e.stack import Stack
 
@@ -28,10 +29,15 @@ def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         running.stop()
 
 
-def visit(browser: Browser, proxy: Proxy, path: str = "") -> Page:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT)
-    page = context.new_page()
+@pytest.fixture
+def contexts(browser: Browser, below: Stack) -> Iterator[Contexts]:
+    opened = Contexts(browser, below.url)
+    yield opened
+    opened.end()
+
+
+def visit(contexts: Contexts, proxy: Proxy, path: str = "") -> Page:
+    page = contexts.open(viewport={"width": 1440, "height": 900}).new_page()
     page.goto(proxy.url + path)
     return page
 
@@ -47,11 +53,9 @@ def outside(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["stripped", "kept"])
-def test_all_of_it_works_below_a_path(browser: Browser, below: Stack, path: str) -> None:
+def test_all_of_it_works_below_a_path(contexts: Contexts, below: Stack, path: str) -> None:
     with Proxy(below.port, base=BASE, strip=path == "stripped") as proxy:
-        page = visit(browser, proxy)
-        failed: list[str] = []
-        page.on("response", lambda got: failed.append(got.url) if got.status >= 400 else None)
+        page = visit(contexts, proxy)
         page.on("websocket", lambda opened: sockets.append(opened.url))
         sockets: list[str] = []
         cards = page.get_by_role("region", name=re.compile("^ReAGent")).get_by_role("listitem")
@@ -69,22 +73,20 @@ def test_all_of_it_works_below_a_path(browser: Browser, below: Stack, path: str)
         page.goto(f"{proxy.url}account")
         expect(page.get_by_role("heading", name="local")).to_be_visible()
         assert outside(page) == []
-        assert failed == []
         cookies = {cookie["path"] for cookie in page.context.cookies()}  # type: ignore[typeddict-item]
         assert cookies == {f"{BASE}/"}
-        page.context.close()
 
 
 def test_without_sockets_runs_are_drawn_over_http_and_the_reason_is_said(
-    browser: Browser, below: Stack
+    contexts: Contexts, below: Stack
 ) -> None:
+    contexts.allow("/ws", reason="the proxy lets no socket through")
     run = below.start_run(prompt=PROMPT, **QUICK)
     with Proxy(below.port, base=BASE, strip=True, upgrade=False) as proxy:
-        page = visit(browser, proxy, f"runs/{run}")
+        page = visit(contexts, proxy, f"runs/{run}")
         status(page, "done")
         expect(page.get_by_role("figure", name="Attribution", exact=True)).to_be_visible()
         expect(page.get_by_text("does not let web sockets through")).to_be_visible()
         live = below.start_run(prompt=PROMPT, seed=7, **{**QUICK, "probes": 4096})
         page.goto(f"{proxy.url}runs/{live}")
         status(page, "done")
-        page.context.close()

@@ -113,6 +113,8 @@ def test_segments_are_edited_moved_and_brought_back(page: Page, finished: str) -
     card(page, "ring").get_by_role("button", name="Delete segment ring").click()
     expect(edges(page)).to_have_count(0)
     card(page, "nora").get_by_role("textbox").fill("")
+    expect(page.get_by_text("Segment nora is empty.")).to_be_hidden()  # it is still being written
+    page.keyboard.press("Tab")
     expect(page.get_by_text("Segment nora is empty.")).to_be_visible()
     for _ in range(3):
         page.get_by_role("button", name="Undo").click()
