@@ -1,11 +1,10 @@
 """Decoders on held-out number stories: CNTP beside the published loop, greedy and sampling;
-LocalLeap beside one token per step and a threshold.
+LocalLeap beside one token per step, and the front of steps and right answers of its settings.
 
 Seconds are wall time, one prompt at a time, model loaded; both sides of a line take turns in
 one process on the same prompts. Accuracy is of the number that the answer states.
 """
 
-import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import torch
 
 import analysis
 from analysis.catalog import Catalog
+from analysis.decoding import cache as caches
 from analysis.decoding import streams
 from analysis.decoding.canvas import Canvases
 from analysis.decoding.costs import Meter
@@ -38,11 +38,22 @@ ITEMS = 500
 TIMED = 40  # of them, where both sides must write the same tokens
 THREADS = 1
 LENGTH, CAP = 64, 48
+BESIDE = ("greedy", "sampling", "beam", "best_of_n")
 QUIET = {
     f"with_{name}": False
     for name in ("greedy", "sampling", "min_p", "beam", "best_of_n", "self_consistency")
 }
 QUESTION = " Question:"
+FRONT: tuple[tuple[str, dict[str, float]], ...] = (
+    *(("threshold", {"threshold": least}) for least in (0.8, 0.9, 0.95, 0.99)),
+    ("local_leap", {"kappa": 0.9, "tau": 0.75, "width": 4}),
+    ("local_leap", {"kappa": 0.9, "tau": 0.85, "width": 4}),
+    ("local_leap", {"kappa": 0.95, "tau": 0.75, "width": 4}),
+    ("local_leap", {"kappa": 0.99, "tau": 0.9, "width": 4}),
+    ("factor", {"factor": 0.5}),
+    ("entropy_bound", {"entropy_bound": 0.01}),
+)
+OF_FRONT = 200  # stories
 
 
 @dataclass
@@ -53,6 +64,8 @@ class Result:
     right: list[bool] = field(default_factory=list)
     seconds: float = 0.0
     forwards: int = 0
+    unpadded: int = 0  # forward passes on blocks up to the one that holds the text's end
+    computed: int = 0  # tokens that forward passes ran on after the prompt
 
     @property
     def wrong_percent(self) -> float:
@@ -78,6 +91,7 @@ def lines(items: int = ITEMS) -> Iterator[Line]:
     yield from loop_lines(writer, asked, "answers, trials at every step", "fixed")
     yield from accuracy_lines(writer, stories)
     yield from leap_lines(filler, stories)
+    yield from front_lines(filler, stories[:OF_FRONT])
 
 
 def held_out(items: int) -> list[NumberItem]:
@@ -93,7 +107,7 @@ def free_stories(count: int) -> list[str]:
 
 
 def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterator[Line]:
-    """CNTP beside the published loop with the same random numbers: equal tokens, fewer passes."""
+    """CNTP beside a loop of one trial after the other, same random numbers: equal tokens."""
     ours, theirs = Result(), Result()
     for seed, prompt in enumerate(prompts):
         _run_cntp(model, prompt, ours, seed=seed, mode=mode)
@@ -107,7 +121,7 @@ def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterat
             f"CNTP, N_max 10, {name}",
             unit,
             mine / len(prompts),
-            "published loop",
+            "loop with cache",
             other / len(prompts),
             at_least_times=goal,
             refused=refused,
@@ -116,14 +130,14 @@ def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterat
 
 
 def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
-    """Wrong answers of CNTP beside greedy decoding and sampling; the difference is paired."""
-    found = {name: Result() for name in ("cntp", "greedy", "sampling")}
+    """Wrong answers of CNTP beside the other decoders; the difference is paired."""
+    found = {name: Result() for name in ("cntp", *BESIDE)}
     for seed, story in enumerate(stories):
         for name, result in found.items():
-            _run_cntp(model, story.prompt, result, seed=seed, decoder=name)
+            _run_cntp(model, story.prompt, result, seed=seed, **_as_main_or_beside(name))
             result.right.append(_is_right(model, story, result.tokens[-1]))
     ours = found["cntp"]
-    for name in ("greedy", "sampling"):
+    for name in BESIDE:
         theirs = found[name]
         yield Line(
             f"CNTP, {len(stories)} stories: wrong answers",
@@ -137,6 +151,8 @@ def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
                 "gain_points_interval": _paired_interval(ours.right, theirs.right),
                 "forwards_ours": ours.forwards / len(stories),
                 "forwards_theirs": theirs.forwards / len(stories),
+                "tokens_computed_ours": ours.computed / len(stories),
+                "tokens_computed_theirs": theirs.computed / len(stories),
             },
         )
 
@@ -173,22 +189,73 @@ def leap_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
         )  # fmt: skip
 
 
+def front_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
+    """Steps with and without padding, and wrong answers, of several settings; paired by story."""
+    found = [_filled(model, stories, decoder, given) for decoder, given in FRONT]
+    vanilla = _filled(model, stories, "vanilla", {})
+    for (decoder, given), ours in zip(FRONT, found, strict=True):
+        label = local_leap.LABELS[decoder].format(
+            **local_leap.Params(prompt="a", **given).model_dump()
+        )
+        what = f"{label}, {len(stories)} stories"
+        yield Line(
+            f"{what}: steps", "steps", ours.forwards / len(stories),
+            "vanilla", vanilla.forwards / len(stories),
+        )  # fmt: skip
+        yield Line(
+            f"{what}: steps without padding", "steps", ours.unpadded / len(stories),
+            "vanilla", vanilla.unpadded / len(stories),
+        )  # fmt: skip
+        yield Line(
+            f"{what}: wrong answers", "%", ours.wrong_percent, "vanilla", vanilla.wrong_percent,
+            details={
+                "right_percent_interval_ours": ours.interval(),
+                "right_percent_interval_theirs": vanilla.interval(),
+                "gain_points_interval": _paired_interval(ours.right, vanilla.right),
+            },
+        )  # fmt: skip
+
+
+def _filled(
+    model: Model, stories: list[NumberItem], decoder: str, given: dict[str, float]
+) -> Result:
+    result = Result()
+    for story in stories:
+        _run_canvas(model, story.prompt, result, decoder, **given)
+        result.right.append(_is_right(model, story, result.tokens[-1]))
+    return result
+
+
 def _run_cntp(model: Model, prompt: str, result: Result, **params: Any) -> None:
     given = {"prompt": prompt, "max_new_tokens": LENGTH, "trial_cap": CAP, **QUIET, **params}
     checked = cntp.Params.model_validate(given)
     started = time.perf_counter()
     events = list(cntp.run(model, checked))
     result.seconds += time.perf_counter() - started
-    end = next(event for event in events if isinstance(event, TraceEnd))
+    end = [event for event in events if isinstance(event, TraceEnd)][-1]
     result.forwards += end.cost.main_forwards + end.cost.trial_forwards
-    ids = [token for e in events if isinstance(e, OutputTokens) for token in e.ids]
+    result.computed += end.cost.tokens_computed
+    ids = [
+        token
+        for e in events
+        if isinstance(e, OutputTokens) and e.trace == end.trace
+        for token in e.ids
+    ]
     result.tokens.append(ids)
+
+
+def _as_main_or_beside(name: str) -> dict[str, Any]:
+    """Parameters whose last trace is of this decoder."""
+    if name in cntp.STEPWISE:
+        return {"decoder": name}
+    return {"decoder": "greedy", f"with_{name}": True}
 
 
 @torch.inference_mode()
 def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any) -> None:
-    """The published loop: trials one after the other, each on a copy of the whole cache, each
-    beginning with the deciding forward pass once more."""
+    """Trials one after the other, each on a cache that begins as the prefix's, the first token
+    from the look that is there already: what a careful loop does (the published one repeats that
+    look in each trial)."""
     defaults = cntp.Params(prompt=prompt, mode=mode)
     caution = Caution(
         defaults.entropy_low, defaults.entropy_high, defaults.max_trials, defaults.formula, mode
@@ -205,7 +272,7 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
             u = streams.uniforms(seed, len(prefix.output), 0, 1)
             prefix.append([int(streams.pick(seen.warped_RV, u.tolist())[0])])
             continue
-        trials = [_trial(prefix, number, seed, warp, clause, eos) for number in range(count)]
+        trials = [_trial(prefix, seen, number, seed, warp, clause, eos) for number in range(count)]
         prefix.append(min(trials, key=lambda trial: trial[0])[1])
     result.seconds += time.perf_counter() - started
     result.forwards += model.forwards - before
@@ -213,27 +280,34 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
 
 
 def _trial(
-    prefix: Prefix, number: int, seed: int, warp: Warp, clause: ClauseStop, eos: tuple[int, ...]
+    prefix: Prefix,
+    seen: Look,
+    number: int,
+    seed: int,
+    warp: Warp,
+    clause: ClauseStop,
+    eos: tuple[int, ...],
 ) -> tuple[float, list[int]]:
     """Mean −ln q and tokens of one trial."""
     most = min(CAP, LENGTH - len(prefix.output))
     numbers = streams.uniforms(seed, len(prefix.output), number, most)
-    cache = copy.deepcopy(prefix.cache)
-    cache.crop(-1)
-    ids, nll = [prefix.ids[-1]], 0.0
-    while len(ids) <= most:
-        seen: Look = look(forward(prefix.model, cache, [ids[-1:]]), warp)
-        token = int(streams.pick(seen.warped_RV, [float(numbers[len(ids) - 1])])[0])
+    cache = caches.share(prefix.cache)
+    ids: list[int] = []
+    nll = 0.0
+    while len(ids) < most:
+        if ids:
+            seen = look(forward(prefix.model, cache, [ids[-1:]]), warp)
+        token = int(streams.pick(seen.warped_RV, [float(numbers[len(ids)])])[0])
         nll -= float(seen.warped_RV[0, token])
         ids.append(token)
         if token in eos or clause(token):
             break
-    return nll / (len(ids) - 1), ids[1:]
+    return nll / len(ids), ids
 
 
-def _run_canvas(model: Model, prompt: str, result: Result, decoder: str) -> None:
+def _run_canvas(model: Model, prompt: str, result: Result, decoder: str, **given: float) -> None:
     adapter = adapter_for(model)
-    params = local_leap.Params(prompt=prompt)
+    params = local_leap.Params.model_validate({"prompt": prompt, **given})
     ids = np.array([model.tokenizer(prompt).input_ids])
     started = time.perf_counter()
     canvases = Canvases(
@@ -244,12 +318,12 @@ def _run_canvas(model: Model, prompt: str, result: Result, decoder: str) -> None
         seeds=[0],
         device=model.device,
     )
-    for _ in canvases.run():
-        pass
+    blocks = [step.block for (step,) in canvases.run()]
     result.seconds += time.perf_counter() - started
     result.forwards += canvases.forwards
     output = canvases.output_BG[0].tolist()
     end = output.index(adapter.eos_id) if adapter.eos_id in output else len(output)
+    result.unpadded += sum(block * params.block <= end for block in blocks)
     result.tokens.append(output[:end])
 
 
