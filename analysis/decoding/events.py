@@ -15,6 +15,7 @@ from analysis.events import Event
 VERSION = 1
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 DIGITS = 7  # after the point: five more than what two devices agree on needs
+ENTROPY_DIGITS = 9  # what float32 holds: thresholds mapped anew meet the number that decided
 
 Family = Literal["autoregressive", "diffusion"]
 TrialEnd = Literal["stop", "eos", "stop_string", "cap", "length", "pruned"]
@@ -29,7 +30,12 @@ def _round(value: Any) -> Any:
     return round(value, DIGITS) if isinstance(value, float) else value
 
 
+def _round_entropy(value: Any) -> Any:
+    return round(value, ENTROPY_DIGITS) if isinstance(value, float) else value
+
+
 Number = Annotated[float, BeforeValidator(_round)]
+Entropy = Annotated[float, BeforeValidator(_round_entropy)]
 
 
 class Record(BaseModel):
@@ -121,7 +127,7 @@ class TokenStep(Event):
     trace: int
     index: int = Field(description="Number of the step, from 0.")
     position: int = Field(description="Of the first token that it appends.")
-    entropy: Number = Field(description="H of the warped distribution: it decides on trials.")
+    entropy: Entropy = Field(description="H of the warped distribution: it decides on trials.")
     entropy_raw: Number = Field(description="H of the model's own distribution.")
     varentropy: Number = Field(description="Variance of −ln p under the model's own, nats².")
     candidates: list[Candidate] = Field(description="The likeliest, in the order of the model.")
@@ -145,7 +151,7 @@ class TrialTokens(Event):
     texts: list[str]
     logprobs: list[Number] = Field(description="ln q, warped.")
     logprobs_raw: list[Number] = Field(description="ln p under the model alone.")
-    entropies: list[Number] = Field(description="H of the warped distribution it was drawn from.")
+    entropies: list[Entropy] = Field(description="H of the warped distribution it was drawn from.")
     ranks: list[int] = Field(description="1: the likeliest of the model.")
 
 

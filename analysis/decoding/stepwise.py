@@ -6,11 +6,18 @@ appended where it asks for one.
 
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from analysis.decoding import streams, trie
-from analysis.decoding.events import Forced, ForcedToken, ForcedTrial, TokenStep, TraceStop
+from analysis.decoding.events import (
+    ENTROPY_DIGITS,
+    Forced,
+    ForcedToken,
+    ForcedTrial,
+    TokenStep,
+    TraceStop,
+)
 from analysis.decoding.fork import Outcome, fork_events
 from analysis.decoding.look import Look, look
 from analysis.decoding.prefix import Prefix
@@ -38,6 +45,8 @@ class Caution:
         if self.mode == "fixed":
             return self.most
         u = min(1.0, max(0.0, (entropy - self.low) / (self.high - self.low)))
+        if self.formula == "code" and self.mode == "negative":
+            return math.floor(self.most - (self.most - 1) * u)  # as the authors round
         if self.formula == "code":
             trials = math.floor(1 + (self.most - 1) * u)
         else:
@@ -71,14 +80,18 @@ class Stepwise:
         while len(self.prefix.output) < self.task.length:
             yield self._progress()
             seen = look(self.prefix.next_logits(), self.rules.warp)
-            trials = self.caution(float(seen.warped.entropy_R[0]))
+            # From the number that the trace holds, so that thresholds mapped anew agree with it.
+            trials = self.caution(round(float(seen.warped.entropy_R[0]), ENTROPY_DIGITS))
             by_hand = self._by_hand()
-            if isinstance(by_hand, ForcedToken):
+            if isinstance(by_hand, ForcedToken) and (
+                trials == 1 or not (yield from self._begins_with(seen, trials, by_hand.token))
+            ):
                 yield self._single(seen, trials, by_hand.token)
             elif trials == 1 and by_hand is None:
                 yield self._single(seen, trials, None)
             else:
-                yield from self._fork(seen, trials, by_hand)
+                trial = by_hand if isinstance(by_hand, ForcedTrial) else None
+                yield from self._fork(seen, trials, trial)
             self.steps += 1
             stop = self._stop()
             if stop is not None:
@@ -153,10 +166,10 @@ class Stepwise:
         return token
 
     def _fork(
-        self, seen: Look, trials: int, by_hand: Forced | None
+        self, seen: Look, trials: int, by_hand: ForcedTrial | None
     ) -> Generator[Event, None, None]:
         position = self.position
-        wanted = by_hand.trial if isinstance(by_hand, ForcedTrial) else None
+        wanted = None if by_hand is None else by_hand.trial
         if wanted is not None and wanted >= trials:
             raise InvalidParams(
                 f"Trial {wanted} was forced at position {position}, where {trials} are drawn.",
@@ -169,7 +182,7 @@ class Stepwise:
         )
         drawn: Drawn = yield from self._advanced(drawing)
         winner = drawn.best(self.rules.scoring) if wanted is None else wanted
-        kept = self._kept(position, len(drawn.paths[winner].ids))
+        kept = self._kept(position, drawn.paths[winner].ids)
         yield from fork_events(
             self.task.model.tokenizer,
             trace=self.trace,
@@ -184,6 +197,21 @@ class Stepwise:
         self._book(drawn, kept)
         self.prefix.append(drawn.paths[winner].ids[:kept], drawn.tails.get(winner))
 
+    def _begins_with(self, seen: Look, trials: int, token: int) -> Generator[Event, None, bool]:
+        """Whether the fork here would write this token first: then forcing it changes nothing.
+
+        What that takes is no part of decoding, and is not counted.
+        """
+        meter = self.prefix.meter
+        spent = replace(meter)
+        room = self.task.length - self.position
+        drawn = yield from self._advanced(
+            draw_trials(self.prefix, seen, trials, self.rules, room=room)
+        )
+        for part in fields(meter):
+            setattr(meter, part.name, getattr(spent, part.name))
+        return drawn.paths[drawn.best(self.rules.scoring)].ids[0] == token
+
     def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
         while True:
             try:
@@ -193,14 +221,16 @@ class Stepwise:
                 return drawn
             yield self._progress()
 
-    def _kept(self, position: int, length: int) -> int:
-        """Tokens of the winner up to the next token that was forced inside it."""
+    def _kept(self, position: int, ids: list[int]) -> int:
+        """Tokens of the winner up to the next token in it that was forced to be another."""
         inside = (
             forced.position - position
             for forced in self.forced
-            if isinstance(forced, ForcedToken) and position < forced.position < position + length
+            if isinstance(forced, ForcedToken)
+            and position < forced.position < position + len(ids)
+            and forced.token != ids[forced.position - position]
         )
-        return min(inside, default=length)
+        return min(inside, default=len(ids))
 
     def _outcome(self, drawn: Drawn, winner: int, kept: int, *, by_hand: bool) -> Outcome:
         scoring = self.rules.scoring

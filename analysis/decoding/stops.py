@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from analysis import text as texts
 from analysis.model import Model
 
+SLACK = 16  # characters at the start of a stretch, which may be decoded otherwise than inside
 PUBLISHED = (".", ",", "\n", "?", "!", ":", ";", ")", "]", "}")
 
 
@@ -49,10 +50,18 @@ class TextStop:
 
     def __call__(self, ids: list[int]) -> bool:
         """Whether the newest token completes one of them."""
-        if not self.strings:
+        if not self.strings or not any(string in self._end(ids) for string in self.strings):
             return False
         now, before = self._decode(ids), self._decode(ids[:-1])
         return any(string in now and string not in before for string in self.strings)
+
+    def _end(self, ids: list[int]) -> str:
+        """The end of the text, long enough that what its newest token completes lies in it."""
+        wanted = max(map(len, self.strings)) + SLACK
+        tokens = wanted
+        while len(said := self._decode(ids[-tokens:])) < wanted and tokens < len(ids):
+            tokens *= 2
+        return said
 
     def _decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False))

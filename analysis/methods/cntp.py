@@ -102,7 +102,7 @@ class Params(PromptParams):
     mode: Literal["entropy", "fixed", "negative"] = Field(
         default="entropy",
         description="entropy: more trials where the model is unsure; for ablation, fixed: "
-        "max_trials at every step; negative: more where it is sure.",
+        "max_trials at every step; negative: more where it is sure, rounded as published.",
         json_schema_extra={"group": "Trials"},
     )
     scoring: Literal["warped", "raw"] = Field(
@@ -137,9 +137,9 @@ class Params(PromptParams):
     )
     temperature: float = Field(
         default=0.8,
-        ge=0.01,
+        ge=0,
         le=5,
-        description="Sampling temperature.",
+        description="Sampling temperature; 0: the likeliest token, as greedy decoding takes.",
         json_schema_extra={"group": "Sampling"},
     )
     top_k: int = Field(

@@ -564,7 +564,7 @@ export interface Params {
    */
   formula?: "code" | "paper";
   /**
-   * entropy: more trials where the model is unsure; for ablation, fixed: max_trials at every step; negative: more where it is sure.
+   * entropy: more trials where the model is unsure; for ablation, fixed: max_trials at every step; negative: more where it is sure, rounded as published.
    */
   mode?: "entropy" | "fixed" | "negative";
   /**
@@ -588,7 +588,7 @@ export interface Params {
    */
   stop_strings?: string;
   /**
-   * Sampling temperature.
+   * Sampling temperature; 0: the likeliest token, as greedy decoding takes.
    */
   temperature?: number;
   /**

@@ -3,6 +3,8 @@
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from analysis.catalog import Catalog
@@ -81,6 +83,17 @@ def test_a_stop_string_may_be_spread_over_tokens() -> None:
     assert [stop([2, 0][:n]) for n in (1, 2)] == [False, False]
     assert stop([2, 0, 1])
     assert not stop([2, 0, 1, 2])  # it was complete a token before
+
+
+@given(st.lists(st.integers(0, 6), max_size=120), st.integers(0, 2))
+def test_looking_at_the_end_alone_is_looking_at_all(ids: list[int], which: int) -> None:
+    """Also where many tokens add no text, or where one adds much."""
+    texts = ("", "a", "b", "ab", "é", "b" * 70, "ba")
+    strings = (("ab",), ("éa", "bbb"), ("b" * 90 + "a",))[which]
+    stop = TextStop(Spelled(*texts), strings)
+    said = [texts[token] for token in ids]
+    now, before = "".join(said), "".join(said[:-1])
+    assert stop(ids) == any(string in now and string not in before for string in strings)
 
 
 def test_stop_strings_are_lines_with_escaped_new_lines() -> None:

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
 from analysis.catalog import Catalog
+from analysis.decoding import stepwise
 from analysis.decoding import trace as traces
 from analysis.decoding.streams import uniforms
 from analysis.decoding.trace import Trace, TraceFile
@@ -146,6 +147,8 @@ class Sequential:
         most = self.max_trials
         if self.mode == "fixed":
             return int(most)
+        if self.mode == "negative" and self.formula == "code":
+            return int(most - (1 + (most - 1) * u) + 1)
         n = int(1 + (most - 1) * u) if self.formula == "code" else min(max(int(most * u), 1), most)
         return int(most + 1 - n if self.mode == "negative" else n)
 
@@ -437,6 +440,41 @@ def test_a_branch_goes_on_from_the_forced_token(decode: Decode, catalog: Catalog
         assert later.entropy == pytest.approx(loop.entropy(q), abs=1e-5)  # type: ignore[union-attr]
 
 
+def test_a_branch_with_what_was_there_is_the_identity(decode: Decode) -> None:
+    plain = main_trace(decode(seed=3))
+    for position, token in enumerate(plain.ids):
+        branch = main_trace(decode(seed=3, forced=[{"position": position, "token": token}]))
+        assert branch.ids == plain.ids, position
+
+
+@pytest.mark.parametrize("decoder", ["cntp", "sampling", "min_p"])
+def test_temperature_zero_is_greedy(decode: Decode, decoder: str) -> None:
+    beside = {"with_greedy": True, "with_best_of_n": True, "with_self_consistency": True}
+    file = read(decode(decoder=decoder, temperature=0, **beside))
+    texts = {trace.start.decoder: trace.ids for trace in file.traces.values()}
+    assert len(texts) == 4
+    assert all(ids == texts["greedy"] for ids in texts.values())
+    assert all(step.entropy == 0 for step in file.traces[0].steps)  # type: ignore[union-attr]
+
+
+def test_stored_entropies_give_the_run_s_own_trials(
+    decode: Decode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entropy that rounding to seven places would lift over the threshold."""
+    settings = {"entropy_high": 0.6931472, "entropy_low": 0.01}
+    half = stepwise.look
+
+    def two_equal(logits: torch.Tensor, warp: Any) -> Any:
+        even = torch.full_like(logits, -torch.inf)
+        even[:, :2] = 0.0
+        return half(even, warp)
+
+    monkeypatch.setattr(stepwise, "look", two_equal)
+    step = main_trace(decode(**settings, max_new_tokens=1)).steps[0]
+    caution = stepwise.Caution(0.01, 0.6931472, 10, "code", "entropy")
+    assert step.trials == caution(step.entropy) == 9  # type: ignore[union-attr]
+
+
 def test_stop_strings_end_trials_and_text(decode: Decode) -> None:
     whole = main_trace(decode(decoder="greedy"))
     word = whole.text.strip()[2:4]
@@ -469,7 +507,7 @@ REFUSED: list[tuple[dict[str, Any], type[GlassbenchError], str]] = [
     ({"max_trials": 65}, InvalidParams, "less than or equal to 64"),
     ({"max_trials": 0}, InvalidParams, "greater than or equal to 1"),
     ({"trial_cap": 200}, InvalidParams, "room for"),
-    ({"temperature": 0}, InvalidParams, "greater than or equal to 0.01"),
+    ({"temperature": -0.1}, InvalidParams, "greater than or equal to 0"),
     ({"top_p": 0}, InvalidParams, "greater than 0"),
     ({"prompt": "  "}, PromptEmpty, "empty"),
     ({"prompt": "a </s> b"}, SpecialTokenInText, "</s>"),

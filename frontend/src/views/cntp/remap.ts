@@ -30,6 +30,7 @@ export function trialsAt(entropy: number, thresholds: Thresholds): number {
   const { low, high, most, formula, mode } = thresholds;
   if (mode === "fixed") return most;
   const share = Math.min(1, Math.max(0, (entropy - low) / (high - low)));
+  if (mode === "negative" && formula === "code") return Math.floor(most - (most - 1) * share);
   const count =
     formula === "code"
       ? Math.floor(1 + (most - 1) * share)
