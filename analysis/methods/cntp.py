@@ -46,7 +46,7 @@ from analysis.events import Event
 from analysis.method import Example
 from analysis.model import Model
 
-VERSION = "2"
+VERSION = "3"
 NEEDS = ("causal_lm",)
 EVENTS = (PromptTokens, TraceStart, TokenStep, TrialTokens, Fork, OutputTokens, TraceEnd)
 MOST_TRIALS = 64
