@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from analysis.catalog import BUNDLED
 from tests.e2e.conftest import WAIT, status
+from tests.e2e.contexts import Contexts
 from tests.e2e.geometry import misplaced, picture_fills_its_frame
 from tests.e2e.stack import Stack
 from workbench.catalog.methods import method_get
@@ -150,8 +151,10 @@ def test_figures_leave_with_their_pictures(
 
 @pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
 def test_a_picture_of_ones_own_is_uploaded_asked_about_and_blanked(
-    page: Page, tmp_path: Path
+    page: Page, contexts: Contexts, tmp_path: Path
 ) -> None:
+    refused = "a file that is no picture is tried first"
+    contexts.allow("status 422: POST .*/api/pictures$", reason=refused)
     open_example(page, method_get("seg_similarity").examples[0].name)
     file = tmp_path / "mine.png"
     Image.fromarray(np.full((60, 90, 3), (200, 30, 30), np.uint8)).save(file)
