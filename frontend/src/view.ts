@@ -111,6 +111,8 @@ export interface ViewContext {
   rerun?: (changes: Record<string, unknown>) => void;
   /** Absent where there is no server. */
   runs?: RunSource;
+  /** Texts of the run's model for token ids; none where its tokenizer cannot be read. */
+  tokenTexts?: (ids: readonly number[]) => Promise<ReadonlyMap<number, string>>;
   /** Where the form opens that explains the last token; null where no model here can. */
   explain?: (wanted: Explained) => { href: string; model: string } | null;
 }

@@ -5,6 +5,7 @@ import { create as createCntp } from "../src/views/cntp";
 import { create as createLeap } from "../src/views/local_leap";
 import { writeTraces } from "../src/views/decoding/file";
 import type { RunEvent } from "../src/views/decoding/traces";
+import { measure } from "../src/pictures/sheet";
 import cntp from "./fixtures/cntp.json";
 import leap from "./fixtures/local_leap.json";
 import { drawn, stageOf } from "./stage";
@@ -103,6 +104,43 @@ describe("the text with entropy", () => {
   });
 });
 
+describe("the fork", () => {
+  it("orders its trials by a number, and keeps the focus on its head", () => {
+    const { play, root } = cntpStage();
+    play(CNTP);
+    const fork = figure(root, "fork");
+    const head = () => fork.querySelector<HTMLElement>("[data-column=Perplexity]") as HTMLElement;
+    const column = [...fork.querySelectorAll(".trials th[scope=col]")].findIndex((one) =>
+      one.textContent?.startsWith("Perplexity"),
+    );
+    const values = () =>
+      [...fork.querySelectorAll(".trials tbody tr")].map((row) =>
+        Number(row.children[column]?.textContent),
+      );
+    const sorted = [...values()].sort((a, b) => a - b);
+    head().click();
+    expect(values()).toEqual(sorted);
+    expect(document.activeElement).toBe(head());
+    head().click();
+    expect(values()).toEqual(sorted.reverse());
+    expect(head().closest("th")?.getAttribute("aria-sort")).toBe("descending");
+  });
+
+  it("gives each text of the tree its room, the bold ones too", () => {
+    const { play, root } = cntpStage();
+    play(CNTP);
+    const cells = [...figure(root, "fork").querySelectorAll(".trie-cell")];
+    expect(cells.length).toBeGreaterThan(5);
+    for (const cell of cells) {
+      const text = cell.querySelector("text");
+      const weight = Number(text?.getAttribute("font-weight"));
+      const needed = measure(text?.textContent ?? "", 12.5, weight);
+      expect(Number(cell.querySelector("rect")?.getAttribute("width"))).toBeGreaterThan(needed);
+    }
+    expect(measure("First", 12.5, 700)).toBeGreaterThan(measure("First", 12.5));
+  });
+});
+
 describe("taking a branch", () => {
   it("of a trial starts a run with one more decision", () => {
     const { play, root, reruns } = cntpStage();
@@ -141,15 +179,41 @@ describe("taking a branch", () => {
     ]);
   });
 
-  it("shows the tree of branches with the run itself in it", async () => {
-    const entry = (id: string, forced: unknown[]): RunEntry => ({
-      id,
+  const entry = (id: string, forced: unknown[]): RunEntry => ({
+    id,
+    method: "cntp",
+    model: "demo-lm",
+    params: { prompt: "p", forced },
+    status: "done",
+    createdAt: id,
+  });
+
+  it("names tokens that no event of the run names by asking once, else by their ids", async () => {
+    const list = () =>
+      Promise.resolve([entry("b", [{ position: 0, token: 90001 }]), entry("a", [])]);
+    const runs = { list, events: () => Promise.resolve([]) };
+    const facts = {
+      id: "a",
       method: "cntp",
       model: "demo-lm",
-      params: { prompt: "p", forced },
-      status: "done",
-      createdAt: id,
-    });
+      params: { prompt: "p", forced: [] },
+    };
+    const asked: (readonly number[])[] = [];
+    for (const texts of [new Map([[90001, " Emma"]]), new Map<number, string>()]) {
+      const tokenTexts = (ids: readonly number[]) => {
+        asked.push(ids);
+        return Promise.resolve(texts);
+      };
+      const { play, root } = cntpStage({ facts, context: { runs, tokenTexts } });
+      play(CNTP);
+      const name = texts.size ? "“·Emma” at position 1" : "“#90001” at position 1";
+      await vi.waitFor(() => expect(figure(root, "branches").textContent).toContain(name));
+      document.body.replaceChildren();
+    }
+    expect(asked).toEqual([[90001], [90001]]);
+  });
+
+  it("shows the tree of branches with the run itself in it", async () => {
     const runs = {
       list: () => Promise.resolve([entry("b", [{ position: 1, token: 1037 }]), entry("a", [])]),
       events: () => Promise.resolve([]),

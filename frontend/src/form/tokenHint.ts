@@ -13,6 +13,7 @@ export interface Asked {
 }
 
 const LONGEST = { before: 2000, given: 10_000, ids: 128, segment: 40 };
+const ANSWERED = 24; // tokens of one answer
 
 /** What to ask for a field; null: nothing to show. */
 export function askedFor(name: string, many: boolean, model: string, values: Values): Asked | null {
@@ -38,3 +39,17 @@ export function askedFor(name: string, many: boolean, model: string, values: Val
 }
 
 export const readTokens = (asked: Asked) => answered(client.POST("/api/tokens", { body: asked }));
+
+/** What each token adds to a text, its space included. */
+export async function textsOf(
+  model: string,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  const texts = new Map<number, string>();
+  for (let at = 0; at < ids.length; at += ANSWERED) {
+    const given = ids.slice(at, at + ANSWERED);
+    const { tokens } = await readTokens({ model, before: "", given, alone: false });
+    for (const { id, text } of tokens) texts.set(id, text);
+  }
+  return texts;
+}

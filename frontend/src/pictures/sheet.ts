@@ -81,10 +81,10 @@ export function wrap(text: string, columns: number): string[] {
 let context: CanvasRenderingContext2D | null | undefined;
 
 /** Width of a text in pixels; a guess where there is no canvas. */
-export function measure(text: string, size = 13): number {
+export function measure(text: string, size = 13, weight = 400): number {
   context ??= document.createElement("canvas").getContext?.("2d") ?? null;
-  if (!context) return text.length * size * 0.55;
-  context.font = `${size}px ${FONT}`;
+  if (!context) return text.length * size * (weight > 500 ? 0.6 : 0.55);
+  context.font = `${weight} ${size}px ${FONT}`;
   return context.measureText(text).width;
 }
 

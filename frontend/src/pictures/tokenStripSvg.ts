@@ -12,6 +12,7 @@ const BOX = 22;
 const ROW = 32;
 const LABEL = 18;
 const RIBBON = 16;
+const BADGE = 11;
 
 interface Placed {
   token: StripToken;
@@ -26,13 +27,16 @@ export function drawStrip(group: Group, sections: StripSection[], width: number,
   defineHatch(group, theme);
   for (const section of sections) {
     caption(group, section.label, top + 11, theme);
-    const above = section.tokens.some((token) => token.ribbon) ? RIBBON : 0;
+    const above = section.tokens.reduce((most, token) => Math.max(most, aboveOf(token)), 0);
     const placed = place(section.tokens, width, top + LABEL + above, ROW + above);
     for (const one of placed) drawToken(group, one, theme);
     top = Math.max(top + LABEL, ...placed.map((one) => one.y)) + ROW + 6;
   }
   return { width, height: top };
 }
+
+/** Height above the box: a bar, and what is said of the token above that. */
+const aboveOf = ({ ribbon, badge }: StripToken) => (ribbon ? RIBBON : 0) + (badge ? BADGE : 0);
 
 function defineHatch(group: Group, theme: Theme): void {
   const hatch = group.append("defs").append("pattern").attr("id", "hatch");
@@ -83,11 +87,12 @@ function drawToken(group: Group, { token, x, y, width }: Placed, theme: Theme): 
   if (token.joined) line(box as Group, 0, width + 1, BOX, mutedOf(theme), 1);
   if (token.band) drawBand(box as Group, token.band, width, theme);
   if (token.ribbon) drawRibbon(box as Group, token, width);
-  if (token.badge) drawBadge(box as Group, token.badge, theme);
+  if (token.badge) drawBadge(box as Group, token, theme);
 }
 
-function drawBadge(box: Group, badge: string, theme: Theme): void {
-  const words = box.append("text").attr("y", -3).attr("font-size", 9.5).text(badge);
+function drawBadge(box: Group, { badge = "", ribbon }: StripToken, theme: Theme): void {
+  const y = ribbon ? -3 - RIBBON : -3;
+  const words = box.append("text").attr("y", y).attr("font-size", 9.5).text(badge);
   words.attr("fill", inkOf(theme)).attr("font-weight", 600);
 }
 

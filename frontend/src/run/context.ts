@@ -2,11 +2,12 @@
 
 import { get, writable, type Readable } from "svelte/store";
 import { announce } from "../announce";
-import { fetchArtifact, fetchPicture, listEvents, listRuns, type Run } from "../api";
+import { ApiError, fetchArtifact, fetchPicture, listEvents, listRuns, type Run } from "../api";
 import { createArraySource, createPictureSource } from "../arrays";
 import { catalog } from "../catalog.svelte";
 import { draft } from "../form/draft.svelte";
 import { defaultsOf, fieldsOf } from "../form/schema";
+import { textsOf } from "../form/tokenHint";
 import type { ModelInfo } from "../gen/common";
 import { router } from "../router.svelte";
 import { createSelection } from "../selection";
@@ -97,11 +98,20 @@ export function plainContext(place: Place, facts: Readable<RunFacts>): ViewConte
   };
 }
 
+async function knownTexts(model: string, ids: readonly number[]) {
+  if (catalog.model(model)?.problem !== null) return new Map<number, string>();
+  return textsOf(model, ids).catch((error: unknown) => {
+    if (error instanceof ApiError) return new Map<number, string>();
+    throw error;
+  });
+}
+
 export function createViewContext(place: Place, run: Run, info: ModelInfo | null) {
   const facts = writable(factsOf(run, info));
   const context: ViewContext = {
     ...plainContext(place, facts),
     runs,
+    tokenTexts: (ids) => knownTexts(get(facts).model, ids),
     explain: (wanted) => {
       const { model, params } = get(facts);
       const reading = Object.fromEntries(READING.map((name) => [name, params[name]]));

@@ -107,6 +107,9 @@ function item(trace: Trace, one: Written, candidate: Candidate, context: ViewCon
     candidate.id === one.id
       ? element("span", { class: "muted" }, "written")
       : branchButton("Branch", hint, trace, decision, context);
-  const number = element("span", { class: "number" }, `${showPercent(share)} (${warped})`);
-  return element("li", {}, bar, tokenText(candidate.text), number, action);
+  const left = element("small", { class: "muted" }, `(${warped})`);
+  const number = element("span", { class: "number" }, `${showPercent(share)} `, left);
+  const text = tokenText(candidate.text);
+  text.title = candidate.text; // a narrow pane cuts what is long
+  return element("li", {}, bar, text, number, action);
 }

@@ -3,7 +3,7 @@
 import { counted } from "../../plural";
 import { get } from "svelte/store";
 import { select } from "d3-selection";
-import type { Fork, Trial } from "../../gen/cntp";
+import type { Fork } from "../../gen/cntp";
 import { createBars, type BarChart } from "../../pictures/bars";
 import { element, tokenText } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
@@ -14,24 +14,13 @@ import { showNumber, showSigned } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
-import type { Theme } from "../../theme";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
 import { readNumber, type Panel, type Shown } from "../decoding/shown";
-import { branchButton } from "../decoding/take";
-import { forksOf, type Fan, type Trace } from "../decoding/traces";
+import { forksOf } from "../decoding/traces";
 import { nodesOf, trieOf } from "./trie";
+import { createTrialTable, ENDS, scoreOf, type Opened } from "./trialTable";
 import { drawTrie, scaleOf, type TrieLook } from "./triePicture";
-
-/** A fork that is decided, of the trace that is drawn. */
-interface Opened {
-  trace: Trace;
-  fork: Fork;
-  fan: Fan;
-  position: number;
-  theme: Theme;
-  selected: number | null;
-}
 
 export function createFork(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Fork: its trials as a prefix tree", "fork", context);
@@ -42,6 +31,7 @@ export function createFork(root: HTMLElement, context: ViewContext): Panel {
   const svg = select(scroller).append("svg").attr("class", "trie").attr("role", "img");
   const group = svg.append("g") as Group;
   const list = figure.body.appendChild(element("div", { class: "trials-list" }));
+  const trials = createTrialTable(list, context);
   const votes = figure.body.appendChild(element("div", {}));
   const voteBars = createBars(votes, context);
   let last: { trace: number; index: number } | null = null;
@@ -63,7 +53,7 @@ export function createFork(root: HTMLElement, context: ViewContext): Panel {
       svg.attr("width", size.width).attr("height", size.height);
       svg.attr("aria-label", sentence(opened));
       scroller.setAttribute("aria-label", "Prefix tree; scrolls sideways");
-      list.replaceChildren(trialTable(opened, context));
+      trials.render(opened);
       votes.hidden = opened.fork.votes.length === 0;
       if (!votes.hidden) voteBars.render(voteChart(opened));
       renderLegend(figure.legend, legendOf(look));
@@ -142,87 +132,6 @@ function noteOf(fork: Fork, trials: readonly number[]): string {
   if (first.end !== "pruned" && first.end !== "stop") parts.push(ENDS[first.end]);
   if (trials.some((trial) => fork.trials[trial]?.greedy)) parts.push("◇ greedy");
   return `${won ? "★ " : ""}${parts.join(" · ")}`;
-}
-
-const scoreOf = (fork: Fork, trial: Trial) =>
-  fork.by === "perplexity_raw" ? trial.perplexity_raw : trial.perplexity;
-
-const ENDS: Record<Trial["end"], string> = {
-  stop: "clause ended",
-  eos: "end of text",
-  stop_string: "stop string",
-  cap: "trial cap",
-  length: "output full",
-  pruned: "could no longer win",
-};
-
-function trialTable(opened: Opened, context: ViewContext): HTMLElement {
-  const { fork } = opened;
-  const names = ["#", "Text", "Tokens", "Perplexity", "Ended by", ""];
-  const answers = fork.trials.some((trial) => trial.answer !== null);
-  if (answers) names.splice(2, 0, "Answer");
-  const head = element(
-    "tr",
-    {},
-    ...names.map((name) => element("th", { scope: "col" }, name || spokenOnly("Action"))),
-  );
-  const rows = fork.trials.map((_, number) => trialRow(opened, number, answers, context));
-  const body = element("tbody", {}, ...rows);
-  const table = element("table", { class: "trials" }, element("thead", {}, head), body);
-  return element(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Trials" },
-    table,
-  );
-}
-
-const spokenOnly = (text: string) => element("span", { class: "visually-hidden" }, text);
-
-function trialRow(
-  opened: Opened,
-  number: number,
-  answers: boolean,
-  context: ViewContext,
-): HTMLElement {
-  const { fork, fan, selected } = opened;
-  const trial = fork.trials[number] as Trial;
-  const text = fan.paths[number]?.texts.join("") ?? "";
-  const marks = marksOf(fork, number);
-  const name = element("th", { scope: "row", class: "number" }, `${fromOne(number)}${marks}`);
-  const words = element("td", { class: "trial-text" }, tokenText(text));
-  const cell = (content: string) => element("td", { class: "number" }, content);
-  const row = element(
-    "tr",
-    { class: rowClass(number === fork.winner, number === selected) },
-    name,
-    words,
-    answers && element("td", {}, trial.answer ?? "–"),
-    cell(String(trial.length)),
-    cell(showNumber(scoreOf(fork, trial))),
-    element("td", {}, duplicateOf(trial) || ENDS[trial.end]),
-    element("td", {}, actionOf(opened, number, context)),
-  );
-  row.addEventListener("click", () => context.state.set("trial", String(number)));
-  return row;
-}
-
-const rowClass = (won: boolean, selected: boolean) =>
-  [won && "winner", selected && "selected"].filter(Boolean).join(" ");
-
-const duplicateOf = ({ duplicate_of }: Trial) =>
-  duplicate_of === null ? "" : `same as ${fromOne(duplicate_of)}`;
-
-function marksOf(fork: Fork, number: number): string {
-  const greedy = fork.trials[number]?.greedy ? " ◇" : "";
-  return number === fork.winner ? ` ★${greedy}` : greedy;
-}
-
-function actionOf(opened: Opened, number: number, context: ViewContext): HTMLElement | null {
-  const { fork, trace, position } = opened;
-  if (number === fork.winner) return element("span", { class: "muted" }, "appended");
-  if (trace.start.decoder !== "cntp") return null;
-  const hint = `Append trial ${fromOne(number)} here and go on from there: a new run`;
-  return branchButton("Take this branch", hint, trace, { position, trial: number }, context);
 }
 
 function voteChart({ fork, theme }: Opened): BarChart {

@@ -106,7 +106,7 @@ function drawStrip(group: Group, strip: Strip, available: number) {
     .attr("y", bottom + 14)
     .attr("font-size", 10.5)
     .attr("fill", mutedOf(theme))
-    .text(({ position }) => position);
+    .text(({ position }) => fromOne(position));
   columns
     .select<SVGGElement>(".trials")
     .attr("transform", `translate(${pitch / 2},0)`)

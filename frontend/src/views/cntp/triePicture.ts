@@ -44,6 +44,7 @@ const BAND = 9;
 const PITCH = CELL + BAND + 9;
 const GAP = 26;
 const SIZE = 12.5;
+const NOTE_SIZE = 11.5;
 const SVG_MARKS = 1500; // tokens; beyond them stretches are drawn whole
 const WHOLE = 180;
 
@@ -67,10 +68,14 @@ export function drawTrie(group: Group, look: TrieLook) {
   const notes = placed.filter(({ segment }) => segment.ends.length > 0);
   drawNotes(layer(group, "notes"), notes, look);
   const right = ({ segment, x, width }: Placed) =>
-    x + width + (segment.ends.length ? measure(look.noteOf(segment.ends), 11.5) + 12 : 0);
+    x + width + (segment.ends.length ? noteWidth(segment, look) + 12 : 0);
   const rows = Math.max(0, ...placed.map(({ segment }) => segment.row)) + 1;
   return { width: Math.ceil(Math.max(200, ...placed.map(right))), height: rows * PITCH };
 }
+
+const weightOf = ({ winning }: Segment) => (winning ? 700 : 400);
+const noteWidth = (segment: Segment, look: TrieLook) =>
+  measure(look.noteOf(segment.ends), NOTE_SIZE, weightOf(segment));
 
 function placeAll(roots: readonly Segment[]): Placed[] {
   const tokens = [...segments(roots)].reduce((sum, segment) => sum + segment.tokens.length, 0);
@@ -89,22 +94,23 @@ function placeAll(roots: readonly Segment[]): Placed[] {
   return placed;
 }
 
-function tokenCells({ tokens }: Segment): Cell[] {
+function tokenCells(segment: Segment): Cell[] {
   let x = 0;
-  return tokens.map((token) => {
+  return segment.tokens.map((token) => {
     const text = visible(token.text) || "∅";
-    const width = Math.max(12, measure(text, SIZE) + 6);
+    const width = Math.max(12, measure(text, SIZE, weightOf(segment)) + 6);
     const cell = { x, width, text, surprise: surprise(token.logprob) };
     x += width + 1;
     return cell;
   });
 }
 
-function wholeCell({ tokens }: Segment): Cell[] {
+function wholeCell(segment: Segment): Cell[] {
+  const { tokens } = segment;
   if (tokens.length === 0) return [];
   const text = fit(visible(tokens.map((token) => token.text).join("")), WHOLE, SIZE);
   const average = mean(tokens, (token) => surprise(token.logprob)) ?? 0;
-  return [{ x: 0, width: measure(text, SIZE) + 6, text, surprise: average }];
+  return [{ x: 0, width: measure(text, SIZE, weightOf(segment)) + 6, text, surprise: average }];
 }
 
 const thickness = ({ trials }: Segment, look: TrieLook) =>
@@ -189,7 +195,7 @@ function drawCells(
   cells
     .select("text")
     .attr("fill", ({ cell }) => inkOn(scale.colour(cell.surprise)))
-    .attr("font-weight", ({ placed: { segment } }) => (segment.winning ? 700 : null))
+    .attr("font-weight", ({ placed: { segment } }) => weightOf(segment))
     .text(({ cell }) => cell.text);
 }
 
@@ -200,8 +206,8 @@ function drawNotes(group: Group, ends: readonly Placed[], look: TrieLook): void 
     .join("text")
     .attr("x", (one) => one.x + one.width + 7)
     .attr("y", (one) => one.y + 15)
-    .attr("font-size", 11.5)
-    .attr("font-weight", ({ segment }) => (segment.winning ? 700 : null))
+    .attr("font-size", NOTE_SIZE)
+    .attr("font-weight", ({ segment }) => weightOf(segment))
     .attr("fill", ({ segment }) => (segment.winning ? inkOf(look.theme) : mutedOf(look.theme)))
     .text(({ segment }) => look.noteOf(segment.ends));
 }

@@ -19,6 +19,7 @@ export function createBranches(root: HTMLElement, context: ViewContext): Panel {
     "Each line is a run: the one above it with one more decision by hand. What comes before the " +
     "decision is the same, since random numbers belong to seed, position and trial.";
   let runs: readonly RunEntry[] = [];
+  let told: ReadonlyMap<number, string> = new Map();
   let status = "";
   let alive = true;
 
@@ -30,19 +31,30 @@ export function createBranches(root: HTMLElement, context: ViewContext): Panel {
       (found) => {
         runs = found;
         if (alive && latest) draw(latest);
+        void askNames();
       },
       () => undefined, // without the list there is no tree; the run itself is not touched by that
     );
   });
   let latest: Shown | null = null;
 
+  /** Tokens of other branches, which no event of this run names. */
+  async function askNames(): Promise<void> {
+    const known = latest ? namesOf(latest.traces) : new Map<number, string>();
+    const wanted = tokensOf(branchTree(runs, entryOf(get(context.run))));
+    const unknown = wanted.filter((id) => !known.has(id) && !told.has(id));
+    if (!context.tokenTexts || unknown.length === 0) return;
+    told = new Map([...told, ...(await context.tokenTexts(unknown))]);
+    if (alive && latest) draw(latest);
+  }
+
   const draw = whenChanged<Shown>(
-    ({ traces }) => [traces.traces.length, lastStep(traces), runs],
+    ({ traces }) => [traces.traces.length, lastStep(traces), runs, told],
     ({ traces }) => {
       const facts = get(context.run);
       const roots = branchTree(runs, entryOf(facts));
       if (countOf(roots) < 2 && decisionsOf(facts).length === 0) return figure.hide();
-      const names = namesOf(traces);
+      const names = new Map([...told, ...namesOf(traces)]);
       list.replaceChildren(treeNode(roots, facts.id, names));
       figure.update({ table: () => tableOf(roots, names), data: () => roots, svg: null });
     },
@@ -83,7 +95,19 @@ function namesOf({ prompt, traces }: Traces): Map<number, string> {
 }
 
 type Names = ReadonlyMap<number, string>;
-const nameIn = (names: Names) => (token: number) => visible(names.get(token) ?? `token ${token}`);
+const nameIn = (names: Names) => (token: number) => {
+  const text = names.get(token);
+  return text ? visible(text) : `#${token}`;
+};
+
+/** Ids that decisions of the trees name, each once. */
+function tokensOf(branches: readonly Branch[]): number[] {
+  const own = branches.flatMap(({ added, children }) => [
+    ...added.flatMap((decision) => ("token" in decision ? [decision.token] : [])),
+    ...tokensOf(children),
+  ]);
+  return [...new Set(own)];
+}
 
 function labelOf({ added, run }: Branch, names: Names): string {
   if (added.length === 0) return "No decisions by hand";
