@@ -4,7 +4,7 @@ import { select, type Selection as Joined } from "d3-selection";
 import type { ColourScale } from "./colour";
 import type { Group } from "./lineChart";
 import { showNumber } from "./numbers";
-import { wrap } from "./sheet";
+import { writeLines } from "./sheet";
 
 export interface Legend {
   scale: ColourScale;
@@ -41,20 +41,16 @@ export function legendText(legend: Legend): string {
   return [`${limits}; ${scaled}.`, ...legend.notes].join(" ");
 }
 
+const BESIDE = 200; // least width of words beside the ramp; in less they stand below it
+
 /** Ramp and words below a picture that leaves the page; returns the height they take. */
-export function drawKey(body: Group, legend: Legend, top: number, width = 760): number {
+export function drawKey(body: Group, legend: Legend, top: number, width: number): number {
   const key = body.append("g").attr("transform", `translate(0,${top + 10})`);
   drawRamp(key.datum(legend), legend);
-  const lines = wrap(legendText(legend), Math.floor((width - RAMP.width - 16) / 5.4));
-  lines.forEach((line, i) =>
-    body
-      .append("text")
-      .attr("x", RAMP.width + 16)
-      .attr("y", top + 20 + 14 * i)
-      .attr("font-size", 10.5)
-      .text(line),
-  );
-  return Math.max(42, 24 + 14 * lines.length);
+  const beside = width - RAMP.width - 16;
+  const [x, y] = beside >= BESIDE ? [RAMP.width + 16, 20] : [0, 52];
+  const room = Math.max(BESIDE, width - x);
+  return Math.max(42, y + 4 + writeLines(body, legendText(legend), { x, y: top + y, width: room }));
 }
 
 /** The ramp with its ends and zero, on the page and in exports alike. */

@@ -10,14 +10,17 @@ import { provenance } from "./provenance";
 export interface Sheet {
   svg: SVGSVGElement;
   /** Where the picture is drawn, inside the margin and below the title. */
-  body: Joined<SVGGElement, unknown, null, undefined>;
+  body: Group;
   /** Sets the size and writes the provenance below the picture. */
   finish(width: number, height: number): SVGSVGElement;
 }
 
+type Group = Joined<SVGGElement, unknown, null, undefined>;
+
 const MARGIN = 16;
 const TITLE = 28;
 const LINE = 14;
+const NARROWEST = 240; // of a title or a source line that can still be read
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 export const inkOf = (theme: Theme) => (theme === "dark" ? "#e6e9ef" : "#1a1f29");
@@ -31,35 +34,22 @@ export function createSheet(title: string, theme: Theme, facts: RunFacts): Sheet
   const sheet = select(svg).attr("font-family", FONT).attr("font-size", 13);
   sheet.append("title").text(title);
   const paper = sheet.append("rect").attr("fill", PALETTES[theme].background);
-  sheet
-    .append("text")
-    .attr("x", MARGIN)
-    .attr("y", MARGIN + 14)
-    .attr("font-weight", 600)
-    .attr("fill", inkOf(theme))
-    .text(title);
-  const body = sheet
-    .append("g")
-    .attr("transform", `translate(${MARGIN},${MARGIN + TITLE})`)
-    .attr("fill", inkOf(theme));
+  const head = sheet.append("g").attr("transform", `translate(${MARGIN},0)`) as Group;
+  const body = sheet.append("g").attr("fill", inkOf(theme)) as Group;
+  const foot = sheet.append("g") as Group;
   return { svg, body, finish };
 
   function finish(width: number, height: number): SVGSVGElement {
-    const lines = wrap(legible(provenance(facts)), Math.max(40, Math.floor(width / 5.6)));
-    const below = MARGIN + TITLE + height + 2 * LINE;
-    lines.forEach((line, i) =>
-      sheet
-        .append("text")
-        .attr("x", MARGIN)
-        .attr("y", below + i * LINE)
-        .attr("font-size", 10.5)
-        .attr("fill", mutedOf(theme))
-        .text(line),
-    );
-    const full = {
-      width: Math.ceil(width + 2 * MARGIN),
-      height: Math.ceil(below + lines.length * LINE),
-    };
+    const room = Math.max(NARROWEST, Math.ceil(width));
+    const titled = { y: MARGIN + 14, width: room, ink: inkOf(theme) };
+    const taken = writeLines(head, title, { ...titled, size: 13, pitch: 18, weight: 600 });
+    const top = MARGIN + TITLE + taken - 18;
+    body.attr("transform", `translate(${MARGIN},${top})`);
+    const below = top + height + 2 * LINE;
+    foot.attr("transform", `translate(${MARGIN},${below})`);
+    const source = legible(provenance(facts));
+    const lines = writeLines(foot, source, { width: room, ink: mutedOf(theme) });
+    const full = { width: room + 2 * MARGIN, height: Math.ceil(below + lines) };
     paper.attr("width", full.width).attr("height", full.height);
     sheet.attr("width", full.width).attr("height", full.height);
     sheet.attr("viewBox", `0 0 ${full.width} ${full.height}`);
@@ -67,15 +57,55 @@ export function createSheet(title: string, theme: Theme, facts: RunFacts): Sheet
   }
 }
 
-export function wrap(text: string, columns: number): string[] {
+export interface Lines {
+  /** Nothing of the text lies beyond it. */
+  width: number;
+  x?: number;
+  /** Of the first line. */
+  y?: number;
+  size?: number;
+  /** From line to line. */
+  pitch?: number;
+  weight?: number;
+  ink?: string;
+}
+
+/** Text below or beside a picture, in as many lines as it takes; returns their height. */
+export function writeLines(group: Group, text: string, lines: Lines): number {
+  const { x = 0, y = 0, size = 10.5, pitch = LINE, weight = 400, width, ink } = lines;
+  const broken = wrap(text, width, size, weight);
+  broken.forEach((line, i) => {
+    const words = group
+      .append("text")
+      .attr("x", x)
+      .attr("y", y + pitch * i)
+      .text(line);
+    words.attr("font-size", size).attr("font-weight", weight === 400 ? null : weight);
+    if (ink) words.attr("fill", ink);
+  });
+  return pitch * broken.length;
+}
+
+/** Lines no wider than the width; a word that is wider by itself is broken. */
+export function wrap(text: string, width: number, size = 10.5, weight = 400): string[] {
+  const fits = (line: string) => measure(line, size, weight) <= width;
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < columns) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
+    if (last !== undefined && fits(`${last} ${word}`)) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...broken(word, fits));
   }
   return lines;
+}
+
+function broken(word: string, fits: (part: string) => boolean): string[] {
+  const parts = [""];
+  for (const letter of word) {
+    const last = parts.at(-1) ?? "";
+    if (last === "" || fits(last + letter)) parts[parts.length - 1] = last + letter;
+    else parts.push(letter);
+  }
+  return parts;
 }
 
 let context: CanvasRenderingContext2D | null | undefined;

@@ -2,7 +2,7 @@
 
 import type { Group } from "./lineChart";
 import { visible } from "./glyphs";
-import { inkOf, measure, mutedOf, ruleOf } from "./sheet";
+import { inkOf, measure, mutedOf, ruleOf, writeLines } from "./sheet";
 import type { StripSection, StripToken } from "./tokenStrip";
 import type { Theme } from "../theme";
 
@@ -26,11 +26,12 @@ export function drawStrip(group: Group, sections: StripSection[], width: number,
   let top = 0;
   defineHatch(group, theme);
   for (const section of sections) {
-    caption(group, section.label, top + 11, theme);
+    const label = { y: top + 11, width, size: 11, ink: mutedOf(theme) };
+    const below = top + writeLines(group, section.label, label) + LABEL - 14;
     const above = section.tokens.reduce((most, token) => Math.max(most, aboveOf(token)), 0);
-    const placed = place(section.tokens, width, top + LABEL + above, ROW + above);
+    const placed = place(section.tokens, width, below + above, ROW + above);
     for (const one of placed) drawToken(group, one, theme);
-    top = Math.max(top + LABEL, ...placed.map((one) => one.y)) + ROW + 6;
+    top = Math.max(below, ...placed.map((one) => one.y)) + ROW + 6;
   }
   return { width, height: top };
 }
@@ -43,10 +44,6 @@ function defineHatch(group: Group, theme: Theme): void {
   hatch.attr("width", 5).attr("height", 5).attr("patternUnits", "userSpaceOnUse");
   hatch.attr("patternTransform", "rotate(45)");
   hatch.append("rect").attr("width", 1.5).attr("height", 5).attr("fill", ruleOf(theme));
-}
-
-function caption(group: Group, text: string, y: number, theme: Theme): void {
-  group.append("text").attr("y", y).attr("font-size", 11).attr("fill", mutedOf(theme)).text(text);
 }
 
 function place(tokens: readonly StripToken[], width: number, top: number, row: number): Placed[] {

@@ -8,7 +8,7 @@ import { createBars, type BarChart } from "../../pictures/bars";
 import { element, tokenText } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showSigned } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
@@ -173,11 +173,9 @@ function sourceOf(opened: Opened, context: ViewContext): FigureSource {
       const look = lookOf(opened);
       const size = drawTrie(sheet.body as Group, look);
       const legend = legendOf(look);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 8})`);
-      drawRamp(key.datum(legend), legend);
-      const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-      text.attr("y", size.height + 18).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(Math.max(size.width, 620), size.height + 36);
+      const width = Math.max(size.width, 620);
+      const key = drawKey(sheet.body, legend, size.height, width);
+      return sheet.finish(width, size.height + key);
     },
   };
 }

@@ -6,7 +6,7 @@ import { sequential } from "../../pictures/colour";
 import { button } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { indexColumn } from "../../pictures/ordinal";
@@ -190,11 +190,8 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
       const sheet = createSheet(title, shown.theme, get(context.run));
       const size = drawStrip(sheet.body as Group, sectionsOf(shown), SHEET_WIDTH, shown.theme);
       const legend = legendOf(shown);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height})`);
-      drawRamp(key.datum(legend), legend);
-      const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-      text.attr("y", size.height + 10).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(SHEET_WIDTH, size.height + 28);
+      const key = drawKey(sheet.body, legend, size.height, SHEET_WIDTH);
+      return sheet.finish(SHEET_WIDTH, size.height + key);
     },
   };
 }

@@ -5,7 +5,7 @@ import { select } from "d3-selection";
 import { element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import type { Group } from "../../pictures/lineChart";
-import { createSheet, wrap } from "../../pictures/sheet";
+import { createSheet, writeLines } from "../../pictures/sheet";
 import { SUPPORT_WORDS } from "../../pictures/support";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
@@ -152,18 +152,10 @@ function sourceOf(shown: Shown, readers: Readers, context: ViewContext): FigureS
       const sheet = createSheet(title, shown.theme, get(context.run));
       const graph = graphOf(shown, readers, SHEET_WIDTH);
       drawGraph(sheet.body as Group, graph, shown.theme, shown.pair);
-      const lines = wrap(legendText(shown), 130);
-      lines.forEach((line, i) =>
-        sheet.body
-          .append("text")
-          .attr("y", graph.height + 18 + 14 * i)
-          .attr("font-size", 10.5)
-          .text(line),
-      );
-      return sheet.finish(
-        Math.max(SHEET_WIDTH, graph.width),
-        graph.height + 14 + 14 * lines.length,
-      );
+      const width = Math.max(SHEET_WIDTH, graph.width);
+      const words = { y: graph.height + 18, width };
+      const height = writeLines(sheet.body, legendText(shown), words);
+      return sheet.finish(width, graph.height + 14 + height);
     },
   };
 }

@@ -6,7 +6,7 @@ import { inkOn, sequential, type ColourScale } from "../../pictures/colour";
 import { button, element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import { showConfidence } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, fit, inkOf, mutedOf } from "../../pictures/sheet";
@@ -300,9 +300,7 @@ function drawBoard(scene: Scene, context: ViewContext): SVGSVGElement {
     .text((place) => fit(`${signOf(place)} ${visible(place.text)}`.trim(), TILE.width - 10, 12));
   const height = Math.ceil(places.length / TILE.columns) * TILE.height;
   const legend = legendOf(scene);
-  const key = sheet.body.append("g").attr("transform", `translate(0,${height + 6})`);
-  drawRamp(key.datum(legend) as unknown as Parameters<typeof drawRamp>[0], legend);
-  const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-  text.attr("y", height + 16).text(legendText({ ...legend, notes: [] }));
-  return sheet.finish(TILE.columns * TILE.width, height + 34);
+  const width = TILE.columns * TILE.width;
+  const key = drawKey(sheet.body, legend, height - 4, width);
+  return sheet.finish(width, height - 4 + key);
 }

@@ -5,7 +5,7 @@ import { inkOn, sequential } from "../../pictures/colour";
 import { element, say } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber, showConfidence } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
@@ -183,11 +183,9 @@ function sourceOf(trace: Trace, matrix: Matrix, context: ViewContext): FigureSou
       const sheet = createSheet(title, matrix.theme, get(context.run));
       const size = drawMatrix(sheet.body, matrix, SHEET_WIDTH);
       const legend = legendOf(trace, matrix);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 14})`);
-      drawRamp(key.datum(legend), legend);
-      const text = sheet.body.append("text").attr("x", 176).attr("font-size", 10.5);
-      text.attr("y", size.height + 24).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(Math.max(size.width, 700), size.height + 42);
+      const width = Math.max(size.width, 700);
+      const key = drawKey(sheet.body, legend, size.height + 4, width);
+      return sheet.finish(width, size.height + 4 + key);
     },
   };
 }

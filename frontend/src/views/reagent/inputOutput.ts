@@ -5,7 +5,7 @@ import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
 import { say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
-import { drawRamp, legendText, renderLegend, type Legend } from "../../pictures/legend";
+import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
@@ -184,14 +184,9 @@ function sourceOf(
       const sheet = createSheet("ReAGent: input × output", shown.theme, get(context.run));
       const size = drawMatrix(sheet.body, matrix, SHEET_WIDTH);
       const legend = legendOf(shown, matrix, limits);
-      const key = sheet.body.append("g").attr("transform", `translate(0,${size.height + 14})`);
-      drawRamp(key.datum(legend), legend);
-      const words = sheet.body
-        .append("text")
-        .attr("y", size.height + 24)
-        .attr("x", 176);
-      words.attr("font-size", 10.5).text(legendText({ ...legend, notes: [] }));
-      return sheet.finish(Math.max(size.width, 700), size.height + 42);
+      const width = Math.max(size.width, 700);
+      const key = drawKey(sheet.body, legend, size.height + 4, width);
+      return sheet.finish(width, size.height + 4 + key);
     },
   };
 }

@@ -124,7 +124,7 @@ function sourceOf(shown: Shown, filling: Filling | null, context: ViewContext): 
       const sheet = createSheet(title, shown.theme, get(context.run));
       const body = sheet.body as Group;
       const size = drawStrip(body, sectionsOf(state, filling), SHEET_WIDTH, shown.theme);
-      const key = filling ? drawKey(body, legendOf(shown, filling), size.height) : 0;
+      const key = filling ? drawKey(body, legendOf(shown, filling), size.height, 760) : 0;
       return sheet.finish(SHEET_WIDTH, size.height + key);
     },
   };
