@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
-from types import ModuleType
-from typing import Any
+from types import ModuleType, UnionType
+from typing import Any, Union, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -108,8 +108,10 @@ def read(module: ModuleType) -> Method:
 
 
 def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "params"
+    every = error.errors(include_url=False)
+    # Of a parameter that takes one of several types: that of the right type, out of its bounds.
+    first = next((one for one in every if not one["type"].endswith("_type")), every[0])
+    where = ".".join(_path(first["loc"], params)) or "params"
     if first["type"] == "extra_forbidden":
         known = ", ".join(params.model_fields)
         return InvalidParams(
@@ -120,6 +122,15 @@ def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
     given = "" if first["type"] == "missing" else f" Given: {_shorten(first['input'])}."
     remedy = f"Correct {where}: {_describe(params, where)}"
     return InvalidParams(f"{where}: {first['msg']}.{given}", remedy=remedy, field=where)
+
+
+def _path(loc: tuple[int | str, ...], params: type[BaseParams]) -> list[str]:
+    """Names and places; which of several types a value was tried as is no part of it."""
+    field = params.model_fields.get(str(loc[0])) if loc else None
+    tried = field is not None and get_origin(field.annotation) in (Union, UnionType)
+    return [
+        str(part) for at, part in enumerate(loc) if at == 0 or not tried or isinstance(part, int)
+    ]
 
 
 def _describe(params: type[BaseParams], name: str) -> str:
