@@ -11,7 +11,7 @@ FROM python:3.11-slim
 ARG TORCH_INDEX=""
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp DATA_DIR=/data
 WORKDIR /app
-COPY requirements.txt ./
+COPY requirements.txt constraints-cuda.txt ./
 RUN if [ -n "$TORCH_INDEX" ]; then \
         pip install --no-cache-dir --index-url "$TORCH_INDEX" "$(grep -o '^torch==[^ ]*' requirements.txt)"; \
     fi \

@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: run test check lock lock-check schema bench demo-models demo-report screenshot venv dev frontend chromium
+.PHONY: run test check lock lock-check schema bench soak demo-models demo-report screenshot venv dev frontend chromium
 run: venv frontend
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@port=$$($(PYTHON) manage.py serve --check-port) && exec $(VENV)/bin/honcho start --port $$port
@@ -26,9 +26,10 @@ frontend/dist/index.html: frontend/node_modules/.stamp frontend/index.html front
 	npm --prefix frontend run build
 
 # Everything that can be tested, the browser too. PYTEST narrows it: make test PYTEST="-k writer".
+WORKERS ?= 2
 test: dev frontend chromium
 	npm --prefix frontend test
-	$(PYTHON) -m pytest $(PYTEST)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 check: dev frontend/node_modules/.stamp
 	$(PYTHON) -m ruff check .
@@ -65,6 +66,14 @@ lock-check: $(VENV)-lock/.stamp frontend
 $(VENV)-lock/.stamp: lock/requirements.txt
 	test -x $(VENV)-lock/bin/python || python3 -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check -r lock/requirements.txt
+	@touch $@
+
+# Attacks on the running product, on loopback alone. SOAK narrows them: make soak SOAK=kills.
+soak: dev frontend $(VENV)-soak/.stamp
+	$(PYTHON) -m bench.soak $(SOAK)
+$(VENV)-soak/.stamp: requirements-soak.txt
+	test -x $(VENV)-soak/bin/python || python3 -m venv $(VENV)-soak
+	$(VENV)-soak/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-soak.txt
 	@touch $@
 
 demo-models: venv

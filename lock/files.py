@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("requirements", "requirements-dev", "requirements-bench")
+NAMES = ("requirements", "requirements-dev", "requirements-bench", "requirements-soak")
+CUDA = "constraints-cuda.txt"  # pins what only torch's CUDA build needs, without installing it
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+?)(?: ; (?P<marker>[^#]+?))?\s*")
 
 

@@ -15,7 +15,7 @@ RANGES = "requirements-dev"
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="glassbench-newest-") as folder:
         newest = Path(folder) / "newest.txt"
-        newest.write_text(resolve(f"{RANGES}.in", newest))
+        newest.write_text(resolve(f"{RANGES}.in", newest)[0])
         differing = differences(
             pinned_versions((ROOT / f"{RANGES}.txt").read_text()),
             pinned_versions(newest.read_text()),

@@ -4,9 +4,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from lock.files import NAMES, ROOT
+from lock.files import CUDA, NAMES, ROOT
 from lock.uv import resolve
 
+CONSTRAINED = ("requirements",)  # the files that torch is installed by first
 HEADER = "# Made from {name}.in by `make lock`; for all platforms and Pythons at once.\n"
 
 
@@ -25,8 +26,12 @@ def pin(name: str, *options: str) -> None:
         output = Path(folder) / target.name
         if target.exists():
             output.write_text(target.read_text())
-        pinned = resolve(f"{name}.in", output, *options)
-    target.write_text(HEADER.format(name=name) + pinned)
+        pinned, cuda = resolve(f"{name}.in", output, *options)
+    constrained = ""
+    if name in CONSTRAINED:
+        constrained = f"-c {CUDA}\n"
+        (ROOT / CUDA).write_text(HEADER.format(name=name) + cuda)
+    target.write_text(HEADER.format(name=name) + constrained + pinned)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 from lock.files import ROOT
 
 OLDEST_PYTHON = "3.11"
-# torch pins these itself, and only its CUDA build needs them: listed, they would be installed on
-# machines without a GPU too. Triton stays where requirements-dev.in asks for it.
+# Only torch's CUDA build needs these: listed, they would be installed on machines without a GPU
+# too, so they are constraints. Triton stays where requirements-dev.in asks for it.
 CUDA_PACKAGE = re.compile(r"(nvidia|cuda)-")
 TRITON = "triton"
 
@@ -29,8 +29,10 @@ def run_uv(*arguments: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-def resolve(ranges: str, to: Path, *options: str) -> str:
+def resolve(ranges: str, to: Path, *options: str) -> tuple[str, str]:
     """The pinned requirements of the file `ranges`, for all platforms and Pythons at once.
+
+    Then, apart, those that come with torch's CUDA build alone.
 
     Versions that `to` holds are kept where the ranges allow them.
     """
@@ -42,7 +44,9 @@ def resolve(ranges: str, to: Path, *options: str) -> str:
     if done.returncode:
         raise SystemExit(f"uv cannot resolve {ranges}:\n{done.stderr}")
     lines = to.read_text().splitlines(keepends=True)
-    return "".join(line for line in lines if is_installed(line, (ROOT / ranges).read_text()))
+    asked = (ROOT / ranges).read_text()
+    installed = [line for line in lines if is_installed(line, asked)]
+    return "".join(installed), "".join(line for line in lines if line not in installed)
 
 
 def is_installed(line: str, ranges: str) -> bool:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lock.files import NAMES, ROOT, requirement_lines
+from lock.files import ROOT, requirement_lines
 from lock.uv import run_uv
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -18,8 +18,8 @@ PLATFORMS = {
 SOURCE_ONLY = {
     "transformers-stream-generator": "needed by transformer-lens; one pure-Python module",
 }
-# The peers of the benchmark are measured on one machine, not meant for all.
-CHECKED = tuple(name for name in NAMES if name != "requirements-bench")
+# Benchmark and soak run on the machine of who develops.
+CHECKED = ("requirements", "requirements-dev")
 Resolves = Callable[[list[str]], bool]
 
 

@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lock.files import NAMES, ROOT, pinned_versions, requirement_lines
+from lock.files import CUDA, NAMES, ROOT, pinned_versions, requirement_lines
 from lock.newest import differences
 from lock.uv import is_installed
 from lock.wheels import lacking
@@ -44,6 +44,14 @@ def test_no_address_hash_or_cuda_package_is_in_it(name: str) -> None:
     assert not re.search(r"://|--hash|--index|--find-links|@ |(^|\s)/\w", pinned, re.MULTILINE)
     assert not re.search(r"^(nvidia|cuda)-", pinned, re.MULTILINE)
     assert "triton" not in pinned or name == "requirements-dev"
+
+
+def test_what_cuda_needs_is_pinned_and_not_installed() -> None:
+    cuda = pinned_versions(text(CUDA))
+    assert {"nvidia-cublas", "cuda-bindings", "triton"} <= cuda.keys()
+    assert not cuda.keys() & pinned_versions(text("requirements.txt")).keys()
+    assert f"-c {CUDA}" in text("requirements.txt").splitlines()
+    assert CUDA in text("Dockerfile")
 
 
 def test_tests_run_on_the_versions_that_users_get() -> None:
