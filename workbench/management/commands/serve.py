@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from workbench.deadlines import Deadlines
+from workbench.masking import masked
 from workbench.runs import flags
 
 # Larger frames end the connection; smaller wrong ones get an answer. A page that was away may bring
@@ -89,7 +90,9 @@ def wait_for_redis() -> None:
             flags.ping()
         except redis.RedisError as error:
             if time.monotonic() > deadline:
-                raise CommandError(f"Redis at {settings.REDIS_URL} does not answer.") from error
+                raise CommandError(
+                    f"Redis at {masked(settings.REDIS_URL)} does not answer."
+                ) from error
             time.sleep(0.05)
         else:
             return
