@@ -3,8 +3,9 @@ PYTHON := $(VENV)/bin/python
 export PYTHON
 
 .PHONY: run test check lock lock-check schema bench soak demo-models demo-report screenshot venv dev frontend chromium
-run: venv frontend
-	@$(PYTHON) manage.py migrate --verbosity 0
+run:
+	@python3 lock/alone.py $(MAKE) --no-print-directory venv frontend
+	@$(PYTHON) manage.py prepare
 	@port=$$($(PYTHON) manage.py serve --check-port) && exec $(VENV)/bin/honcho start --port $$port
 
 schema: venv frontend/node_modules/.stamp
@@ -13,8 +14,9 @@ schema: venv frontend/node_modules/.stamp
 
 venv: $(VENV)/.stamp
 $(VENV)/.stamp: requirements.txt
-	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@test -f $@ || echo "First start: Python packages (about 3 GB; 8 GB with the GPU build of torch) and the page's (0.3 GB) are installed. This takes 2 to 15 minutes, once."
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 frontend: frontend/dist/index.html

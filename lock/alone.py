@@ -1,0 +1,25 @@
+"""Run a command while no other start of this checkout runs one (`make`).
+
+Needs nothing but Python: it comes before anything is installed.
+"""
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+FILE = Path(__file__).resolve().parent.parent / ".make.lock"
+
+
+def main() -> int:
+    with FILE.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another make installs in this folder; waiting for it.", flush=True)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        return subprocess.run(sys.argv[1:], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Bring the database up to date, one process at a time."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Migrate the database; of two starts on one DATA_DIR, the second waits for the first."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with alone(settings.DATA_DIR / "start.lock", waiting=self.stdout.write):
+            call_command("migrate", verbosity=0)
+
+
+@contextmanager
+def alone(file: Path, *, waiting: Any) -> Iterator[None]:
+    """Hold a lock on the file; `waiting` is told where somebody else holds it."""
+    with file.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting("Another start prepares the database; waiting for it.")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
