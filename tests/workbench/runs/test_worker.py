@@ -42,7 +42,7 @@ def test_a_worker_is_seen_with_what_it_does(
     watchdog = Watchdog(state)
     watchdog.tick(sweep=False)
     shown = anna_client.get("/api/worker").json()["workers"]
-    idle = {"name": state.name, "state": "starting", "device": None, "busy": False, "run": None}
+    idle = {"name": "worker 1", "state": "starting", "device": None, "busy": False, "run": None}
     assert shown == [idle]
     state.stage, state.device = "ready", "cpu"
     with state.working(run=running.id, attempt=1):

@@ -81,6 +81,7 @@ ROWS: dict[str, list[Row]] = {
     "methods": [Row(admitted())],
     "models": [Row(admitted())],
     "model": [Row(admitted())],
+    "tokens": [Row(admitted(), {"model": "toy", "given": " ball"})],
     "workers": [Row(admitted())],
     # --- runs
     "run_create": [

@@ -203,8 +203,8 @@ def test_ctrl_c_keeps_what_there_is_and_says_so(folder: Path, tmp_path: Path) ->
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
+    said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
     manifest, events = read(out)
     assert manifest["status"] == "cancelled"
     assert any(event["kind"] == "scores" for event in events)
