@@ -1,8 +1,11 @@
 """A run as a folder: manifest.json, events.jsonl, arrays/*.npy and pictures/*.png."""
 
 import json
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -66,8 +69,9 @@ class RunFolder:
                     catalog=catalog(),
                     pictures=pictures,
                 ):
-                    payload = event.model_dump(mode="json", context=self._stores)
-                    lines.write(json.dumps(payload, ensure_ascii=False) + "\n")
+                    with interrupt_held():
+                        payload = event.model_dump(mode="json", context=self._stores)
+                        lines.write(json.dumps(payload, ensure_ascii=False) + "\n")
                     if isinstance(event, ModelLoaded):
                         manifest["model"] = event.info.model_dump(mode="json")
                     yield event
@@ -120,3 +124,22 @@ class RunFolder:
         (self.path / "pictures" / f"{ref.sha256}.png").write_bytes(content)
         self.picture_hashes.add(ref.sha256)
         return ref
+
+
+@contextmanager
+def interrupt_held() -> Iterator[None]:
+    """Raise a Ctrl+C only after the block: within pydantic it would become another error.
+
+    Python hears signals in its main thread alone; elsewhere there is nothing to hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
