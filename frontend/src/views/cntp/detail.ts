@@ -1,5 +1,6 @@
 // The chosen token: what the decoder saw there, what it could have written, and what to run next.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import type { Candidate, TokenStep } from "../../gen/cntp";
 import { element, facts, tokenText } from "../../pictures/dom";
@@ -38,7 +39,7 @@ const hint = () =>
   element(
     "p",
     { class: "muted" },
-    "Hover a token for its numbers; click it to keep them, to explain it, or to write another " +
+    `${HOVER} a token for its numbers; click it to keep them, to explain it, or to write another ` +
       "token there.",
   );
 

@@ -1,5 +1,6 @@
 // The block mask of an arrangement: which token reads which, and how much of its attention.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import { limitOf, sequential } from "../../pictures/colour";
 import { element, say, segmented } from "../../pictures/dom";
@@ -108,7 +109,7 @@ export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel 
     const pair = own ? (shown.pairs[hovered ?? shown.pair ?? -1] ?? null) : null;
     picture.mark({ hover: preview, primary, pair });
     const cell = preview ?? primary;
-    say(readout, cell ? sentence(mask, texts, cell) : "Hover or use the arrow keys.");
+    say(readout, cell ? sentence(mask, texts, cell) : `${HOVER} or use the arrow keys.`);
   }
 
   return {

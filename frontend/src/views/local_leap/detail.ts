@@ -1,6 +1,7 @@
 // A position of the canvas: what was seen there in the shown step, why it was written, and what
 // else could stand there.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import type { CanvasCandidate, CanvasStep } from "../../gen/local_leap";
 import { element, facts, tokenText } from "../../pictures/dom";
@@ -45,7 +46,7 @@ const hint = () =>
   element(
     "p",
     { class: "muted" },
-    "Hover a position for its numbers; click it to keep them, to explain its token, or to write " +
+    `${HOVER} a position for its numbers; click it to keep them, to explain its token, or to write ` +
       "another one there. ← → step, space plays.",
   );
 

@@ -1,5 +1,6 @@
 // Steps by positions: how sure the model was where, and when and why each token was committed.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import { inkOn, sequential } from "../../pictures/colour";
 import { element, say } from "../../pictures/dom";
@@ -61,7 +62,7 @@ export function createGrid(root: HTMLElement, context: ViewContext, clock: Clock
     const over = preview ?? (hovered === null ? null : { row: step, column: hovered });
     picture.mark({ hover: over, primary, row: trace.canvas.length ? step : null });
     const cell = over ?? primary;
-    say(readout, cell ? sentence(trace, cell) : "Hover or use the arrow keys.");
+    say(readout, cell ? sentence(trace, cell) : `${HOVER} or use the arrow keys.`);
   }
 
   const stop = clock.subscribe(() => mark(get(context.selection)));

@@ -1,5 +1,6 @@
 // Delayed decoding: from when on a position's answer was ready, and when it was written at last.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import { axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
@@ -62,7 +63,7 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
   function sayBin(cell: CellAt | null): void {
     const { rows, columns } = axesOf(table);
     const bin = cell && binAt(table, rows[cell.row], columns[cell.column]);
-    say(readout, bin ? binText(bin) : "Hover a cell for its numbers.");
+    say(readout, bin ? binText(bin) : `${HOVER} a cell for its numbers.`);
     bins.mark({ hover: cell, primary: null });
   }
 

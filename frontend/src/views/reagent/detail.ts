@@ -1,5 +1,6 @@
 // Detail of what is hovered or selected, and what can be run next from there.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import type { Alternative, OutputStep } from "../../gen/reagent";
 import { button, element, facts, tokenText } from "../../pictures/dom";
@@ -40,7 +41,7 @@ export function createDetail(root: HTMLElement, context: ViewContext): Panel {
 
 function hint(quiet: boolean): HTMLElement {
   const text =
-    "Hover a token for its numbers. Click an output token to explain it; drag over several to " +
+    `${HOVER} a token for its numbers. Click an output token to explain it; drag over several to ` +
     "explain them as one.";
   return element("p", { class: "muted" }, quiet ? "" : text);
 }

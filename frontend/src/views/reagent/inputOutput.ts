@@ -1,5 +1,6 @@
 // Input × output: every output token's row of the same probes.
 
+import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
 import { say, segmented } from "../../pictures/dom";
@@ -81,7 +82,7 @@ export function createInputOutput(root: HTMLElement, context: ViewContext): Pane
     const primary = primaryCell(shown, rows, indexOf(selected.primary));
     picture.mark({ hover: preview, primary });
     const cell = preview ?? primary;
-    say(readout, cell ? sentence(shown.state, rows, cell) : "Hover or use the arrow keys.");
+    say(readout, cell ? sentence(shown.state, rows, cell) : `${HOVER} or use the arrow keys.`);
   }
 
   return { render, mark, destroy: figure.destroy };

@@ -1,5 +1,6 @@
 // The main picture: the map of the chosen token over the scene, beside question and answer.
 
+import { HOVER } from "../../pointing";
 import type { Selection as Joined } from "d3-selection";
 import { get } from "svelte/store";
 import { sequential } from "../../pictures/colour";
@@ -149,7 +150,7 @@ function place(rectangle: Rectangle, index: number | null, shown: Shown): void {
 
 function readoutHint(shown: Shown): string {
   if (!shown.state.tokens) return "Reading the picture…";
-  return "Hover a patch or use the arrow keys.";
+  return `${HOVER} a patch or use the arrow keys.`;
 }
 
 export function cellSentence(shown: Shown, index: number): string {

@@ -1,5 +1,6 @@
 // The hovered or chosen picture, larger, with everything the judge says of it.
 
+import { HOVER } from "../../../pointing";
 import { get } from "svelte/store";
 import type { Drawn, Row } from "../../../gen/information_flow";
 import { element, facts } from "../../../pictures/dom";
@@ -33,7 +34,11 @@ export function createDetail(root: HTMLElement, context: ViewContext): Panel {
 }
 
 const hint = () =>
-  element("p", { class: "muted" }, "Hover a picture to see it larger, with what the judge sees.");
+  element(
+    "p",
+    { class: "muted" },
+    `${HOVER} a picture to see it larger, with what the judge sees.`,
+  );
 
 function parts(shown: Shown, row: Row, picture: Drawn): HTMLElement[] {
   const { verdict } = picture;

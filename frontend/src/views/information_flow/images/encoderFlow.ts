@@ -1,5 +1,6 @@
 // What words pass to each other inside the text encoder: a matrix, its layer chosen by a slider.
 
+import { HOVER } from "../../../pointing";
 import { get } from "svelte/store";
 import type { Numbers } from "../../../arrays";
 import type { EncoderFlow } from "../../../gen/information_flow";
@@ -63,7 +64,10 @@ export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf
   function mark(): void {
     picture.mark({ hover: hovered, primary });
     const cell = hovered ?? primary;
-    say(readout, cell && look ? cellSentence(look, cell) : "Hover a cell or use the arrow keys.");
+    say(
+      readout,
+      cell && look ? cellSentence(look, cell) : `${HOVER} a cell or use the arrow keys.`,
+    );
   }
 
   return {

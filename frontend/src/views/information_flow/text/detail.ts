@@ -1,5 +1,6 @@
 // Detail of the hovered or chosen token: what it passes on, what restoring it brings back.
 
+import { HOVER } from "../../../pointing";
 import { get } from "svelte/store";
 import { button, element, facts, tokenText } from "../../../pictures/dom";
 import { visible } from "../../../pictures/glyphs";
@@ -43,7 +44,7 @@ const note = (text: string) => element("p", { class: "muted" }, text);
 
 const hint = () =>
   note(
-    "Hover a token to see what it passes on. Click a cell of the matrix to cut that edge, then " +
+    `${HOVER} a token to see what it passes on. Click a cell of the matrix to cut that edge, then ` +
       "press Cut these.",
   );
 

@@ -1,5 +1,6 @@
 // Routes: what one forward pass adds to what, without any cut. Contribution, not causation.
 
+import { HOVER } from "../../../pointing";
 import { select } from "d3-selection";
 import { get } from "svelte/store";
 import { element, say } from "../../../pictures/dom";
@@ -115,7 +116,7 @@ function pictureOf(shown: Shown): RoutesPicture | null {
 }
 
 function sentence({ state }: Shown, { routes, route }: RoutesPicture, lit: Set<number>): string {
-  if (lit.size === 0) return "Hover a token: the edges from and to it stay dark.";
+  if (lit.size === 0) return `${HOVER} a token: the edges from and to it stay dark.`;
   const sum = (ends: RoutesPicture["routes"]["key"]) =>
     route.edges
       .filter((edge) => lit.has(ends[edge] ?? -1) && routes.key[edge] !== routes.query[edge])
