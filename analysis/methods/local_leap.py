@@ -211,8 +211,9 @@ class Params(PromptParams):
 EXAMPLES = (
     Example(
         name="Leaps around anchors",
-        look_for="Sure tokens (anchors) take their less sure neighbours along; one token per step "
-        "writes the same answer in several times as many steps.",
+        look_for="Confident tokens (anchors) let their neighbours commit early; one token per step "
+        "writes the same answer in several times as many steps. On this model the published "
+        "thresholds lose 10 points of right answers; κ 0.99 with τ 0.9 loses 2 at 8.6 steps.",
         model="demo-diffusion",
         params={
             "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
