@@ -49,6 +49,7 @@ class WorkerState:
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.stage = "starting"
+        self.exit_status = 0
         self.device: str | None = None
         self.stopping = threading.Event()
         self.work: Work | None = None
@@ -197,7 +198,7 @@ def end_quietly(state: WorkerState) -> None:
     if state.stage == "left":
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(state.exit_status)
 
 
 state = WorkerState()
@@ -224,7 +225,8 @@ def stop(**_: Any) -> None:
 
 
 @signals.worker_shutdown.connect
-def left(**_: Any) -> None:
+def left(sender: Any, **_: Any) -> None:
     with contextlib.suppress(redis.RedisError):  # forgotten after some seconds anyway
         flags.worker_leave(worker=state.name)
+    state.exit_status = sender.exitcode or 0  # a worker that failed is started again
     state.stage = "left"

@@ -1,6 +1,7 @@
 """The watchdog: presence, leases, and an end to what does not listen."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -137,3 +138,22 @@ def test_the_watchdog_sweeps(state: WorkerState, running: Run) -> None:
     watchdog.tick(sweep=True)
     running.refresh_from_db()
     assert running.status == Status.QUEUED
+
+
+@pytest.mark.parametrize(("exitcode", "status"), [(None, 0), (0, 0), (1, 1)])
+def test_a_worker_that_leaves_keeps_its_exit_status(
+    state: WorkerState,
+    ends: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    exitcode: int | None,
+    status: int,
+) -> None:
+    monkeypatch.setattr(worker, "state", state)
+    worker.left(sender=SimpleNamespace(exitcode=exitcode))
+    worker.end_quietly(state)
+    assert ends == [status]
+
+
+def test_a_worker_that_has_not_left_ends_as_ever(state: WorkerState, ends: list[int]) -> None:
+    worker.end_quietly(state)
+    assert ends == []
