@@ -18,6 +18,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
+from workbench.masking import readable_address
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
@@ -213,7 +215,7 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
 }
 
 # --- e-mail: only for forgotten passwords, and only where a server is named ------------------
-EMAIL_URL = env.str("EMAIL_URL", default="")
+EMAIL_URL = readable_address("EMAIL_URL", env.str("EMAIL_URL", default=""))
 vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="glassbench@localhost")
 
@@ -251,7 +253,8 @@ WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[\w-]{8}\.\w+$"
 # --- database -------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(
-        env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'glassbench.sqlite3'}"
+        readable_address("DATABASE_URL", env.str("DATABASE_URL", default=""))
+        or f"sqlite:///{DATA_DIR / 'glassbench.sqlite3'}"
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -283,7 +286,9 @@ def _redis_socket() -> Path:
 
 EMBEDDED_REDIS = not env.str("REDIS_URL", default="")
 REDIS_SOCKET = _redis_socket()
-REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{REDIS_SOCKET}"
+REDIS_URL = (
+    readable_address("REDIS_URL", env.str("REDIS_URL", default="")) or f"unix://{REDIS_SOCKET}"
+)
 CACHES = {  # what limits log-ins, counted over all processes
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
