@@ -14,7 +14,7 @@ schema: venv frontend/node_modules/.stamp
 
 venv: $(VENV)/.stamp
 $(VENV)/.stamp: requirements.txt
-	@test -f $@ || echo "First start: Python packages (about 3 GB; 8 GB with the GPU build of torch) and the page's (0.3 GB) are installed. This takes 2 to 15 minutes, once."
+	@test -f $@ || echo "First start: Python packages (2 GB; several GB more with the GPU build of torch) and the page's (0.2 GB) are installed. This takes 2 to 15 minutes, once."
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
