@@ -61,13 +61,14 @@ function askedParts({ state: { answer, arrangements } }: Shown): (Node | string)
   return isUnlikely(arrangements.values()) ? [...parts, NOTHING] : parts;
 }
 
-/** Below it in each arrangement, differences between arrangements are those of noise. */
-const LEAST_P = 0.001;
+const LEAST_P = 0.001; // of a token, in any arrangement
 const NOTHING = ". The model does not give this answer in any arrangement: nothing to explain.";
 
-export function isUnlikely(arrangements: Iterable<{ logprob: number }>): boolean {
+/** By its least probable token: many probable ones make a long answer improbable as well. */
+export function isUnlikely(arrangements: Iterable<{ token_logprobs: number[] }>): boolean {
   const all = [...arrangements];
-  return all.length > 0 && all.every(({ logprob }) => Math.exp(logprob) < LEAST_P);
+  const least = (logprobs: number[]) => Math.exp(Math.min(...logprobs));
+  return all.length > 0 && all.every((one) => least(one.token_logprobs) < LEAST_P);
 }
 
 const chosenMode = ({ layout }: Shown): Mode | undefined => layout?.event.mode;

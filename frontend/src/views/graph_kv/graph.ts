@@ -46,6 +46,7 @@ export function createGraph(root: HTMLElement, context: ViewContext): Panel {
   const draw = whenChanged<Shown>(
     ({ state, pairs, pair, layer, head, theme, layout }) => [
       state.segments,
+      state.texts,
       state.edgeMass,
       state.knockOuts,
       pairs,

@@ -7,19 +7,22 @@ import { layer } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showSigned } from "../../pictures/numbers";
 import { PALETTES } from "../../pictures/colour";
-import { fit, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
+import { legible, visible } from "../../pictures/glyphs";
+import { fit, inkOf, measure, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
-import { curve, layoutOf } from "../../form/segments/layout";
+import { layoutOf } from "../../form/segments/layout";
+import { createRouter, labelPlace, pathOf, type Box, type Leg } from "./graphRoute";
 import { knockOutOf, massOf, nameIn, ownPair, pairName, type Pair, type Shown } from "./shown";
+import { partKey } from "./state";
 
-export interface Node {
+export interface Node extends Box {
   block: number;
   /** Number of the pair in which it reads itself. */
   pair: number;
   name: string;
+  /** The whole of it; its beginning stands in the box. */
+  text: string;
   note: string;
-  x: number;
-  y: number;
 }
 
 export interface Curve {
@@ -29,6 +32,10 @@ export interface Curve {
   to: Node;
   mass: number | null;
   label: string;
+  /** Its way between the boxes; null: from one box of a column to another. */
+  legs: Leg[] | null;
+  /** Where the label lies, on the curve and in front of it; null: it has none. */
+  tag: Box | null;
   /** Read out: names, mass, what cutting it does. */
   said: string;
   /** Change of the answer's log-probability without it, in nats; null: not cut. */
@@ -40,15 +47,16 @@ export interface Graph {
   curves: Curve[];
   width: number;
   height: number;
-  node: { width: number; height: number };
 }
 
 export const WIDEST = 16; // pixels of a curve that takes all attention
-const PITCH = 58;
-const HEIGHT = 38;
+const PITCH = 78;
+const HEIGHT = 52;
+const GAP = PITCH - HEIGHT; // between two boxes of a column, and above and below it
 const MARGIN = 10;
-const NARROWEST = 40; // between two columns
-const ROOMY = 100; // enough for a number with its effect, or for two in a box
+const NARROWEST = 46; // between two columns
+const ROOMY = { box: 100, between: 120 }; // enough for two numbers
+const TAG = { size: 11, weight: 600, height: 16, pad: 5 };
 const LOOP = 26; // right of the last column, for curves from one of its blocks to another
 const LABELLED = 14; // curves; with more, only the chosen one has its number beside it
 
@@ -79,20 +87,47 @@ export function graphOf(shown: Shown, readers: Readers, available: number): Grap
       block,
       pair: ownPair(shown.pairs, block),
       name: nameIn(shown, block),
-      note: noteOf(shown, block, width > ROOMY),
+      text: textOf(shown, block),
+      note: noteOf(shown, block, width > ROOMY.box),
       x: MARGIN + place.column * step,
-      y: MARGIN + (place.line + (tall - lines) / 2) * PITCH,
+      y: GAP + (place.line + (tall - lines) / 2) * PITCH,
+      width,
+      height: HEIGHT,
     };
   });
   const curves = reads.filter((pair) => isDrawn(shown, pair, readers));
   const drawn = curves.filter(({ edge }) => edge !== null).length;
+  const made = curves.map((pair) =>
+    curveOf(shown, pair, nodes, drawn, step - width > ROOMY.between),
+  );
   return {
     nodes,
-    curves: curves.map((pair) => curveOf(shown, pair, nodes, drawn, step - width > ROOMY)),
+    curves: placeCurves(made, nodes),
     width: 2 * MARGIN + columns * step + width + LOOP,
-    height: 2 * MARGIN + tall * PITCH - (PITCH - HEIGHT),
-    node: { width, height: HEIGHT },
+    height: 2 * GAP + tall * PITCH - GAP,
   };
+}
+
+/** Each with its way, then each label where it covers neither a box nor another label. */
+function placeCurves(curves: Curve[], nodes: readonly Node[]): Curve[] {
+  const route = createRouter(nodes, GAP);
+  const taken: Box[] = [...nodes];
+  const edgesFirst = [...curves].sort((a, b) => Number(b.drawn) - Number(a.drawn));
+  for (const curve of edgesFirst) {
+    const { from, to, label } = curve;
+    curve.legs = from.x < to.x ? route(from, to, widthOf(curve)) : null;
+    if (!label) continue;
+    const size = [measure(label, TAG.size, TAG.weight) + 2 * TAG.pad, TAG.height] as const;
+    curve.tag = labelPlace(curve.legs ?? loopLegs(curve), size, taken);
+    taken.push(curve.tag);
+  }
+  return curves;
+}
+
+/** Text of a block, as far as its tokens are known. */
+function textOf({ state, layout }: Shown, block: number): string {
+  const { role, segment = null } = layout?.event.blocks[block] ?? {};
+  return role ? (state.texts.get(partKey(role, segment)) ?? []).join("") : "";
 }
 
 /** The question and the answer stand behind all that they read. */
@@ -140,6 +175,8 @@ function curveOf(
     to: nodes[pair.reader] as Node,
     mass,
     label: labelled || number === shown.pair ? parts.filter(Boolean).join(" · ") : "",
+    legs: null,
+    tag: null,
     delta: cut?.delta ?? null,
     said: `${pairName(shown, pair)}: ${said}${effect}`,
   };
@@ -154,13 +191,18 @@ const lineOf = ({ delta }: Curve, theme: Theme) =>
 
 const widthOf = ({ mass }: Curve) => (mass === null ? 1.5 : Math.max(0.75, WIDEST * mass));
 
-function pathOf({ from, to }: Curve, { node }: Graph): string {
-  const [y1, y2] = [from.y + node.height / 2, to.y + node.height / 2];
-  if (from.x === to.x) {
-    const out = from.x + node.width;
-    return `M${out},${y1} C${out + LOOP},${y1} ${out + LOOP},${y2} ${out},${y2}`;
-  }
-  return curve([from.x + node.width, y1], [to.x, y2]);
+function pathFor(curve: Curve): string {
+  const { from, to, legs } = curve;
+  if (legs) return pathOf(legs);
+  const [y1, y2] = [from.y + from.height / 2, to.y + to.height / 2];
+  const [out, far] = [from.x + from.width, from.x + from.width + LOOP];
+  return `M${out},${y1} C${far},${y1} ${far},${y2} ${out},${y2}`;
+}
+
+/** The place beside a loop where its label lies, as a leg without length. */
+function loopLegs({ from, to }: Curve): Leg[] {
+  const [x, y] = [from.x + from.width + 0.75 * LOOP, (from.y + to.y + from.height) / 2];
+  return [{ from: [x, y], to: [x, y], passing: false }];
 }
 
 /** Draws into the group, again and again alike. */
@@ -189,7 +231,7 @@ function drawCurves(group: Group, graph: Graph, theme: Theme, primary: number | 
     .attr("tabindex", (one) => (one.pair === (stopOf(graph, primary) ?? -1) ? 0 : -1))
     .order();
   curves.select("title").text((one) => one.said);
-  curves.selectAll<SVGPathElement, Curve>("path").attr("d", (one) => pathOf(one, graph));
+  curves.selectAll<SVGPathElement, Curve>("path").attr("d", pathFor);
   curves
     .select("path.value")
     .attr("stroke", (one) => lineOf(one, theme))
@@ -219,19 +261,27 @@ function drawNodes(group: Group, graph: Graph, theme: Theme, primary: number | n
       const made = enter.append("g").attr("class", "node").attr("aria-hidden", "true");
       made.append("rect").attr("rx", 6);
       made.append("text").attr("class", "node-name").attr("y", 16).attr("font-size", 12.5);
-      made.append("text").attr("class", "node-note").attr("y", 31).attr("font-size", 10.5);
+      made.append("title");
+      made.append("text").attr("class", "node-text").attr("y", 31).attr("font-size", 10.5);
+      made.append("text").attr("class", "node-note").attr("y", 45).attr("font-size", 10.5);
       return made;
     })
     .attr("data-pair", (one) => one.pair)
     .attr("transform", ({ x, y }) => `translate(${x},${y})`);
   nodes
     .select("rect")
-    .attr("width", graph.node.width)
-    .attr("height", graph.node.height)
+    .attr("width", ({ width }) => width)
+    .attr("height", ({ height }) => height)
     .attr("fill", PALETTES[theme].background)
     .attr("stroke", (one) => (one.pair === primary ? inkOf(theme) : ruleOf(theme)))
     .attr("stroke-width", (one) => (one.pair === primary ? 2.5 : 1.5));
-  const room = graph.node.width - 12;
+  const room = (graph.nodes[0]?.width ?? 0) - 14;
+  nodes.select("title").text(({ name, text }) => `${name}: ${visible(text.trim())}`);
+  nodes
+    .select(".node-text")
+    .attr("x", 7)
+    .attr("fill", inkOf(theme))
+    .text(({ text }) => fit(legible(text.trim()), room, 10.5));
   nodes
     .select(".node-name")
     .attr("x", 7)
@@ -245,38 +295,32 @@ function drawNodes(group: Group, graph: Graph, theme: Theme, primary: number | n
     .text((one) => fit(one.note, room, 10.5));
 }
 
+/** Each on a plate of its own, so that no curve runs through the numbers. */
 function drawNumbers(group: Group, graph: Graph, theme: Theme): void {
-  const labelled = graph.curves.filter(({ label }) => label);
-  group
+  const tags = group
     .attr("pointer-events", "none")
     .attr("aria-hidden", "true")
-    .selectAll<SVGTextElement, Curve>("text")
-    .data(labelled, (one) => one.pair)
-    .join("text")
-    .attr("x", (one) => labelPlace(one, graph)[0])
-    .attr("y", (one) => labelPlace(one, graph)[1])
-    .attr("dy", "0.35em")
-    .attr("text-anchor", "middle")
-    .attr("font-size", 11)
-    .attr("font-weight", ({ drawn }) => (drawn ? 600 : null))
+    .selectAll<SVGGElement, Curve>("g.tag")
+    .data(
+      graph.curves.filter(({ tag }) => tag !== null),
+      (one) => one.pair,
+    )
+    .join((enter) => {
+      const made = enter.append("g").attr("class", "tag");
+      made.append("rect").attr("rx", 4).attr("height", TAG.height);
+      made.append("text").attr("y", 12).attr("text-anchor", "middle").attr("font-size", TAG.size);
+      return made;
+    })
+    .attr("transform", ({ tag }) => `translate(${tag?.x ?? 0},${tag?.y ?? 0})`);
+  tags
+    .select("rect")
+    .attr("width", ({ tag }) => tag?.width ?? 0)
+    .attr("fill", PALETTES[theme].background)
+    .attr("stroke", (one) => lineOf(one, theme));
+  tags
+    .select("text")
+    .attr("x", ({ tag }) => (tag?.width ?? 0) / 2)
+    .attr("font-weight", TAG.weight)
     .attr("fill", inkOf(theme))
-    .attr("stroke", PALETTES[theme].background)
-    .attr("stroke-width", 4)
-    .attr("paint-order", "stroke")
     .text(({ label }) => label);
-}
-
-const ALONG = { source: 0.42, reader: 0.54 }; // of a curve's way
-
-/** On the curve, nearer to that end at which fewer curves meet. */
-function labelPlace(curve: Curve, { curves, node }: Graph): [number, number] {
-  const { from, to, drawn } = curve;
-  const alike = curves.filter((one) => one.drawn === drawn);
-  const away = alike.filter((one) => one.from === from).length;
-  const into = alike.filter((one) => one.to === to).length;
-  const t = away >= into ? ALONG.reader : ALONG.source;
-  const share = 3 * t ** 2 - 2 * t ** 3; // of the way between heights that meet them level
-  const x = from.x + node.width + t * (to.x - from.x - node.width);
-  const y = from.y + share * (to.y - from.y) + node.height / 2;
-  return [x, y - widthOf(curve) / 2 - 8];
 }
