@@ -183,6 +183,37 @@ def test_a_picture_of_ones_own_is_uploaded_asked_about_and_blanked(
     no_barrier(page)
 
 
+@pytest.mark.skipif(not _ships("demo-vlm"), reason="demo-vlm is not bundled")
+def test_a_region_is_drawn_by_brush_rectangle_and_lasso(page: Page) -> None:
+    open_example(page, method_get("seg_similarity").examples[0].name)
+    page.get_by_role("button", name="Draw a region").click()
+    box = page.locator(".scene-map").bounding_box()
+    assert box
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def drawn(tool: str, *way: tuple[float, float]) -> int:
+        clear = page.get_by_role("button", name="Clear")
+        if clear.is_enabled():
+            clear.click()
+        page.get_by_role("radio", name=tool).check(force=True)
+        page.mouse.move(*at(*way[0]))
+        page.mouse.down()
+        for place in way[1:]:
+            page.mouse.move(*at(*place))
+        page.mouse.up()
+        region = page.locator(".region-cells rect")
+        expect(region).not_to_have_count(0)
+        return region.count()
+
+    corners = (0.2, 0.2), (0.7, 0.7)
+    line = drawn("brush", *corners)
+    assert drawn("rectangle", *corners) == line**2
+    around = (0.2, 0.2), (0.7, 0.2), (0.7, 0.7), (0.2, 0.7)
+    assert drawn("lasso", *around) == line**2
+
+
 GIVE = """([node, type, base64]) => {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     const given = new DataTransfer();

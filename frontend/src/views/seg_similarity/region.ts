@@ -2,23 +2,23 @@
 
 import { counted } from "../../plural";
 import { get } from "svelte/store";
-import { button, element } from "../../pictures/dom";
+import { button, element, segmented } from "../../pictures/dom";
 import type { ViewContext } from "../../view";
 import { indexOfCell } from "./choose";
 import { cellBox, cellUnder, type createFrame } from "./overlay";
+import { cellsOf, TOOLS, type Tool } from "./regionCells";
 import type { Shown } from "./shown";
 
 type Frame = ReturnType<typeof createFrame>;
 
-/** The patches on the straight way from one to another, both ends included. */
-export function cellsBetween(from: number, to: number, columns: number): number[] {
-  const [x, y] = [from % columns, Math.floor(from / columns)];
-  const [across, down] = [(to % columns) - x, Math.floor(to / columns) - y];
-  const steps = Math.max(Math.abs(across), Math.abs(down), 1);
-  return Array.from({ length: steps + 1 }, (_, i) => {
-    const [dx, dy] = [Math.round((i * across) / steps), Math.round((i * down) / steps)];
-    return (y + dy) * columns + x + dx;
-  });
+/** A drag under way. */
+interface Drag {
+  /** Whether patches are added or taken away. */
+  adding: boolean;
+  /** The region as it was. */
+  before: readonly number[];
+  /** Patches that the pointer told of; a quick one skips those between. */
+  way: number[];
 }
 
 export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewContext) {
@@ -29,14 +29,14 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
   const blank = button("Blank it, read again", () => {
     if (shown?.region.length) context.rerun?.({ region: shown.region, causal: true });
   });
+  const tools = segmented(context, "Draw with", TOOLS, (value) => (tool = value));
+  tools.choose("brush");
   const said = element("span", { class: "muted", "aria-live": "polite" });
-  if (context.rerun) bar.append(draw, clear, blank, said);
+  if (context.rerun) bar.append(draw, tools.node, clear, blank, said);
   let shown: Shown | null = null;
   let drawing = false;
-  /** While the pointer is down: whether patches are added or taken away. */
-  let adding: boolean | null = null;
-  /** The patch of the last event: a quick pointer skips those between. */
-  let last: number | null = null;
+  let tool: Tool = "brush";
+  let drag: Drag | null = null;
 
   const node = svg.node() as SVGSVGElement;
   node.addEventListener("pointerdown", (event) => {
@@ -44,24 +44,23 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
     if (cell === null || !shown) return;
     event.preventDefault();
     node.setPointerCapture?.(event.pointerId);
-    adding = !shown.region.includes(cell);
-    put([cell], adding);
-    last = cell;
+    const before = shown.region;
+    drag = { adding: !before.includes(cell), before, way: [] };
+    go(cell);
   });
   node.addEventListener("pointermove", (event) => {
-    const cell = shown && adding !== null ? cellUnder(event, node, shown) : null;
-    if (cell === null || adding === null || !shown) return;
-    put(last === null ? [cell] : cellsBetween(last, cell, shown.grid.columns), adding);
-    last = cell;
+    const cell = shown && drag ? cellUnder(event, node, shown) : null;
+    if (cell !== null && cell !== drag?.way.at(-1)) go(cell);
   });
   for (const end of ["pointerup", "pointercancel"]) {
-    node.addEventListener(end, () => (adding = last = null));
+    node.addEventListener(end, () => (drag = null));
   }
 
-  function put(cells: readonly number[], add: boolean): void {
-    if (!shown || cells.every((cell) => shown?.region.includes(cell) === add)) return;
-    const others = shown.region.filter((one) => !cells.includes(one));
-    write(add ? [...others, ...cells] : others);
+  function go(cell: number): void {
+    if (!shown || !drag) return;
+    drag.way.push(cell);
+    const { adding, before, way } = drag;
+    write(changed(before, cellsOf(tool, way, shown.grid.columns), adding));
   }
 
   const write = (region: number[]) => {
@@ -79,10 +78,11 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
     shown = now;
     draw.setAttribute("aria-pressed", String(drawing));
     node.classList.toggle("drawing", drawing);
+    tools.node.hidden = !drawing;
     const none = now.region.length === 0;
     for (const one of [clear, blank]) (one as HTMLButtonElement).disabled = none;
     said.textContent = drawing
-      ? `${counted(now.region.length, "patch", "patches")}. Drag over the picture, or press Space on a patch.`
+      ? `${counted(now.region.length, "patch", "patches")}. Drag over the picture, or press Space on a patch; from a chosen patch it is taken away.`
       : none
         ? ""
         : `${counted(now.region.length, "patch", "patches")}.`;
@@ -105,7 +105,13 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
       const cell = indexOfCell(get(context.selection).primary);
       if (event.key !== " " || cell === null || !shown || !context.rerun) return;
       event.preventDefault();
-      put([cell], !shown.region.includes(cell));
+      write(changed(shown.region, [cell], !shown.region.includes(cell)));
     },
   };
+}
+
+function changed(region: readonly number[], cells: readonly number[], add: boolean): number[] {
+  const touched = new Set(cells);
+  const others = region.filter((one) => !touched.has(one));
+  return add ? [...others, ...touched] : others;
 }
