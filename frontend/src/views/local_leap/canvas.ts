@@ -2,8 +2,8 @@
 
 import { counted } from "../../plural";
 import { get } from "svelte/store";
-import { inkOn, sequential, type ColourScale } from "../../pictures/colour";
-import { button, element } from "../../pictures/dom";
+import { inkOn } from "../../pictures/colour";
+import { button, element, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
@@ -18,14 +18,19 @@ import { createChooser } from "../decoding/chooser";
 import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 import type { Clock, Tick } from "./clock";
+import { colourOf, fillingOf, fillLegend, fillOf, FILLS, type Filling } from "./fill";
 import { createScrubber } from "./scrubber";
 import { momentOf, type Place } from "./moment";
 import { NEAR_MISS, REASONS, signsText } from "./reasons";
+import { tailOf } from "./tail";
 
 interface Scene {
   trace: Trace;
   tick: Tick;
   places: Place[];
+  filling: Filling;
+  /** Position from which on end-of-text tokens are folded. */
+  folded: number;
   theme: Theme;
 }
 
@@ -36,17 +41,25 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
     class: "chip",
     title: "What the model would write at masks of the active block",
   });
-  figure.controls.append(chooser.node, guesses);
+  const fills = segmented(context, "Fill", FILLS, (value) =>
+    context.state.set("fill", value === "confidence" ? value : null),
+  );
+  figure.controls.append(chooser.node, fills.node, guesses);
   const scrubber = createScrubber(figure.body, context, clock);
   const line = figure.body.appendChild(element("p", { class: "sharpness", "aria-live": "off" }));
   const board = figure.body.appendChild(element("div", { class: "board" }));
   board.setAttribute("role", "grid");
   board.setAttribute("aria-label", "Tokens of the canvas; arrows move");
+  const rest = button("", () => context.state.set("tail", showsTail() ? null : "1"), {
+    class: "chip",
+  });
+  figure.body.appendChild(element("div", { class: "canvas-tail" }, rest));
   let shown: Shown | null = null;
   let cells: HTMLElement[] = [];
   let built = "";
 
   const showsGuesses = () => context.state.get("guesses") !== "0";
+  const showsTail = () => context.state.get("tail") === "1";
   function toggleGuesses(): void {
     context.state.set("guesses", showsGuesses() ? "0" : null);
   }
@@ -55,18 +68,36 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
     const trace = shown?.trace;
     if (!shown || !trace || trace.start.family !== "diffusion") return figure.hide();
     const tick = get(clock);
-    const scene = { trace, tick, places: momentOf(trace, tick.step), theme: shown.theme };
+    const { theme, position } = shown;
+    const places = momentOf(trace, tick.step);
+    const filling = fillingOf(fillOf(context.state.get("fill")), tick.count, theme);
+    const tail = tailOf(trace);
+    const folded = showsTail() || (position ?? 0) >= tail ? trace.start.length : tail;
+    const scene = { trace, tick, places, filling, folded, theme };
     build(trace);
-    const scale = scaleOf(shown.theme);
+    fold(tail, folded);
+    fills.choose(filling.fill);
     scene.places.forEach((place, i) => {
       const cell = cells[i];
-      if (cell) drawCell(cell, place, scale, showsGuesses());
+      if (cell) drawCell(cell, place, filling, showsGuesses());
     });
     line.textContent = summary(scene);
     guesses.setAttribute("aria-pressed", String(showsGuesses()));
     renderLegend(figure.legend, legendOf(scene));
     figure.update(sourceOf(scene, context));
     mark(get(context.selection));
+  }
+
+  /** Folded cells stay in the page, out of sight. */
+  function fold(tail: number, folded: number): void {
+    cells.forEach((cell, i) => (cell.hidden = i >= folded));
+    for (const block of board.children)
+      (block as HTMLElement).hidden = !block.querySelector(".cell:not([hidden])");
+    const count = cells.length - tail;
+    const tokens = counted(count, "more end-of-text token", "more end-of-text tokens");
+    rest.hidden = count === 0;
+    rest.textContent = folded === tail ? `Show ${tokens}` : `Fold ${tokens}`;
+    rest.setAttribute("aria-expanded", String(folded !== tail));
   }
 
   /** Cells are made once per canvas; playing only changes them. */
@@ -99,7 +130,8 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
   });
   board.addEventListener("pointerleave", () => context.selection.hover(null));
   board.addEventListener("keydown", (event) => {
-    const next = moved(event.key, positionOf(event), cells);
+    const seen = cells.filter((cell) => !cell.hidden);
+    const next = moved(event.key, positionOf(event), seen);
     if (next === null) return;
     event.preventDefault();
     choosePosition(context, next);
@@ -157,18 +189,19 @@ function moved(key: string, from: number | null, cells: readonly HTMLElement[]):
 function makeCell(position: number): HTMLElement {
   const sign = element("span", { class: "cell-sign", "aria-hidden": "true" });
   const text = element("bdi", { class: "cell-text" });
-  const cell = element("span", { class: "cell", role: "gridcell", tabindex: "-1" }, sign, text);
+  const step = element("span", { class: "cell-step", "aria-hidden": "true" });
+  const attributes = { class: "cell", role: "gridcell", tabindex: "-1" };
+  const cell = element("span", attributes, sign, text, step);
   cell.dataset.position = String(position);
   return cell;
 }
 
-const scaleOf = (theme: Theme): ColourScale => sequential(1, theme);
 const isWritten = ({ state }: Place) => state === "written" || state === "fresh";
 
-function drawCell(cell: HTMLElement, place: Place, scale: ColourScale, guesses: boolean): void {
-  const [sign, text] = cell.children as unknown as [HTMLElement, HTMLElement];
+function drawCell(cell: HTMLElement, place: Place, filling: Filling, guesses: boolean): void {
+  const [sign, text, step] = cell.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
   const readable = isWritten(place) || (guesses && place.state === "waiting");
-  const fill = place.confidence !== null && readable ? scale.colour(place.confidence) : "";
+  const fill = readable ? colourOf(filling, place) : "";
   for (const state of ["written", "fresh", "waiting", "closed"]) {
     cell.classList.toggle(state, place.state === state);
   }
@@ -179,7 +212,13 @@ function drawCell(cell: HTMLElement, place: Place, scale: ColourScale, guesses: 
   cell.title = labelOf(place);
   text.textContent = readable ? visible(place.text) || "∅" : "▒";
   sign.textContent = signOf(place);
+  step.textContent = stepOf(place, filling);
+  cell.classList.toggle("stepped", step.textContent !== "");
 }
+
+/** Beside the token, so that the order is not told by colour alone. */
+const stepOf = ({ step }: Place, { fill }: Filling) =>
+  step === null || fill === "confidence" ? "" : String(fromOne(step));
 
 function signOf({ state, commit, nearMiss }: Place): string {
   if (state === "fresh" && commit) return REASONS[commit.reason].glyph;
@@ -187,11 +226,12 @@ function signOf({ state, commit, nearMiss }: Place): string {
 }
 
 function labelOf(place: Place): string {
-  const { position, state, commit, confidence, doubt } = place;
-  if (state === "closed") return `${position}: mask, block not yet begun`;
+  const { position, state, commit, confidence, doubt, step } = place;
+  if (state === "closed") return `position ${fromOne(position)}: mask, block not yet begun`;
   const sure = confidence === null ? "" : `, ${showConfidence(confidence, doubt)}`;
   const said = `position ${fromOne(position)}: ${spoken(place.text)}${sure}`;
-  if (commit) return `${said}, ${REASONS[commit.reason].label}`;
+  const written = step === null ? "" : `, written in step ${fromOne(step)}`;
+  if (commit) return `${said}, ${REASONS[commit.reason].label}${written}`;
   return `${said}, still a mask${place.nearMiss ? ", near miss" : ""}`;
 }
 
@@ -216,12 +256,11 @@ function summary({ trace, tick, places }: Scene): string {
 export const reasonsOf = ({ canvas }: Trace) =>
   canvas.flatMap(({ commits }) => commits.map(({ reason }) => reason));
 
-function legendOf({ trace, theme }: Scene): Legend {
+function legendOf({ trace, filling }: Scene): Legend {
   return {
-    scale: scaleOf(theme),
-    unit: "confidence, the probability of the token",
-    normalisation: "0 to 1",
+    ...fillLegend(filling),
     notes: [
+      ...(filling.fill === "confidence" ? [] : ["Small number: that step."]),
       `Framed: committed in this step; ${signsText(reasonsOf(trace))}; ` +
         `${NEAR_MISS.glyph} near miss: beside an anchor, and not sure enough. ` +
         "Slanted: a guess at a mask. ▒: a mask.",
@@ -264,8 +303,8 @@ function tableOf({ trace, tick, places }: Scene): Table {
 const TILE = { width: 74, height: 30, columns: 10 };
 
 function drawBoard(scene: Scene, context: ViewContext): SVGSVGElement {
-  const { trace, tick, places, theme } = scene;
-  const scale = scaleOf(theme);
+  const { trace, tick, filling, folded, theme } = scene;
+  const places = scene.places.slice(0, folded);
   const sheet = createSheet(
     `${trace.start.label}: canvas after step ${fromOne(tick.step)}`,
     theme,
@@ -279,8 +318,11 @@ function drawBoard(scene: Scene, context: ViewContext): SVGSVGElement {
       const [column, row] = [i % TILE.columns, Math.floor(i / TILE.columns)];
       return `translate(${column * TILE.width},${row * TILE.height})`;
     });
-  const fillFor = (place: Place) =>
-    place.confidence === null ? "none" : scale.colour(place.confidence);
+  const fillFor = (place: Place) => colourOf(filling, place) || "none";
+  const inkFor = (place: Place) => {
+    const colour = colourOf(filling, place);
+    return colour ? inkOn(colour) : mutedOf(theme);
+  };
   tiles
     .append("rect")
     .attr("width", TILE.width - 3)
@@ -295,10 +337,29 @@ function drawBoard(scene: Scene, context: ViewContext): SVGSVGElement {
     .attr("x", 4)
     .attr("y", 17)
     .attr("font-size", 12)
-    .attr("fill", (place) => (place.confidence === null ? mutedOf(theme) : inkOn(fillFor(place))))
+    .attr("fill", inkFor)
     .attr("font-style", (place) => (isWritten(place) ? null : "italic"))
-    .text((place) => fit(`${signOf(place)} ${visible(place.text)}`.trim(), TILE.width - 10, 12));
-  const height = Math.ceil(places.length / TILE.columns) * TILE.height;
+    .text((place) => {
+      const room = TILE.width - (stepOf(place, filling) ? 24 : 10);
+      return fit(`${signOf(place)} ${visible(place.text)}`.trim(), room, 12);
+    });
+  tiles
+    .append("text")
+    .attr("x", TILE.width - 7)
+    .attr("y", 17)
+    .attr("text-anchor", "end")
+    .attr("font-size", 9)
+    .attr("fill", inkFor)
+    .text((place) => stepOf(place, filling));
+  const more = scene.places.length - folded;
+  const rows = Math.ceil(places.length / TILE.columns) * TILE.height;
+  const words = more ? `Not drawn: ${more} more end-of-text tokens.` : "";
+  const height = rows + (more ? 20 : 0);
+  sheet.body
+    .append("text")
+    .attr("y", rows + 12)
+    .attr("font-size", 10.5)
+    .text(words);
   const legend = legendOf(scene);
   const width = TILE.columns * TILE.width;
   const key = drawKey(sheet.body, legend, height - 4, width);

@@ -13,6 +13,8 @@ export interface Place {
   /** ln(1 − confidence); null in older traces. */
   doubt: number | null;
   commit: Commit | null;
+  /** Number of the step that wrote it, from 0. */
+  step: number | null;
   nearMiss: boolean;
   /** Inside the neighbourhood of an anchor of this step. */
   near: boolean;
@@ -35,7 +37,7 @@ export function momentOf(trace: Trace, at: number): Place[] {
       const { text, confidence } = commit;
       const doubt = doubtOf(earlier, commit.position);
       const state = earlier.index === at ? "fresh" : "written";
-      Object.assign(place, { state, text, confidence, doubt, commit });
+      Object.assign(place, { state, text, confidence, doubt, commit, step: earlier.index });
     }
   }
   return places;
@@ -60,6 +62,7 @@ function closed(trace: Trace, position: number): Place {
     confidence: null,
     doubt: null,
     commit: null,
+    step: null,
     nearMiss: false,
     near: false,
   };
