@@ -126,6 +126,7 @@ def test_routes_thin_out_as_the_threshold_rises(page: Page, flowed: str) -> None
     many = routes.locator("path.route").count()
     slider.fill("0.2")
     expect(slider).to_have_value("0.2")
+    expect(routes.locator("path.route")).not_to_have_count(many)  # drawn in the next frame
     assert routes.locator("path.route").count() < many
     page.reload()
     expect(slider).to_have_value("0.2")
