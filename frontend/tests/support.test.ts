@@ -1,7 +1,14 @@
 import { rgb } from "d3-color";
 import { afterEach, describe, expect, it } from "vitest";
-import { limitOf } from "../src/pictures/colour";
-import { supportLine, supportOf, supportScale, type Measured } from "../src/pictures/support";
+import { limitOf, sequential } from "../src/pictures/colour";
+import { sourceOf } from "../src/pictures/figure";
+import {
+  supportLine,
+  supportOf,
+  supportScale,
+  worksAgainst,
+  type Measured,
+} from "../src/pictures/support";
 import type { CreateView, RunFacts } from "../src/view";
 import { create as flow } from "../src/views/information_flow";
 import { create as graph } from "../src/views/graph_kv";
@@ -73,6 +80,29 @@ describe("the colour of support", () => {
     if (events === centred) expect(signed).toBeGreaterThan(0);
   });
 
+  it.each(RUNS)("is told by a sign beside the hue in %s", (method, view, events) => {
+    const root = played(view, events, method);
+    const against = [...root.querySelectorAll<HTMLElement>(".token.against")];
+    for (const token of against) expect(hueOf(token.style.backgroundColor)).not.toBe("orange");
+    const scored = [...root.querySelectorAll<HTMLElement>("[data-figure=map] .token")].flatMap(
+      (token) => {
+        const [, mean, error] =
+          / ([+−]?[\d.]+) ± ([\d.]+)/.exec(token.getAttribute("aria-label") ?? "") ?? [];
+        return mean ? [{ token, mean: Number(mean.replace("−", "-")), error: Number(error) }] : [];
+      },
+    );
+    const limit = Math.max(...scored.map(({ mean }) => Math.abs(mean)));
+    const clear = scored.filter(({ mean, error }) => mean < -2.2 * error && mean < -0.1 * limit);
+    for (const { token } of clear) expect(token.classList.contains("against")).toBe(true);
+    if (events === centred) expect(against.length).toBeGreaterThan(0);
+    for (const figure of root.querySelectorAll("figure")) {
+      const signed = figure.querySelector(".token.against") !== null;
+      if (signed) expect(figure.textContent).toContain("▾ in a token's corner");
+      const sheet = signed ? sourceOf(figure)?.svg?.() : null;
+      if (sheet) expect(sheet.textContent).toContain("▾");
+    }
+  });
+
   it("is the line of the drop in Graph-KV and in the causal check", () => {
     const curves = played(graph, graphKv, "graph_kv").querySelectorAll<SVGElement>("g.curve");
     const deltas = [...curves].flatMap((one) => {
@@ -92,6 +122,15 @@ describe("the colour of support", () => {
     }
   });
 
+  it("is told by a sign exactly where a number opposes and can be seen", () => {
+    const scale = supportScale(2, "light", "removed");
+    expect([-2, -0.05, 0, 0.05, 0.2, 2].map((one) => worksAgainst(one, scale, "removed"))).toEqual([
+      ...[false, false, false, false, true, true],
+    ]);
+    expect(worksAgainst(-1, supportScale(2, "light", "present"), "present")).toBe(true);
+    expect(worksAgainst(-1, sequential(2, "light"), "present")).toBe(false);
+  });
+
   it.each(["light", "dark"] as const)("is one function of sign and measure (%s)", (theme) => {
     for (const measured of ["present", "removed"] as const) {
       const scale = supportScale(limitOf([-2, 1]), theme, measured);
@@ -103,6 +142,20 @@ describe("the colour of support", () => {
       const ramp = scale.ramp(5);
       expect(ramp[0]).toBe(scale.colour(-2));
       expect(ramp[4]).toBe(scale.colour(2));
+    }
+  });
+});
+
+describe("a token in a sentence", () => {
+  it.each([
+    ["reagent", reagent, centred, ["map"]],
+    ["information_flow", flow, flowText, ["text"]],
+  ])("stands in quotes in %s", (method, view, events, stems) => {
+    const root = played(view, events, method);
+    for (const stem of stems) {
+      const tokens = root.querySelectorAll(`[data-figure=${stem}] .explaining .token-text`);
+      expect(tokens.length).toBeGreaterThan(0);
+      for (const token of tokens) expect(token.parentElement?.textContent).toMatch(/^“.*”$/);
     }
   });
 });

@@ -37,6 +37,9 @@ export function tokenText(text: string): HTMLElement {
   return node;
 }
 
+/** The same within a sentence, where ":" or "→" would read as the sentence's own. */
+export const quotedToken = (text: string) => element("span", {}, "“", tokenText(text), "”");
+
 /** Radio buttons in a row; `changed` gets the chosen value. */
 export function segmented<Value extends string>(
   { prefix }: Pick<ViewContext, "prefix">,

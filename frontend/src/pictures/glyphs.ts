@@ -46,6 +46,9 @@ export function visible(text: string): string {
     .join("");
 }
 
+/** In a sentence: quoted, since many tokens are signs that a sentence has itself. */
+export const quoted = (text: string) => `“${visible(text)}”`;
+
 /** For screen readers: words rather than glyphs. */
 export function spoken(text: string): string {
   if (text === "") return "empty";

@@ -30,6 +30,15 @@ export function supportLine(value: number, theme: Theme, measured: Measured): st
   return LINES[theme][supportOf(value, measured) < 0 ? 1 : 0] ?? "";
 }
 
+export const AGAINST = "▾";
+const LEAST = 0.05; // of the limit; what is paler has no hue to tell
+
+/** Whether a token's fill says that it works against the output. */
+export const worksAgainst = (value: number, { limit, kind }: ColourScale, measured: Measured) =>
+  kind === "diverging" && supportOf(value, measured) < -LEAST * limit;
+
+export const AGAINST_WORDS = `${AGAINST} in a token's corner: it works against the output.`;
+
 export const SUPPORT_WORDS: Record<Measured, string> = {
   present: "Orange: the output depends on it; blue: it works against the output.",
   removed:

@@ -24,6 +24,8 @@ export interface StripToken {
   ribbon?: { share: number; colour: string } | null;
   /** A few characters above the text. */
   badge?: string;
+  /** Works against the output: said by a sign beside the hue. */
+  against?: boolean;
   /** Written in one go with its neighbours. */
   joined?: boolean;
 }
@@ -156,6 +158,7 @@ function enterToken(this: HTMLElement, token: StripToken): void {
 function tokenClass(this: HTMLElement, token: StripToken): string {
   const marked = [...this.classList].filter((name) => name.startsWith("is-"));
   const kinds = [token.target && "target", token.joined && "joined", token.ribbon && "ribboned"];
+  if (token.against) kinds.push("against");
   return ["token", token.state, ...marked, ...kinds.filter(Boolean)].join(" ");
 }
 

@@ -3,6 +3,7 @@
 import type { Group } from "./lineChart";
 import { visible } from "./glyphs";
 import { inkOf, measure, mutedOf, ruleOf, writeLines } from "./sheet";
+import { AGAINST } from "./support";
 import type { StripSection, StripToken } from "./tokenStrip";
 import type { Theme } from "../theme";
 
@@ -84,7 +85,17 @@ function drawToken(group: Group, { token, x, y, width }: Placed, theme: Theme): 
   if (token.joined) line(box as Group, 0, width + 1, BOX, mutedOf(theme), 1);
   if (token.band) drawBand(box as Group, token.band, width, theme);
   if (token.ribbon) drawRibbon(box as Group, token, width);
+  if (token.against) corner(box as Group, width, token.ink ?? inkOf(theme));
   if (token.badge) drawBadge(box as Group, token, theme);
+}
+
+function corner(box: Group, width: number, ink: string): void {
+  const sign = box
+    .append("text")
+    .attr("x", width - 1)
+    .attr("y", 6)
+    .text(AGAINST);
+  sign.attr("text-anchor", "end").attr("font-size", 8).attr("fill", ink);
 }
 
 function drawBadge(box: Group, { badge = "", ribbon }: StripToken, theme: Theme): void {

@@ -5,7 +5,7 @@ import { get } from "svelte/store";
 import { select } from "d3-selection";
 import type { Fork } from "../../gen/cntp";
 import { createBars, type BarChart } from "../../pictures/bars";
-import { element, tokenText } from "../../pictures/dom";
+import { element, quotedToken } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
@@ -98,7 +98,7 @@ function headline({ fork, position, fan }: Opened): (Node | string)[] {
   ];
   const text = fan.paths[fork.winner]?.texts.slice(0, fork.kept).join("") ?? "";
   parts.push(`trial ${fromOne(fork.winner)} appended (${CHOSEN_BY[fork.by]}): `);
-  parts.push(tokenText(text.length > 80 ? `${text.slice(0, 80)}…` : text));
+  parts.push(quotedToken(text.length > 80 ? `${text.slice(0, 80)}…` : text));
   if (fork.kept < (fork.trials[fork.winner]?.length ?? 0)) parts.push(", cut short by hand");
   if (fork.margin !== null) parts.push(`, margin ${showNumber(fork.margin)}`);
   if (fork.greedy_rank !== null) parts.push(`, the greedy trial ranks ${fork.greedy_rank}`);

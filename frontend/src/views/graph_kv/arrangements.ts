@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { createBars, drawBars, type Bar, type BarChart } from "../../pictures/bars";
-import { button, element, tokenText } from "../../pictures/dom";
+import { button, element, quotedToken, tokenText } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import type { Group } from "../../pictures/lineChart";
@@ -56,7 +56,7 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
 function askedParts({ state: { answer, arrangements } }: Shown): (Node | string)[] {
   if (!answer) return [];
   const by = answer.written_by;
-  const parts: (Node | string)[] = ["Answer ", tokenText(answer.text)];
+  const parts: (Node | string)[] = ["Answer ", quotedToken(answer.text)];
   parts.push(by ? `, as ${modeName(by)} writes it` : ", as given");
   return isUnlikely(arrangements.values()) ? [...parts, NOTHING] : parts;
 }

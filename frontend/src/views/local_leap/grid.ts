@@ -5,7 +5,7 @@ import { get } from "svelte/store";
 import { inkOn, sequential } from "../../pictures/colour";
 import { element, say } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import { visible } from "../../pictures/glyphs";
+import { quoted, visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber, showConfidence } from "../../pictures/numbers";
@@ -150,7 +150,7 @@ function sentence(trace: Trace, { row, column }: CellAt): string {
       done && done.step < row ? `written in step ${fromOne(done.step)}` : "block not yet begun";
     return `${place}: ${word}`;
   }
-  const parts = [`${place}: ${visible(commit?.text ?? step.texts[at] ?? "")}`];
+  const parts = [`${place}: ${quoted(commit?.text ?? step.texts[at] ?? "")}`];
   if (at >= 0) {
     parts.push(`confidence ${showConfidence(step.confidences[at] ?? 0, step.doubts?.[at])}`);
     parts.push(`entropy ${showNumber(step.entropies[at] ?? 0)} nats`);

@@ -7,7 +7,7 @@ import { spoken, visible } from "../../pictures/glyphs";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
-import { SUPPORT_WORDS, supportScale } from "../../pictures/support";
+import { AGAINST_WORDS, SUPPORT_WORDS, supportScale, worksAgainst } from "../../pictures/support";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import { indexOf, POSITION, positionItem } from "../../position";
@@ -110,7 +110,7 @@ function legendText({ state }: Shown): string {
   const sources = new Set([...state.baselines.values()].map(({ event }) => event.source));
   return (
     `All maps explain the run's target, ${visible(rowName(state, 0))}. Fill: each map's own ` +
-    `limits, nothing clipped. ${SUPPORT_WORDS.present} Hatched: no score. ` +
+    `limits, nothing clipped. ${SUPPORT_WORDS.present} ${AGAINST_WORDS} Hatched: no score. ` +
     `Computed by ${[...sources].join(", ")}.`
   );
 }
@@ -141,6 +141,7 @@ function sectionsOf({ state, theme }: Shown, { event, scores }: BaselineMap): St
       state: kind,
       band: null,
       target: targets.has(position),
+      against: fill !== null && worksAgainst(value, scale, "present"),
       label: `${spoken(token.text)}, ${score}`,
     };
   });

@@ -3,7 +3,7 @@
 import { HOVER } from "../../pointing";
 import { get } from "svelte/store";
 import type { Alternative, OutputStep } from "../../gen/reagent";
-import { button, element, facts, tokenText } from "../../pictures/dom";
+import { button, element, facts, quotedToken, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent, showSigned } from "../../pictures/numbers";
 import { fromOne } from "../../pictures/ordinal";
 import { indexOf } from "../../position";
@@ -77,7 +77,7 @@ function intervalsOf({ state, row, granularity }: Shown, unit: Unit): [string, s
 
 function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[] {
   const name = rowName(shown.state, shown.row);
-  const heading = element("h3", {}, "As input for ", tokenText(name));
+  const heading = element("h3", {}, "As input for ", quotedToken(name));
   if (unit.state === "masked") return [heading, note("Protected: never replaced, so no score.")];
   if (unit.state === "outside") return [heading, note("Not yet read when this was written.")];
   const scored = shown.units.filter((one) => one.state === "scored").length;

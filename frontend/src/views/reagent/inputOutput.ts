@@ -5,7 +5,7 @@ import { get } from "svelte/store";
 import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
 import { say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import { visible } from "../../pictures/glyphs";
+import { quoted, visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showNumber } from "../../pictures/numbers";
@@ -140,7 +140,8 @@ function nameOf(state: State, row: number): string {
 function sentence(state: State, rows: number[], { row, column }: CellAt): string {
   const at = rows[row] ?? 0;
   const maps = state.maps;
-  const names = `${visible(state.tokens[column]?.text ?? "")} → ${nameOf(state, at)}`;
+  const target = `${at === 0 ? "target " : ""}${quoted(rowName(state, at))}`;
+  const names = `${quoted(state.tokens[column]?.text ?? "")} → ${target}`;
   const kind = positionState(state, at, column);
   if (!maps || kind === "outside") return `${names}: not yet read`;
   if (kind === "masked") return `${names}: never replaced, no score`;

@@ -2,13 +2,13 @@
 
 import { get } from "svelte/store";
 import type { Replacement, Scores } from "../../gen/reagent";
-import { segmented, tokenText, button } from "../../pictures/dom";
+import { button, quotedToken, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
-import { SUPPORT_WORDS } from "../../pictures/support";
+import { AGAINST_WORDS, SUPPORT_WORDS } from "../../pictures/support";
 import { createTokenStrip, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import { indexOf, POSITION, positionItem } from "../../position";
@@ -119,9 +119,9 @@ function explaining({ state, row }: Shown): (Node | string)[] {
   const positions = targetPositions(state, row);
   const step = state.output.steps.find((one) => one.position === positions[0]);
   const text = textOf(state, positions);
-  const parts: (Node | string)[] = ["Heat explains ", tokenText(text)];
+  const parts: (Node | string)[] = ["Heat explains ", quotedToken(text)];
   const { contrast } = state.output;
-  if (row === 0 && contrast) parts.push(" rather than ", tokenText(contrast.text));
+  if (row === 0 && contrast) parts.push(" rather than ", quotedToken(contrast.text));
   if (positions.length === 1 && step) {
     parts.push(`, p ${showPercent(Math.exp(step.logprob))}, rank ${step.rank}`);
   }
@@ -184,7 +184,9 @@ function withSharedScale(primary: Shown, pinned: Shown): [Shown, Shown] {
 }
 
 export function legendOf({ state, scale, granularity, units }: Shown): Legend {
-  const sign = signed(state) ? SUPPORT_WORDS.present : "The more orange, the larger its share.";
+  const sign = signed(state)
+    ? `${SUPPORT_WORDS.present} ${AGAINST_WORDS}`
+    : "The more orange, the larger its share.";
   return {
     scale,
     unit: unitName(state),

@@ -3,6 +3,7 @@
 import { faint, inkOn, type ColourScale } from "../../pictures/colour";
 import { spoken } from "../../pictures/glyphs";
 import { showNumber } from "../../pictures/numbers";
+import { worksAgainst } from "../../pictures/support";
 import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
 import { indexOf } from "../../position";
 import type { Selected } from "../../selection";
@@ -41,7 +42,8 @@ function tokenOf(
   const token = state.tokens[position];
   const masked = unit.state === "scored" ? positionState(state, row, position) : unit.state;
   const full = scored && masked === "scored" ? scale.colour(unit.mean) : null;
-  const fill = full && isFaint(state, unit.mean, unit.error) ? faint(full, theme) : full;
+  const noise = isFaint(state, unit.mean, unit.error);
+  const fill = full && noise ? faint(full, theme) : full;
   const leads = position === unit.positions[0];
   return {
     key: position,
@@ -53,6 +55,7 @@ function tokenOf(
     state: scored ? masked : "scored",
     band: fill && leads ? bandOf(unit, scale) : null,
     target,
+    against: fill !== null && !noise && worksAgainst(unit.mean, scale, "present"),
     label: labelOf(unit, masked, token?.text ?? "", scored, target),
   };
 }

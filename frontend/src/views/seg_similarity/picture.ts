@@ -173,7 +173,7 @@ function sentence(shown: Shown): string {
   if (map && shown.token) {
     const top = unitMap(map).indexOf(1);
     const what = visible(shown.token.text.trim() || shown.token.piece);
-    parts.push(`Map of ${what}, layer ${layerName(shown.layer, shown.layers)}.`);
+    parts.push(`Map of “${what}”, layer ${layerName(shown.layer, shown.layers)}.`);
     if (top >= 0) parts.push(`Highest: ${cellSentence(shown, top).split(":")[0] ?? ""}.`);
   }
   if (mask?.iou != null) parts.push(`Mask: overlap with the truth ${showNumber(mask.iou)}.`);

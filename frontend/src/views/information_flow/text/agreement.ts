@@ -8,7 +8,7 @@ import { createFigure, type FigureSource } from "../../../pictures/figure";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
-import { SUPPORT_WORDS, supportScale } from "../../../pictures/support";
+import { AGAINST_WORDS, SUPPORT_WORDS, supportScale } from "../../../pictures/support";
 import { createTokenStrip, type StripSection, type TokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
 import { POSITION, positionItem } from "../../../position";
@@ -38,7 +38,7 @@ export function createAgreement(root: HTMLElement, context: ViewContext): Panel 
     if (!target) return figure.hide();
     heading.textContent = headingOf(now);
     SIDES.forEach((side, at) => strips[at]?.render(sectionsFor(now, target, side)));
-    figure.legend.textContent = `Each side by its own limits, nothing clipped. Causation: ${SUPPORT_WORDS.present}`;
+    figure.legend.textContent = `Each side by its own limits, nothing clipped. Causation: ${SUPPORT_WORDS.present} ${AGAINST_WORDS}`;
     figure.update(sourceOf(now, target, context));
     mark(get(context.selection));
   }
@@ -85,6 +85,7 @@ function fillingFor({ state, theme }: Shown, agreement: Agreement, side: Side): 
     value: (group) => values[group] ?? null,
     said: (value) => (side === "routes" ? showNumber(value) : `${showSigned(value)} nats`),
     without: "not read",
+    measured: "present",
     reader: groupsOf(state).length - 1,
   };
 }

@@ -7,7 +7,15 @@ import { TYPING } from "../../../typing";
 import type { ViewContext } from "../../../view";
 import type { Edge } from "./edges";
 import type { Edits } from "./edits";
-import { groupAt, groupsOf, layersOf, nameOf, positionsOf, RESTORED, type Shown } from "./shown";
+import {
+  groupAt,
+  groupsOf,
+  layersOf,
+  quotedName,
+  positionsOf,
+  RESTORED,
+  type Shown,
+} from "./shown";
 import type { State } from "./state";
 
 export function chooseReader(context: ViewContext, state: State, reader: number): void {
@@ -42,10 +50,10 @@ export function toggleEdges(
     return;
   }
   edits.toggle(read.map((source) => edgeOf(state, reader, source)));
-  const names = read.map((source) => nameOf(state, source)).join(", ");
+  const names = read.map((source) => quotedName(state, source)).join(", ");
   const count = edits.now().length;
   const chosen = `${counted(count, "edge")} chosen`;
-  context.announce(`${names} to ${nameOf(state, reader)}: ${chosen}`);
+  context.announce(`${names} to ${quotedName(state, reader)}: ${chosen}`);
 }
 
 /** x cuts, p pins, [ ] layer, { } part, Ctrl+Z undoes, Esc clears; arrows belong to the focus. */

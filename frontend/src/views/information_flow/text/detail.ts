@@ -2,7 +2,7 @@
 
 import { HOVER } from "../../../pointing";
 import { get } from "svelte/store";
-import { button, element, facts, tokenText } from "../../../pictures/dom";
+import { button, element, facts, quotedToken, tokenText } from "../../../pictures/dom";
 import { visible } from "../../../pictures/glyphs";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { fromOne } from "../../../pictures/ordinal";
@@ -91,7 +91,7 @@ function edgeParts(
 ): HTMLElement[] {
   const { state, reader } = shown;
   if (state.rows.size === 0) return [];
-  const heading = element("h3", {}, "Cut from ", tokenText(textOf(state, reader)));
+  const heading = element("h3", {}, "Cut from ", quotedToken(textOf(state, reader)));
   const answer = effectOf(state, "answer", reader, source);
   const turned = effectOf(state, "reader's state", reader, source);
   if (answer === null || turned === null) {

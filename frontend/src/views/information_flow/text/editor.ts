@@ -2,9 +2,9 @@
 
 import { counted } from "../../../plural";
 import { select } from "d3-selection";
-import { button, element, tokenText } from "../../../pictures/dom";
+import { button, element, quotedToken } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
-import { visible } from "../../../pictures/glyphs";
+import { quoted, visible } from "../../../pictures/glyphs";
 import type { Cell } from "../../../pictures/table";
 import type { ViewContext } from "../../../view";
 import { toggleEdges } from "./choose";
@@ -110,10 +110,10 @@ export function createRunButton(context: ViewContext, edits: Edits) {
 function fillRow(row: HTMLElement, edge: Edge, state: State): void {
   const [source, reader] = [textAt(state, edge.keys), textAt(state, edge.queries)];
   const name = row.querySelector(".edge-name") as HTMLElement;
-  name.replaceChildren(tokenText(source), " → ", tokenText(reader));
+  name.replaceChildren(quotedToken(source), " → ", quotedToken(reader));
   name.title = `positions ${numbersText(edge.keys)} → ${numbersText(edge.queries)}`;
   const values = [edge.layers, edge.heads].map((numbers) => (numbers ? numbersText(numbers) : ""));
-  const said = `of ${visible(source)} to ${visible(reader)}`;
+  const said = `of ${quoted(source)} to ${quoted(reader)}`;
   row.querySelectorAll("input").forEach((input, at) => {
     input.setAttribute("aria-label", `${at ? "Heads" : "Layers"} ${said}; empty: all`);
     if (input.getAttribute("aria-invalid") !== "true") input.value = values[at] ?? "";

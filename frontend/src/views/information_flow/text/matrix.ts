@@ -25,7 +25,7 @@ import {
   groupAt,
   groupsOf,
   MEASURES,
-  nameOf,
+  quotedName,
   scaleOf,
   unitOf,
   type Panel,
@@ -194,7 +194,7 @@ function chosenCells({ state, edges }: Shown): CellAt[] {
 
 function sentence(shown: Shown, { row, column }: CellAt): string {
   const { state } = shown;
-  const names = `${nameOf(state, column)} → ${nameOf(state, row)}`;
+  const names = `${quotedName(state, column)} → ${quotedName(state, row)}`;
   if (column === row) return `${names}: a reader's own tokens are not cut from it`;
   if (column > row) return `${names}: comes later, so it is not read`;
   const numbers = numbersAt(state, row, column);

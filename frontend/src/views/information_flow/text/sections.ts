@@ -2,6 +2,7 @@
 
 import { inkOn, type ColourScale } from "../../../pictures/colour";
 import { spoken } from "../../../pictures/glyphs";
+import { worksAgainst, type Measured } from "../../../pictures/support";
 import type { StripMarks, StripSection, StripToken } from "../../../pictures/tokenStrip";
 import { indexOf } from "../../../position";
 import type { Selected } from "../../../selection";
@@ -18,6 +19,8 @@ export interface Filling {
   without: string;
   /** The group that reads, marked above its first token. */
   reader: number | null;
+  /** How its numbers tell support; absent where they do not. */
+  measured?: Measured;
 }
 
 /** Prompt and output; without a filling the bare text. */
@@ -72,6 +75,12 @@ function tokenOf(
     state: !filling || fill || reads ? "scored" : "outside",
     band: null,
     target,
+    against: Boolean(
+      fill &&
+      value !== null &&
+      filling?.measured &&
+      worksAgainst(value, filling.scale, filling.measured),
+    ),
     label: parts.filter(Boolean).join(", "),
     badge: reads && leads ? "reads" : undefined,
   };

@@ -4,7 +4,7 @@ import { get } from "svelte/store";
 import type { Group, Trace } from "../../../gen/information_flow";
 import type { Panel as AnyPanel } from "../../../panel";
 import { limitOf, sequential, type ColourScale } from "../../../pictures/colour";
-import { visible } from "../../../pictures/glyphs";
+import { quoted, visible } from "../../../pictures/glyphs";
 import { supportScale } from "../../../pictures/support";
 import type { Theme } from "../../../theme";
 import type { ViewContext } from "../../../view";
@@ -71,6 +71,9 @@ export const textOf = (state: State, group: number) => groupsOf(state)[group]?.t
 
 /** A group's text with what hides made visible. */
 export const nameOf = (state: State, group: number) => visible(textOf(state, group));
+
+/** The same within a sentence. */
+export const quotedName = (state: State, group: number) => quoted(textOf(state, group));
 
 /** The same on an axis, where the group that foretells the answer says so. */
 export const axisName = (state: State, group: number) =>

@@ -1,14 +1,14 @@
 // The text and its answer: filled with what a reader loses when a token is cut from it.
 
 import { get } from "svelte/store";
-import { button, tokenText, element } from "../../../pictures/dom";
+import { button, element, quotedToken } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { legible } from "../../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
 import type { Group } from "../../../pictures/lineChart";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
-import { SUPPORT_WORDS } from "../../../pictures/support";
+import { AGAINST_WORDS, SUPPORT_WORDS } from "../../../pictures/support";
 import { createTokenStrip } from "../../../pictures/tokenStrip";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
 import { POSITION, positionItem } from "../../../position";
@@ -74,6 +74,7 @@ export function fillingOf(shown: Shown): Filling | null {
     said: (value) =>
       measure === "answer" ? `${showSigned(value)} nats` : `${showNumber(value)} (1 − cosine)`,
     without: "not read by it",
+    measured: measure === "answer" ? "removed" : undefined,
     reader,
   };
 }
@@ -83,12 +84,12 @@ function headingOf(shown: Shown): (Node | string)[] {
   const step = state.output?.steps[state.output.target_start];
   if (!state.groups || !step) return ["Reading the prompt…"];
   const logprob = state.groups.logprob;
-  const answer = ["Answer ", tokenText(state.groups.target_text)];
+  const answer = ["Answer ", quotedToken(state.groups.target_text)];
   const known = `: p ${showPercent(Math.exp(logprob))}, rank ${step.rank}. `;
   if (state.rows.size === 0) return [...answer, known];
   const reader = readsAnswer(shown)
     ? ["what foretells it"]
-    : ["“", tokenText(groupsOf(state)[shown.reader]?.text ?? ""), "”"];
+    : [quotedToken(groupsOf(state)[shown.reader]?.text ?? "")];
   const effect = measure === "answer" ? "the answer loses" : "its own state turns";
   return [...answer, known, "Fill: cut from ", ...reader, `, ${effect} this much.`];
 }
@@ -96,7 +97,7 @@ function headingOf(shown: Shown): (Node | string)[] {
 function legendOf({ measure }: Shown, { scale }: Filling): Legend {
   const sign =
     measure === "answer"
-      ? SUPPORT_WORDS.removed
+      ? `${SUPPORT_WORDS.removed} ${AGAINST_WORDS}`
       : "The more orange, the more the reader's final state turns.";
   return {
     scale,
@@ -110,7 +111,7 @@ const SHEET_WIDTH = 760;
 
 function sourceOf(shown: Shown, filling: Filling | null, context: ViewContext): FigureSource {
   const { state, reader } = shown;
-  const title = `Information flow: what ${legible(nameOf(state, reader))} gets`;
+  const title = `Information flow: what “${legible(nameOf(state, reader))}” gets`;
   return {
     table: () => rowTable(shown),
     data: () => ({

@@ -4,7 +4,7 @@ import { visible } from "../../../pictures/glyphs";
 import { indexColumn } from "../../../pictures/ordinal";
 import type { Cell, Table } from "../../../pictures/table";
 import { numbersText } from "./edges";
-import { effectOf, groupsOf, nameOf, type Shown } from "./shown";
+import { effectOf, groupsOf, nameOf, quotedName, type Shown } from "./shown";
 import type { RouteMap, State } from "./state";
 
 const EFFECTS = ["Δ log p of the answer (nats)", "reader's state, 1 − cosine"];
@@ -17,7 +17,7 @@ const effects = (state: State, reader: number, source: number): Cell[] => [
 /** What one reader gets of each group before it. */
 export function rowTable({ state, reader }: Shown): Table {
   return {
-    caption: `What ${nameOf(state, reader)} gets: each group cut from it`,
+    caption: `What ${quotedName(state, reader)} gets: each group cut from it`,
     columns: ["group", "text", "first position", "last position", ...EFFECTS],
     rows: groupsOf(state).map((group, at): Cell[] => [
       at,

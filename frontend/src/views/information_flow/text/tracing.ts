@@ -18,7 +18,7 @@ import type { Selected } from "../../../selection";
 import type { ViewContext } from "../../../view";
 import { chooseGroup } from "./choose";
 import { coneOf } from "./cone";
-import { axisName, groupAt, groupsOf, nameOf, RESTORED, type Panel, type Shown } from "./shown";
+import { axisName, groupAt, groupsOf, quotedName, RESTORED, type Panel, type Shown } from "./shown";
 import type { State, TraceMap } from "./state";
 import { traceTable } from "./tables";
 
@@ -170,7 +170,7 @@ export function stateSentence(
   group: number,
 ): string {
   const columns = groupsOf(state).length;
-  const name = `${NAMES[event.restored]} of layer ${layer} at ${nameOf(state, group)}`;
+  const name = `${NAMES[event.restored]} of layer ${layer} at ${quotedName(state, group)}`;
   if (group < columns - event.done) return `${name}: not restored yet`;
   const at = layer * columns + group;
   const [value = 0, spread = 0] = [effect[at], error[at]];
@@ -181,7 +181,7 @@ export function stateSentence(
   const reach =
     layer === layers - 1
       ? "acts on the output at its own place alone"
-      : `can act on layers ${layer + 1} to ${layers - 1} at ${nameOf(state, group)} and after`;
+      : `can act on layers ${layer + 1} to ${layers - 1} at ${quotedName(state, group)} and after`;
   return `${name}: restores ${showSigned(value)} ± ${showNumber(spread)} of p${share}; ${reach}.`;
 }
 
