@@ -7,6 +7,7 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from analysis import text as texts
+from analysis.codec import Anchor
 from analysis.model import Model
 
 SLACK = 16  # characters at the start of a stretch, which may be decoded otherwise than inside
@@ -43,10 +44,14 @@ class ClauseStop:
 
 @dataclass(frozen=True)
 class TextStop:
-    """Texts that end an output, looked for in its decoded text."""
+    """Texts that end an output, looked for in its decoded text.
+
+    `anchor`: what the output is decoded behind; some tokenizers drop a space that begins a text.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     strings: tuple[str, ...]
+    anchor: Anchor | None = None
 
     def __call__(self, ids: list[int]) -> bool:
         """Whether the newest token completes one of them."""
@@ -64,7 +69,9 @@ class TextStop:
         return said
 
     def _decode(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=False))
+        head, kept = (self.anchor.ids, self.anchor.kept) if self.anchor else ([], "")
+        text = str(self.tokenizer.decode([*head, *ids], skip_special_tokens=False))
+        return text.removeprefix(kept)
 
 
 def stop_strings(given: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
+from analysis import text as texts
 from analysis.decoding.beam import Beam
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
@@ -398,7 +399,11 @@ def _rules(task: Task, params: Params, decoder: str) -> Rules:
         seed=task.seed,
         scoring=params.scoring if trials else "warped",
         clause=ClauseStop(tokenizer, params.stop_rule) if trials else None,
-        text=TextStop(tokenizer, stop_strings(params.stop_strings)),
+        text=TextStop(
+            tokenizer,
+            stop_strings(params.stop_strings),
+            next(iter(texts.codec(tokenizer).anchors), None),
+        ),
         eos=task.eos,
         cap=params.trial_cap if trials else task.length,
         prune=params.prune if trials else decoder == "best_of_n",

@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
 from analysis.catalog import folder_entry
+from analysis.decoding.stops import TextStop
 from analysis.replacement import vocabulary_map
-from analysis.text import codec, token_name
+from analysis.text import codec, encode_continued, token_name
 from tests.tiny_models import make_prepending_llama
 from tests.tokenizer_kinds import byte_level
 
@@ -126,3 +127,14 @@ def test_tokens_of_another_vocabulary_are_those_of_the_same_text(folder: Path) -
     assert len(same) > 30
     assert all(token_name(other, a) == token_name(model.tokenizer, b) for a, b in same)
     assert any(token_name(other, a).startswith(" ") for a, _ in same)
+
+
+def test_a_stop_text_may_begin_the_output(tokenizer: Any) -> None:
+    """Alone, the first token would be decoded without its space."""
+    stop = TextStop(tokenizer, (" cat",), codec(tokenizer).anchors[0])
+    before = tokenizer.encode("Lily saw a")
+    ids = encode_continued(tokenizer, " cat", before=before, field="answer")
+    assert [stop(ids[: count + 1]) for count in range(len(ids))] == [False] * (len(ids) - 1) + [
+        True
+    ]
+    assert not TextStop(tokenizer, (" cat",))(ids)  # what the anchor is for
