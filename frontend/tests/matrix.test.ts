@@ -52,7 +52,7 @@ describe("a cell that can be pressed", () => {
     picture.mark({ hover: null, primary: { row: 1, column: 2 } });
     press("ArrowLeft");
     for (const key of ["Enter", " ", "x", "y"]) press(key);
-    const pressed = ["press", { row: 1, column: 2 }];
+    const pressed = ["press", { row: 1, column: 1 }]; // before it is drawn as primary
     expect(said).toEqual([["choose", { row: 1, column: 1 }], pressed, pressed, pressed]);
   });
 });

@@ -123,8 +123,9 @@ export function createMatrix(
     const next = matrix && step(event.key, current, matrix);
     if (!pressed && !next) return;
     event.preventDefault();
-    if (pressed) handlers.press?.(current as CellAt);
-    else handlers.choose(next as CellAt);
+    if (pressed) return handlers.press?.(current as CellAt);
+    current = next as CellAt; // the mark is drawn with the next frame; the next key may come before
+    handlers.choose(current);
   });
   let current: CellAt | null = null;
   let othersMarks: readonly Mark[] = [];

@@ -153,7 +153,8 @@ export function createMask(root: HTMLElement, label: string, handlers: MaskHandl
     const last = mask.tokens - 1;
     const within = (at: number) => Math.min(last, Math.max(0, at));
     const { row, column } = current ?? { row: last - move[0], column: -move[1] };
-    handlers.choose({ row: within(row + move[0]), column: within(column + move[1]) });
+    current = { row: within(row + move[0]), column: within(column + move[1]) };
+    handlers.choose(current); // drawn with the next frame; the next key may come before
   });
 
   return {
