@@ -246,10 +246,18 @@ class RunConsumer(AsyncWebsocketConsumer):
                 await self._look()
             except (DatabaseError, redis.RedisError) as error:
                 log.warning("Could not read runs for a page, will try again: %s", error)
+            except OSError:  # the page has left
+                await self._send_away()
+                return
             except Exception:
                 log.exception("A page's socket is closed; the page comes back and reads all anew")
-                await self.close(CLOSE_AGAIN)
+                await self._send_away()
                 return
+
+    async def _send_away(self) -> None:
+        """A page that is still there comes back and reads all anew."""
+        with contextlib.suppress(OSError):
+            await self.close(CLOSE_AGAIN)
 
     async def _look(self) -> None:
         async with self.lock:

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings as project
 from django.db import connection
 
+from tests.e2e.stack import wait_until
 from workbench.runs import flags, guard
 from workbench.runs.execution import run_claim
 from workbench.runs.guard import Guard, memory_limit, memory_used
@@ -85,7 +86,7 @@ def test_a_cancel_ends_a_worker_that_holds_the_interpreter(running: Run) -> None
     run = ended(worker, running)
     assert worker.returncode == -9
     assert run.status == Status.CANCELLED
-    assert not flags.lease_exists(run=run.id)
+    wait_until("the lease to be dropped", lambda: not flags.lease_exists(run=run.id), seconds=60)
 
 
 def test_a_worker_that_takes_too_much_memory_is_ended_and_says_so(running: Run) -> None:
