@@ -164,6 +164,7 @@ class SessionMessage(Message):
 
     type: Literal["session"] = "session"
     session: SessionOut
+    now: datetime = Field(description="By the server's clock; what came later is unread.")
 
 
 class ThreadMessage(Message):

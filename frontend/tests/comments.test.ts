@@ -12,8 +12,8 @@ afterEach(takeDown);
 const path = `/api/sessions/${SESSION}`;
 
 describe("comments", () => {
-  function comments(role: Role, name = "cleo") {
-    const made = createRoom(role, name);
+  function comments(role: Role, name = "cleo", now?: string) {
+    const made = createRoom(role, name, now);
     const asked = serve({
       [`GET ${path}/members`]: [{ username: "ana", role: "owner", by_link: false }],
       [`POST ${path}/threads`]: threadAt({ id: "new", comments: [commentBy(name, "mine")] }),
@@ -106,6 +106,22 @@ describe("comments", () => {
     button(/unread/)?.click();
     flushSync();
     expect(said()).not.toContain("1 unread");
+  });
+
+  it.each([
+    ["behind", "1999-01-01T00:00:00Z"],
+    ["ahead", "2999-01-01T00:00:00Z"],
+  ])("count by the server's clock where the browser's is %s", (_, browser) => {
+    localStorage.clear();
+    vi.setSystemTime(new Date(browser));
+    const { say } = comments("viewer", "cleo", "2026-01-02T12:00:00Z");
+    const at = (id: string, time: string) =>
+      say({ type: "thread", thread: threadAt({ id, comments: [commentBy("bob", id, time)] }) });
+    at("before", "2026-01-02T11:59:00Z");
+    at("after", "2026-01-02T12:01:00Z");
+    flushSync();
+    vi.useRealTimers();
+    expect(said()).toContain("1 unread");
   });
 
   it("complete the name of a member", async () => {

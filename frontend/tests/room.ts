@@ -95,7 +95,7 @@ export function viewState(initial: Record<string, string> = {}) {
 }
 
 /** A room with one run and one note; `say` is the server's voice. */
-export function createRoom(role: Role, name = "cleo") {
+export function createRoom(role: Role, name = "cleo", now = "2026-01-02T12:00:00Z") {
   const feed = new SessionFeed(SESSION);
   let watcher: SessionWatcher | null = null;
   feed.watch({
@@ -105,7 +105,7 @@ export function createRoom(role: Role, name = "cleo") {
     },
   } as unknown as SocketClient);
   const say = (message: SessionMessage) => watcher?.message(message);
-  say({ type: "session", session: sessionAs(role) });
+  say({ type: "session", session: sessionAs(role), now });
 
   const state = viewState({ layer: "2" });
   const context = {

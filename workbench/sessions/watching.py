@@ -4,6 +4,7 @@ from typing import Protocol
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.utils import timezone
 
 from workbench.accounts.visitor import Visitor
 from workbench.errors import SessionNotFound, TooManyWatches
@@ -58,7 +59,7 @@ class SessionWatches:
         except SessionNotFound:
             await self.socket.group_leave(session_group(session))
             raise
-        await self.socket.send_message(SessionMessage(session=self.seen[session]))
+        await self._tell(self.seen[session])
         self.heard[session] = Heard()
         await self._tell_threads()
 
@@ -78,11 +79,14 @@ class SessionWatches:
         news, gone = await database_sync_to_async(sessions_seen)(visitor=visitor, seen=self.seen)
         for snapshot in news:
             self.seen[snapshot.id] = snapshot
-            await self.socket.send_message(SessionMessage(session=snapshot))
+            await self._tell(snapshot)
         for session, code in gone.items():
             await self.forget(session)
             await self.socket.send_message(SessionGone(session=session, code=code))
         await self._tell_threads()
+
+    async def _tell(self, session: SessionOut) -> None:
+        await self.socket.send_message(SessionMessage(session=session, now=timezone.now()))
 
     async def _tell_threads(self) -> None:
         found = await database_sync_to_async(thread_news)(heard=self.heard)

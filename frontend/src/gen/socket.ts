@@ -182,6 +182,10 @@ export interface RunOut {
 export interface SessionMessage {
   type: "session";
   session: SessionOut;
+  /**
+   * By the server's clock; what came later is unread.
+   */
+  now: string;
 }
 /**
  * A session as a visitor sees it; its content is the document of the same id.

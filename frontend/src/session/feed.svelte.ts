@@ -7,8 +7,12 @@ import type { SocketClient } from "../socket";
 import type { SessionMessage } from "./messages";
 import type { SessionOut, ThreadOut } from "./people/wire";
 
+type SessionOpened = Extract<SessionMessage, { type: "session" }>;
+
 export class SessionFeed {
   session = $state.raw<SessionOut | null>(null);
+  /** When it was opened here, by the server's clock; milliseconds since the epoch. */
+  opened = $state.raw<number | null>(null);
   /** Why it may no longer be looked at; then nothing of it is kept here. */
   gone = $state.raw<string | null>(null);
   refusal = $state.raw<ErrorMessage | null>(null);
@@ -32,14 +36,15 @@ export class SessionFeed {
   }
 
   #take(message: SessionMessage): void {
-    if (message.type === "session") this.#open(message.session);
+    if (message.type === "session") this.#open(message);
     else if (message.type === "thread") this.put(message.thread);
     else if (message.type === "thread_deleted") this.#threads.delete(message.thread);
     else this.#lose(message.code);
   }
 
-  #open(session: SessionOut): void {
+  #open({ session, now }: SessionOpened): void {
     this.session = session;
+    this.opened ??= Date.parse(now);
     this.gone = null;
     this.refusal = null;
   }

@@ -341,7 +341,9 @@ async def test_who_watches_the_session_is_told(
     thread = await in_database(begin)(anna_client, path)
     async with page(tom_client) as watcher:
         await watcher.send(type="watch_session", session=session.pk)
-        assert (await watcher.receive())["type"] == "session"
+        opened = await watcher.receive()
+        assert opened["type"] == "session"
+        assert thread["comments"][0]["created_at"] < opened["now"]
         assert bodies((await watcher.receive_kind("thread"))["thread"]) == (thread["id"], ["Why?"])
         answered = await in_database(reply)(anna_client, thread, "And?")
         told = (await watcher.receive_kind("thread"))["thread"]

@@ -3,7 +3,7 @@
 import type { CommentOut, ThreadOut } from "./wire";
 
 interface Seen {
-  /** Milliseconds since the epoch: everything before the first visit counts as read. */
+  /** Milliseconds since the epoch, by the server's clock: what was before the first visit is read. */
   since: number;
   threads: Record<string, number>;
 }
@@ -12,17 +12,22 @@ const written = (comment?: CommentOut) => (comment ? Date.parse(comment.created_
 const keyOf = (session: string) => `glassbench.seen.${session}`;
 
 export class Unread {
-  #seen = $state.raw<Seen>({ since: Date.now(), threads: {} });
+  /** null: not opened yet, so that nobody knows what is new. */
+  #seen = $state.raw<Seen | null>(null);
 
   constructor(
     readonly session: string,
     readonly name: string,
-  ) {
-    this.#seen = stored(session) ?? this.#seen;
-    this.#keep();
+  ) {}
+
+  /** The session was opened at this time of the server; the browser's clock may be wrong. */
+  begin(now: number): void {
+    const { since, threads } = stored(this.session) ?? { since: now, threads: {} };
+    this.#keep({ since: Math.min(since, now), threads });
   }
 
   has(thread: ThreadOut): boolean {
+    if (!this.#seen) return false;
     const seen = this.#seen.threads[thread.id] ?? this.#seen.since;
     return thread.comments.some(
       (comment) => comment.author_name !== this.name && written(comment) > seen,
@@ -30,10 +35,10 @@ export class Unread {
   }
 
   see(...threads: ThreadOut[]): void {
+    if (!this.#seen) return;
     const latest = threads.map(({ id, comments }) => [id, written(comments.at(-1))] as const);
     const known = Object.fromEntries(latest);
-    this.#seen = { ...this.#seen, threads: { ...this.#seen.threads, ...known } };
-    this.#keep();
+    this.#keep({ ...this.#seen, threads: { ...this.#seen.threads, ...known } });
   }
 
   /** Nothing of a session that is gone stays in this browser. */
@@ -41,8 +46,9 @@ export class Unread {
     localStorage.removeItem(keyOf(session));
   }
 
-  #keep(): void {
-    localStorage.setItem(keyOf(this.session), JSON.stringify(this.#seen));
+  #keep(seen: Seen): void {
+    this.#seen = seen;
+    localStorage.setItem(keyOf(this.session), JSON.stringify(seen));
   }
 }
 
