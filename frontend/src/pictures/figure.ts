@@ -3,6 +3,7 @@
 import { select } from "d3-selection";
 import type { RunFacts, ViewContext } from "../view";
 import { download, toCsv, toJson, toPng, toSvg } from "./export";
+import { createFullScreen } from "./fullScreen";
 import { legible } from "./glyphs";
 import { provenance } from "./provenance";
 import { toPython } from "./python";
@@ -32,7 +33,7 @@ const sources = new WeakMap<Element, FigureSource>();
 /** What a figure element of the page shows; null: nothing yet. */
 export const sourceOf = (figure: Element) => sources.get(figure) ?? null;
 
-type Context = Pick<ViewContext, "run" | "state" | "announce" | "prefix">;
+type Context = Pick<ViewContext, "run" | "state" | "announce" | "prefix" | "detail">;
 
 const TABLES = "tables";
 const CORNERS = "M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8";
@@ -77,7 +78,8 @@ export function createFigure(
   });
   const pngButton = button("PNG", "Download the picture as PNG", () => void savePng());
   const pythonButton = button("Python", "Copy as Python: the call that gives these numbers", copy);
-  button("", "Full screen", toggleFullScreen)
+  const full = createFullScreen(figure.node() as HTMLElement, context.detail);
+  button("", "Full screen", full.toggle)
     .attr("aria-label", "Full screen")
     .append("svg")
     .attr("viewBox", "0 0 12 12")
@@ -107,11 +109,6 @@ export function createFigure(
 
   async function savePng(): Promise<void> {
     if (source?.svg) download(named("png"), await toPng(source.svg()));
-  }
-
-  function toggleFullScreen(): void {
-    if (document.fullscreenElement) void document.exitFullscreen();
-    else void figure.node()?.requestFullscreen();
   }
 
   const shown = () => (context.state.get(TABLES) ?? "").split(",").includes(stem);
@@ -150,6 +147,7 @@ export function createFigure(
     destroy() {
       unsubscribe();
       stopState();
+      full.stop();
       figure.remove();
     },
   };

@@ -8,6 +8,7 @@ import type { Theme } from "../theme";
 import type { Mark } from "../view";
 import { faint, type ColourScale } from "./colour";
 import { drawLabels, LABEL, type Labels } from "./matrixLabels";
+import { placeIn } from "./place";
 import { measure, mutedOf } from "./sheet";
 
 export interface Matrix {
@@ -237,9 +238,9 @@ export function packed(colour: string): number {
 }
 
 function cellUnder(event: MouseEvent, node: HTMLElement, matrix: Matrix, layout: Layout) {
-  const box = node.getBoundingClientRect();
-  const x = event.clientX - box.left + node.scrollLeft - layout.left;
-  const y = event.clientY - box.top - layout.top;
+  const at = placeIn(node, event);
+  const x = at.x + node.scrollLeft - layout.left;
+  const y = at.y - layout.top;
   const cell = { row: Math.floor(y / layout.cellHeight), column: Math.floor(x / layout.cellWidth) };
   const inside =
     x >= 0 && y >= 0 && cell.row < matrix.rows.length && cell.column < matrix.columns.length;

@@ -5,6 +5,7 @@ import { PALETTES, sequential } from "../../pictures/colour";
 import { layer } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
 import { colourTable, entryOf, MASK, packed, type CellAt } from "../../pictures/matrix";
+import { placeIn } from "../../pictures/place";
 import { fit, inkOf, mutedOf } from "../../pictures/sheet";
 import { colourOf } from "../../pictures/swatch";
 import type { Theme } from "../../theme";
@@ -129,9 +130,9 @@ export function createMask(root: HTMLElement, label: string, handlers: MaskHandl
   const node = frame.node() as HTMLElement;
 
   const cellUnder = (event: PointerEvent): CellAt | null => {
-    const box = node.getBoundingClientRect();
-    const row = Math.floor((event.clientY - box.top - AXIS.top) / cell);
-    const column = Math.floor((event.clientX - box.left + node.scrollLeft - AXIS.left) / cell);
+    const { x, y } = placeIn(node, event);
+    const row = Math.floor((y - AXIS.top) / cell);
+    const column = Math.floor((x + node.scrollLeft - AXIS.left) / cell);
     const within = (at: number) => at >= 0 && at < (mask?.tokens ?? 0);
     return within(row) && within(column) ? { row, column } : null;
   };
