@@ -27,7 +27,7 @@ def test_every_page_opens_and_so_does_all_that_is_on_it(
         expect(page.get_by_text("Loading…", exact=True)).to_have_count(0, timeout=WAIT)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         help_opens(page)
-        popups_open(page, focus=width > 900)
+        popups_open(page, focus=True)
         tabs_open(page)
         assert page.evaluate(OVERFLOW) <= 0, address
         contexts.refuse_problems()
