@@ -1,6 +1,7 @@
 """A figure on the whole screen: larger, with its detail, and the pointer where it seems to be."""
 
-from collections.abc import Iterator
+import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -12,7 +13,7 @@ from tests.e2e.stack import Stack
 pytestmark = pytest.mark.e2e
 
 LARGER = 1.3
-QUICK = {"probes": 64, "max_new_tokens": 4, "faithfulness": False}
+QUICK: dict[str, Any] = {"probes": 64, "max_new_tokens": 4, "faithfulness": False}
 LEGIBLE = """(figure) => {
     const texts = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT), found = [];
     while (texts.nextNode()) {
@@ -27,25 +28,23 @@ LEGIBLE = """(figure) => {
 
 
 @pytest.fixture
-def opened(page: Page, stack: Stack) -> Iterator[Page]:
+def opened(page: Page, stack: Stack) -> Page:
     run = stack.start_run(prompt="Anna has the ball. Who has the ball?", seed=11, **QUICK)
     stack.wait_for_status(run, "done")
     page.goto(f"/runs/{run}")
     expect(figure(page, "Attribution")).to_be_visible(timeout=WAIT)
     expect(figure(page, "Input × output")).to_be_visible(timeout=WAIT)
-    yield page
+    return page
 
 
 def fill(page: Page, shown: Locator) -> None:
     shown.get_by_role("button", name="Full screen").click()
-    page.wait_for_function("document.fullscreenElement !== null")
-    page.wait_for_function("document.fullscreenElement.style.getPropertyValue('--larger')")
+    expect(page.locator("figure:fullscreen")).to_have_attribute("style", re.compile("--larger"))
 
 
 def leave(page: Page) -> None:
     page.evaluate("document.exitFullscreen()")
-    page.wait_for_function("document.fullscreenElement === null")
-    page.wait_for_function("!document.querySelector('figure[style*=larger]')")
+    expect(page.locator("figure:fullscreen, figure[style*=larger]")).to_have_count(0)
 
 
 def test_every_figure_is_larger_and_keeps_the_detail(opened: Page) -> None:
