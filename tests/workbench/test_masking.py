@@ -63,7 +63,9 @@ def test_an_address_that_can_be_read_stays(url: str) -> None:
 )
 @pytest.mark.parametrize("command", ["serve", "migrate"])
 def test_no_command_prints_one(command: str, setting: str, value: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "DATA_DIR": str(tmp_path), "PORT": "0", setting: value}
+    dead = "redis://127.0.0.1:9/0"
+    places = {"DATA_DIR": str(tmp_path), "PORT": "0", "REDIS_URL": dead}
+    environment = {**os.environ, **places, setting: value}
     start = "import workbench.management.commands.serve as s; s.REDIS_SECONDS = 0;"
     code = f"import django; django.setup(); {start} from django.core.management import call_command"
     done = subprocess.run(

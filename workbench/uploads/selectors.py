@@ -1,5 +1,6 @@
 """Reading pictures, always as the visitor may."""
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -15,9 +16,12 @@ from workbench.runs.models import Run
 from workbench.runs.selectors import runs_readable
 from workbench.uploads.models import Upload
 
+SHA256 = re.compile("[0-9a-f]{64}")
+
 
 def upload_get(*, owner: int, sha256: str, field: str | None = None) -> Upload:
     """The user's picture. Raises UnknownPicture, also for a picture of somebody else."""
+    _check(sha256, field)
     found = Upload.objects.filter(owner_id=owner, sha256=sha256).first()
     if found is None:
         raise _unknown(sha256, field)
@@ -29,6 +33,7 @@ def upload_visible(*, visitor: Visitor, sha256: str, field: str | None = None) -
 
     Raises UnknownPicture for all others.
     """
+    _check(sha256, field)
     uploads = Upload.objects.filter(sha256=sha256)
     own = uploads.filter(owner=visitor.user).first() if visitor.user else None
     found = own or uploads.filter(owner__in=_shown_by(visitor, sha256)).first()
@@ -72,6 +77,12 @@ def _shown_by(visitor: Visitor, sha256: str) -> QuerySet[Run, int]:
     for name in names:
         named |= Q(**{f"params__{name}": sha256})
     return runs_readable(visitor).filter(named).values_list("owner", flat=True)
+
+
+def _check(sha256: str, field: str | None) -> None:
+    """What is no hash names no picture; PostgreSQL refuses to be asked for some of it."""
+    if not SHA256.fullmatch(sha256):
+        raise _unknown(sha256, field)
 
 
 def _unknown(sha256: str, field: str | None) -> UnknownPicture:
