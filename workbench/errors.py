@@ -21,6 +21,13 @@ class InvalidQuery(EdgeError):
     code = "invalid_query"
 
 
+class UnknownHost(EdgeError):
+    """The request is for a host name that this server does not answer to."""
+
+    code = "unknown_host"
+    status = 400
+
+
 class TooLarge(EdgeError):
     code = "too_large"
     status = 413

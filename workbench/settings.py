@@ -115,6 +115,7 @@ INSTALLED_APPS = [
     "workbench.uploads",
 ]
 MIDDLEWARE = [
+    "workbench.hosts.known_host_middleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "workbench.api.api_errors_middleware",
@@ -372,14 +373,22 @@ MAX_UPLOADS = env.int("MAX_UPLOADS", default=100)
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365)
 
 # --- log ------------------------------------------------------------------------------------
+LOG_LINE = "{levelname:7} {name}: {message}"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname:7} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": LOG_LINE, "style": "{"},
+        "one_line": {"()": "workbench.hosts.OneLine", "fmt": LOG_LINE, "style": "{"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "strangers": {"class": "logging.StreamHandler", "formatter": "one_line"},
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "workbench": {"level": env.str("LOG_LEVEL", default="INFO")},
+        "django.security": {"handlers": ["strangers"], "propagate": False},
         "django.request": {"level": "ERROR"},  # what a visitor asked wrongly, the visitor is told
     },
 }
