@@ -143,7 +143,7 @@ export function createSocketClient(options: SocketOptions): SocketClient {
 
   async function pollOne(watch: Watch): Promise<void> {
     const found = await options.fetch?.(watch.run, watch.attempt, watch.last);
-    if (!found || !watches.has(watch)) return;
+    if (!found || !polling || !watches.has(watch)) return; // a socket that has opened is ahead
     watch.watcher.run(found.run);
     for (const message of found.events) take(watch, message);
   }

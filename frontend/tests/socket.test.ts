@@ -300,4 +300,28 @@ describe("a proxy that lets no socket through", () => {
     expect(asked).toHaveLength(2);
     polled.close();
   });
+
+  it("leaves an answer that comes when a socket has opened: the socket is ahead", async () => {
+    let answer = () => {};
+    const fetch: FetchRun = () =>
+      new Promise((done) => {
+        answer = () => done({ run: { id: RUN, status: "running" } as RunOut, events: [] });
+      });
+    const polled = createSocketClient({
+      url: "ws://x",
+      open: (url) => new FakeSocket(url) as unknown as WebSocket,
+      fetch,
+    });
+    polled.watch(RUN, watcher());
+    latest().cut();
+    await vi.advanceTimersByTimeAsync(1_000);
+    latest().cut();
+    await vi.advanceTimersByTimeAsync(1);
+    polled.retry();
+    latest().accept();
+    answer();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(got).toEqual([]);
+    polled.close();
+  });
 });

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 import analysis
 from analysis.events import ArrayRef, array_from_ref
@@ -133,6 +133,24 @@ def test_stop_keeps_the_partial_result_and_frees_the_worker(page: Page) -> None:
     expect(page.get_by_role("main")).to_contain_text("partial")
     start(page, **QUICK)
     status(page, "done")
+
+
+def test_an_answer_to_stop_that_comes_late_does_not_undo_it(page: Page) -> None:
+    """The socket may be quicker than the answer, which still says that the run is at work."""
+
+    def answer_late(route: Route) -> None:
+        answer = route.fetch()
+        status(page, "stopped")
+        route.fulfill(response=answer)
+
+    page.route("**/cancel", answer_late)
+    start(page, **LONG)
+    coloured(page)
+    with page.expect_response("**/cancel") as late:
+        stop(page)
+    assert late.value.json()["status"] == "running"
+    page.wait_for_timeout(500)
+    status(page, "stopped")
 
 
 def test_a_second_browser_sees_the_same_run_live(

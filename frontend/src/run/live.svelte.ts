@@ -1,6 +1,6 @@
 // One run as it happens: its snapshot, its stage and its errors; method events go to the view.
 
-import { goToLogin, type Run } from "../api";
+import { cancelRun, goToLogin, problemOf, type Problem, type Run } from "../api";
 import type { CommonEvent, ModelInfo, Progress } from "../gen/common";
 import type { ErrorMessage, EventMessage } from "../gen/socket";
 import type { SocketClient } from "../socket";
@@ -21,6 +21,8 @@ export class LiveRun {
   refusal = $state.raw<ErrorMessage | null>(null);
   /** Said at once when Stop is pressed, before the worker has heard it. */
   stopping = $state(false);
+  /** Why Stop could not be sent. */
+  problem = $state.raw<Problem | null>(null);
   finished = $derived(this.run !== null && !UNFINISHED.includes(this.run.status));
   secondsLeft = $derived(this.pace && secondsLeft(this.pace));
 
@@ -42,6 +44,18 @@ export class LiveRun {
     this.run = run;
     this.refusal = null;
     if (this.finished) this.stopping = false;
+  }
+
+  /** The answer may come after news that are newer: what became of the run, the watch says. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.problem = null;
+    try {
+      await cancelRun(this.id);
+    } catch (error) {
+      this.stopping = false;
+      this.problem = problemOf(error);
+    }
   }
 
   #refuse(error: ErrorMessage): void {
