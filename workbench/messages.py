@@ -98,6 +98,7 @@ class ThreadOut(BaseModel):
     anchor: Anchor
     resolved_at: datetime | None
     resolved_by: str | None
+    said: int = Field(description="Grows with each change: of two, the higher is the newer.")
     comments: list[CommentOut]
 
 

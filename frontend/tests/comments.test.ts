@@ -39,6 +39,15 @@ describe("comments", () => {
     ]);
   });
 
+  it("are not undone by an older answer that comes after the news", () => {
+    const { room, say } = comments("viewer");
+    const both = [commentBy("bob", "first"), commentBy("ana", "second, newer")];
+    say({ type: "thread", thread: threadAt({ said: 2, comments: both }) });
+    room.feed.put(threadAt({ said: 1, comments: both.slice(0, 1) }));
+    flushSync();
+    expect(said()).toContain("second, newer");
+  });
+
   it("hang on what is selected, by the key m", async () => {
     const { context, asked, target } = comments("commenter");
     context.selection.choose({ kind: "position", index: 7 });

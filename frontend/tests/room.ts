@@ -38,6 +38,7 @@ export const threadAt = (part: Partial<ThreadOut> = {}): ThreadOut => ({
   anchor: { type: "token", index: 4, state: { item: "position:4", layer: "2" } },
   resolved_at: null,
   resolved_by: null,
+  said: 1,
   comments: [commentBy("bob", "Look **here**")],
   ...part,
 });

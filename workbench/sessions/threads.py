@@ -117,6 +117,7 @@ def _thread(thread: Thread) -> ThreadOut:
         anchor=thread.anchor,
         resolved_at=thread.resolved_at,
         resolved_by=thread.resolved_by.get_username() if thread.resolved_by else None,
+        said=thread.said,
         comments=[
             _comment(comment)
             for comment in sorted(comments, key=lambda comment: (comment.created_at, comment.pk))

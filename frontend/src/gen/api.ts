@@ -1169,6 +1169,11 @@ export interface components {
             resolved_at: string | null;
             /** Resolved By */
             resolved_by: string | null;
+            /**
+             * Said
+             * @description Grows with each change: of two, the higher is the newer.
+             */
+            said: number;
             /** Comments */
             comments: components["schemas"]["CommentOut"][];
         };

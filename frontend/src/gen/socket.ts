@@ -243,6 +243,10 @@ export interface ThreadOut {
   anchor: PanelAnchor | TokenAnchor | SpanAnchor | CellAnchor | EdgeAnchor | NodeAnchor | StepAnchor;
   resolved_at: string | null;
   resolved_by: string | null;
+  /**
+   * Grows with each change: of two, the higher is the newer.
+   */
+  said: number;
   comments: CommentOut[];
 }
 export interface TokenAnchor {

@@ -30,9 +30,10 @@ export class SessionFeed {
     });
   }
 
-  /** Takes in a thread that was just written here, before the socket says so. */
+  /** Takes in a thread that was just written here; the socket may have told of a newer one. */
   put(thread: ThreadOut): void {
-    this.#threads.set(thread.id, thread);
+    const known = this.#threads.get(thread.id);
+    if (!known || known.said <= thread.said) this.#threads.set(thread.id, thread);
   }
 
   #take(message: SessionMessage): void {
