@@ -4,14 +4,14 @@ Shape legend as in `methods/reagent.py`: K probes, N positions, C columns (posit
 sentences), R rows (the target first, then each output token).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from analysis.attribution import Moments, is_precise
-from analysis.least_squares import interval_factor, is_fitted, least_squares
+from analysis.least_squares import Effects, Fit, NotFitted, interval_factor
 from analysis.probing import (
     PROBES,
     Case,
@@ -43,11 +43,15 @@ class Record:
 
 
 def block_ends(budget: int) -> Iterator[int]:
-    """Probe counts after which scores are shown: dense at first, at most some sixty in all."""
+    """Probe counts after which scores are shown: dense at first, at most some sixty in all.
+
+    An estimate reads all probes so far again: steps that grow keep that within nine times the last.
+    """
     done = 0
     while done < budget:
         grown = done * 2 if done else FIRST_BLOCK
-        done = min(budget, grown, done + max(64, budget // 64) if done else grown)
+        step = max(64, budget // 64, done // 8)
+        done = min(budget, grown, done + step if done else grown)
         yield done
 
 
@@ -61,7 +65,7 @@ def estimated_maps(
     """
     stream = case.stream(PROBES)
     base = base_measures(case)
-    probes = _Probes(case, base)
+    probes = _Probes(case, base, fitted=estimator != "centred")
     snapshots = Snapshots(case, base)
     for end in block_ends(budget):
         for size in _split(end - probes.count, case.chunk()):
@@ -69,7 +73,7 @@ def estimated_maps(
             masks = (uniform[:, 0] < case.rate) & case.open_N
             probes.add(masks, case.replaced(masks, uniform[:, 1]))
             yield probes.count
-        maps = _estimate(snapshots, probes, estimator, final=end == budget)
+        maps = yield from _estimate(snapshots, probes, estimator, final=end == budget)
         if precision is not None and end >= EARLIEST_STOP and maps.estimator == estimator:
             maps = replace(maps, final=maps.final or _may_stop(case, maps, precision))
         yield maps
@@ -86,10 +90,12 @@ def _may_stop(case: Case, maps: Maps, precision: float) -> bool:
     return narrow or maps.separated[0]
 
 
-def _estimate(snapshots: Snapshots, probes: "_Probes", estimator: str, *, final: bool) -> Maps:
+def _estimate(
+    snapshots: Snapshots, probes: "_Probes", estimator: str, *, final: bool
+) -> Generator[int, None, Maps]:
     """Maps from independent probes, with the widths of their 95 % intervals."""
     case = snapshots.case
-    used, mean_RC, error_RC = probes.effects(estimator)
+    used, (mean_RC, error_RC) = yield from probes.effects(estimator)
     fitted = int(case.open_N.sum()) if used == "least_squares" else 0
     joint_R = tuple(
         interval_factor(probes.count, fitted, int(allowed.sum())) for allowed in snapshots.allowed
@@ -100,28 +106,37 @@ def _estimate(snapshots: Snapshots, probes: "_Probes", estimator: str, *, final:
 
 
 class _Probes:
-    """Probes run so far, with the sums that the centred form needs."""
+    """Probes run so far, with the sums that both forms need."""
 
-    def __init__(self, case: Case, base_R: np.ndarray) -> None:
+    def __init__(self, case: Case, base_R: np.ndarray, *, fitted: bool) -> None:
         self.case, self.base, self.count = case, base_R, 0
         self.moments = Moments(sum(map(len, column_starts(case))), len(base_R), case.rate)
+        self.fit = Fit(case.open_N, len(base_R)) if fitted else None
         self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, masks_KN: np.ndarray, ids_KN: np.ndarray) -> None:
         """Run contexts with replaced positions."""
         measure_KR = row_measures(self.case, *logprobs(self.case, ids_KN))
         self.moments.add(columns(self.case, masks_KN), self.base - measure_KR)
+        if self.fit is not None:
+            self.fit.add(masks_KN, self.base - measure_KR)
         self.parts.append((masks_KN, ids_KN.astype(np.int32), measure_KR))
         self.count += len(masks_KN)
 
-    def effects(self, estimator: str) -> tuple[str, np.ndarray, np.ndarray]:
-        """The form used, effects and standard errors, [R, C]; centred while a fit has too few."""
+    def effects(self, estimator: str) -> Generator[int, None, tuple[str, Effects]]:
+        """The form used, effects and standard errors; centred while a fit has too few probes.
+
+        Yields the number of probes run, between blocks of work.
+        """
+        fit = self.fit
+        if fit is None or not fit.is_ready:
+            return "centred", self.moments.effects()
         masks_KN = np.concatenate([part[0] for part in self.parts])
-        if estimator == "centred" or not is_fitted(masks_KN, self.case.open_N):
-            return "centred", *self.moments.effects()
         falls_KR = self.base - np.concatenate([part[2] for part in self.parts])
-        starts = column_starts(self.case)
-        return estimator, *least_squares(masks_KN, falls_KR, self.case.open_N, starts)
+        try:
+            return estimator, (yield from fit.effects(masks_KN, falls_KR, column_starts(self.case)))
+        except NotFitted:
+            return "centred", self.moments.effects()
 
     def records(self) -> Iterator[Record]:
         masks_KN, ids_KN, measure_KR = (

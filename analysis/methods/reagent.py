@@ -12,7 +12,7 @@ Models" (arXiv 2402.00794). Three forms, and each result says which it is:
   i, with its standard error; signed, comparable across tokens.
 - `least_squares` (default): the same effects, fitted together to the same probes, D_k = a + Σ_i
   e_i m_ki; on the bundled model with 1.6 to 3.4 times less variance. Until there are three probes
-  per token the centred form stands in, and each event says which it is.
+  per token, and for more than 2,048 tokens, the centred form stands in; each event says which.
 
 Shape legend: K probes (rows), N positions (prompt and output, without the last output token's
 successor), L prompt tokens, T output tokens, R rows of a map (the target first, then each
@@ -37,7 +37,7 @@ from analysis.method import Example
 from analysis.model import Model
 from analysis.probing import Case
 
-VERSION = "4"
+VERSION = "5"
 NEEDS = ("causal_lm",)
 
 Measure = Literal["probability", "log_probability", "log_odds"]
