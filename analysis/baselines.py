@@ -18,6 +18,7 @@ from analysis.attribution import top_set
 from analysis.embedding_table import embedding_mean
 from analysis.events import Array, Event, Progress
 from analysis.integrated_gradients import Completeness, Integrated, integrate
+from analysis.precision import exact
 from analysis.probing import Case
 
 
@@ -132,7 +133,7 @@ def rollout(case: Case) -> Float[np.ndarray, "N"]:
     flow = torch.eye(ids.shape[1], dtype=torch.float64)
     for layer in range(case.model.info.layers):
         pattern_HNN = cache[f"blocks.{layer}.attn.hook_pattern"][0]
-        flow = (pattern_HNN.double().mean(0).cpu() + torch.eye(len(flow))) / 2 @ flow
+        flow = (exact(pattern_HNN).mean(0).cpu() + torch.eye(len(flow))) / 2 @ flow
     rows = [case.prompt_length + t - 1 for t in case.span]
     found = np.zeros(case.length)
     found[: len(flow)] = flow[rows].mean(0).numpy()
@@ -158,7 +159,7 @@ def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
 
     def explain(embeddings: torch.Tensor) -> torch.Tensor:
         logits = case.model.logits(None, at - 1, embeddings_BND=embeddings)
-        logprobs = logits.double().log_softmax(-1)
+        logprobs = exact(logits).log_softmax(-1)
         if case.foil is not None:
             return logprobs[:, 0, targets[0]] - logprobs[:, 0, case.foil]
         return logprobs.gather(
@@ -188,7 +189,7 @@ def _occlusion(
 
 def _map(case: Case, name: str, label: str, unit: str, product: torch.Tensor) -> OtherMap:
     scores = np.zeros(case.length)
-    scores[:-1] = product[0].double().sum(-1).detach().cpu().numpy()
+    scores[:-1] = exact(product[0]).sum(-1).detach().cpu().numpy()
     return OtherMap(name, label, unit, "Captum", _where_allowed(case, scores))
 
 

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 
 from analysis.model import Model
+from analysis.precision import exact
 
 ROWS_AT_ONCE = 4096  # so that no second copy of a large table is made
 
@@ -42,7 +43,7 @@ def _sums(model: Model) -> tuple[torch.Tensor, int]:
 def _rows(model: Model) -> Iterator[torch.Tensor]:
     """The table as the module returns it, float64, [C, D] at a time."""
     for ids_C in torch.arange(len(_weight(model)), device=model.device).split(ROWS_AT_ONCE):
-        yield model.embeddings(ids_C[None])[0].double()
+        yield exact(model.embeddings(ids_C[None])[0])
 
 
 def _weight(model: Model) -> torch.Tensor:

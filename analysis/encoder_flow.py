@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from analysis.cuts import Cut
 from analysis.encoder_cuts import encoder_parts, run_with_cuts
 from analysis.events import Event, Progress
+from analysis.precision import exact
 
 Group = tuple[int, ...]  # positions
 MAX_ROWS = 64  # of one forward pass
@@ -132,6 +133,6 @@ def _states(
 def _shift(one_ND: torch.Tensor, other_ND: torch.Tensor, own: Group, there: Group) -> float:
     """1 − cosine of the group's states, the mean over its tokens."""
     cosines = torch.nn.functional.cosine_similarity(
-        one_ND[list(own)].double(), other_ND[list(there)].double(), dim=-1
+        exact(one_ND[list(own)]), exact(other_ND[list(there)]), dim=-1
     )
     return float((1 - cosines).clamp_min(0).mean())

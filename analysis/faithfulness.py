@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 from analysis.attribution import importance
 from analysis.events import Event, Progress
+from analysis.precision import exact
 from analysis.probing import Case, batches, logprobs, row_logprobs
 
 CURVE, SOFT = 10, 11  # random streams, apart from those of the probes
@@ -218,7 +219,7 @@ def _dropped(case: Case, keep_N: Float[np.ndarray, "N"], draws: int) -> Float[np
     kept = embeddings * (uniform < rate)
     last = torch.tensor([end - 1])
     logits = [case.model.logits(None, last, embeddings_BND=k) for k in kept.split(case.chunk())]
-    found: np.ndarray = torch.cat(logits)[:, 0].double().softmax(-1).cpu().numpy()
+    found: np.ndarray = exact(torch.cat(logits)[:, 0]).softmax(-1).cpu().numpy()
     return found
 
 

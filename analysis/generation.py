@@ -14,6 +14,7 @@ from transformers import (
 )
 
 from analysis.model import Model
+from analysis.precision import exact
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def score(model: Model, context: list[int], prompt_length: int, alternatives: in
     """Teacher-forced distributions of the tokens from `prompt_length` on."""
     ids = torch.tensor([context[:-1]], device=model.device)
     positions = torch.arange(prompt_length - 1, len(context) - 1)
-    logprobs = model.logits(ids, positions)[0].double().log_softmax(-1).cpu()
+    logprobs = exact(model.logits(ids, positions)[0]).log_softmax(-1).cpu()
     target = torch.tensor(context[prompt_length:])
     chosen = logprobs.gather(1, target[:, None])
     top = logprobs.topk(min(alternatives, logprobs.shape[1]))
@@ -93,7 +94,7 @@ def _warpers(sampling: Sampling) -> LogitsProcessorList:
 def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
     if sampling.temperature == 0:
         return logits.argmax(-1, keepdim=True)
-    probabilities = logits.double().softmax(-1).cpu()
+    probabilities = exact(logits).softmax(-1).cpu()
     return torch.multinomial(probabilities, 1, generator=generator).to(logits.device)
 
 

@@ -15,6 +15,8 @@ from captum.attr import IntegratedGradients
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis.precision import exact
+
 FIRST_PIECES = 4
 PIECE_STEPS = 16  # Gauss-Legendre nodes of one piece
 MOST_STEPS = 4096
@@ -128,6 +130,6 @@ class _Path:
                 internal_batch_size=self.rows,
             )  # fmt: skip
         self.steps += PIECE_STEPS
-        scores_N = product_1ND[0].double().sum(-1).detach().cpu().numpy()
+        scores_N = exact(product_1ND[0]).sum(-1).detach().cpu().numpy()
         remainder = float(scores_N.sum()) - self.difference(start, stop)
         return _Piece(start, stop, scores_N, remainder)

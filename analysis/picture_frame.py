@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from analysis.errors import ModelIncompatible
+from analysis.precision import exact
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _cell(pixels: int, cells: int, start: float, length: float) -> torch.Tensor:
 
 def shares(mask_HW: torch.Tensor, grid: tuple[int, int], frame: Frame) -> torch.Tensor:
     """The share of each patch's area that a mask fills, [R, C]."""
-    mask = mask_HW.double()
+    mask = exact(mask_HW)
     down_RH = _overlap(mask.shape[0], grid[0], frame.top, frame.height)
     across_CW = _overlap(mask.shape[1], grid[1], frame.left, frame.width)
     area = (frame.height / grid[0]) * (frame.width / grid[1])

@@ -23,6 +23,7 @@ from analysis.attribution import (
     top_set,
 )
 from analysis.model import Model
+from analysis.precision import exact
 from analysis.replacement import Replacer
 
 PROBES, STEPS, START, TEST = range(4)  # kinds of random streams; each draws from its own seed
@@ -118,7 +119,7 @@ def logprobs(
     """
     first = case.prompt_length - 1
     inputs = torch.from_numpy(ids_BN[:, :-1]).to(case.model.device)
-    logits = case.model.logits(inputs, torch.arange(first, case.length - 1)).double()
+    logits = exact(case.model.logits(inputs, torch.arange(first, case.length - 1)))
     total = logits.logsumexp(-1)
     targets = torch.from_numpy(case.ids_N[case.prompt_length :]).to(logits.device)
     chosen = logits.gather(-1, targets.expand(len(logits), -1)[..., None])[..., 0] - total

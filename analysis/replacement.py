@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import Model
+from analysis.precision import exact
 from analysis.text import codec, special_tokens
 
 Candidates = tuple[np.ndarray, np.ndarray, int]
@@ -176,7 +177,7 @@ def _likeliest(logits_BV: torch.Tensor, model: Model, originals: list[int]) -> C
     allowed[torch.from_numpy(ordinary_ids(model))] = 0
     allowed = allowed.repeat(len(originals), 1)
     allowed[torch.arange(len(originals)), torch.tensor(originals)] = -torch.inf
-    logits = logits_BV.double() + allowed
+    logits = exact(logits_BV) + allowed
     nothing = torch.isinf(logits).all(-1)
     logits[nothing] = allowed[nothing]
     top = logits.topk(min(KEPT, logits.shape[1]))

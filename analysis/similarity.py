@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 from torch.nn import functional as F
 
 from analysis.picture_frame import Frame, shares, spread, whole
+from analysis.precision import exact
 
 SCORES = ("dot", "cosine", "centred", "z_scored", "minus_neutral")
 MEASURES = ("auc", "iou", "iou_sigma", "iou_area", "pointing")
@@ -123,7 +124,7 @@ def measures(
     frame = frame or whole((mask_HW.shape[0], mask_HW.shape[1]))
     inside_P = inside_patches(mask_HW, grid, frame)
     auc_SL = _areas_under_curve(maps_SLP, inside_P)
-    pointing_SL = inside_P[maps_SLP.argmax(-1)].double()
+    pointing_SL = exact(inside_P[maps_SLP.argmax(-1)])
     small_HW, factor = _measured(mask_HW)
     size = (small_HW.shape[0], small_HW.shape[1])
     over_SLHW = spread_maps(maps_SLP, grid, size, frame.scaled(factor))
@@ -141,7 +142,7 @@ def measures(
 
 def _areas_under_curve(maps_SLP: torch.Tensor, inside_P: torch.Tensor) -> torch.Tensor:
     inside, outside = maps_SLP[..., inside_P, None], maps_SLP[..., None, ~inside_P]
-    return ((inside > outside).double() + 0.5 * (inside == outside)).mean((-2, -1))
+    return (exact(inside > outside) + 0.5 * (inside == outside)).mean((-2, -1))
 
 
 def _measured(mask_HW: torch.Tensor) -> tuple[torch.Tensor, float]:
@@ -156,8 +157,8 @@ def _measured(mask_HW: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 def overlap(one_HW: torch.Tensor, other_HW: torch.Tensor) -> torch.Tensor:
     """Intersection over union of masks [..., H, W], 0 where both are empty."""
-    both = (one_HW & other_HW).sum((-2, -1)).double()
-    either = (one_HW | other_HW).sum((-2, -1)).double()
+    both = exact((one_HW & other_HW).sum((-2, -1)))
+    either = exact((one_HW | other_HW).sum((-2, -1)))
     return both / either.clamp_min(1)
 
 
@@ -165,4 +166,4 @@ def rank_correlation(one_N: torch.Tensor, other_N: torch.Tensor) -> float:
     """Spearman's; 0 where one of both is flat."""
     if one_N.min() == one_N.max() or other_N.min() == other_N.max():
         return 0.0
-    return float(spearmanr(one_N.double().numpy(), other_N.double().numpy()).statistic)
+    return float(spearmanr(exact(one_N).numpy(), exact(other_N).numpy()).statistic)

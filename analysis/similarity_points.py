@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from analysis.picture_frame import Frame
+from analysis.precision import exact
 from analysis.similarity import spread_maps, unit_maps
 
 Variant = Literal["paper", "code"]
@@ -45,7 +46,7 @@ def select_points(
     paper: positive from μ + `sigmas`·σ on, negative up to μ − `sigmas`·σ. code: the grid halved,
     positive from 0.8 of the range on, negative up to 0.2. Points beyond the picture are left out.
     """
-    cells_RC = map_P.double().reshape(grid)
+    cells_RC = exact(map_P).reshape(grid)
     if variant == "code":
         half = (max(1, grid[0] // 2), max(1, grid[1] // 2))
         cells_RC = F.interpolate(cells_RC[None, None], half, mode="bilinear")[0, 0]
@@ -53,7 +54,7 @@ def select_points(
     centres_RC2 = _centres(cells_RC.shape[0], cells_RC.shape[1], frame)
     order_T = [n for n in _order(cells_RC, labels_RC) if _within(centres_RC2, n, size)][:count]
     centres_T2 = centres_RC2.flatten(0, 1)[order_T]
-    unit_HW = spread_maps(map_P.double()[None, None], grid, size, frame)[0, 0]
+    unit_HW = spread_maps(exact(map_P)[None, None], grid, size, frame)[0, 0]
     moved = [_continuous(unit_HW, point_2) for point_2 in centres_T2]
     return Points(
         labels_RC.flatten()[order_T],

@@ -15,6 +15,7 @@ from analysis import text
 from analysis.errors import ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import VisionLanguageModel
+from analysis.precision import exact
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def read(model: VisionLanguageModel, answer: Answer, inputs: dict[str, torch.Ten
     hidden = getattr(out, "hidden_states", None)
     assert hidden is not None
     stacked_LND: torch.Tensor = torch.stack([state[0].float() for state in hidden])
-    written = torch.tensor(answer.ids[answer.prompt_length :], device=out.logits.device)
-    before_TV = out.logits[0, answer.prompt_length - 1 : -1].double().log_softmax(-1)
+    before_TV = exact(out.logits[0, answer.prompt_length - 1 : -1]).log_softmax(-1)
+    written = torch.tensor(answer.ids[answer.prompt_length :], device=before_TV.device)
     return Read(stacked_LND.cpu(), before_TV.gather(1, written[:, None])[:, 0].tolist())
 
 
@@ -143,7 +144,7 @@ def _step(
     model: VisionLanguageModel, given: dict[str, torch.Tensor], cache: Any, *, cached: bool
 ) -> tuple[int, float, Any]:
     out = model.forward(**given, past_key_values=cache, use_cache=cached)
-    logprobs = out.logits[0, -1].double().log_softmax(-1)
+    logprobs = exact(out.logits[0, -1]).log_softmax(-1)
     token = int(logprobs.argmax())
     return token, float(logprobs[token]), out.past_key_values if cached else None
 

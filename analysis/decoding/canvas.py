@@ -21,6 +21,7 @@ from analysis.decoding import streams
 from analysis.decoding.events import Commit, ForcedCommit
 from analysis.decoding.selection import Choice, Pick, Rule, View
 from analysis.errors import InvalidParams
+from analysis.precision import exact
 from kernels.vocab_stats import vocab_stats
 
 KEPT = 3
@@ -199,9 +200,9 @@ class Canvases:
             self._divergence(working, masked, logits_BPV, lse_R.view(rows, width)),
         ]
         packed = [
-            torch.stack([column.double() for column in columns], 1),
-            stats.top_ids_RK.double(),
-            (stats.top_values_RK - lse_R[:, None]).exp().double(),
+            torch.stack([exact(column) for column in columns], 1),
+            exact(stats.top_ids_RK),
+            exact((stats.top_values_RK - lse_R[:, None]).exp()),
         ]
         table = torch.cat(packed, 1).view(rows, width, -1).cpu().numpy()
         return [
@@ -234,9 +235,10 @@ class Canvases:
             streams.gumbels(row.seed, row.steps, at.tolist(), vocabulary)
             for row, at in zip(working, positions_BP, strict=True)
         ]
-        noise_BPV = torch.stack(noise).to(logits_BPV.device)
-        drawn_BP = (logits_BPV.double() + self.frame.temperature * noise_BPV).argmax(-1)
-        return drawn_BP.flatten()
+        exact_BPV = exact(logits_BPV)
+        noise_BPV = torch.stack(noise).to(exact_BPV.device)
+        drawn_BP = (exact_BPV + self.frame.temperature * noise_BPV).argmax(-1)
+        return drawn_BP.flatten().to(logits_BPV.device)
 
     def _divergence(
         self, working: list[_Row], masked: list[np.ndarray], logits_BPV: Tensor, lse_BP: Tensor
@@ -325,14 +327,15 @@ def doubts(
 
     From the other tokens' own sum: 1 − p itself is rounding noise where p is close to 1.
     """
-    exact_RV = logits_RV.double()
-    chosen_R1 = exact_RV.gather(1, ids_R[:, None])
-    others_R = exact_RV.scatter(1, ids_R[:, None], -torch.inf).logsumexp(-1)
+    exact_RV = exact(logits_RV)
+    ids_R1 = ids_R[:, None].to(exact_RV.device)
+    chosen_R1 = exact_RV.gather(1, ids_R1)
+    others_R = exact_RV.scatter(1, ids_R1, -torch.inf).logsumexp(-1)
     whole_R = torch.logaddexp(others_R, chosen_R1[:, 0])
     doubt_R = others_R - whole_R
     terms_RV = torch.special.entr((exact_RV - whole_R[:, None]).exp())
     logp_R = torch.log1p(-doubt_R.exp())
-    terms_RV.scatter_(1, ids_R[:, None], (-logp_R * logp_R.exp())[:, None])
+    terms_RV.scatter_(1, ids_R1, (-logp_R * logp_R.exp())[:, None])
     return doubt_R, terms_RV.sum(-1)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from analysis.precision import exact
+
 TRIALS, GUMBEL = 1, 2  # kinds of streams
 
 
@@ -25,7 +27,7 @@ def gumbels(
         np.random.default_rng([GUMBEL, seed, step, position]).gumbel(size=vocabulary)
         for position in positions
     ]
-    return torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, vocabulary).double()
+    return torch.from_numpy(np.stack(rows)) if rows else exact(torch.empty(0, vocabulary))
 
 
 def pick(logprobs_RV: Float[torch.Tensor, "R V"], u: Sequence[float]) -> Int[torch.Tensor, "R"]:
@@ -33,9 +35,9 @@ def pick(logprobs_RV: Float[torch.Tensor, "R V"], u: Sequence[float]) -> Int[tor
 
     Tokens stand in the order of their ids, so that no tie of probabilities can turn a draw.
     """
-    cumulative_RV = logprobs_RV.double().exp().cumsum(-1)
-    target_R1 = torch.tensor(u, dtype=torch.float64, device=logprobs_RV.device)[:, None]
+    cumulative_RV = exact(logprobs_RV).exp().cumsum(-1)
+    target_R1 = torch.tensor(u, dtype=torch.float64)[:, None].to(cumulative_RV.device)
     found_R1 = torch.searchsorted(cumulative_RV, target_R1 * cumulative_RV[:, -1:], right=True)
     # Rounding may leave the last sum at the target: then the last token that has probability.
     last_R1 = (cumulative_RV < cumulative_RV[:, -1:]).sum(-1, keepdim=True)
-    return torch.minimum(found_R1, last_R1)[:, 0]
+    return torch.minimum(found_R1, last_R1)[:, 0].to(logprobs_RV.device)

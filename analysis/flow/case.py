@@ -13,6 +13,7 @@ from analysis.flow.events import Group, Groups
 from analysis.flow.params import FlowParams
 from analysis.flow.places import numbers
 from analysis.model import Model
+from analysis.precision import exact
 
 MOST_GROUPS = 512
 MOST_POSITIONS = 4096
@@ -51,12 +52,9 @@ class Case:
 
     def logprobs(self, logits_BTV: torch.Tensor) -> torch.Tensor:
         """Log-probability of the target per row, nats, float64 on the CPU."""
-        each_BT = (
-            logits_BTV.double()
-            .log_softmax(-1)
-            .gather(-1, self.target_T.expand(len(logits_BTV), -1)[..., None])
-        )
-        return each_BT[..., 0].sum(-1).cpu()
+        logprobs_BTV = exact(logits_BTV).log_softmax(-1)
+        target_BT = self.target_T.to(logprobs_BTV.device).expand(len(logits_BTV), -1)
+        return logprobs_BTV.gather(-1, target_BT[..., None])[..., 0].sum(-1).cpu()
 
     def blocks(self, rows: int, length: int) -> Iterator[range]:
         """Numbers of `rows` rows of `length` tokens in blocks sized to time and memory."""

@@ -15,6 +15,7 @@ from analysis.flow.events import Edit, EditedToken
 from analysis.flow.matrix import control
 from analysis.flow.params import EdgeSet
 from analysis.generation import stop_ids
+from analysis.precision import exact
 
 SHOWN = 5
 
@@ -87,7 +88,7 @@ def _logprobs(trunk: Trunk, ids: list[int], cuts: Sequence[Cut], first: int) -> 
         logits_TV = hooked(model, ids_1N, masks, zero=True).logits_BNV[0, keep_T]
     else:
         logits_TV = attention_masks.logits(model, ids_1N, masks, keep_T=keep_T)[0]
-    return logits_TV.double().log_softmax(-1).cpu()
+    return exact(logits_TV).log_softmax(-1).cpu()
 
 
 def _written(

@@ -14,6 +14,7 @@ from analysis.events import Event, Progress
 from analysis.flow.case import Case
 from analysis.flow.cutting import Outcome, Trunk, control_masks, run_masks, run_variants
 from analysis.flow.events import Control, Flow, FlowCut, FlowRow
+from analysis.precision import exact
 
 SHOWN = 10  # strongest cuts named
 PACKED = 48  # rows that are enough for one forward pass
@@ -139,7 +140,7 @@ def _fill(
 
 def state_change(before_SD: torch.Tensor, after_SD: torch.Tensor) -> float:
     """1 − cosine, mean over tokens, computed in float64; never below 0."""
-    cosine_S = torch.cosine_similarity(before_SD.double(), after_SD.double(), dim=-1)
+    cosine_S = torch.cosine_similarity(exact(before_SD), exact(after_SD), dim=-1)
     return max(0.0, float((1 - cosine_S).mean()))
 
 

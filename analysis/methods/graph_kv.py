@@ -32,6 +32,7 @@ from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.method import Example
 from analysis.model import Model
+from analysis.precision import exact
 from analysis.segments import attention
 from analysis.segments.edges import Edge
 from analysis.segments.events import (
@@ -316,7 +317,7 @@ def _arrangements(
     for mode, layout in layouts.items():
         given = [layout.with_answer(answer)]
         logits_TV = next(attention.answer_logits(model, given, len(answer), 1))
-        logprobs_TV = logits_TV.double().log_softmax(-1).cpu()
+        logprobs_TV = exact(logits_TV).log_softmax(-1).cpu()
         written = yield from _written(model, reading, layout)
         event = _arrangement(model, reading, mode, answer, logprobs_TV, written)
         found[mode] = event.logprob
@@ -397,7 +398,7 @@ def _logprobs(
     """Log-probability of the answer in each layout that holds it."""
     limit = reading.params.rows_per_forward
     for logits_TV in attention.answer_logits(model, layouts, len(answer), limit):
-        yield float(logits_TV.double().log_softmax(-1)[range(len(answer)), answer].sum())
+        yield float(exact(logits_TV).log_softmax(-1)[range(len(answer)), answer].sum())
 
 
 def _knock_outs(

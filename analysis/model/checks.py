@@ -13,6 +13,7 @@ from analysis.events import SelfCheck
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.rounding import rounding_nats
 from analysis.model_folder import first_line
+from analysis.precision import exact
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 MANY_TOKENS = 512  # more than the text has by any tokenizer
@@ -194,14 +195,14 @@ def _verdict(
     failure: str = "",
     logits: bool = True,
 ) -> SelfCheck:
-    reference = plain.double()
+    reference = exact(plain)
     tolerance = CHECK_TOLERANCE[dtype] * max(1.0, _largest(reference))
-    fast_difference = _largest(fast.double() - reference)
-    difference = 0.0 if hooked is None else _largest(hooked.double() - reference)
+    fast_difference = _largest(exact(fast) - reference)
+    difference = 0.0 if hooked is None else _largest(exact(hooked) - reference)
     finite = all(
         bool(found.isfinite().all()) for found in (plain, fast, hooked) if found is not None
     )
-    exact = [fast] if hooked is None or difference > tolerance else [fast, hooked]
+    routes = [fast] if hooked is None or difference > tolerance else [fast, hooked]
     return SelfCheck(
         passed=not failure and finite and max(difference, fast_difference) <= tolerance,
         max_abs_difference=difference,
@@ -210,7 +211,7 @@ def _verdict(
         tokens=tokens,
         message=failure or ("" if finite else NOT_FINITE),
         compared=compared,
-        rounding_nats=rounding_nats(plain, exact, dtype) if logits and finite else None,
+        rounding_nats=rounding_nats(plain, routes, dtype) if logits and finite else None,
     )
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from analysis import visual_answer
 from analysis.blanking import blank, random_outside
 from analysis.events import Event, Progress
+from analysis.precision import exact
 from analysis.seg.events import Blanked
 from analysis.seg.look import Looked
 
@@ -58,8 +59,8 @@ def _blanked(looked: Looked, cells: Sequence[int], other: np.ndarray, *, control
 
 def _map_change(looked: Looked, states_LND: torch.Tensor, cells: Sequence[int]) -> float:
     """1 − cosine of the centred maps over the patches that were kept; 0 where one is flat."""
-    before_P = looked.chosen_map(looked.first.states_LND).double()
-    after_P = looked.chosen_map(states_LND).double()
+    before_P = exact(looked.chosen_map(looked.first.states_LND))
+    after_P = exact(looked.chosen_map(states_LND))
     kept_P = torch.ones(len(before_P), dtype=torch.bool)
     kept_P[list(cells)] = False
     both = torch.stack([before_P[kept_P], after_P[kept_P]])
