@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from analysis import text as texts
 from analysis.codec import Anchor
+from analysis.context import check_id
 from analysis.model import Model
 
 SLACK = 16  # characters at the start of a stretch, which may be decoded otherwise than inside
@@ -44,7 +45,7 @@ class ClauseStop:
 
 @dataclass(frozen=True)
 class TextStop:
-    """Texts that end an output, looked for in its decoded text.
+    """Texts that end an output, looked for in its decoded text, and tokens that end it.
 
     `anchor`: what the output is decoded behind; some tokenizers drop a space that begins a text.
     """
@@ -52,9 +53,12 @@ class TextStop:
     tokenizer: PreTrainedTokenizerBase
     strings: tuple[str, ...]
     anchor: Anchor | None = None
+    tokens: frozenset[int] = frozenset()
 
     def __call__(self, ids: list[int]) -> bool:
-        """Whether the newest token completes one of them."""
+        """Whether the newest token is one of the tokens, or completes one of the texts."""
+        if self.tokens.intersection(ids[-1:]):
+            return True
         if not self.strings or not any(string in self._end(ids) for string in self.strings):
             return False
         now, before = self._decode(ids), self._decode(ids[:-1])
@@ -72,6 +76,16 @@ class TextStop:
         head, kept = (self.anchor.ids, self.anchor.kept) if self.anchor else ([], "")
         text = str(self.tokenizer.decode([*head, *ids], skip_special_tokens=False))
         return text.removeprefix(kept)
+
+
+def text_stop(model: Model, given: str | list[int]) -> TextStop:
+    """The texts of a parameter, or the tokens. Raises InvalidParams, InvalidText."""
+    anchor = next(iter(texts.codec(model.tokenizer).anchors), None)
+    if isinstance(given, str):
+        return TextStop(model.tokenizer, stop_strings(given), anchor)
+    for token in given:
+        check_id(model, token, field="stop_strings")
+    return TextStop(model.tokenizer, (), anchor, frozenset(given))
 
 
 def stop_strings(given: str) -> tuple[str, ...]:

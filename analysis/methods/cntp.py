@@ -15,12 +15,12 @@ samples by perplexity, and self-consistency. docs/trace.md describes the events.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 
-from analysis import text as texts
+from analysis import context as contexts
 from analysis.decoding.beam import Beam
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
@@ -37,7 +37,7 @@ from analysis.decoding.events import (
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.stepwise import Caution, Stepwise, one_trial
-from analysis.decoding.stops import PUBLISHED, ClauseStop, TextStop, eos_ids, stop_strings
+from analysis.decoding.stops import PUBLISHED, ClauseStop, eos_ids, stop_strings, text_stop
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.decoding.trials import Rules
 from analysis.decoding.warp import Warp
@@ -51,6 +51,7 @@ VERSION = "3"
 NEEDS = ("causal_lm",)
 EVENTS = (PromptTokens, TraceStart, TokenStep, TrialTokens, Fork, OutputTokens, TraceEnd)
 MOST_TRIALS = 64
+STOP_TOKENS = 32
 
 
 class Params(PromptParams):
@@ -130,11 +131,14 @@ class Params(PromptParams):
         "result.",
         json_schema_extra={"group": "Trials"},
     )
-    stop_strings: str = Field(
+    stop_strings: (
+        Annotated[str, Field(max_length=500)]
+        | Annotated[list[contexts.TokenId], Field(max_length=STOP_TOKENS)]
+    ) = Field(
         default="",
-        max_length=500,
-        description="Texts that end the output, one per line; \\n stands for a new line.",
-        json_schema_extra={"widget": "text", "group": "Text"},
+        description="Texts that end the output, one per line; \\n stands for a new line. #12 #40 "
+        "names tokens by their ids, each of which ends it (in JSON, a list).",
+        json_schema_extra={**contexts.OR_IDS, "many": True, "group": "Text"},
     )
     temperature: float = Field(
         default=0.8,
@@ -345,10 +349,18 @@ def _plan(params: Params, decoder: str, *, forced: Sequence[ForcedToken | Forced
     )
 
 
+def _stops(params: Params) -> list[str]:
+    """What ends the output, as it is written for people."""
+    given = params.stop_strings
+    if isinstance(given, str):
+        return [repr(string) for string in stop_strings(given)]
+    return [f"#{token}" for token in given]
+
+
 def _stop_rule(params: Params, decoder: str) -> str:
     whole = f"The text ends at an end-of-text token or after {params.max_new_tokens} tokens"
-    if params.stop_strings:
-        whole += f", or with one of {', '.join(map(repr, stop_strings(params.stop_strings)))}"
+    if stops := _stops(params):
+        whole += f", or with one of {', '.join(stops)}"
     if decoder != "cntp":
         return f"{whole}."
     signs = "".join(PUBLISHED).replace("\n", "↵")
@@ -399,11 +411,7 @@ def _rules(task: Task, params: Params, decoder: str) -> Rules:
         seed=task.seed,
         scoring=params.scoring if trials else "warped",
         clause=ClauseStop(tokenizer, params.stop_rule) if trials else None,
-        text=TextStop(
-            tokenizer,
-            stop_strings(params.stop_strings),
-            next(iter(texts.codec(tokenizer).anchors), None),
-        ),
+        text=text_stop(task.model, params.stop_strings),
         eos=task.eos,
         cap=params.trial_cap if trials else task.length,
         prune=params.prune if trials else decoder == "best_of_n",

@@ -584,9 +584,9 @@ export interface Params {
    */
   prune?: boolean;
   /**
-   * Texts that end the output, one per line; \n stands for a new line.
+   * Texts that end the output, one per line; \n stands for a new line. #12 #40 names tokens by their ids, each of which ends it (in JSON, a list).
    */
-  stop_strings?: string;
+  stop_strings?: string | number[];
   /**
    * Sampling temperature; 0: the likeliest token, as greedy decoding takes.
    */

@@ -96,6 +96,13 @@ def test_looking_at_the_end_alone_is_looking_at_all(ids: list[int], which: int) 
     assert stop(ids) == any(string in now and string not in before for string in strings)
 
 
+def test_a_token_ends_a_text_whatever_it_reads_as() -> None:
+    stop = TextStop(Spelled("a", "b", "b"), (), tokens=frozenset({2}))
+    assert [stop(ids) for ids in ([], [0], [0, 1], [2], [0, 2], [2, 0])] == [
+        False, False, False, True, True, False,
+    ]  # fmt: skip
+
+
 def test_stop_strings_are_lines_with_escaped_new_lines() -> None:
     assert stop_strings("Q:\n\n\\n\\n\nEND") == ("Q:", "\n\n", "END")
     assert stop_strings("") == ()

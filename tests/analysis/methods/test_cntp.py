@@ -485,6 +485,19 @@ def test_stop_strings_end_trials_and_text(decode: Decode) -> None:
     assert word not in "".join(trace.output[0].texts[:-1])
 
 
+def test_a_token_named_by_its_id_ends_trials_and_text(decode: Decode) -> None:
+    output = main_trace(decode(decoder="greedy")).output[0].ids
+    stop = output[3]
+    for decoder in ("greedy", "cntp", "sampling"):
+        trace = main_trace(decode(decoder=decoder, stop_strings=[stop, 0]))
+        assert trace.end is not None
+        assert f"#{stop}, #0" in trace.start.stop_rule
+        if decoder == "greedy":
+            assert trace.end.stop == "stop_string"
+            assert trace.output[0].ids == output[: output.index(stop) + 1]
+        assert stop not in trace.output[0].ids[:-1]
+
+
 def test_equal_params_give_equal_events(decode: Decode) -> None:
     everything = dict.fromkeys(ALONE, True)
     first, second = (read(decode(**everything, seed=4)) for _ in range(2))
@@ -515,6 +528,8 @@ REFUSED: list[tuple[dict[str, Any], type[GlassbenchError], str]] = [
     ({"answer_pattern": "(", "with_greedy": True}, InvalidParams, "no regular expression"),
     ({"answer_pattern": "(" * 201}, InvalidParams, "at most 200"),
     ({"stop_strings": "\0"}, GlassbenchError, "U+0000"),
+    ({"stop_strings": [9_000_000]}, InvalidParams, "names token 9000000"),
+    ({"stop_strings": [0] * 33}, InvalidParams, "at most 32"),
     ({"forced": [{"position": 0, "trial": 10}]}, InvalidParams, "where 10 are drawn"),
     ({"forced": [{"position": 23, "trial": 0}]}, InvalidParams, "no step begins"),
     ({"forced": [{"position": 500, "token": 0}]}, InvalidParams, "no step begins"),
