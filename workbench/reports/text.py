@@ -11,6 +11,9 @@ import unicodedata
 LONGEST = 300  # characters that are quoted of a long text; the bundle holds all of it
 SIGNS = re.compile(r"([\\`*_{}\[\]()#!|>~$:@]|^[-+=]|(?<=^\d)\.)")
 FENCE = re.compile(r"(`{3,}|~{3,})[\w-]{0,30}\s*")
+# What may begin mathematics over several lines. Notebooks take it out before they read Markdown,
+# and with it the line that opens a block of code.
+MATH = re.compile(r"\$\$|\\begin\{|\\\[")
 LINK_START = re.compile(r"\]\((?!(?:https?://|mailto:|#)[^\s<>()]*\))", re.IGNORECASE)
 # Controls, halves of pairs, and direction overrides, which act on what comes after.
 ACTING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -37,9 +40,10 @@ def visible(text: str) -> str:
 def markdown_safe(markdown: str) -> str:
     """Markdown of a user, in which no HTML, no picture and no link to a program is left.
 
-    A block of code keeps its signs; it ends at the first line that any reader would end it at.
+    A block of code keeps its signs, unless it may be none to a reader of mathematics; it ends at
+    the first line that any reader would end it at.
     """
-    lines, fence = [], ""
+    lines, fence, math = [], "", False
     for line in re.split(r"\r\n|\r|\n", markdown):
         opening = FENCE.fullmatch(line)
         if fence and re.fullmatch(rf"\s*{fence[0]}{{3,}}\s*", line):
@@ -47,10 +51,12 @@ def markdown_safe(markdown: str) -> str:
             fence = ""
         elif fence or not opening:
             text = ACTING.sub(lambda found: _visible(found[0]), line)
-            lines.append(text if fence else _line_safe(text))
+            math = math or MATH.search(text) is not None
+            lines.append(text if fence and not math else _line_safe(text))
         else:
             fence = opening[1]
-            lines.append(line)
+            # Mathematics within a line ends at an empty one.
+            lines += ["", line] if lines and lines[-1].strip() else [line]
     # A block left open would take in all that follows.
     return "\n".join([*lines, fence] if fence else lines).strip("\n")
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from markdown_it import MarkdownIt
@@ -56,6 +57,32 @@ def test_the_markdown_of_a_user_stays_markdown() -> None:
 
 def test_a_block_left_open_takes_in_nothing_after_it() -> None:
     assert markdown_safe("```\ncode").endswith("\n```")
+
+
+MATHEMATICS = (
+    r"\$\$.*?\$\$|\\begin\{.*?\\end\{\w+\}|\\\[.*?\\\]",  # over empty lines too, as VS Code
+    r"\$(?:(?!\n\s*\n).)*?\$",  # within a paragraph, as Jupyter
+)
+
+
+@pytest.mark.parametrize("opened", ["$$", "\\begin{a}", "\\[", "$", "It costs $5", "$$ $$ $$"])
+@pytest.mark.parametrize("closed", ["$$", "\\end{a}", "\\]", "$", "$ $"])
+@pytest.mark.parametrize("between", ["\n", "\n\n", "\n \n"])
+@pytest.mark.parametrize("mathematics", MATHEMATICS)
+def test_a_notebook_that_takes_mathematics_out_first_shows_no_html(
+    opened: str, closed: str, between: str, mathematics: str
+) -> None:
+    image = "<img src=http://evil.example/x>"
+    text = f"{opened}{between}```\n{closed}{between}{image}\n![a](http://evil.example/y)\n```"
+    left = re.sub(mathematics, "@@", markdown_safe(text), flags=re.DOTALL)
+    shown = RENDERERS[0].render(left)
+    assert "<img" not in shown
+
+
+def test_code_keeps_its_signs_beside_mathematics_of_one_line() -> None:
+    text = "Where $x < y$ or $5:\n\n```\nif a < b: pass  # $HOME\n```"
+    assert "\nif a < b: pass  # $HOME\n" in markdown_safe(text)
+    assert markdown_safe("a\n```\nb\n```") == "a\n\n```\nb\n```"
 
 
 def test_a_quoted_text_is_one_line_in_which_nothing_acts() -> None:
