@@ -52,6 +52,13 @@ describe("what is asked of a text", () => {
     expect(askedFor("answer", true, "m", { question: "a", answer: [] })).toBeNull();
   });
 
+  it("is nothing of a text that ends the output; of tokens that do, those", () => {
+    const stops = (given: unknown) =>
+      askedFor("stop_strings", true, "m", { prompt: "a", stop_strings: given });
+    expect(stops("END")).toBeNull();
+    expect(stops([3, 5])?.given).toEqual([3, 5]);
+  });
+
   it("takes ids as they are, 0 too", () => {
     expect(askedFor("contrast", false, "m", { prompt: "a", contrast: 0 })?.given).toEqual([0]);
   });

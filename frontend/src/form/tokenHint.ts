@@ -20,6 +20,8 @@ export function askedFor(name: string, many: boolean, model: string, values: Val
   const text = (key: string) => (typeof values[key] === "string" ? (values[key] as string) : "");
   const value = values[name];
   if (!model || value === "" || value === undefined) return null;
+  // A text that ends the output is looked for in it, however it is cut into tokens.
+  if (name === "stop_strings" && typeof value === "string") return null;
   const last = (given: string) => given.slice(-LONGEST.before);
   if (name === "separator") {
     const first = givenSegments(values.segments)[0]?.text ?? "";
