@@ -111,6 +111,17 @@ def test_a_session_is_made_found_copied_archived_and_deleted(page: Page) -> None
     expect(page.get_by_role("main")).to_contain_text("Nothing is archived")
 
 
+def test_a_note_below_is_written_at_once(page: Page) -> None:
+    new_session(page, "Notes")
+    write_note(page, "First")
+    for text in ("Second", "Between"):
+        in_menu(page, "First", "Note below")
+        expect(editor(page)).to_be_focused()
+        page.keyboard.type(text)
+        page.keyboard.press("Escape")
+    expect_titles(page, "First", "Between", "Second")
+
+
 def test_a_template_gives_new_sessions_its_content(page: Page) -> None:
     new_session(page, "A plan")
     write_note(page, "First look at the heat")

@@ -65,6 +65,15 @@ class Draft {
   /** The model was changed with the method; says from which. */
   swapped = $state("");
 
+  /** How often somebody asked for the form by what it is to hold: it is shown then. */
+  shows = $state(0);
+
+  /** Fills the form, and shows it where it is closed or hidden. */
+  edit(stem: string, model: string, params: Values): void {
+    this.fill(stem, model, params);
+    this.shows += 1;
+  }
+
   /** Fills the form; params that are not named stand at their default. */
   fill(stem: string, model: string, params: Values): void {
     this.#kept.clear();
