@@ -13,7 +13,7 @@ export const PICTURE_KEYS: Meaning[] = [
   ["[ ] { }", "Layer and head (or score, or restored part) that pictures show"],
   ["x Enter", "In a flow of information: cut or restore the edge to the reader"],
   ["Ctrl + Z", "Undo a choice of edges; with Shift, redo"],
-  ["Esc", "Clear the selection"],
+  ["Esc", "Close what lies above the pictures, else clear the selection"],
 ];
 
 export const PAGE_KEYS: Meaning[] = [

@@ -44,6 +44,20 @@ def test_the_detail_opens_at_a_touch_and_closes(page: Page) -> None:
     expect(detail).to_be_visible()
 
 
+def test_escape_closes_the_detail_wherever_the_focus_is(page: Page) -> None:
+    detail = page.get_by_role("complementary", name="Detail of the selection")
+    token = page.get_by_role("listbox", name="Tokens", exact=True).get_by_role("option").nth(3)
+    token.tap()
+    expect(detail).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(detail).to_be_hidden()
+    expect(token).to_have_attribute("aria-selected", "true")  # the next one clears it
+    page.get_by_role("button", name="Details", exact=True).tap()
+    page.get_by_role("link", name="Runs", exact=True).focus()
+    page.keyboard.press("Escape")
+    expect(detail).to_be_hidden()
+
+
 @pytest.mark.parametrize("opened", ["open", "closed"])
 def test_nothing_with_the_focus_is_covered(page: Page, opened: str) -> None:
     if opened == "open":
