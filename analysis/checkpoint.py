@@ -1,15 +1,20 @@
 """What a checkpoint brings beside its weights that changes a run, or `generate` would obey."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from analysis import chat_template
 from analysis.codec import acts
 from analysis.events import Brings
+from analysis.processors import PROCESSORS, WARPERS, neutral
 
 # What decides which tokens `generate` chooses; ids of special tokens and lengths do not.
+LONGEST = 400  # characters of a value that traces tell
+IDLE = {"do_sample": False, "num_beams": 1, "guidance_scale": 1, "length_penalty": 1}
 DECIDING = (
     "do_sample", "temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff",
     "eta_cutoff", "repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size",
@@ -18,6 +23,12 @@ DECIDING = (
     "length_penalty", "penalty_alpha", "exponential_decay_length_penalty", "sequence_bias",
     "guidance_scale",
 )  # fmt: skip
+GenerationConfigUse = Literal["leave", "apply"]
+GENERATION_CONFIG = (
+    "What the checkpoint's generation_config.json asks (a repetition penalty, a temperature and "
+    "the like), which transformers' generate obeys: leave it and say so, or apply it in place of "
+    "the values here."
+)
 
 
 def generation_asks(config: GenerationConfig | None) -> dict[str, Any]:
@@ -30,6 +41,52 @@ def generation_asks(config: GenerationConfig | None) -> dict[str, Any]:
     differing = config.to_diff_dict()
     found = {name: differing[name] for name in DECIDING if differing.get(name) is not None}
     return {name: value for name, value in found.items() if _is_json(value)}
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What bends logits in a run: `values` by GenerationConfig's names.
+
+    `applied` and `not_applied`: what the checkpoint asks, parted by whether the run does it.
+    """
+
+    values: dict[str, Any]
+    applied: dict[str, Any]
+    not_applied: dict[str, Any]
+
+
+def in_force(
+    asks: Mapping[str, Any], given: Mapping[str, Any], *, apply: bool, draws: bool
+) -> InForce:
+    """The form's values, or with `apply` what the checkpoint asks in their place.
+
+    Temperature and truncations are taken only where the decoder `draws`, as `generate` does.
+    """
+    known = {*PROCESSORS, *(WARPERS if draws else ())}
+    taken = {name: value for name, value in asks.items() if apply and name in known}
+    values = {**given, **taken}
+    done = {**values, "do_sample": draws}
+    bear = {name: value for name, value in asks.items() if not _idle(name, value)}
+    return InForce(
+        values=values,
+        applied={name: _told(value) for name, value in bear.items() if name in taken},
+        not_applied={n: _told(value) for n, value in bear.items() if done.get(n) != value},
+    )
+
+
+def _told(value: Any) -> Any:
+    """The value, or how long it is where an event should not hold it."""
+    return value if len(json.dumps(value)) <= LONGEST else f"({len(value)} values)"
+
+
+def _idle(name: str, value: Any) -> bool:
+    return value == IDLE.get(name) or neutral(name, value)
+
+
+def asked_of(model: Any, given: Mapping[str, Any], *, use: GenerationConfigUse) -> dict[str, Any]:
+    """Values of which an output is written; `given` are the form's, temperature among them."""
+    asks = generation_asks(model.plain.generation_config)
+    return in_force(asks, given, apply=use == "apply", draws=given["temperature"] > 0).values
 
 
 def brought(model: Any, owner: Any, day: str) -> Brings | None:

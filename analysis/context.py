@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import generation, text
+from analysis.checkpoint import GENERATION_CONFIG, GenerationConfigUse, asked_of
 from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Event, Progress
 from analysis.method import BaseParams
@@ -71,6 +72,11 @@ class TextParams(BaseParams):
         gt=0,
         le=1,
         description="Sample among the likeliest tokens that hold this much probability.",
+        json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
+    )
+    generation_config: GenerationConfigUse = Field(
+        default="leave",
+        description=GENERATION_CONFIG,
         json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
     seed: int = Field(
@@ -196,7 +202,9 @@ def _refuse_long(output: list[int]) -> None:
 def _written(
     model: Model, params: TextParams, prompt: list[int]
 ) -> Generator[Event, None, list[int]]:
-    sampling = generation.Sampling(params.temperature, params.top_k, params.top_p, params.seed)
+    given = {name: getattr(params, name) for name in ("temperature", "top_k", "top_p")}
+    bends = asked_of(model, given, use=params.generation_config)
+    sampling = generation.Sampling(**given, seed=params.seed, bends=bends)
     output: list[int] = []
     for token in generation.write(model, prompt, params.max_new_tokens, sampling):
         output.append(token)

@@ -1,30 +1,35 @@
 """Letting a model write, and scoring what it wrote."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from transformers import (
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import LogitsProcessorList
 
 from analysis.model import Model
 from analysis.precision import exact
+from analysis.processors import PROCESSORS, WARPERS, Start, bent, make
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn; temperature 0 takes the likeliest."""
+    """How the next token is drawn; temperature 0 takes the likeliest.
+
+    `bends`: values by GenerationConfig's names, in place of the others where they are named.
+    """
 
     temperature: float
     top_k: int
     top_p: float
     seed: int
+    bends: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        own = {"temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p}
+        return {**own, **self.bends}
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,16 @@ class Scored:
 @torch.inference_mode()
 def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> Iterator[int]:
     """Yield up to `length` token ids; an end-of-text token is the last one."""
-    warpers = _warpers(sampling)
     stops = stop_ids(model)
+    start = Start(tuple(prompt), tuple(sorted(stops)), length, model.device)
+    processors = _processors(sampling, start)
     generator = torch.Generator().manual_seed(sampling.seed)
     ids: Any = torch.tensor([prompt], device=model.device)
     step, cache = ids, None
     for _ in range(length):
         out = model.forward(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache = out.past_key_values
-        step = _draw(warpers(ids, out.logits[:, -1].float()), sampling, generator)
+        step = _draw(bent(processors, ids, out.logits[:, -1].float()), sampling, generator)
         ids = torch.cat([ids, step], dim=1)
         yield int(step)
         if int(step) in stops:
@@ -80,15 +86,11 @@ def score(model: Model, context: list[int], prompt_length: int, alternatives: in
     )
 
 
-def _warpers(sampling: Sampling) -> LogitsProcessorList:
-    chosen = LogitsProcessorList()
-    if sampling.temperature not in (0.0, 1.0):
-        chosen.append(TemperatureLogitsWarper(sampling.temperature))
-    if sampling.top_k:
-        chosen.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1:
-        chosen.append(TopPLogitsWarper(sampling.top_p))
-    return chosen
+def _processors(sampling: Sampling, start: Start) -> LogitsProcessorList:
+    """Truncations too, where a token is drawn."""
+    chosen = make(PROCESSORS, sampling.values, start)
+    drawn = make(WARPERS, sampling.values, start) if sampling.temperature else []
+    return LogitsProcessorList([*chosen, *drawn])
 
 
 def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:

@@ -25,12 +25,13 @@ from analysis.decoding.look import Look, look
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stepwise import Caution
 from analysis.decoding.stops import ClauseStop, eos_ids
-from analysis.decoding.warp import Warp
+from analysis.decoding.warp import Warp, make_warp
 from analysis.demo.numbers import NumberItem, answer_read, number_item
 from analysis.demo.tales import tale
 from analysis.masked_diffusion import adapter_for
 from analysis.methods import cntp, local_leap
 from analysis.model import Model, loaded
+from analysis.processors import Start
 from analysis.session import model_cache
 from bench.table import Line
 
@@ -260,8 +261,9 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
     caution = Caution(
         defaults.entropy_low, defaults.entropy_high, defaults.max_trials, defaults.formula, mode
     )
-    warp = Warp(defaults.temperature, defaults.top_k, defaults.top_p)
     clause, eos = ClauseStop(model.tokenizer, "text"), eos_ids(model)
+    sampling = defaults.model_dump(include={"temperature", "top_k", "top_p"})
+    warp = make_warp(sampling, Start((), eos, LENGTH, model.device))
     before = model.forwards
     started = time.perf_counter()
     prefix = Prefix(model, model.tokenizer(prompt).input_ids, Meter())

@@ -106,6 +106,15 @@ class TraceStart(Event):
     length: int = Field(description="Most output tokens; the length G of a canvas.")
     block: int | None = Field(default=None, description="Diffusion only: tokens per block, b.")
     forced: list[Forced] = Field(description="Decisions taken by hand, which this trace follows.")
+    applied: dict[str, Any] = Field(
+        default={},
+        description="What the checkpoint's generation_config.json asks and this decoder does, by "
+        "field.",
+    )
+    not_applied: dict[str, Any] = Field(
+        default={},
+        description="What it asks, transformers' generate would do, and this decoder does not.",
+    )
 
 
 class Candidate(Record):

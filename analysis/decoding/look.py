@@ -3,6 +3,7 @@
 Shape legend: R rows, V vocabulary, K candidates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,10 +54,15 @@ class Look:
         )
 
 
-def look(logits_RV: Float[torch.Tensor, "R V"], warp: Warp) -> Look:
-    """Entropies, best tokens and log-probabilities, before and after the warpers."""
+def look(
+    logits_RV: Float[torch.Tensor, "R V"], warp: Warp, rows: Sequence[Sequence[int]] = ()
+) -> Look:
+    """Entropies, best tokens and log-probabilities, before and after the warp.
+
+    `rows`: the ids that each row stands behind; a warp with processors needs them.
+    """
     logits_RV = logits_RV.float()
-    warped_RV = warp(logits_RV)
+    warped_RV = warp(logits_RV, rows)
     raw = vocab_stats(logits_RV, k=min(CANDIDATES, logits_RV.shape[-1]))
     warped = vocab_stats(warped_RV)
     return Look(

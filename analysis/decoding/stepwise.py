@@ -79,7 +79,7 @@ class Stepwise:
         """Yield steps, forks and progress until the text ends; return why it did."""
         while len(self.prefix.output) < self.task.length:
             yield self._progress()
-            seen = look(self.prefix.next_logits(), self.rules.warp)
+            seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
             # From the number that the trace holds, so that thresholds mapped anew agree with it.
             trials = self.caution(round(float(seen.warped.entropy_R[0]), ENTROPY_DIGITS))
             by_hand = self._by_hand()

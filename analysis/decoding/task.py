@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from analysis import text as texts
@@ -67,6 +67,8 @@ class Plan:
     approximation: str = ""
     mask_id: int | None = None
     block: int | None = None
+    applied: dict[str, Any] = field(default_factory=dict)
+    not_applied: dict[str, Any] = field(default_factory=dict)
 
 
 def read_task(
@@ -110,6 +112,8 @@ def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:
         length=task.length,
         block=plan.block,
         forced=list(plan.forced),
+        applied=plan.applied,
+        not_applied=plan.not_applied,
     )
 
 

@@ -124,7 +124,12 @@ class _Batch:
         with meter.forward(len(children), trial=True):
             logits = forward(model, self.cache, [[token] for _, token in children])
         meter.hold(caches.held_bytes(self.prefix.cache) + caches.held_bytes(self.cache))
-        self.look = look(logits, warp)
+        self.look = look(logits, warp, self._texts(paths) if warp.processors else ())
+
+    def _texts(self, paths: Sequence[Path]) -> list[list[int]]:
+        """The ids that each row has read: prompt, output and the trial's own."""
+        before, written = self.prefix.ids, dict(zip(self.rows, paths, strict=True))
+        return [[*before, *written[row].ids] for row in sorted(written)]
 
     def tail(self, place: int) -> Tail | None:
         """Keys and values that a live trial added to the prefix."""

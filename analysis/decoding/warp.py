@@ -1,51 +1,54 @@
-"""Sampling warpers of transformers, and what is left of a distribution after them.
+"""How a distribution is bent before a token is drawn, and what is left of it after that.
 
 Shape legend: R rows, V vocabulary.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from transformers import (
-    LogitsProcessorList,
-    MinPLogitsWarper,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import LogitsProcessorList
+
+from analysis.processors import PROCESSORS, WARPERS, Start, bent, make
 
 
 @dataclass(frozen=True)
 class Warp:
-    """How a distribution is bent before a token is drawn; the defaults leave it as it is."""
+    """The defaults leave a distribution as it is.
 
-    temperature: float = 1.0  # 0: all on the likeliest token
-    top_k: int = 0  # 0: all
-    top_p: float = 1.0
-    min_p: float = 0.0
+    `processors` also change which token is the likeliest, by what stands before; `warpers` are
+    temperature and truncations. `likeliest`: all of the probability goes to the likeliest token.
+    """
 
-    def __call__(self, logits_RV: Float[torch.Tensor, "R V"]) -> Float[torch.Tensor, "R V"]:
-        """Warped logits, float32; −∞ where a token is cut off."""
-        if self.temperature == 0:
-            return _likeliest(logits_RV.float())
-        ids: Any = torch.empty(len(logits_RV), 0, dtype=torch.long, device=logits_RV.device)
-        warped: torch.Tensor = self._processors()(ids, logits_RV.float())
+    processors: LogitsProcessorList = field(default_factory=LogitsProcessorList)
+    warpers: LogitsProcessorList = field(default_factory=LogitsProcessorList)
+    likeliest: bool = False
+
+    def __call__(
+        self, logits_RV: Float[torch.Tensor, "R V"], rows: Sequence[Sequence[int]] = ()
+    ) -> Float[torch.Tensor, "R V"]:
+        """Warped logits, float32; −∞ where a token is cut off. `rows` are the ids before them."""
+        ids: Any = None
+        bent_RV = logits_RV.float()
+        if self.processors:
+            ids = torch.tensor(rows, device=logits_RV.device)
+            bent_RV = bent(self.processors, ids, bent_RV)
+        if self.likeliest:
+            return _likeliest(bent_RV)
+        warped: torch.Tensor = self.warpers(ids, bent_RV)
         return warped
 
-    def _processors(self) -> LogitsProcessorList:
-        """In the order in which transformers' `generate` applies them."""
-        chosen = LogitsProcessorList()
-        if self.temperature != 1:
-            chosen.append(TemperatureLogitsWarper(self.temperature))
-        if self.top_k:
-            chosen.append(TopKLogitsWarper(self.top_k))
-        if self.top_p < 1:
-            chosen.append(TopPLogitsWarper(self.top_p))
-        if self.min_p:
-            chosen.append(MinPLogitsWarper(self.min_p))
-        return chosen
+
+def make_warp(values: Mapping[str, Any], start: Start) -> Warp:
+    """From values under GenerationConfig's names; temperature 0 takes the likeliest."""
+    likeliest = values.get("temperature") == 0
+    return Warp(
+        processors=make(PROCESSORS, values, start),
+        warpers=LogitsProcessorList() if likeliest else make(WARPERS, values, start),
+        likeliest=likeliest,
+    )
 
 
 def _likeliest(logits_RV: Float[torch.Tensor, "R V"]) -> Float[torch.Tensor, "R V"]:

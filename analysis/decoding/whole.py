@@ -33,7 +33,7 @@ class Whole:
     steps: int = 1
 
     def run(self) -> Generator[Event, None, TraceStop]:
-        seen = look(self.prefix.next_logits(), self.rules.warp)
+        seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
         yield fork_step(self.task, self.trace, self.prefix, seen, self.samples)
         drawing = draw_trials(self.prefix, seen, self.samples, self.rules, room=self.task.length)
         drawn: Drawn = yield from self._advanced(drawing)

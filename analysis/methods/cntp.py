@@ -15,13 +15,14 @@ samples by perplexity, and self-consistency. docs/trace.md describes the events.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 
-from analysis import context as contexts
+from analysis.checkpoint import InForce
 from analysis.decoding.beam import Beam
+from analysis.decoding.bends import PROCESSED, TRUNCATED, BendParams, bends
+from analysis.decoding.cntp_params import CntpParams
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
     ForcedToken,
@@ -34,192 +35,26 @@ from analysis.decoding.events import (
     TraceStart,
     TrialTokens,
 )
-from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.stepwise import Caution, Stepwise, one_trial
 from analysis.decoding.stops import PUBLISHED, ClauseStop, eos_ids, stop_strings, text_stop
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.decoding.trials import Rules
-from analysis.decoding.warp import Warp
+from analysis.decoding.warp import make_warp
 from analysis.decoding.whole import Whole
 from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.method import Example
 from analysis.model import Model
+from analysis.processors import Start, neutral
 
 VERSION = "3"
 NEEDS = ("causal_lm",)
 EVENTS = (PromptTokens, TraceStart, TokenStep, TrialTokens, Fork, OutputTokens, TraceEnd)
-MOST_TRIALS = 64
-STOP_TOKENS = 32
 
 
-class Params(PromptParams):
-    max_new_tokens: int = Field(
-        default=96,
-        ge=1,
-        le=OUTPUT_TOKENS,
-        description="Longest output in tokens.",
-        json_schema_extra={"group": "Text"},
-    )
-    decoder: Literal["cntp", "greedy", "sampling", "min_p"] = Field(
-        default="cntp",
-        description="The decoder that the run is about, and that decisions by hand apply to.",
-        json_schema_extra={"group": "Decoder"},
-    )
-    entropy_low: float = Field(
-        default=0.01,
-        ge=0,
-        le=20,
-        description="H_lo in nats: at or below it there is a single trial.",
-        json_schema_extra={"group": "Trials"},
-    )
-    entropy_high: float = Field(
-        default=1.5,
-        gt=0,
-        le=20,
-        description="H_hi in nats: at or above it there are max_trials.",
-        json_schema_extra={"group": "Trials"},
-    )
-    max_trials: int = Field(
-        default=10,
-        ge=1,
-        le=MOST_TRIALS,
-        description="N_max: trials at the most uncertain tokens.",
-        json_schema_extra={"group": "Trials"},
-    )
-    trial_cap: int = Field(
-        default=48,
-        ge=1,
-        le=OUTPUT_TOKENS,
-        description="Longest trial in tokens (the published code has no limit).",
-        json_schema_extra={"group": "Trials"},
-    )
-    formula: Literal["code", "paper"] = Field(
-        default="code",
-        description="How entropy becomes a number of trials: as in the published code and the "
-        "paper's figure, or as in the paper's text.",
-        json_schema_extra={"group": "Trials"},
-    )
-    mode: Literal["entropy", "fixed", "negative"] = Field(
-        default="entropy",
-        description="entropy: more trials where the model is unsure; for ablation, fixed: "
-        "max_trials at every step; negative: more where it is sure, rounded as published.",
-        json_schema_extra={"group": "Trials"},
-    )
-    scoring: Literal["warped", "raw"] = Field(
-        default="warped",
-        description="Perplexity under the distribution that was drawn from (warped) or under the "
-        "model's own (raw).",
-        json_schema_extra={"group": "Trials"},
-    )
-    stop_rule: Literal["text", "ids"] = Field(
-        default="text",
-        description="A trial ends where its decoded text ends a clause (text), or at the first "
-        "token of a punctuation sign (ids, as published: it overlooks tokens such as .\\n, and "
-        "where signs are encoded with a blank before them it ends at that blank).",
-        json_schema_extra={"group": "Trials"},
-    )
-    single: Literal["draw", "likeliest"] = Field(
-        default="draw",
-        description="What a step without trials appends: a token drawn, or the likeliest.",
-        json_schema_extra={"group": "Trials"},
-    )
-    prune: bool = Field(
-        default=True,
-        description="Drop a trial as soon as it can no longer win; changes the cost, not the "
-        "result.",
-        json_schema_extra={"group": "Trials"},
-    )
-    stop_strings: (
-        Annotated[str, Field(max_length=500)]
-        | Annotated[list[contexts.TokenId], Field(max_length=STOP_TOKENS)]
-    ) = Field(
-        default="",
-        description="Texts that end the output, one per line; \\n stands for a new line. #12 #40 "
-        "names tokens by their ids, each of which ends it (in JSON, a list).",
-        json_schema_extra={**contexts.OR_IDS, "many": True, "group": "Text"},
-    )
-    temperature: float = Field(
-        default=0.8,
-        ge=0,
-        le=5,
-        description="Sampling temperature; 0: the likeliest token, as greedy decoding takes.",
-        json_schema_extra={"group": "Sampling"},
-    )
-    top_k: int = Field(
-        default=50,
-        ge=0,
-        le=1_000_000,
-        description="Draw among the k likeliest tokens; 0: all.",
-        json_schema_extra={"group": "Sampling"},
-    )
-    top_p: float = Field(
-        default=0.9,
-        gt=0,
-        le=1,
-        description="Draw among the likeliest tokens that hold this much probability.",
-        json_schema_extra={"group": "Sampling"},
-    )
-    min_p: float = Field(
-        default=0.1,
-        gt=0,
-        le=1,
-        description="min-p sampling alone: draw among tokens at least this share as likely as the "
-        "likeliest.",
-        json_schema_extra={"group": "Sampling"},
-    )
-    with_greedy: bool = Field(
-        default=True,
-        description="The likeliest token each time.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    with_sampling: bool = Field(
-        default=True,
-        description="One draw per token, same temperature, top-k and top-p.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    with_min_p: bool = Field(
-        default=True,
-        description="min-p sampling at the same temperature.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    with_beam: bool = Field(
-        default=True,
-        description="Beam search on the model's own probabilities.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    with_best_of_n: bool = Field(
-        default=True,
-        description="Several whole outputs, of which the least perplexing is taken.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    with_self_consistency: bool = Field(
-        default=True,
-        description="Several whole outputs, of which the most frequent answer is taken.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    beams: int = Field(
-        default=5,
-        ge=2,
-        le=32,
-        description="Beams of beam search.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    samples: int = Field(
-        default=10,
-        ge=2,
-        le=MOST_TRIALS,
-        description="Outputs drawn for the best of N and for self-consistency.",
-        json_schema_extra={"group": "Beside it"},
-    )
-    forced: list[ForcedToken | ForcedTrial] = Field(
-        default=[],
-        max_length=MOST_FORCED,
-        description="Decisions taken by hand, from which decoding goes on: a token at a position, "
-        "or a trial at a fork.",
-        json_schema_extra=HIDDEN,
-    )
+class Params(BendParams, CntpParams):
+    """What a run asks for."""
 
 
 EXAMPLES = (
@@ -287,6 +122,7 @@ LABELS = {
     "self_consistency": "most frequent answer of {samples}",
 }
 SAMPLING = ("temperature", "top_k", "top_p")
+EXTRA = (*PROCESSED, "token_bias", *TRUNCATED[3:], "min_p")  # told where they do something
 SETTINGS: dict[str, tuple[str, ...]] = {
     "cntp": (
         *SAMPLING, "entropy_low", "entropy_high", "max_trials", "trial_cap", "formula", "mode",
@@ -327,25 +163,32 @@ def _decoders(params: Params) -> list[str]:
 
 def _trace(task: Task, params: Params, trace: int, decoder: str) -> Generator[Event, None, None]:
     """One decoder from its first event to its last."""
-    plan = _plan(params, decoder, forced=params.forced if trace == 0 else [])
+    force = bends(task.model, params, decoder)
+    plan = _plan(params, decoder, force, forced=params.forced if trace == 0 else [])
     yield start_event(task, plan, trace)
     meter = Meter()
     prefix = Prefix(task.model, task.prompt, meter)
-    worker = _worker(task, params, trace, plan, prefix)
+    worker = _worker(task, params, trace, plan, prefix, _rules(task, params, decoder, force))
     with torch.inference_mode():
         stop = yield from worker.run()
     yield from end_events(task, trace, prefix.output, stop=stop, steps=worker.steps, meter=meter)
 
 
-def _plan(params: Params, decoder: str, *, forced: Sequence[ForcedToken | ForcedTrial]) -> Plan:
-    values = params.model_dump()
+def _plan(
+    params: Params, decoder: str, force: InForce, *, forced: Sequence[ForcedToken | ForcedTrial]
+) -> Plan:
+    values = {**params.model_dump(), **force.values, "token_bias": params.token_bias}
+    bent = [name for name in (*EXTRA, *force.applied) if not neutral(name, force.values.get(name))]
+    told = {name: values[name] for name in (*SETTINGS[decoder], *bent)}
     return Plan(
         decoder=decoder,
         label=LABELS[decoder].format(**values),
         family="autoregressive",
-        settings={name: values[name] for name in SETTINGS[decoder]},
+        settings={n: v for n, v in told.items() if isinstance(v, int | float | str)},
         stop_rule=_stop_rule(params, decoder),
         forced=tuple(sorted(forced, key=lambda one: one.position)),
+        applied=force.applied,
+        not_applied=force.not_applied,
     )
 
 
@@ -373,10 +216,9 @@ def _stop_rule(params: Params, decoder: str) -> str:
 
 
 def _worker(
-    task: Task, params: Params, trace: int, plan: Plan, prefix: Prefix
+    task: Task, params: Params, trace: int, plan: Plan, prefix: Prefix, rules: Rules
 ) -> Stepwise | Whole | Beam:
     decoder, label = plan.decoder, plan.label
-    rules = _rules(task, params, decoder)
     if decoder == "beam":
         return Beam(task, trace, label, prefix, params.beams, rules.text)
     if decoder not in STEPWISE:
@@ -402,12 +244,13 @@ def _worker(
     )
 
 
-def _rules(task: Task, params: Params, decoder: str) -> Rules:
+def _rules(task: Task, params: Params, decoder: str, force: InForce) -> Rules:
     """Whole outputs have no clause to end at and, for a vote, nothing to be pruned by."""
     tokenizer = task.model.tokenizer
     trials = decoder == "cntp"
+    start = Start(tuple(task.prompt), task.eos, task.length, task.model.device)
     return Rules(
-        warp=_warp(params, decoder),
+        warp=make_warp(force.values, start),
         seed=task.seed,
         scoring=params.scoring if trials else "warped",
         clause=ClauseStop(tokenizer, params.stop_rule) if trials else None,
@@ -416,14 +259,6 @@ def _rules(task: Task, params: Params, decoder: str) -> Rules:
         cap=params.trial_cap if trials else task.length,
         prune=params.prune if trials else decoder == "best_of_n",
     )
-
-
-def _warp(params: Params, decoder: str) -> Warp:
-    if decoder in ("greedy", "beam"):
-        return Warp()
-    if decoder == "min_p":
-        return Warp(temperature=params.temperature, min_p=params.min_p)
-    return Warp(temperature=params.temperature, top_k=params.top_k, top_p=params.top_p)
 
 
 def _refuse_contradictions(params: Params) -> None:

@@ -26,6 +26,7 @@ import torch
 
 from analysis import text as texts
 from analysis.block_sparse import runs_blockwise
+from analysis.checkpoint import asked_of
 from analysis.context import Alternative
 from analysis.cost import Cost, Meter
 from analysis.errors import InvalidParams, ModelIncompatible
@@ -301,7 +302,8 @@ def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, 
 def _written(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
     ids: list[int] = []
     longest = reading.params.max_new_tokens
-    for token in attention.write(model, layout, longest):
+    bends = asked_of(model, {"temperature": 0}, use=reading.params.generation_config)
+    for token in attention.write(model, layout, longest, bends):
         ids.append(token)
         yield Progress(
             stage=f"writing ({layout.mode})", done=len(ids), total=longest, unit="tokens"

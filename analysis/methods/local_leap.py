@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 from pydantic import Field
 
+from analysis.checkpoint import generation_asks
 from analysis.decoding import selection
 from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
 from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
@@ -390,6 +391,7 @@ def _plan(
         approximation=APPROXIMATIONS.get(params.cache, ""),
         mask_id=adapter.mask_id,
         block=params.block,
+        not_applied=generation_asks(getattr(adapter.model.plain, "generation_config", None)),
     )
 
 

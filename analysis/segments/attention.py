@@ -9,7 +9,7 @@ blocks, C blocks.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -22,6 +22,7 @@ from analysis.block_sparse import Keep, block_sparse, runs_blockwise
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
+from analysis.processors import PROCESSORS, Start, bent, make
 from analysis.segments.layout import Layout
 from kernels.block_attention import BlockAttention, BlockStructure, part_mass
 
@@ -195,15 +196,23 @@ class _Sums:
 
 
 @torch.inference_mode()
-def write(model: Model, layout: Layout, length: int) -> Iterator[int]:
+def write(
+    model: Model, layout: Layout, length: int, bends: Mapping[str, Any] | None = None
+) -> Iterator[int]:
     """Yield up to `length` ids, the likeliest each time; an end-of-text token is the last one.
+
+    `bends`: processors by GenerationConfig's names, behind the layout's ids in their order.
 
     The layout is read once; what is written goes on from its last position and reads everything.
     """
     stops, cache, start = eos_ids(model), DynamicCache(), layout.positions_N[-1] + 1
     out = _prefill(model, layout, cache)
+    written = list(layout.ids_N)
+    processors = make(PROCESSORS, bends or {}, Start(tuple(written), stops, length, model.device))
     for position in range(start, start + length):
-        token = int(out.logits[0, -1].argmax())
+        ids = torch.tensor([written], device=model.device)
+        token = int(bent(processors, ids, out.logits[:, -1].float())[0].argmax())
+        written.append(token)
         yield token
         if token in stops or position == start + length - 1:
             return

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from analysis.checkpoint import GENERATION_CONFIG, GenerationConfigUse
 from analysis.context import OR_IDS, TokenId
 from analysis.method import BaseParams
 from analysis.segments.events import Mode, Record
@@ -83,6 +84,11 @@ class SegmentParams(BaseParams):
         ge=1,
         le=ANSWER_TOKENS,
         description="Longest text in tokens that each mode writes.",
+        json_schema_extra={"group": "Question"},
+    )
+    generation_config: GenerationConfigUse = Field(
+        default="leave",
+        description=GENERATION_CONFIG,
         json_schema_extra={"group": "Question"},
     )
     prefix: str = Field(

@@ -10,7 +10,7 @@ from transformers import GenerationConfig
 
 import analysis
 from analysis.catalog import folder_entry
-from analysis.checkpoint import generation_asks
+from analysis.checkpoint import generation_asks, in_force
 from analysis.events import Brings, ModelLoaded
 
 Write = Callable[..., Path]
@@ -80,3 +80,19 @@ def test_ids_of_special_tokens_ask_nothing() -> None:
     assert generation_asks(config) == {}
     assert generation_asks(None) == {}
     assert generation_asks(GenerationConfig(suppress_tokens=[3])) == {"suppress_tokens": [3]}
+
+
+def test_a_long_list_is_told_by_its_length_and_still_applied() -> None:
+    asks = {"suppress_tokens": list(range(5000)), "top_k": 3}
+    left = in_force(asks, {"top_k": 3}, apply=False, draws=True)
+    assert left.not_applied == {"suppress_tokens": "(5000 values)"}
+    done = in_force(asks, {"top_k": 9}, apply=True, draws=True)
+    assert done.values == {"top_k": 3, "suppress_tokens": list(range(5000))}
+    assert done.applied == {"suppress_tokens": "(5000 values)", "top_k": 3}
+    assert done.not_applied == {}
+
+
+def test_values_that_change_nothing_are_no_request() -> None:
+    asks = {"temperature": 1.0, "repetition_penalty": 1.0, "num_beams": 1, "do_sample": False}
+    found = in_force(asks, {}, apply=False, draws=False)
+    assert found.not_applied == found.applied == {}

@@ -390,6 +390,18 @@ export interface TraceStart {
    * Decisions taken by hand, which this trace follows.
    */
   forced: (ForcedToken | ForcedTrial | ForcedCommit)[];
+  /**
+   * What the checkpoint's generation_config.json asks and this decoder does, by field.
+   */
+  applied: {
+    [k: string]: unknown;
+  };
+  /**
+   * What it asks, transformers' generate would do, and this decoder does not.
+   */
+  not_applied: {
+    [k: string]: unknown;
+  };
 }
 /**
  * A decoder that writes from left to right looks at the next token.
@@ -514,6 +526,9 @@ export interface TraceEnd {
   answer: string | null;
   cost: Cost;
 }
+/**
+ * What a run asks for.
+ */
 export interface Params {
   /**
    * Text that the model goes on from.
@@ -641,4 +656,52 @@ export interface Params {
    * @maxItems 64
    */
   forced?: (ForcedToken | ForcedTrial)[];
+  /**
+   * What the checkpoint's generation_config.json asks (a repetition penalty, a temperature and the like), which transformers' generate obeys: leave it and say so, or apply it in place of the values here.
+   */
+  generation_config?: "leave" | "apply";
+  /**
+   * min-p inside CNTP, sampling and whole outputs too; 0: off.
+   */
+  min_p_trials?: number;
+  /**
+   * Draw among the tokens closest to the expected surprise that hold this much probability; 1: off.
+   */
+  typical_p?: number;
+  /**
+   * Cut off tokens less probable than this; 0: off.
+   */
+  epsilon_cutoff?: number;
+  /**
+   * Cut off tokens less probable than this, or than its square root times exp of −entropy where that is less; 0: off.
+   */
+  eta_cutoff?: number;
+  /**
+   * Draw among logits within this many standard deviations of the largest (arXiv 2411.07641); 0: off.
+   */
+  top_n_sigma?: number;
+  /**
+   * Divides positive and multiplies negative logits of tokens that prompt or output hold; 1: off.
+   */
+  repetition_penalty?: number;
+  /**
+   * Taken off a token's logit each time that the output holds it; 0: off.
+   */
+  frequency_penalty?: number;
+  /**
+   * Taken off a token's logit once the output holds it; 0: off.
+   */
+  presence_penalty?: number;
+  /**
+   * No run of this many tokens stands twice in prompt and output; 0: off.
+   */
+  no_repeat_ngram_size?: number;
+  /**
+   * No end of text before the output has this many tokens; 0: off.
+   */
+  min_new_tokens?: number;
+  /**
+   * Added to the logit of a token named by its id, one per line: #505 -100 all but rules it out.
+   */
+  token_bias?: string;
 }

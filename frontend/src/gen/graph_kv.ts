@@ -515,6 +515,10 @@ export interface Params {
    */
   max_new_tokens?: number;
   /**
+   * What the checkpoint's generation_config.json asks (a repetition penalty, a temperature and the like), which transformers' generate obeys: leave it and say so, or apply it in place of the values here.
+   */
+  generation_config?: "leave" | "apply";
+  /**
    * Text before the segments. A model that marks the beginning of a text has the mark here.
    */
   prefix?: string;

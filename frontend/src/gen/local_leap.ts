@@ -445,6 +445,18 @@ export interface TraceStart {
    * Decisions taken by hand, which this trace follows.
    */
   forced: (ForcedToken | ForcedTrial | ForcedCommit)[];
+  /**
+   * What the checkpoint's generation_config.json asks and this decoder does, by field.
+   */
+  applied: {
+    [k: string]: unknown;
+  };
+  /**
+   * What it asks, transformers' generate would do, and this decoder does not.
+   */
+  not_applied: {
+    [k: string]: unknown;
+  };
 }
 /**
  * A stretch of the output as it stands at the end of a trace.

@@ -512,6 +512,10 @@ export interface Params {
    */
   top_p?: number;
   /**
+   * What the checkpoint's generation_config.json asks (a repetition penalty, a temperature and the like), which transformers' generate obeys: leave it and say so, or apply it in place of the values here.
+   */
+  generation_config?: "leave" | "apply";
+  /**
    * Seed of sampling and of every random draw.
    */
   seed?: number;

@@ -464,10 +464,10 @@ def test_stored_entropies_give_the_run_s_own_trials(
     settings = {"entropy_high": 0.6931472, "entropy_low": 0.01}
     half = stepwise.look
 
-    def two_equal(logits: torch.Tensor, warp: Any) -> Any:
+    def two_equal(logits: torch.Tensor, warp: Any, rows: Any) -> Any:
         even = torch.full_like(logits, -torch.inf)
         even[:, :2] = 0.0
-        return half(even, warp)
+        return half(even, warp, rows)
 
     monkeypatch.setattr(stepwise, "look", two_equal)
     step = main_trace(decode(**settings, max_new_tokens=1)).steps[0]
