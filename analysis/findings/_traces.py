@@ -54,6 +54,15 @@ def cost_line(decoder: Decoder) -> str:
     )
 
 
+def asked_line(decoder: Decoder) -> str | None:
+    """What the checkpoint asks of `generate` and this decoder did not do; None: nothing."""
+    left = decoder.start.get("not_applied") or {}
+    if not left:
+        return None
+    said = ", ".join(f"{name} {value}" for name, value in left.items())
+    return f"The checkpoint's generation_config.json asks {said[:200]}; that was not applied."
+
+
 def _counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 

@@ -262,6 +262,15 @@ describe("the comparison", () => {
     expect(lanes(root)[1]?.textContent).toContain("reference");
   });
 
+  it("says what the checkpoint asks, and whether the decoder does it", () => {
+    const asked = { applied: { top_p: 0.8 }, not_applied: { repetition_penalty: 1.05 } };
+    const { play, root } = cntpStage();
+    play(CNTP.map((event) => (event.kind === "trace_start" ? { ...event, ...asked } : event)));
+    const said = "generation_config applied: top_p 0.8; not applied: repetition_penalty 1.05";
+    expect(figure(root, "text").textContent).toContain(said);
+    expect(lanes(root)[0]?.querySelector(".lane-tag.warn")?.getAttribute("title")).toBe(said);
+  });
+
   it("says which texts are the same", () => {
     const { play, root } = leapStage();
     play(LEAP);

@@ -135,3 +135,12 @@ it("says how large a difference rounding alone makes, where the model's check me
   expect(line).toContain("bfloat16");
   expect(line).toMatch(/self-check passed .* · differences up to 0\.05\d* nats are rounding$/);
 });
+
+it("says what generation_config asks, and whether the run does it", () => {
+  const info = { dtype: "float32", brings: { generation: { repetition_penalty: 1.05 } } };
+  const facts = { ...FACTS, info: info as unknown as typeof FACTS.info };
+  const asks = "generation_config asks repetition_penalty 1.05";
+  expect(provenance(facts)).toContain(`${asks}: not applied`);
+  const params = { ...FACTS.params, generation_config: "apply" };
+  expect(provenance({ ...facts, params })).toContain(`${asks}: applied`);
+});

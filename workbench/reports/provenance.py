@@ -16,7 +16,7 @@ def provenance(run: RunRecord) -> str:
         info.get("dtype"),
         f"{run.method} v{run.method_version}",
         *_params(run),
-        *_brought(_brings(run)),
+        *_brought(_brings(run), applies=run.params.get("generation_config") == "apply"),
         f"seed {_shown(run.params.get('seed', run.defaults.get('seed')))}",
         run.finished_at and run.finished_at[:16].replace("T", " "),
         _self_check(info.get("self_check")),
@@ -64,13 +64,14 @@ def _brings(run: RunRecord) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _brought(brings: dict[str, Any]) -> list[str]:
+def _brought(brings: dict[str, Any], *, applies: bool) -> list[str]:
     """What the checkpoint brings that changes a run, or that `generate` would obey."""
     asked = [f"{name} {_shown(value)}" for name, value in _asks(brings).items()]
     pad = brings.get("pad_word")
+    done = "applied" if applies else "not applied"
     parts = [
         brings.get("template_date") and f"chat template of {brings['template_date']}",
-        asked and f"generation_config asks {', '.join(asked)}",
+        asked and f"generation_config asks {', '.join(asked)}: {done}",
         pad and f"padding token is the word {pad}",
     ]
     return [part for part in parts if part]

@@ -39,12 +39,13 @@ const isObject = (value: unknown): value is object => typeof value === "object" 
 const counted = (value: object) => `{${Object.keys(value).length}}`;
 
 /** What the checkpoint brings that changes a run, or that `generate` would obey. */
-function broughtParts({ info }: RunFacts): string[] {
+function broughtParts({ info, params }: RunFacts): string[] {
   const { template_date: day, generation = {}, pad_word: pad } = info?.brings ?? {};
   const asked = Object.entries(generation).map(([name, value]) => `${name} ${shown(value)}`);
+  const done = params.generation_config === "apply" ? "applied" : "not applied";
   return [
     day ? `chat template of ${day}` : "",
-    asked.length ? `generation_config asks ${asked.join(", ")}` : "",
+    asked.length ? `generation_config asks ${asked.join(", ")}: ${done}` : "",
     pad ? `padding token is the word ${pad}` : "",
   ];
 }

@@ -87,6 +87,16 @@ def test_numbers_are_written_as_on_the_page(value: float, shown: str) -> None:
     assert show_number(value) == shown
 
 
+def test_the_line_says_whether_what_the_checkpoint_asks_was_done(finished_run: Make) -> None:
+    record = run_record(run=finished_run())
+    model = next(event for event in record.events if event.value["kind"] == "model")
+    model.value["info"]["brings"] = {"generation": {"repetition_penalty": 1.05}}
+    assert "generation_config asks repetition_penalty 1.05: not applied" in provenance(record)
+    params = {**record.params, "generation_config": "apply"}
+    applied = RunRecord(**{**vars_of(record), "params": params})
+    assert "repetition_penalty 1.05: applied" in provenance(applied)
+
+
 def test_a_run_without_a_model_says_so(finished_run: Make) -> None:
     record = run_record(run=finished_run())
     bare = RunRecord(**{**vars_of(record), "events": ()})

@@ -18,6 +18,7 @@ import { indexOf, positionItem } from "../../position";
 import type { Item, Selected } from "../../selection";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
+import { askedText } from "../decoding/asked";
 import { createChooser } from "../decoding/chooser";
 import {
   choosePosition,
@@ -101,6 +102,8 @@ function summary(trace: Trace): string {
   if (trace.end) parts.push(`ended by ${STOPS[trace.end.stop]}`);
   if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
   if (trace.start.forced.length) parts.push(`${trace.start.forced.length} decided by hand`);
+  const asked = askedText(trace);
+  if (asked) parts.push(asked);
   return parts.join(" · ");
 }
 

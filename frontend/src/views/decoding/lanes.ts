@@ -6,6 +6,7 @@ import { legible } from "../../pictures/glyphs";
 import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import { align, type Alignment } from "./align";
+import { askedTag } from "./asked";
 import type { Trace } from "./traces";
 import { textOf, writtenOf, type Written } from "./written";
 
@@ -60,6 +61,7 @@ export function laneNode(
     name,
     lane.source ? element("span", { class: "lane-tag" }, lane.source) : null,
     approximationTag(trace),
+    askedTag(trace),
     element("span", { class: "muted lane-facts" }, factsOf(lane, refers)),
     lane.source ? remove : null,
   );

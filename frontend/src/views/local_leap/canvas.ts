@@ -14,6 +14,7 @@ import type { Table } from "../../pictures/table";
 import type { Selected } from "../../selection";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
+import { askedText } from "../decoding/asked";
 import { createChooser } from "../decoding/chooser";
 import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
@@ -250,6 +251,8 @@ function summary({ trace, tick, places }: Scene): string {
   if (step.cached) parts.push("from the cache: approximate");
   if (trace.start.approximation) parts.push(trace.start.approximation);
   if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
+  const asked = askedText(trace);
+  if (asked) parts.push(asked);
   return parts.join(" · ");
 }
 

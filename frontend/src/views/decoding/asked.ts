@@ -1,0 +1,29 @@
+// What the checkpoint's generation_config.json asks, and whether a trace does it.
+
+import { element } from "../../pictures/dom";
+import type { Trace } from "./traces";
+
+/** "generation_config applied: top_p 0.8; not applied: repetition_penalty 1.05"; "": asks nothing. */
+export function askedText({ start }: Pick<Trace, "start">): string {
+  // Traces from before these fields came have neither.
+  const { applied = {}, not_applied: left = {} }: Partial<Trace["start"]> = start;
+  const parts = [listOf("applied", applied), listOf("not applied", left)].filter(Boolean);
+  return parts.length ? `generation_config ${parts.join("; ")}` : "";
+}
+
+const listOf = (what: string, asked: Record<string, unknown>) => {
+  const said = Object.entries(asked).map(([name, value]) => `${name} ${shown(value)}`);
+  return said.length ? `${what}: ${said.join(", ")}` : "";
+};
+
+const shown = (value: unknown) =>
+  typeof value === "object" && value !== null ? JSON.stringify(value).slice(0, 40) : String(value);
+
+/** Beside a lane's name: a word, with the whole of it on hover. */
+export function askedTag(trace: Trace): HTMLElement | null {
+  const title = askedText(trace);
+  if (!title) return null;
+  const warns = Object.keys((trace.start as Partial<Trace["start"]>).not_applied ?? {}).length > 0;
+  const words = warns ? "generation_config not applied" : "generation_config applied";
+  return element("span", { class: warns ? "lane-tag warn" : "lane-tag", title }, words);
+}
