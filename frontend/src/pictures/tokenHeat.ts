@@ -1,0 +1,137 @@
+// A text whose tokens are filled by one number each: strip, legend, table and SVG in one figure.
+
+import { get } from "svelte/store";
+import type { Panel } from "../panel";
+import { indexOf, POSITION, positionItem } from "../position";
+import type { Selected } from "../selection";
+import type { ViewContext } from "../view";
+import { diverging, inkOn, limitOf, sequential, type ColourScale } from "./colour";
+import { createFigure, type FigureSource } from "./figure";
+import { spoken } from "./glyphs";
+import { drawKey, renderLegend, type Legend } from "./legend";
+import { showNumber } from "./numbers";
+import { fromOne } from "./ordinal";
+import { createSheet } from "./sheet";
+import { createTokenStrip, type StripToken } from "./tokenStrip";
+import { drawStrip } from "./tokenStripSvg";
+
+export interface HeatToken {
+  text: string;
+  /** Shown, muted, where the text is empty. */
+  piece?: string;
+  /** Tokens of one word stay on one line. */
+  word?: number;
+  /** null: it has no value. */
+  value: number | null;
+}
+
+export interface HeatFacts {
+  title: string;
+  /** Names the figure in files and in the address. */
+  stem: string;
+  /** What the number is, as the head of its column: "Entropy". */
+  value: string;
+  unit: string;
+  /** Sentences on what the fill does not say. */
+  notes?: string[];
+}
+
+const EXPORT_WIDTH = 720;
+
+export function createTokenHeat(
+  root: HTMLElement,
+  context: ViewContext,
+  facts: HeatFacts,
+): Panel<readonly HeatToken[]> {
+  const figure = createFigure(root, facts.title, facts.stem, context);
+  const strip = createTokenStrip(figure.body, facts.title, {
+    hover: (key) => context.selection.hover(key === null ? null : positionItem(key)),
+    choose: (key) => context.selection.choose(positionItem(key)),
+    extend: (from, to) => context.selection.chooseSet(span(from, to)),
+    others: { marks: context.marks, kind: POSITION },
+  });
+
+  function render(tokens: readonly HeatToken[]): void {
+    if (tokens.length === 0) return figure.hide();
+    const scale = scaleOf(tokens, context);
+    strip.render([{ label: "Text", tokens: tokens.map((token, i) => filled(token, i, scale)) }]);
+    renderLegend(figure.legend, legendOf(scale, facts));
+    figure.update(sourceOf(tokens, scale, facts, context));
+    mark(get(context.selection));
+  }
+
+  function mark({ hover, primary, pinned, set }: Selected): void {
+    const hovered = indexOf(hover);
+    strip.mark({
+      hover: new Set(hovered === null ? [] : [hovered]),
+      primary: indexOf(primary),
+      pinned: indexOf(pinned),
+      set: new Set(set.flatMap((item) => indexOf(item) ?? [])),
+    });
+  }
+
+  return { render, mark, destroy: figure.destroy };
+}
+
+const span = (from: number, to: number) =>
+  Array.from({ length: Math.abs(to - from) + 1 }, (_, i) => positionItem(Math.min(from, to) + i));
+
+/** Numbers of both signs share a symmetric scale; else the fill starts at zero. */
+function scaleOf(tokens: readonly HeatToken[], context: ViewContext): ColourScale {
+  const values = tokens.flatMap(({ value }) => value ?? []);
+  const signed = values.some((value) => value < 0);
+  return (signed ? diverging : sequential)(limitOf(values), get(context.theme));
+}
+
+function filled(token: HeatToken, key: number, scale: ColourScale): StripToken {
+  const { text, piece = "", word = key, value } = token;
+  const fill = value === null ? null : scale.colour(value);
+  const number = value === null ? "no value" : showNumber(value);
+  return {
+    key,
+    text,
+    piece,
+    word,
+    fill,
+    ink: fill && inkOn(fill),
+    state: value === null ? "outside" : "scored",
+    band: null,
+    target: false,
+    label: `${spoken(text || piece)}, ${number}`,
+  };
+}
+
+function legendOf(scale: ColourScale, { unit, notes = [] }: HeatFacts): Legend {
+  return { scale, unit, normalisation: "this text", notes };
+}
+
+function sourceOf(
+  tokens: readonly HeatToken[],
+  scale: ColourScale,
+  facts: HeatFacts,
+  context: ViewContext,
+): FigureSource {
+  return {
+    table: () => ({
+      caption: facts.title,
+      columns: ["Position", "Token", `${facts.value} (${facts.unit})`],
+      rows: tokens.map(({ text, piece, value }, i) => [fromOne(i), text || (piece ?? ""), value]),
+    }),
+    data: () => tokens,
+    svg: () => drawSheet(tokens, scale, facts, context),
+  };
+}
+
+function drawSheet(
+  tokens: readonly HeatToken[],
+  scale: ColourScale,
+  facts: HeatFacts,
+  context: ViewContext,
+): SVGSVGElement {
+  const theme = get(context.theme);
+  const sheet = createSheet(facts.title, theme, get(context.run));
+  const sections = [{ label: "Text", tokens: tokens.map((token, i) => filled(token, i, scale)) }];
+  const { width, height } = drawStrip(sheet.body, sections, EXPORT_WIDTH, theme);
+  const key = drawKey(sheet.body, legendOf(scale, facts), height, width);
+  return sheet.finish(width, height + key);
+}
