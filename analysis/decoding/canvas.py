@@ -30,7 +30,7 @@ Logits = Callable[[Tensor, Tensor], Tensor]  # tokens [B, L + G], positions [B, 
 
 @dataclass(frozen=True)
 class Frame:
-    """What is filled and how: G tokens in blocks of `block`.
+    """What is filled and how: G tokens in blocks of `block`, none of them `banned` or the mask.
 
     `divergence` is KLASS's ε; None: distributions of the step before are not kept.
     """
@@ -39,6 +39,7 @@ class Frame:
     block: int
     mask_id: int
     eos: tuple[int, ...]
+    banned: tuple[int, ...] = ()
     temperature: float = 0.0
     eos_fill: bool = False
     divergence: float | None = None
@@ -145,7 +146,7 @@ class Canvases:
         masked = [self._masked(row) for row in working]
         positions_BP = _padded(masked)
         logits_BPV = self._logits(working, positions_BP).float()
-        logits_BPV[..., self.frame.mask_id] = -torch.inf
+        logits_BPV[..., [self.frame.mask_id, *self.frame.banned]] = -torch.inf
         looked = self._look(working, masked, positions_BP, logits_BPV)
         model_seconds = time.perf_counter() - began
         return [
@@ -259,9 +260,15 @@ class Canvases:
 
     def _choose(self, row: _Row, seen: Looked) -> Choice:
         """The rule's choice among what no hand has decided in this step."""
-        by_hand = [forced.position for forced in row.forced if forced.step == row.steps]
+        forced = {one.position: one.token for one in row.forced if one.step == row.steps}
+        _refuse_elsewhere(list(forced), seen.positions_M, row.steps)
+        whole = self._by_rule(row, seen, ())
+        if forced.items() <= _written(seen, whole).items():
+            return whole  # the hands decide what the rule does
+        return self._by_rule(row, seen, tuple(forced))
+
+    def _by_rule(self, row: _Row, seen: Looked, by_hand: tuple[int, ...]) -> Choice:
         free = ~np.isin(seen.positions_M, by_hand)
-        _refuse_elsewhere(by_hand, seen.positions_M, row.steps)
         if not free.any():
             return Choice([])
         places = np.flatnonzero(free)
@@ -296,10 +303,11 @@ class Canvases:
             )
             for pick in choice.picks
         ]
+        written = {commit.position for commit in commits}
         commits += [
             Commit(position=f.position, id=f.token, text="", confidence=None, reason="forced")
             for f in row.forced
-            if f.step == row.steps
+            if f.step == row.steps and f.position not in written
         ]
         for commit in commits:
             row.canvas_G[commit.position] = commit.id
@@ -337,6 +345,12 @@ def doubts(
     logp_R = torch.log1p(-doubt_R.exp())
     terms_RV.scatter_(1, ids_R1, (-logp_R * logp_R.exp())[:, None])
     return doubt_R, terms_RV.sum(-1)
+
+
+def _written(seen: Looked, choice: Choice) -> dict[int, int]:
+    """Tokens by position that a choice commits."""
+    places = [pick.place for pick in choice.picks]
+    return dict(zip(seen.positions_M[places].tolist(), seen.ids_M[places].tolist(), strict=True))
 
 
 def _padded(masked: Sequence[np.ndarray]) -> Int[np.ndarray, "B P"]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
@@ -99,7 +99,7 @@ def stop_strings(given: str) -> tuple[str, ...]:
 
 def eos_ids(model: Model) -> tuple[int, ...]:
     """Tokens that end a text: those of the generation config, and the tokenizer's."""
-    config = model.plain.generation_config
+    config: Any = getattr(model.plain, "generation_config", None)
     listed = config.eos_token_id if config is not None else None
     several = listed if isinstance(listed, list) else [listed]
     found = {*several, model.tokenizer.eos_token_id} - {None}

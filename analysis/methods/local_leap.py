@@ -18,6 +18,8 @@ from typing import Literal, get_args
 import numpy as np
 from pydantic import Field
 
+from analysis import text as texts
+from analysis.chat_template import template_of
 from analysis.checkpoint import generation_asks
 from analysis.decoding import selection
 from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
@@ -37,6 +39,7 @@ from analysis.decoding.events import (
 )
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
 from analysis.decoding.selection import Rule
+from analysis.decoding.stops import eos_ids
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.errors import InvalidParams, SpecialTokenInText
 from analysis.events import Event, Progress
@@ -44,7 +47,7 @@ from analysis.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.method import Example
 from analysis.model import Model
 
-VERSION = "2"
+VERSION = "3"
 NO_LIMIT = 10**9  # tokens, of a model that names none
 NEEDS = ("masked_diffusion_lm",)
 EVENTS = (PromptTokens, TraceStart, CanvasStep, OutputTokens, Delays, TraceEnd)
@@ -66,7 +69,7 @@ class Params(PromptParams):
         default=32,
         ge=1,
         le=128,
-        description="b: tokens per block; blocks are filled from left to right.",
+        description="b: tokens per block, at most the canvas; blocks are filled in their order.",
         json_schema_extra={"group": "Canvas"},
     )
     decoder: Decoder = Field(
@@ -106,6 +109,12 @@ class Params(PromptParams):
         default=False,
         description="Once a finished block holds an end-of-text token, fill the rest with it and "
         "stop.",
+        json_schema_extra={"group": "Canvas"},
+    )
+    write_special: bool = Field(
+        default=False,
+        description="Let special tokens beside those that end a text be written ([PAD], [CLS], "
+        "<unk>), as published: by default they have no probability.",
         json_schema_extra={"group": "Canvas"},
     )
     cache: Literal["none", "prefix", "dual"] = Field(
@@ -271,7 +280,7 @@ LABELS = {
     "entropy_bound": "entropy bound {entropy_bound:g}",
     "klass": "KLASS, θ {klass_confidence:g}, ε {klass_divergence:g}",
 }
-SHARED = ("temperature", "eos_fill", "cache")
+SHARED = ("temperature", "eos_fill", "write_special", "cache")
 SETTINGS: dict[str, tuple[str, ...]] = {
     "local_leap": ("kappa", "tau", "width"),
     "vanilla": ("kappa",),
@@ -320,13 +329,28 @@ def frame(params: Params, decoder: str, adapter: MaskedDiffusion) -> Frame:
     """The canvas that a decoder fills."""
     return Frame(
         length=params.canvas_length,
-        block=params.block,
+        block=block_of(params),
         mask_id=adapter.mask_id,
+        banned=() if params.write_special else banned(adapter),
         eos=() if adapter.eos_id is None else (adapter.eos_id,),
         temperature=params.temperature,
         eos_fill=params.eos_fill,
         divergence=params.klass_divergence if decoder == "klass" else None,
     )
+
+
+def block_of(params: Params) -> int:
+    """b: a canvas shorter than the block is one block."""
+    return min(params.block, params.canvas_length)
+
+
+def banned(adapter: MaskedDiffusion) -> tuple[int, ...]:
+    """Special tokens that no text holds: all but those that end one or that a chat's turns hold."""
+    tokenizer = adapter.model.tokenizer
+    template = template_of(tokenizer) or ""
+    kept = {adapter.eos_id, adapter.mask_id, *eos_ids(adapter.model)}
+    known = texts.special_tokens(tokenizer).items()
+    return tuple(sorted(i for name, i in known if i not in kept and name not in template))
 
 
 def _decoders(params: Params) -> list[str]:
@@ -371,7 +395,7 @@ def _trace(
 def _logits(params: Params, adapter: MaskedDiffusion, prompt_length: int) -> Logits:
     if params.cache == "none":
         return adapter.logits
-    return CachedLogits(adapter, params.cache, prompt_length, params.block)
+    return CachedLogits(adapter, params.cache, prompt_length, block_of(params))
 
 
 def _plan(
@@ -390,7 +414,7 @@ def _plan(
         forced=forced,
         approximation=APPROXIMATIONS.get(params.cache, ""),
         mask_id=adapter.mask_id,
-        block=params.block,
+        block=block_of(params),
         not_applied=generation_asks(getattr(adapter.model.plain, "generation_config", None)),
     )
 
@@ -411,7 +435,7 @@ def _progress(plan: Plan, canvases: Canvases, task: Task) -> Progress:
 
 
 def _refuse_contradictions(params: Params) -> None:
-    if params.canvas_length % params.block:
+    if params.canvas_length % block_of(params):
         fitting = -(-params.canvas_length // params.block) * params.block
         raise InvalidParams(
             f"canvas_length is {params.canvas_length}, which is no multiple of block "

@@ -519,7 +519,7 @@ export interface Params {
    */
   canvas_length?: number;
   /**
-   * b: tokens per block; blocks are filled from left to right.
+   * b: tokens per block, at most the canvas; blocks are filled in their order.
    */
   block?: number;
   /**
@@ -546,6 +546,10 @@ export interface Params {
    * Once a finished block holds an end-of-text token, fill the rest with it and stop.
    */
   eos_fill?: boolean;
+  /**
+   * Let special tokens beside those that end a text be written ([PAD], [CLS], <unk>), as published: by default they have no probability.
+   */
+  write_special?: boolean;
   /**
    * Keys and values refreshed once per block only: of what stands before the block (prefix), or also of what follows (dual). Faster, and an approximation.
    */

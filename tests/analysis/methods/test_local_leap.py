@@ -81,10 +81,10 @@ def steps(trace: Trace) -> list[CanvasStep]:
 
 
 class Plain:
-    """Distributions at canvas positions from whole forward passes, float64, mask left out."""
+    """Distributions at canvas positions from whole forward passes, float64, `never` left out."""
 
-    def __init__(self, model: Model, prompt: list[int], mask_id: int) -> None:
-        self.model, self.prompt, self.mask_id = model, prompt, mask_id
+    def __init__(self, model: Model, prompt: list[int], never: list[int]) -> None:
+        self.model, self.prompt, self.never = model, prompt, never
         self.shift = int(model.info.architecture == "DreamModel")
 
     @torch.inference_mode()
@@ -92,8 +92,15 @@ class Plain:
         ids = torch.tensor([[*self.prompt, *canvas]])
         rows = [len(self.prompt) + at - self.shift for at in positions]
         found: np.ndarray = self.model.plain(input_ids=ids).logits[0, rows].double().numpy()
-        found[:, self.mask_id] = -np.inf
+        found[:, self.never] = -np.inf
         return found
+
+
+def never_written(model: Model, trace: Trace) -> list[int]:
+    """Special tokens that end no text, where the run does not let them be written."""
+    written = trace.start.settings["write_special"]
+    special = {*model.tokenizer.all_special_ids, *model.tokenizer.added_tokens_decoder}
+    return [] if written else sorted(special - set(trace.start.eos_ids))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -112,7 +119,7 @@ def replay(model: Model, file: TraceFile, number: int = 0):  # type: ignore[no-u
     trace = file.traces[number]
     mask_id = trace.start.mask_id
     assert mask_id is not None
-    plain = Plain(model, file.prompt_ids, mask_id)
+    plain = Plain(model, file.prompt_ids, [mask_id, *never_written(model, trace)])
     canvas = np.full(trace.start.length, mask_id)
     block = trace.start.block or 0
     for step in steps(trace):
@@ -354,6 +361,52 @@ def test_the_rest_is_filled_after_an_end_of_text(bert: Model) -> None:
     assert all(step.block == 0 for step in steps(trace))
     without = filled(bert, forced=forced)
     assert {step.block for step in steps(without)} == {0, 1}
+
+
+@pytest.mark.parametrize("decoder", ["local_leap", "vanilla", "klass"])
+def test_a_branch_with_what_was_there_is_the_identity(bert: Model, decoder: str) -> None:
+    plain = filled(bert, decoder=decoder)
+    for step in steps(plain):
+        for commit in step.commits:
+            forced = [{"step": step.index, "position": commit.position, "token": commit.id}]
+            branch = filled(bert, decoder=decoder, forced=forced)
+            assert branch.ids == plain.ids
+            assert [reasons(one) for one in steps(branch)] == [reasons(one) for one in steps(plain)]
+
+
+def test_the_same_token_a_step_too_early_is_a_decision(bert: Model) -> None:
+    plain = filled(bert)
+    first, later = steps(plain)[0], steps(plain)[1].commits[0]
+    forced = [{"step": 0, "position": later.position, "token": later.id}]
+    branch = steps(filled(bert, forced=forced))[0]
+    assert reasons(branch)[later.position] == "forced"
+    assert later.position not in reasons(first)
+
+
+@pytest.mark.parametrize("length", [1, 5, 16, 32])
+def test_a_short_canvas_is_one_block(bert: Model, length: int) -> None:
+    given = {name: value for name, value in SHORT.items() if name != "block"}
+    checked = methods.get("local_leap").check({**given, "canvas_length": length})
+    trace = read(list(local_leap.run(bert, checked))).traces[0]  # type: ignore[arg-type]
+    assert trace.start.block == len(trace.ids) == length
+    assert {step.block for step in steps(trace)} == {0}
+
+
+def test_special_tokens_are_written_only_where_asked(bert: Model) -> None:
+    """Against all odds: the model would write nothing but its padding token."""
+    pad = bert.tokenizer.pad_token_id
+    bias = bert.plain.get_output_embeddings().bias
+    with torch.no_grad():
+        before = float(bias[pad])
+        bias[pad] = 50.0
+    try:
+        kept, asked = filled(bert), filled(bert, write_special=True)
+    finally:
+        bias.data[pad] = before
+    assert asked.ids == [pad] * 24
+    assert not set(kept.ids) & set(never_written(bert, kept))
+    sure = [one for step in steps(kept) for row in step.alternatives for one in row]
+    assert pad not in {one.id for one in sure}
 
 
 def test_a_branch_goes_on_from_the_forced_commit(bert: Model) -> None:
