@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.decoding.events import Cost
 
@@ -40,6 +40,17 @@ class Meter:
             self.trial_forwards += 1
         else:
             self.main_forwards += 1
+
+    def snapshot(self) -> "Meter":
+        """As it stands now, its clock stopped."""
+        return replace(self, began=self.seconds)
+
+    def repeat(self, spent: "Meter") -> None:
+        """Count what a snapshot of another trace has spent as if it were spent here."""
+        self.main_forwards, self.trial_forwards = spent.main_forwards, spent.trial_forwards
+        self.tokens_computed, self.cache_bytes = spent.tokens_computed, spent.cache_bytes
+        self.model_seconds = spent.model_seconds
+        self.began -= spent.began
 
     def hold(self, size: int) -> None:
         """Bytes of keys and values that are held at once."""

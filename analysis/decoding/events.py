@@ -115,6 +115,10 @@ class TraceStart(Event):
         default={},
         description="What it asks, transformers' generate would do, and this decoder does not.",
     )
+    samples_of: int | None = Field(
+        default=None,
+        description="The trace whose samples these are: drawn once, their cost stands in both.",
+    )
 
 
 class Candidate(Record):

@@ -69,6 +69,7 @@ class Plan:
     block: int | None = None
     applied: dict[str, Any] = field(default_factory=dict)
     not_applied: dict[str, Any] = field(default_factory=dict)
+    samples_of: int | None = None
 
 
 def read_task(
@@ -114,6 +115,7 @@ def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:
         forced=list(plan.forced),
         applied=plan.applied,
         not_applied=plan.not_applied,
+        samples_of=plan.samples_of,
     )
 
 

@@ -4,10 +4,11 @@ Each trace is one fork at position 0 whose trials are whole outputs.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.decoding import trie
+from analysis.decoding.costs import Meter
 from analysis.decoding.events import TokenStep, TraceStop, Vote
 from analysis.decoding.fork import Outcome, fork_events
 from analysis.decoding.look import Look, look
@@ -19,9 +20,22 @@ from analysis.events import Event, Progress
 STOPS: dict[str | None, TraceStop] = {"eos": "eos", "stop_string": "stop_string"}
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Whole outputs drawn by `trace`, first look and cost included."""
+
+    trace: int
+    seen: Look
+    drawn: Drawn
+    spent: Meter
+
+
 @dataclass
 class Whole:
-    """`samples` outputs, of which the least perplexing or the most agreed on is taken."""
+    """`samples` outputs, of which the least perplexing or the most agreed on is taken.
+
+    `pool` holds the samples of another trace that are to be the same, or takes in those drawn here.
+    """
 
     task: Task
     trace: int
@@ -30,13 +44,11 @@ class Whole:
     rules: Rules
     samples: int
     by: Literal["perplexity", "vote"]
+    pool: list[Samples] = field(default_factory=list)
     steps: int = 1
 
     def run(self) -> Generator[Event, None, TraceStop]:
-        seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
-        yield fork_step(self.task, self.trace, self.prefix, seen, self.samples)
-        drawing = draw_trials(self.prefix, seen, self.samples, self.rules, room=self.task.length)
-        drawn: Drawn = yield from self._advanced(drawing)
+        drawn = yield from (self._taken(self.pool[0]) if self.pool else self._drawn())
         outcome = self._outcome(drawn)
         yield from fork_events(
             self.task.model.tokenizer,
@@ -53,6 +65,21 @@ class Whole:
         self._book(drawn.paths, winner)
         self.prefix.append(winner.ids)
         return STOPS.get(winner.end, "length")
+
+    def _drawn(self) -> Generator[Event, None, Drawn]:
+        seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
+        yield fork_step(self.task, self.trace, self.prefix, seen, self.samples)
+        drawing = draw_trials(self.prefix, seen, self.samples, self.rules, room=self.task.length)
+        drawn: Drawn = yield from self._advanced(drawing)
+        self.pool.append(Samples(self.trace, seen, drawn, self.prefix.meter.snapshot()))
+        return drawn
+
+    def _taken(self, found: Samples) -> Generator[Event, None, Drawn]:
+        """Another trace's samples; their cost is counted here too."""
+        self.prefix.meter.main_forwards = 1
+        yield fork_step(self.task, self.trace, self.prefix, found.seen, self.samples)
+        self.prefix.meter.repeat(found.spent)
+        return found.drawn
 
     def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
         done = 0

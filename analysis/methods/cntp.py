@@ -15,6 +15,7 @@ samples by perplexity, and self-consistency. docs/trace.md describes the events.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ from analysis.decoding.stops import PUBLISHED, ClauseStop, eos_ids, stop_strings
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.decoding.trials import Rules
 from analysis.decoding.warp import make_warp
-from analysis.decoding.whole import Whole
+from analysis.decoding.whole import Samples, Whole
 from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.method import Example
@@ -111,6 +112,7 @@ EXAMPLES = (
     ),
 )
 
+WHOLE = ("best_of_n", "self_consistency")  # of the same samples
 STEPWISE = ("cntp", "greedy", "sampling", "min_p")
 LABELS = {
     "cntp": "CNTP, {max_trials} trials at most",
@@ -149,8 +151,9 @@ def run(model: Model, params: Params) -> Iterator[Event]:
     )
     _refuse_long_trials(params, task)
     yield from task.prompt_events()
+    pool: list[Samples] = []
     for trace, decoder in enumerate(_decoders(params)):
-        yield from paced(_trace(task, params, trace, decoder))
+        yield from paced(_trace(task, params, trace, decoder, pool))
 
 
 def _decoders(params: Params) -> list[str]:
@@ -161,14 +164,18 @@ def _decoders(params: Params) -> list[str]:
     return [params.decoder, *beside]
 
 
-def _trace(task: Task, params: Params, trace: int, decoder: str) -> Generator[Event, None, None]:
-    """One decoder from its first event to its last."""
+def _trace(
+    task: Task, params: Params, trace: int, decoder: str, pool: list[Samples]
+) -> Generator[Event, None, None]:
+    """One decoder from its first event to its last; `pool` holds whole outputs, once drawn."""
     force = bends(task.model, params, decoder)
     plan = _plan(params, decoder, force, forced=params.forced if trace == 0 else [])
+    if pool and decoder in WHOLE:
+        plan = replace(plan, samples_of=pool[0].trace)
     yield start_event(task, plan, trace)
     meter = Meter()
     prefix = Prefix(task.model, task.prompt, meter)
-    worker = _worker(task, params, trace, plan, prefix, _rules(task, params, decoder, force))
+    worker = _worker(task, params, trace, plan, prefix, _rules(task, params, decoder, force), pool)
     with torch.inference_mode():
         stop = yield from worker.run()
     yield from end_events(task, trace, prefix.output, stop=stop, steps=worker.steps, meter=meter)
@@ -216,14 +223,20 @@ def _stop_rule(params: Params, decoder: str) -> str:
 
 
 def _worker(
-    task: Task, params: Params, trace: int, plan: Plan, prefix: Prefix, rules: Rules
+    task: Task,
+    params: Params,
+    trace: int,
+    plan: Plan,
+    prefix: Prefix,
+    rules: Rules,
+    pool: list[Samples],
 ) -> Stepwise | Whole | Beam:
     decoder, label = plan.decoder, plan.label
     if decoder == "beam":
         return Beam(task, trace, label, prefix, params.beams, rules.text)
     if decoder not in STEPWISE:
         by: Any = "perplexity" if decoder == "best_of_n" else "vote"
-        return Whole(task, trace, label, prefix, rules, params.samples, by)
+        return Whole(task, trace, label, prefix, rules, params.samples, by, pool)
     single = params.single if decoder == "cntp" else "draw"
     caution = Caution(
         low=params.entropy_low,
@@ -245,7 +258,7 @@ def _worker(
 
 
 def _rules(task: Task, params: Params, decoder: str, force: InForce) -> Rules:
-    """Whole outputs have no clause to end at and, for a vote, nothing to be pruned by."""
+    """Whole outputs have no clause to end at and, where they vote, nothing to be pruned by."""
     tokenizer = task.model.tokenizer
     trials = decoder == "cntp"
     start = Start(tuple(task.prompt), task.eos, task.length, task.model.device)
@@ -257,7 +270,7 @@ def _rules(task: Task, params: Params, decoder: str, force: InForce) -> Rules:
         text=text_stop(task.model, params.stop_strings),
         eos=task.eos,
         cap=params.trial_cap if trials else task.length,
-        prune=params.prune if trials else decoder == "best_of_n",
+        prune=params.prune if trials else not params.with_self_consistency,
     )
 
 

@@ -402,6 +402,10 @@ export interface TraceStart {
   not_applied: {
     [k: string]: unknown;
   };
+  /**
+   * The trace whose samples these are: drawn once, their cost stands in both.
+   */
+  samples_of: number | null;
 }
 /**
  * A decoder that writes from left to right looks at the next token.

@@ -457,6 +457,10 @@ export interface TraceStart {
   not_applied: {
     [k: string]: unknown;
   };
+  /**
+   * The trace whose samples these are: drawn once, their cost stands in both.
+   */
+  samples_of: number | null;
 }
 /**
  * A stretch of the output as it stands at the end of a trace.

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
 from analysis.catalog import Catalog
-from analysis.decoding import stepwise
+from analysis.decoding import prefix as prefixes
+from analysis.decoding import stepwise, trials
 from analysis.decoding import trace as traces
 from analysis.decoding.streams import uniforms
 from analysis.decoding.trace import Trace, TraceFile
@@ -379,6 +380,38 @@ def test_whole_outputs_equal_single_samples_and_the_best_wins(
     assert best.winner == scores.index(min(scores))
     assert [fans[1].ids(number) for number in range(4)] == [one.ids for one in expected]
     assert [trial.perplexity for trial in agreed.trials] == pytest.approx(scores, rel=1e-5)
+
+
+def test_best_of_n_and_the_vote_draw_their_samples_once(
+    decode: Decode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    real = prefixes.forward
+    for module in (prefixes, trials):
+        monkeypatch.setattr(
+            module, "forward", lambda *given: passes.append(len(given[2])) or real(*given)
+        )
+    alone = {"decoder": "greedy", "max_new_tokens": 16, "samples": 6}
+
+    def counted(**params: Any) -> tuple[TraceFile, int, int]:
+        passes.clear()
+        file = read(decode(**alone, **params))
+        return file, len(passes), sum(passes)
+
+    vote, *of_vote = counted(with_self_consistency=True)
+    both, *of_both = counted(with_self_consistency=True, with_best_of_n=True)
+    assert of_both == of_vote
+    best, agreed = both.traces[1], both.traces[2]
+    assert (best.start.samples_of, agreed.start.samples_of) == (None, 1)
+    assert agreed.ids == vote.traces[1].ids
+    assert [agreed.fans[0].ids(n) for n in range(6)] == [best.fans[0].ids(n) for n in range(6)]
+    assert agreed.end is not None
+    assert best.end is not None
+    assert vote.traces[1].end is not None
+    same = {"main_forwards", "trial_forwards", "tokens_computed", "nodes", "cache_bytes"}
+    costs = [one.end.cost.model_dump(include=same) for one in (best, agreed, vote.traces[1])]  # type: ignore[union-attr]
+    assert costs[0] == costs[1] == costs[2]
+    assert agreed.end.cost.seconds >= agreed.end.cost.model_seconds > 0
 
 
 def test_the_vote_takes_the_most_frequent_answer(decode: Decode) -> None:

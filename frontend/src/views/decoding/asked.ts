@@ -1,6 +1,7 @@
 // What the checkpoint's generation_config.json asks, and whether a trace does it.
 
 import { element } from "../../pictures/dom";
+import { fromOne } from "../../pictures/ordinal";
 import type { Trace } from "./traces";
 
 /** "generation_config applied: top_p 0.8; not applied: repetition_penalty 1.05"; "": asks nothing. */
@@ -18,6 +19,14 @@ const listOf = (what: string, asked: Record<string, unknown>) => {
 
 const shown = (value: unknown) =>
   typeof value === "object" && value !== null ? JSON.stringify(value).slice(0, 40) : String(value);
+
+/** Whole outputs that two decoders choose among are drawn once. */
+export function samplesTag({ start }: Trace): HTMLElement | null {
+  const from = start.samples_of ?? null;
+  if (from === null) return null;
+  const title = `Drawn once, by decoder ${fromOne(from)} of this run; their cost stands in both.`;
+  return element("span", { class: "lane-tag", title }, "shared samples");
+}
 
 /** Beside a lane's name: a word, with the whole of it on hover. */
 export function askedTag(trace: Trace): HTMLElement | null {

@@ -6,7 +6,7 @@ import { legible } from "../../pictures/glyphs";
 import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import { align, type Alignment } from "./align";
-import { askedTag } from "./asked";
+import { askedTag, samplesTag } from "./asked";
 import type { Trace } from "./traces";
 import { textOf, writtenOf, type Written } from "./written";
 
@@ -62,6 +62,7 @@ export function laneNode(
     lane.source ? element("span", { class: "lane-tag" }, lane.source) : null,
     approximationTag(trace),
     askedTag(trace),
+    samplesTag(trace),
     element("span", { class: "muted lane-facts" }, factsOf(lane, refers)),
     lane.source ? remove : null,
   );
