@@ -24,7 +24,9 @@ from django.utils.functional import SimpleLazyObject
 View = Callable[..., HttpResponseBase]
 # What proxies add, whether or not they say for whom they ask.
 FORWARDING = re.compile(
-    "forwarded|via|x-forwarded.*|x-original-.*|x-real-ip|x-envoy-.*|cf-.*|.*client-ip"
+    "forwarded|via|x-forward.*|x-(original|real|remote|envoy|amzn?|arr|azure|appengine|vercel|proxy"
+    "|cluster|host|scheme|url-scheme)(-.*)?|cf-.*|cdn-.*|fly-.*|fastly-.*|akamai-.*"
+    "|.*(client|user|proxyuser)-?ip"
 )
 
 

@@ -29,7 +29,18 @@ FORWARDING = (
     "x-forwarded-anything-else",
     "x-original-forwarded-for",
     "fastly-client-ip",
+    "x-forward-for",
+    "x-remote-ip",
+    "x-host",
+    "x-proxyuser-ip",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-arr-log-id",
+    "x-amzn-trace-id",
+    "cdn-loop",
+    "fly-region",
 )
+OF_PAGES = ("x-csrftoken", "x-requested-with", "host", "origin", "referer", "sec-fetch-site", "dnt")
 
 
 def test_a_visitor_at_this_machine_is_the_local_user(db: None) -> None:
@@ -54,6 +65,11 @@ def test_a_visitor_from_elsewhere_is_not(stranger_client: Client) -> None:
 @pytest.mark.parametrize("name", FORWARDING)
 def test_what_a_proxy_forwards_is_not(db: None, name: str) -> None:
     assert Client(headers={name: "127.0.0.1"}).get("/api/me").status_code == 401
+
+
+@pytest.mark.parametrize("name", OF_PAGES)
+def test_what_a_page_of_this_machine_sends_is(name: str) -> None:
+    assert is_local(peer="127.0.0.1", headers={name})
 
 
 @pytest.mark.asyncio
