@@ -58,7 +58,7 @@ def size_of(model: Model, ids_BN: torch.Tensor) -> Size:
     return Size(rows, tokens, model.info.layers, model.info.heads)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def logits(
     model: Model,
     ids_BN: torch.Tensor,
@@ -79,7 +79,7 @@ def logits(
     return found if found.shape[1] == len(keep_T) else found[:, keep_T]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def hooked(
     model: Model,
     ids_BN: torch.Tensor,

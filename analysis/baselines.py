@@ -74,7 +74,7 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
 
 
 def maps(case: Case) -> Iterator[OtherMap | Progress]:
-    """Yield the baselines one by one, and progress between; rollout only where the model has hooks.
+    """Yield the baselines one by one, and progress between; rollout only where all layers show it.
 
     An absent token is the mean embedding of the vocabulary, as the embedding module returns it.
     Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
@@ -88,8 +88,7 @@ def maps(case: Case) -> Iterator[OtherMap | Progress]:
     yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
     yield from _integrated(case, explain, inputs, absent, nats)
     yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs, absent))
-    check = case.model.info.self_check
-    if check is not None and check.passed:
+    if _shows_patterns(case):
         yield OtherMap(
             "attention_rollout",
             "Attention rollout",
@@ -122,6 +121,15 @@ def _integrated(
             )
         else:
             yield Progress(stage="integrating gradients", done=found, total=0, unit="steps")
+
+
+def _shows_patterns(case: Case) -> bool:
+    """Whether hooks can be trusted, and each layer has one that shows its attention."""
+    check = case.model.info.self_check
+    if check is None or not check.passed:
+        return False
+    names = case.model.bridge.hook_dict
+    return all(f"blocks.{n}.attn.hook_pattern" in names for n in range(case.model.info.layers))
 
 
 def rollout(case: Case) -> Float[np.ndarray, "N"]:

@@ -125,7 +125,7 @@ def encode_layer(studio: Studio, text: str, layer: int) -> Conditioning:
         return encode(studio, text)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _encode(
     pipeline: Any, family: Family, segments: tuple[Segment, ...], text: str
 ) -> Conditioning:
@@ -181,7 +181,7 @@ def put(prompt: Conditioning, other: Conditioning, places: Mapping[int, int]) ->
     return replace(prompt, states_1ND=states_1ND)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def draw(
     studio: Studio, given: Sequence[Conditioning], seeds: Sequence[int], sampling: Sampling
 ) -> np.ndarray:

@@ -182,10 +182,10 @@ def read(model: Model, params: TextParams) -> Generator[Event, None, Context]:
     if params.continuation:
         output = given_ids(model, params.continuation, before=prompt.ids, field="continuation")
         _refuse_long(output)
-        text.check_length(len(prompt.ids), output=len(output), context=model.info.context)
+        text.check_length(len(prompt.ids), output=len(output), context=model.info.longest)
     else:
         length = params.max_new_tokens
-        text.check_length(len(prompt.ids), output=length, context=model.info.context)
+        text.check_length(len(prompt.ids), output=length, context=model.info.longest)
         output = yield from _written(model, params, prompt.ids)
     return _context(model, prompt, output)
 

@@ -118,7 +118,7 @@ def _shifts(
     ]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _states(
     encoder: PreTrainedModel, text: Encoded, cuts: Sequence[Cut], *, rows: int = 1
 ) -> torch.Tensor:

@@ -21,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+NO_LIMIT = 2**31  # tokens: more than any text has
 DTYPES = ("float32", "float64", "int32", "uint8")
 
 
@@ -163,6 +164,11 @@ class ModelInfo(BaseModel):
     weights: str = Field(description="raw: as in the checkpoint, nothing folded or centred.")
     self_check: SelfCheck | None = None
     brings: Brings | None = None
+
+    @property
+    def longest(self) -> int:
+        """The longest input in tokens, a number also where there is no limit."""
+        return self.context or NO_LIMIT
 
 
 class ModelLoaded(Event):

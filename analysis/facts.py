@@ -35,8 +35,8 @@ POSITIONS_AFTER_PADDING = {
 }  # fmt: skip
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
-WIDTH = ("hidden_size", "n_embd", "d_model")
-CONTEXT = ("max_position_embeddings", "n_positions", "max_sequence_length")
+WIDTH = ("hidden_size", "n_embd", "n_embed", "d_model")
+CONTEXT = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
 VOCABULARY = ("embedding_size", "vocab_size")
 # What transformers assumes of a text part whose config.json leaves out the usual values.
 ASSUMED: dict[str, dict[str, int]] = {

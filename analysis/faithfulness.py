@@ -207,7 +207,7 @@ def log_ratio(value: float, reference: float) -> float:
     return float(np.log(max(value, 1e-9) / max(reference, 1e-9)))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _dropped(case: Case, keep_N: Float[np.ndarray, "N"], draws: int) -> Float[np.ndarray, "B V"]:
     """Next-token distributions at the target, embedding elements kept at a rate, [B, V]."""
     end = case.prompt_length + case.span[0]

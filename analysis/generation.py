@@ -48,7 +48,7 @@ class Scored:
     logprobs_TV: Float[torch.Tensor, "T V"]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> Iterator[int]:
     """Yield up to `length` token ids; an end-of-text token is the last one."""
     stops = stop_ids(model)
@@ -67,7 +67,7 @@ def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> I
             return
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def score(model: Model, context: list[int], prompt_length: int, alternatives: int = 5) -> Scored:
     """Teacher-forced distributions of the tokens from `prompt_length` on."""
     ids = torch.tensor([context[:-1]], device=model.device)

@@ -109,7 +109,7 @@ class Maps:
     joint_R: tuple[float, ...] = ()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def logprobs(
     case: Case, ids_BN: Int[np.ndarray, "B N"]
 ) -> tuple[Float[np.ndarray, "B T"], Float[np.ndarray, "B"]]:
@@ -273,7 +273,7 @@ class PaperSearch:
             probe.scores_N, probe.converged = row[taken - 1], bool(hit.any())
             probe.steps += taken
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _is_likely(self, r: int, ids_BN: np.ndarray) -> np.ndarray:
         """Whether each target token of the row is among the k likeliest, [B]."""
         case = self.case

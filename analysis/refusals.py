@@ -4,6 +4,7 @@ Applied once, where a method's events leave the analysis: `typed` reads the kind
 place where our code called the library.
 """
 
+import re
 from types import TracebackType
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from analysis.errors import (
     GlassbenchError,
     InputRefused,
+    ModelIncompatible,
     ModelNumbers,
     ModelUnreadable,
     PromptEmpty,
@@ -21,6 +23,7 @@ from analysis.model_folder import first_line, is_panic
 READERS = ("jinja2", "tokenizers", "sentencepiece", "tiktoken", "PIL")
 TRANSFORMERS = ("tokenization_", "processing_", "image_processing_", "image_utils", "feature_")
 NOT_FINITE = ("probability tensor contains", "not finite", "infs or NaNs", "contains NaN")
+HOOK = re.compile(r"hook_\w+")  # TransformerLens names what its classes show
 NO_IDS = "argument #1 'indices'"  # torch's words for an embedding of an empty list
 
 
@@ -44,6 +47,12 @@ def typed(error: BaseException) -> GlassbenchError | None:
     if isinstance(error, RuntimeError) and NO_IDS in str(error):
         return PromptEmpty(
             "The tokenizer leaves nothing of the text.", remedy="Type another text.", field="prompt"
+        )
+    if isinstance(error, KeyError) and (missing := HOOK.search(str(error))):
+        return ModelIncompatible(
+            f"Layers of this model have no {missing[0]}, which this analysis reads.",
+            remedy="Choose another model, or leave this analysis out.",
+            field="model",
         )
     if _is_of_reader(error):
         return InputRefused(

@@ -90,7 +90,7 @@ def uniform(model: Model, context: list[int]) -> Uniform:
     return Uniform(ordinary, np.array([place.get(token, len(ordinary)) for token in context]))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def same_model(model: Model, context: list[int]) -> Iterator[Event | Predicted]:
     """The explained model's own prediction of each position from what precedes it.
 
@@ -147,7 +147,7 @@ def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tenso
     return mapping
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _masked_logits(
     model: Model, masked: Model, context: list[int], position: int, mapping: torch.Tensor
 ) -> torch.Tensor:
@@ -163,8 +163,9 @@ def _masked_logits(
         ids = tokenizer(f"{left} {tokenizer.mask_token}{right}").input_ids
         masks = [at for at, token in enumerate(ids) if token == tokenizer.mask_token_id]
         at = masks[left.count(str(tokenizer.mask_token))]  # the prompt may spell masks of its own
-    start = max(0, min(at - masked.info.context // 2, len(ids) - masked.info.context))
-    window = torch.tensor([ids[start : start + masked.info.context]], device=masked.device)
+    longest = masked.info.longest
+    start = max(0, min(at - longest // 2, len(ids) - longest))
+    window = torch.tensor([ids[start : start + longest]], device=masked.device)
     found = masked.forward(input_ids=window).logits[0, at - start].float().cpu()[: len(mapping)]
     logits = torch.full((model.info.vocabulary,), -torch.inf)
     known = mapping[: len(found)] >= 0

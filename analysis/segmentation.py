@@ -75,7 +75,7 @@ class Segment:
     grid: tuple[int, int]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def see(decoder: Decoder, picture: np.ndarray, device: torch.device) -> Seen:
     """Look at a picture once, for any number of prompts."""
     pixels = decoder.processor(images=[Image.fromarray(picture)], return_tensors="pt")
@@ -85,7 +85,7 @@ def see(decoder: Decoder, picture: np.ndarray, device: torch.device) -> Seen:
     return Seen(decoder, seen_1Chw, pixels_13SS.shape[-1], size)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def segment(
     seen: Seen, state_D: torch.Tensor | None, points: Points | None = None, *, continuous: bool
 ) -> Segment:

@@ -43,7 +43,7 @@ def write(
     """Let the model answer greedily, up to `length` tokens; yields progress per token."""
     inputs = model.inputs(picture, question)
     prompt: list[int] = inputs["input_ids"][0].tolist()
-    text.check_length(len(prompt), output=length, context=model.info.context or 2**31)
+    text.check_length(len(prompt), output=length, context=model.info.longest)
     ids, logprobs = list(prompt), []
     for token, logprob in _tokens(model, inputs, length):
         ids.append(token)
@@ -97,7 +97,7 @@ class Read:
     logprobs: list[float]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def read(model: VisionLanguageModel, answer: Answer, inputs: dict[str, torch.Tensor]) -> Read:
     """The residual stream [L + 1, N, D] and the answer's log-probabilities under `inputs`."""
     out = model.forward(**inputs, output_hidden_states=True, use_cache=False)
@@ -139,7 +139,7 @@ def _tokens(
             given = {"input_ids": given["input_ids"][:, -1:], "attention_mask": mask_1N}
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _step(
     model: VisionLanguageModel, given: dict[str, torch.Tensor], cache: Any, *, cached: bool
 ) -> tuple[int, float, Any]:

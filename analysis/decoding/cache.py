@@ -27,7 +27,7 @@ def spread(cache: DynamicCache, rows: int) -> DynamicCache:
     """A copy of a one-row cache with `rows` equal rows."""
     twin = share(cache)
     if rows > 1:
-        twin.batch_repeat_interleave(rows)
+        twin.reorder_cache(torch.zeros(rows, dtype=torch.long))
     return twin
 
 
@@ -43,7 +43,7 @@ def share(cache: DynamicCache) -> DynamicCache:
 
 def select(cache: DynamicCache, rows: Sequence[int], device: torch.device) -> None:
     """Keep these rows, in this order; a row may be kept more than once."""
-    cache.batch_select_indices(torch.tensor(rows, device=device))
+    cache.reorder_cache(torch.tensor(rows, device=device))
 
 
 def can_cut(cache: DynamicCache) -> bool:
@@ -70,6 +70,8 @@ def join(cache: DynamicCache, tail: Tail, length: int) -> None:
 
 
 def held_bytes(cache: DynamicCache | None) -> int:
+    """Bytes of all that the layers keep: keys and values, or the states of linear attention."""
     layers: list[Any] = [] if cache is None else cache.layers
-    tensors = (t for layer in layers for t in (layer.keys, layer.values) if t is not None)
-    return sum(tensor.nbytes for tensor in tensors)
+    kept = [value for layer in layers for value in vars(layer).values()]
+    each = (one for value in kept for one in (value if isinstance(value, list) else [value]))
+    return sum(one.nbytes for one in each if isinstance(one, torch.Tensor))

@@ -140,7 +140,7 @@ class Canvases:
             row.block, row.before = row.block + 1, None
         return np.empty(0, dtype=np.int64)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _step(self, working: list[_Row]) -> list[RowStep]:
         began = time.perf_counter()
         masked = [self._masked(row) for row in working]

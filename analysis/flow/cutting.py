@@ -68,7 +68,7 @@ class Trunk:
         return shared_cache(self.layers, first, rows) if self.layers and first else None
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def trunk_of(case: Case) -> Trunk:
     cache = empty(case.model)
     with final_states(case) as states:
@@ -88,7 +88,7 @@ def shared_cache(
     return cache
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def run_variants(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> Outcome:
     """Each variant's cuts, one row each. Raises CutOutOfRange, OutOfMemory."""
     case = trunk.case
@@ -114,7 +114,7 @@ def _first(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> int:
     return min([*asked, trunk.case.queries.start])
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> Outcome:
     """Rows of the input under masks that hold the queries from `first` on."""
     case = trunk.case

@@ -77,7 +77,7 @@ def _count(trunk: Trunk, sets: Sequence[EdgeSet], pairs: Sequence[int]) -> int:
     )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _logprobs(trunk: Trunk, ids: list[int], cuts: Sequence[Cut], first: int) -> torch.Tensor:
     """Log-probabilities of what follows each position from `first` − 1 on, float64, on the CPU."""
     model = trunk.case.model

@@ -42,7 +42,7 @@ class Shares:
     mlp_residual_LN: np.ndarray
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def shares(case: Case) -> Shares:
     """Raises ModelIncompatible where a model's blocks are no such sums."""
     captured: dict[str, torch.Tensor] = {}

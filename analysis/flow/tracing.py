@@ -72,7 +72,7 @@ def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
     return [block.get_submodule("mlp") for block in blocks]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
     """One draw per entry of `hidden`: noise on the embeddings at these positions."""
     embeddings_1ND = case.model.embeddings(case.ids_1N)
@@ -117,7 +117,7 @@ def _corrupted(case: Case, subject: Places, noisy: Noisy) -> Corrupted:
     )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _clean(case: Case, modules: dict[Restored, list[nn.Module]]) -> dict[str, list[torch.Tensor]]:
     """What each module gives on the uncorrupted input, [N, D] per layer."""
     states: dict[str, list[torch.Tensor]] = {kind: [] for kind in modules}
@@ -218,7 +218,7 @@ class _Restoring:
         return (states_BSD, *output[1:]) if isinstance(output, tuple) else states_BSD
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _restored(
     case: Case, noisy: Noisy, restore: _Restoring, layers: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

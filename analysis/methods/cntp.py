@@ -147,7 +147,7 @@ def run(model: Model, params: Params) -> Iterator[Event]:
         params,
         length=params.max_new_tokens,
         eos=eos_ids(model),
-        context=model.info.context,
+        context=model.info.longest,
     )
     _refuse_long_trials(params, task)
     yield from task.prompt_events()
@@ -176,7 +176,7 @@ def _trace(
     meter = Meter()
     prefix = Prefix(task.model, task.prompt, meter)
     worker = _worker(task, params, trace, plan, prefix, _rules(task, params, decoder, force), pool)
-    with torch.inference_mode():
+    with torch.no_grad():
         stop = yield from worker.run()
     yield from end_events(task, trace, prefix.output, stop=stop, steps=worker.steps, meter=meter)
 
@@ -298,7 +298,7 @@ def _refuse_contradictions(params: Params) -> None:
 
 
 def _refuse_long_trials(params: Params, task: Task) -> None:
-    room = task.model.info.context - len(task.prompt)
+    room = task.model.info.longest - len(task.prompt)
     if params.trial_cap > room:
         raise InvalidParams(
             f"trial_cap is {params.trial_cap}; after a prompt of {len(task.prompt)} tokens the "

@@ -23,7 +23,7 @@ CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-
 NOT_FINITE = "Some numbers are not finite; the differences leave them out."
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def self_check(model: Model) -> SelfCheck:
     """What methods will read, against plain eager transformers on a fixed input.
 

@@ -130,7 +130,7 @@ def blockwise(model: Model, layout: Layout, kept: int) -> Blockwise:
     return Blockwise(logits_TV, torch.stack(seen).permute(2, 0, 1))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _block_logits(
     model: Model, layout: Layout, kept: int, keep: Keep | None = None
 ) -> torch.Tensor:
@@ -144,7 +144,7 @@ def _block_logits(
     return logits_TV
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
     """One eager pass with hooks, each layer's pattern reduced as it comes. Raises OutOfMemory."""
     tokens = len(layout.ids_N)
@@ -195,7 +195,7 @@ class _Sums:
         return (total_HCN[:, every_C, self.first_C] - own_HC) / (self.lengths_C1[:, 0] - 1).clamp(1)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def write(
     model: Model, layout: Layout, length: int, bends: Mapping[str, Any] | None = None
 ) -> Iterator[int]:
