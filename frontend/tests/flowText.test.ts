@@ -31,7 +31,9 @@ afterEach(() => {
 });
 
 function onStage(options: Parameters<typeof stageOf>[1] = {}) {
-  const made = stageOf<MethodEvent>(create, { facts, ...options });
+  // Rows without an effect are drawn too, so that a cell's place is its group's.
+  const state = { whole: "1", ...options.state };
+  const made = stageOf<MethodEvent>(create, { facts, ...options, state });
   views.push(made.view);
   return made;
 }

@@ -19,6 +19,7 @@ import { chooseGroup, chooseReader, toggleEdges } from "./choose";
 import { numbersText } from "./edges";
 import { createRunButton } from "./editor";
 import type { Edits } from "./edits";
+import { createFoldButton, folded, foldOf, foldText, unfolded, type Fold } from "./matrixFold";
 import {
   axisName,
   effectOf,
@@ -43,25 +44,43 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
   const layers = createLayers((place) => context.state.set("cut", place ? String(place) : null));
   figure.controls.append(measure.node, layers.node, run.node);
   let shown: Shown | null = null;
+  let fold: Fold | null = null;
+  const isWide = () => context.state.get("whole") !== null;
   let preview: CellAt | null = null;
   const label = "Flow matrix; arrows move, Enter cuts or restores an edge";
   const picture = createMatrix(figure.body, label, {
     hover(cell) {
-      preview = cell;
-      const source = shown && cell ? groupsOf(shown.state)[cell.column] : undefined;
+      preview = cell && inGroups(cell);
+      const source = shown && preview ? groupsOf(shown.state)[preview.column] : undefined;
       context.selection.hover(source ? positionItem(source.start) : null);
       mark(get(context.selection));
     },
-    choose,
-    press(cell) {
+    choose: (cell) => choose(inGroups(cell)),
+    press(at) {
       if (!shown) return;
+      const cell = inGroups(at);
       choose(cell);
       toggleEdges(context, edits, shown.state, cell.row, [cell.column]);
     },
   });
+  const more = createFoldButton(() => context.state.set("whole", isWide() ? null : "1"));
+  figure.body.append(more.node);
   const readout = figure.body.appendChild(document.createElement("p"));
   readout.className = "readout";
   readout.setAttribute("aria-live", "polite");
+
+  /** A cell of the picture as the groups of its row and column, and back. */
+  const inGroups = ({ row, column }: CellAt): CellAt => ({
+    row: fold?.rows[row] ?? row,
+    column: fold?.columns[column] ?? column,
+  });
+  const inPicture = ({ row, column }: CellAt): CellAt | null => {
+    const at = {
+      row: fold?.rows.indexOf(row) ?? row,
+      column: fold?.columns.indexOf(column) ?? column,
+    };
+    return at.row < 0 || at.column < 0 ? null : at;
+  };
 
   function choose(cell: CellAt): void {
     if (!shown) return;
@@ -78,15 +97,21 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
     theme,
     measure,
     edges,
+    isWide(),
   ];
   const draw = whenChanged(ingredients, (now) => {
     if (now.state.rows.size === 0) return figure.hide();
     measure.choose(now.measure);
     layers.show(layersCut(now.state), layerCut(now, context));
-    const matrix = matrixOf(now);
-    figure.update(sourceOf(now, matrix, context));
+    const whole = matrixOf(now);
+    const foldable = isWhole(now) ? foldOf(whole, chosenCells(now)) : unfolded(whole);
+    fold = isWide() ? unfolded(whole) : foldable;
+    const matrix = folded(whole, fold);
+    const note = fold.bound ? `Not drawn: ${foldText(whole, fold)}.` : "";
+    figure.update(sourceOf(now, matrix, note, context));
     picture.render(matrix);
-    renderLegend(figure.legend, legendOf(now));
+    more.show(whole, foldable, isWide());
+    renderLegend(figure.legend, legendOf(now, note));
   });
 
   function render(given: Shown): void {
@@ -106,7 +131,12 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
     };
     const primary = cell(indexOf(selected.primary));
     const hover = preview ?? cell(indexOf(selected.hover));
-    picture.mark({ hover, primary, row: reader });
+    const row = fold ? fold.rows.indexOf(reader) : reader;
+    picture.mark({
+      hover: hover && inPicture(hover),
+      primary: primary && inPicture(primary),
+      row: row < 0 ? null : row,
+    });
     const at = hover ?? primary;
     say(readout, at ? sentence(shown, at) : hintOf(shown));
   }
@@ -210,7 +240,8 @@ function numbersAt(state: State, reader: number, source: number): string | null 
   return `answer ${showSigned(answer)} nats, reader's state turned by ${showNumber(turned)} (1 − cosine)`;
 }
 
-function legendOf(shown: Shown): Legend {
+/** `note`: what is folded. */
+function legendOf(shown: Shown, note: string): Legend {
   const { state, measure } = shown;
   const { groups } = state;
   const way =
@@ -228,6 +259,7 @@ function legendOf(shown: Shown): Legend {
       `Each cell: the row's ${groups?.grouping ?? "group"} no longer reads the column's, ${where}.`,
       measure === "answer" ? SUPPORT_WORDS.removed : "",
       "Grey check: later or its own, not read or not cut. Grey: not cut yet. ✕: chosen to be cut.",
+      note,
       controlText(state),
     ].filter(Boolean),
   };
@@ -244,7 +276,7 @@ function controlText({ flow }: State): string {
 
 const SHEET_WIDTH = 900;
 
-function sourceOf(shown: Shown, matrix: Matrix, context: ViewContext): FigureSource {
+function sourceOf(shown: Shown, matrix: Matrix, note: string, context: ViewContext): FigureSource {
   const { state } = shown;
   return {
     table: () => matrixTable(state),
@@ -257,7 +289,7 @@ function sourceOf(shown: Shown, matrix: Matrix, context: ViewContext): FigureSou
       const sheet = createSheet("Information flow: matrix of cuts", shown.theme, get(context.run));
       const size = drawMatrix(sheet.body, matrix, SHEET_WIDTH);
       const width = Math.max(size.width, 700);
-      const key = drawKey(sheet.body as Group, legendOf(shown), size.height, width);
+      const key = drawKey(sheet.body as Group, legendOf(shown, note), size.height, width);
       return sheet.finish(width, size.height + key);
     },
   };
