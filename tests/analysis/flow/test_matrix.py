@@ -44,6 +44,7 @@ def cut_of(case: Case, query: int, key: int) -> Cut:
 CASES: list[dict[str, Any]] = [
     {},
     {"grouping": "token", "target_start": 1, "target_length": 2},
+    {"grouping": "sentence", "target_start": 2},  # in the middle of its sentence
     {"layers": "1", "heads": "0,2-3", "grouping": "sentence"},
     {"grouping": "sentence", "ablation": "zero"},
 ]
@@ -73,6 +74,14 @@ def test_every_entry_is_that_of_its_cut_alone(model: Model, params: dict[str, An
         if not case.zero:
             change = rows[query].change[key]
             assert largest_state_change(case, query, key, change) <= 1e-5
+
+
+def test_the_part_of_the_targets_sentence_before_it_is_a_group(model: Model) -> None:
+    case = make_case(model, grouping="sentence", target_start=2)
+    number = case.context.sentences
+    before, target = case.groups[-2:]
+    assert number[before[-1]] == number[target[0]]
+    assert before.stop == target.start == case.queries.start
 
 
 def test_the_targets_row_alone_is_that_of_the_matrix(model: Model) -> None:
