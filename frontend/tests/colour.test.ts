@@ -1,3 +1,4 @@
+import { showLimit } from "../src/pictures/numbers";
 import { describe, expect, it } from "vitest";
 import { diverging, inkOn, lightness, limitOf, PALETTES, sequential } from "../src/pictures/colour";
 
@@ -36,6 +37,10 @@ describe.each(THEMES)("colours of the %s theme", (theme) => {
       expect(contrast(colour, inkOn(colour))).toBeGreaterThanOrEqual(4.5);
     }
   });
+});
+
+it("names a whole limit as a whole number", () => {
+  expect([7, 1, 0.5].map(showLimit)).toEqual(["7", "1", "0.500"]);
 });
 
 it("stays at the background when nothing has a value", () => {

@@ -23,7 +23,7 @@ const RUNS: [string, unknown, unknown][] = [
   ["information_flow", flow, flowText],
   ["seg_similarity", similarity, seg],
 ];
-const COUNTED = /\b(?:step|position|block|trial|token|row|column)s? 0\b/gi;
+const COUNTED = /\b(?:step|position|block|trial|token|row|column|round)s? 0\b/gi;
 
 const views: { destroy(): void }[] = [];
 afterEach(() => {
@@ -52,6 +52,10 @@ it.each(RUNS)("%s counts from 1 in what people read", (method, create, events) =
     });
     views.push(stage.view);
     stage.play(events as unknown[]);
+  }
+  for (const term of document.querySelectorAll("dt, th")) {
+    if (term.textContent === "Position")
+      expect(term.nextElementSibling?.textContent).not.toMatch(/^0\b/);
   }
   const all = texts();
   expect(all.length).toBeGreaterThan(20);

@@ -139,6 +139,8 @@ describe("the colour of support", () => {
         expect(hueOf(scale.colour(value))).toBe(wanted);
         expect(hueOf(supportLine(value, theme, measured))).toBe(wanted);
       }
+      const nothing = supportLine(0, theme, measured);
+      expect([1, -1].map((value) => supportLine(value, theme, measured))).not.toContain(nothing);
       const ramp = scale.ramp(5);
       expect(ramp[0]).toBe(scale.colour(-2));
       expect(ramp[4]).toBe(scale.colour(2));

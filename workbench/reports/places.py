@@ -1,4 +1,7 @@
-"""The place that a comment is about, in words: tokens by their text, all counted from 1."""
+"""The place that a comment is about, in words: tokens by their text, counted from 1.
+
+Layers and heads are numbered from 0, as in the pictures.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +17,7 @@ def place_name(anchor: Mapping[str, Any], tokens: Sequence[str]) -> str:
             return f"tokens {start + 1} to {end}" + (f", “{text}”" if text else "")
         case {"type": "cell", "row": int(row), "column": int(column), **rest}:
             named = [name for name in ("layer", "head") if isinstance(rest.get(name), int)]
-            names = [f"{name} {rest[name] + 1}" for name in named]
+            names = [f"{name} {rest[name]}" for name in named]
             return ", ".join([f"row {row + 1}, column {column + 1}", *names])
         case {"type": "edge", "source": int(source), "target": int(target)}:
             return f"the edge from {_token(source, tokens)} to {_token(target, tokens)}"

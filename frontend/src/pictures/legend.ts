@@ -3,7 +3,7 @@
 import { select, type Selection as Joined } from "d3-selection";
 import type { ColourScale } from "./colour";
 import type { Group } from "./lineChart";
-import { showNumber } from "./numbers";
+import { showLimit } from "./numbers";
 import { writeLines } from "./sheet";
 
 export interface Legend {
@@ -35,8 +35,8 @@ export function renderLegend(root: HTMLElement, legend: Legend): void {
 
 export function legendText(legend: Legend): string {
   const { limit, kind } = legend.scale;
-  const low = kind === "diverging" ? `−${showNumber(limit)}` : "0";
-  const limits = `Fill: ${low} to ${showNumber(limit)} ${legend.unit}`;
+  const low = kind === "diverging" ? `−${showLimit(limit)}` : "0";
+  const limits = `Fill: ${low} to ${showLimit(limit)} ${legend.unit}`;
   const scaled = `limits from ${legend.normalisation}, ${legend.clipped ?? "nothing clipped"}`;
   return [`${limits}; ${scaled}.`, ...legend.notes].join(" ");
 }
@@ -79,8 +79,8 @@ export function drawRamp(
 }
 
 function ticksOf({ kind, limit }: ColourScale) {
-  const high = { at: 1, anchor: "end", text: showNumber(limit) };
+  const high = { at: 1, anchor: "end", text: showLimit(limit) };
   if (kind === "sequential") return [{ at: 0, anchor: "start", text: "0" }, high];
-  const low = { at: 0, anchor: "start", text: `−${showNumber(limit)}` };
+  const low = { at: 0, anchor: "start", text: `−${showLimit(limit)}` };
   return [low, { at: 0.5, anchor: "middle", text: "0" }, high];
 }

@@ -13,6 +13,10 @@ export function showNumber(value: number): string {
   return text.replace("-", "−");
 }
 
+/** A limit of a scale: a whole number as it is, where things are counted. */
+export const showLimit = (value: number): string =>
+  Number.isInteger(value) && value < 1000 ? String(value) : showNumber(value);
+
 export function showSigned(value: number): string {
   return value > 0 ? `+${showNumber(value)}` : showNumber(value);
 }

@@ -25,9 +25,12 @@ export function supportScale(limit: number, theme: Theme, measured: Measured): C
   };
 }
 
-/** A line or a mark of one effect. */
+const NEITHER = 2; // of the line colours: grey
+
+/** A line or a mark of one effect; grey where it is 0, as it is shown. */
 export function supportLine(value: number, theme: Theme, measured: Measured): string {
-  return LINES[theme][supportOf(value, measured) < 0 ? 1 : 0] ?? "";
+  const against = supportOf(value, measured) < 0;
+  return LINES[theme][value === 0 ? NEITHER : Number(against)] ?? "";
 }
 
 export const AGAINST = "▾";

@@ -76,7 +76,7 @@ def test_a_comment_names_its_token() -> None:
         ({"type": "cell", "row": 0, "column": 2}, "row 1, column 3"),
         (
             {"type": "cell", "row": 0, "column": 2, "layer": 3, "head": None},
-            "row 1, column 3, layer 4",
+            "row 1, column 3, layer 3",
         ),
         ({"type": "edge", "source": 0, "target": 1}, "the edge from token 1, “a” to token 2, “b”"),
         ({"type": "node", "id": "nora"}, "the node nora"),

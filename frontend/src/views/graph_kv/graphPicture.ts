@@ -183,11 +183,15 @@ function curveOf(
 }
 
 /** Two decimals: there is little room beside a curve, and the exact number in its title. */
-const short = (value: number, sign = "") => format(`${sign}.2f`)(value).replace("-", "−");
+const rounded = (value: number) => Number(value.toFixed(2)) || 0;
+const short = (value: number, sign = "") => {
+  const shown = rounded(value);
+  return format(`${shown === 0 ? "" : sign}.2f`)(shown).replace("-", "−");
+};
 
-/** By what cutting it does to the answer; muted where it was not cut. */
+/** By what cutting it does to the answer; of no side where that is shown as 0.00. */
 const lineOf = ({ delta }: Curve, theme: Theme) =>
-  delta === null ? mutedOf(theme) : supportLine(delta, theme, "removed");
+  delta === null ? mutedOf(theme) : supportLine(rounded(delta), theme, "removed");
 
 const widthOf = ({ mass }: Curve) => (mass === null ? 1.5 : Math.max(0.75, WIDEST * mass));
 

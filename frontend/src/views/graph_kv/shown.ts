@@ -4,6 +4,7 @@ import { get } from "svelte/store";
 import type { Block, EdgeMass, EdgeRow } from "../../gen/graph_kv";
 import type { Panel as AnyPanel } from "../../panel";
 import { legible } from "../../pictures/glyphs";
+import { fromOne } from "../../pictures/ordinal";
 import type { Item } from "../../selection";
 import type { Theme } from "../../theme";
 import type { Place, ViewContext } from "../../view";
@@ -124,7 +125,7 @@ export function blockName(
   if (block.segment === null) return block.role;
   const id = legible(state.segments?.segments[block.segment]?.id ?? String(block.segment));
   const copies = blocks.filter(({ segment }) => segment === block.segment).length;
-  return copies > 1 ? `${id}, round ${block.round ?? 0}` : id;
+  return copies > 1 ? `${id}, round ${fromOne(block.round ?? 0)}` : id;
 }
 
 export const nameIn = ({ state, layout }: Shown, block: number) =>

@@ -1,6 +1,7 @@
 // The table twins.
 
 import { visible } from "../../pictures/glyphs";
+import { indexColumn } from "../../pictures/ordinal";
 import type { Cell, Table } from "../../pictures/table";
 import { readersText, tokenHeat } from "./heat";
 import {
@@ -42,7 +43,15 @@ export function headTable(shown: Shown, pair: number): Table {
 export function blockTable(shown: Shown, { event }: ReadLayout): Table {
   return {
     caption: `Blocks of the arrangement ${modeName(event.mode)}, in the order of their tokens`,
-    columns: ["block", "role", "round", "first token", "tokens", "first position", "reads"],
+    columns: [
+      "block",
+      "role",
+      indexColumn("round"),
+      indexColumn("first token"),
+      "tokens",
+      indexColumn("first position"),
+      "reads",
+    ],
     rows: event.blocks.map((block, at): Cell[] => [
       blockName(shown.state, event, at),
       block.role,
@@ -65,7 +74,7 @@ export function runTable({ event, rowStart, runStart, runStop }: ReadLayout): Ta
   });
   return {
     caption: `Stretches of tokens that each token reads, ${modeName(event.mode)}`,
-    columns: ["token", "reads from", "up to, without"],
+    columns: [indexColumn("token"), indexColumn("reads from"), "up to, without"],
     rows,
   };
 }

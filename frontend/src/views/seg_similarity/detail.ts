@@ -3,6 +3,7 @@
 import { get } from "svelte/store";
 import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent } from "../../pictures/numbers";
+import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import { indexOfCell, indexOfToken } from "./choose";
 import { cellSentence, PROMPTS } from "./picture";
@@ -41,7 +42,7 @@ function tokenParts({ state, token }: Shown, hovered: number | null): HTMLElemen
   const found = state.tokens?.tokens.find((one) => one.position === hovered) ?? token;
   if (!found) return [];
   const pairs: [string, string | Node][] = [
-    ["Position", `${found.position} (${found.answer ? "answer" : "question"})`],
+    ["Position", `${fromOne(found.position)} (${found.answer ? "answer" : "question"})`],
     ["Vocabulary entry", tokenText(found.piece)],
   ];
   if (found.logprob !== null) pairs.push(["Probability", showPercent(Math.exp(found.logprob))]);

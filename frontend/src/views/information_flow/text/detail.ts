@@ -61,7 +61,7 @@ function tokenParts(
   const place = position < state.promptLength ? "prompt" : "output";
   const group = groupAt(state, position);
   const identity = facts([
-    ["Position", `${position} (${place})`],
+    ["Position", `${fromOne(position)} (${place})`],
     ["Id", String(token.id)],
     ["Vocabulary entry", tokenText(token.piece)],
     ...groupFact(shown, group),
