@@ -43,6 +43,12 @@ def said(stem: str, run: Recorded) -> str | None:
     return text
 
 
+def asked(stem: str, run: Recorded) -> str | None:
+    """The question that the run itself chose, as of a bundled scene; None: the params say it."""
+    ask = getattr(_module(stem), "asked", None)
+    return str(ask(run)) if ask and ask(run) else None
+
+
 def findings(stem: str, run: Recorded) -> list[str]:
     found = _module(stem)
     return list(found.findings(run)) if found else []
@@ -62,8 +68,14 @@ def quote(token: str) -> str:
 def number(value: float, unit: str = "", *, error: float | None = None) -> str:
     """Three digits, with the unit, and the standard error where there is one."""
     if error is None:
-        return f"{value:.3g} {unit}".strip().replace("-", "−")
-    return f"{value:.3g} ± {error:.2g} {unit} (± standard error)".replace("-", "−")
+        return f"{_digits(value, 3)} {unit}".strip()
+    return f"{_digits(value, 3)} ± {_digits(error, 2)} {unit} (± standard error)"
+
+
+def _digits(value: float, count: int) -> str:
+    """With a real minus sign, a power of ten without leading zeros."""
+    mantissa, e, power = f"{value:.{count}g}".partition("e")
+    return f"{mantissa}{e}{int(power) if e else ''}".replace("-", "−")
 
 
 def texts(parts: Iterable[Event]) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from analysis.findings import Event, Recorded, number, quote
 
+REPEATS = 4  # of the last token; fewer are written out
+
 
 @dataclass(frozen=True)
 class Decoder:
@@ -28,7 +30,17 @@ def decoders(run: Recorded) -> Iterator[Decoder]:
 
 def main_text(run: Recorded) -> str | None:
     found = _main(run)
-    return "".join(_texts(run, found)) if found is not None else None
+    return _written(_texts(run, found)) if found is not None else None
+
+
+def _written(texts: list[str]) -> str:
+    """The text; a token that stands at the end again and again is written once, with its count."""
+    again = 0
+    while again < len(texts) and texts[-1 - again] == texts[-1]:
+        again += 1
+    if again < REPEATS:
+        return "".join(texts)
+    return f"{''.join(texts[: len(texts) - again + 1])} (× {again})"
 
 
 def main_tokens(run: Recorded) -> list[str]:

@@ -29,7 +29,7 @@ def findings(run: Recorded) -> Iterator[str]:
     cut = min(run.all("knock_out"), key=lambda event: event["delta"], default=None)
     if cut is not None:
         yield (
-            f"The edge that the answer needs most is edge {cut['edge'] + 1}: without it ln p "
+            f"The edge that the answer needs most is {_edge(run, cut['edge'])}: without it ln p "
             f"changes by {number(cut['delta'], 'nats')}."
         )
     wide = max(run.all("spread"), key=lambda event: event["range"], default=None)
@@ -38,6 +38,16 @@ def findings(run: Recorded) -> Iterator[str]:
             f"Over {wide['orders']} orders of the segments, ln p varies most in {_name(wide)}: by "
             f"{number(wide['range'], 'nats')}."
         )
+
+
+def _edge(run: Recorded, index: int) -> str:
+    """The segment that reads and the one that it reads, by name."""
+    found = run.last("segments")
+    if found is None:
+        return f"edge {index + 1}"
+    edge, segments = found["edges"][index], found["segments"]
+    reader, source = (str(segments[edge[end]]["id"]) for end in ("target", "source"))
+    return f"{quote(reader)} reading {quote(source)}"
 
 
 def _best(run: Recorded) -> dict[str, object] | None:

@@ -17,6 +17,19 @@ def said(run: Recorded) -> str | None:
     return str(found["answer"]) if found else None
 
 
+def asked(run: Recorded) -> str | None:
+    found = run.last("scene")
+    return str(found["question"]) if found else None
+
+
+MASKS = {
+    "mask_decoder": "mask that the token prompts",
+    "points": "mask that the map's points prompt",
+    "both": "mask that the token and the points prompt",
+    "map": "thresholded map",
+}
+
+
 def findings(run: Recorded) -> Iterator[str]:
     found = run.last("tokens")
     if found is None:
@@ -27,9 +40,10 @@ def findings(run: Recorded) -> Iterator[str]:
         yield f"The map compares the picture's patches with {quote(names[query])}."
     if found["right"] is not None:
         yield f"The answer is {'right' if found['right'] else 'wrong'}."
-    mask = run.last("mask")
-    if mask is not None and mask["iou"] is not None:
-        yield f"The mask overlaps with the true one by an IoU of {number(mask['iou'])}."
+    for mask in run.all("mask"):
+        if mask["iou"] is not None and mask["source"] in MASKS:
+            name = MASKS[mask["source"]]
+            yield f"The {name} overlaps with the true one by an IoU of {number(mask['iou'])}."
     changes = {control: list(_changes(run, control=control)) for control in (False, True)}
     if changes[False]:
         beside = (

@@ -6,7 +6,7 @@ own (`analysis.findings`); the tables are those that the page shows beside its f
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from analysis import findings
@@ -22,6 +22,7 @@ from workbench.reports.text import markdown_safe, quoted
 
 log = logging.getLogger(__name__)
 TEXTS = ("prompt", "prefix", "question", "continuation", "answer")  # params that the model reads
+SEGMENTS = "segments"
 # Of events of another version of the method, as in an imported bundle.
 ANOTHER_FORM = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 Figures = Mapping[str, Sequence[Figure]]  # by panel
@@ -70,10 +71,11 @@ def method_words(stem: str) -> str:
 
 
 def params_table(run: RunRecord) -> str:
-    """The params that differ from their defaults."""
-    changed = changed_params(run)
+    """The params that differ from their defaults, without the texts that were asked."""
+    asked = {*TEXTS, SEGMENTS}
+    changed = {name: value for name, value in changed_params(run).items() if name not in asked}
     if not changed:
-        return "All parameters are the defaults."
+        return "All other parameters are the defaults."
     return _table(("parameter", "value"), [(name, _json(value)) for name, value in changed.items()])
 
 
@@ -114,9 +116,31 @@ def _panel(
 def _asked(run: RunRecord) -> Iterator[str]:
     """The method in words, and the texts that the model was given."""
     yield f"**Method.** {quoted(method_words(run.method))}"
+    params = run.params
     for name in TEXTS:
-        if isinstance(run.params.get(name), str) and run.params[name]:
-            yield f"**{name.capitalize()}.** {quoted(run.params[name])}"
+        if isinstance(params.get(name), str) and params[name]:
+            yield f"**{name.capitalize()}.** {quoted(params[name])}"
+    own = _of_run(findings.asked, run)
+    if own and own != params.get("question"):
+        yield f"**Question.** {quoted(own)}"
+    if _lists(params, SEGMENTS):
+        lines = (f"- {quoted(one['id'])}: {quoted(one['text'])}" for one in params[SEGMENTS])
+        yield "**Segments.**\n\n" + "\n".join(lines)
+
+
+def _lists(params: Mapping[str, Any], name: str) -> bool:
+    """Whether the param is a list of texts with a name each."""
+    value = params.get(name) or []
+    named = {"id", "text"}
+    return isinstance(value, list) and bool(value) and all(named <= set(one) for one in value)
+
+
+def _of_run(ask: Callable[[str, Recorded], Any], run: RunRecord) -> Any:
+    """What a sentence of the method says; None for a run that fell short."""
+    try:
+        return ask(run.method, recorded(run))
+    except ANOTHER_FORM:
+        return None
 
 
 def _found(run: RunRecord) -> Iterator[str]:
@@ -135,10 +159,7 @@ def _found(run: RunRecord) -> Iterator[str]:
 
 
 def _tokens(run: RunRecord) -> list[str]:
-    try:
-        return findings.tokens(run.method, recorded(run))
-    except ANOTHER_FORM:
-        return []
+    return _of_run(findings.tokens, run) or []
 
 
 def _figure(figure: Figure) -> Iterator[str]:
@@ -167,6 +188,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _json(value: Any) -> str:
-    return (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    )
+    """A text as it is; edges between segments as arrows; all else as JSON."""
+    if isinstance(value, str):
+        return value
+    edges = value if isinstance(value, list) else []
+    if edges and all(isinstance(one, dict) and {"source", "target"} == set(one) for one in edges):
+        return "; ".join(f"{one['source']} → {one['target']}" for one in edges)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

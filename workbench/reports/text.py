@@ -9,7 +9,8 @@ import re
 import unicodedata
 
 LONGEST = 300  # characters that are quoted of a long text; the bundle holds all of it
-SIGNS = re.compile(r"([\\`*_{}\[\]()#!|>~$:@]|^[-+=]|(?<=^\d)\.)")
+# A colon acts where something follows it at once, as in an address or a :smile:.
+SIGNS = re.compile(r"([\\`*_{}\[\]#!|>~$@]|:(?=\S)|^[-+=:]|(?<=^\d)[.)](?=\s|$))")
 FENCE = re.compile(r"(`{3,}|~{3,})[\w-]{0,30}\s*")
 # What may begin mathematics over several lines. Notebooks take it out before they read Markdown,
 # and with it the line that opens a block of code.

@@ -9,6 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from analysis import findings
+from analysis.findings import Recorded
 from analysis.method import stems
 from tests.recorded import METHODS, recorded_report, recorded_run
 from workbench.reports.document import Comment, EventRecord, Panel, Report, Thread
@@ -57,6 +58,27 @@ def test_the_report_says_what_was_asked_and_dumps_no_fields() -> None:
     assert "values |" not in text
     assert "sha256" not in text
     assert "{" not in text.replace("\\{", "")
+
+
+def test_the_report_names_what_a_run_itself_asked_and_what_it_arranged() -> None:
+    scene = next(e for e in recorded_run("seg_similarity").events if e.value["kind"] == "scene")
+    segments = [{"id": "ring", "text": "Emma has a ring."}, {"id": "hall", "text": "In the hall."}]
+    params = {"segments": segments, "edges": [{"source": "ring", "target": "hall"}]}
+    graph = replace(recorded_run("graph_kv"), params=params)
+    panels = (Panel("a", run=recorded_run("seg_similarity")), Panel("b", run=graph))
+    text = markdown_build(Report("Asked", panels))
+    assert f"**Question.** {scene.value['question']}" in text
+    assert "- ring: Emma has a ring.\n- hall: In the hall." in text
+    assert "| edges | ring → hall |" in text
+    assert "| segments |" not in text
+
+
+def test_a_tail_of_one_token_is_written_once_with_its_count() -> None:
+    ends = ("a", "b", *["</s>"] * 9)
+    event = {"kind": "output_tokens", "trace": 0, "texts": list(ends)}
+    start = {"kind": "trace_start", "trace": 0, "main": True}
+    run = Recorded((start, event), {}.__getitem__)
+    assert findings.said("local_leap", run) == "ab</s> (× 9)"
 
 
 def test_a_comment_names_its_token() -> None:
