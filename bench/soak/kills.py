@@ -4,6 +4,7 @@ A run may end as `worker_lost` only after as many kills as MAX_LOST_WORKERS allo
 """
 
 import random
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from bench.soak.watcher import Watcher
 from tests.e2e.stack import Json, Stack, wait_until
 
 PARAMS = {"prompt": PROMPT, "faithfulness": False, "baselines": False, "stop_early": False}
+PROBES = 2048  # some seconds of work
+STARTING_SHARE = 0.25  # of the kills that hit a worker while it starts
 FINAL = ("done", "failed", "cancelled")
 HOUR = 3600.0
 
@@ -25,9 +28,9 @@ def attack(*, runs: int, kills: int, seed: int = 0) -> Outcome:
     with product(MAX_QUEUED_RUNS=str(runs + 1)) as stack:
         stack.start_worker()
         asked = [
-            stack.start_run(**PARAMS, probes=4096, max_new_tokens=2, seed=n) for n in range(runs)
+            stack.start_run(**PARAMS, probes=PROBES, max_new_tokens=2, seed=n) for n in range(runs)
         ]
-        with Watcher(stack, asked) as watcher, killing(stack, kills, random.Random(seed)) as killed:
+        with Watcher(stack, asked) as watcher, killing(stack, watcher, kills, seed) as killed:
             wait_until("all runs to end", lambda: watcher.ended >= set(asked), HOUR)
         found = [stack.run(run) for run in asked]
         for run in found:
@@ -66,17 +69,31 @@ def judge(outcome: Outcome, stack: Stack, run: Json, seen: dict[int, list[int]])
 
 
 @contextmanager
-def killing(stack: Stack, kills: int, chance: random.Random) -> Iterator[list[int]]:
-    """Kills a worker again and again, also while it starts; each is followed by a new one."""
+def killing(stack: Stack, watcher: Watcher, kills: int, seed: int) -> Iterator[list[int]]:
+    """Kills a worker again and again, at work or while it starts; a new one follows each.
+
+    Kills are spread evenly over the runs that end: a machine on which workers start slowly would
+    else see no run through.
+    """
     ended = threading.Event()
     killed: list[int] = []
+    chance = random.Random(seed)
+
+    def due(*, working: bool) -> list["subprocess.Popen[bytes]"]:
+        """The workers of which one may be killed now."""
+        early = len(killed) * len(watcher.seqs) > len(watcher.ended) * kills
+        return [] if early else _busy(stack) if working else stack.workers
 
     def work() -> None:
-        while len(killed) < kills and not ended.wait(chance.uniform(0.5, 6)):
-            worker = chance.choice(stack.workers)
-            killed.append(worker.pid)
-            stack.kill_worker(worker)
-            stack.start_worker(wait=False)
+        while len(killed) < kills and not ended.wait(chance.uniform(0, 2)):
+            working = chance.random() > STARTING_SHARE
+            while not (found := due(working=working)) and not ended.wait(0.2):
+                pass
+            if found:
+                worker = chance.choice(found)
+                killed.append(worker.pid)
+                stack.kill_worker(worker)
+                stack.start_worker(wait=False)
 
     thread = threading.Thread(target=work, name="killer")
     thread.start()
@@ -85,3 +102,10 @@ def killing(stack: Stack, kills: int, chance: random.Random) -> Iterator[list[in
     finally:
         ended.set()
         thread.join()
+
+
+def _busy(stack: Stack) -> list["subprocess.Popen[bytes]"]:
+    """The workers that work on a run."""
+    shown = stack.get("/api/worker").json()["workers"]
+    busy = {w["name"].rpartition("-")[2] for w in shown if w["busy"]}
+    return [worker for worker in stack.workers if str(worker.pid) in busy]

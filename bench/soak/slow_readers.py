@@ -17,12 +17,12 @@ LONG = {**PARAMS, "probes": 16_384, "max_new_tokens": 4}
 def attack(*, readers: int, silent: int) -> Outcome:
     """Every reader sees every event once; the web process does not grow with the silent ones."""
     outcome = Outcome("slow readers", {"readers": readers, "silent sockets": silent})
-    with product(MAX_WATCHES="1000") as stack, ExitStack() as opened:
+    with product() as stack, ExitStack() as opened:
         before = web_memory(stack)
         run = stack.start_run(**LONG)
         watch = json.dumps({"type": "watch", "run": run, "attempt": 0, "after": 0})
         for _ in range(silent):
-            opened.enter_context(stack.socket()).send(watch)
+            opened.enter_context(stack.socket(ping_interval=None)).send(watch)
         watchers = [opened.enter_context(Watcher(stack, [run])) for _ in range(readers)]
         stack.wait_for_status(run, "done", "failed")
         wait_until("the readers", lambda: all(watcher.ended for watcher in watchers))

@@ -1,12 +1,18 @@
 """The soak finds what it looks for."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from bench.soak.outcome import Outcome, unbroken
 from bench.soak.requests import count
+from bench.soak.watcher import Watcher
 
 
 @pytest.mark.parametrize(
@@ -29,3 +35,41 @@ def test_server_errors_are_counted_at_any_depth(tmp_path: Path) -> None:
     events = [{"a": {"response": {"status_code": 200}}}, {"b": [{"status_code": 503}]}, {"c": 1}]
     report.write_text("\n".join(map(json.dumps, events)))
     assert count(report) == {"requests": 2, "server errors": 1}
+
+
+class Cut:
+    """A server that cuts its first socket in the middle of a run."""
+
+    def __init__(self) -> None:
+        self.watched: list[dict[str, Any]] = []
+        self.done = threading.Event()
+
+    @contextmanager
+    def socket(self, **_: object) -> Iterator["Cut"]:
+        yield self
+
+    def send(self, message: str) -> None:
+        self.watched.append(json.loads(message))
+        self.left = iter([1, 2] if len(self.watched) == 1 else [3, 4])
+
+    def recv(self, timeout: float) -> str:
+        seq = next(self.left, None)
+        if seq is None:
+            if len(self.watched) > 1:
+                self.done.wait(timeout)
+            raise ConnectionClosedError(None, None)
+        status = "done" if seq == 4 else "running"
+        event = {"type": "event", "run": "a", "attempt": 2, "seq": seq, "event": {"status": status}}
+        return json.dumps(event)
+
+    def close(self) -> None:
+        self.done.set()
+
+
+def test_a_watcher_that_is_cut_goes_on_where_it_was() -> None:
+    server = Cut()
+    with Watcher(cast(Any, server), ["a"]) as watcher:
+        while "a" not in watcher.ended:
+            pass
+    assert watcher.seqs["a"] == {2: [1, 2, 3, 4]}
+    assert [(w["attempt"], w["after"]) for w in server.watched] == [(0, 0), (2, 2)]

@@ -217,10 +217,11 @@ class Stack:
         return event
 
     @contextmanager
-    def socket(self) -> Iterator[ClientConnection]:
+    def socket(self, **options: Any) -> Iterator[ClientConnection]:
         """A socket as a page opens it."""
         address = f"ws://127.0.0.1:{self.port}/ws"
-        with connect(address, origin=f"http://127.0.0.1:{self.port}", max_size=None) as opened:  # type: ignore[arg-type]
+        origin: Any = f"http://127.0.0.1:{self.port}"
+        with connect(address, origin=origin, max_size=None, **options) as opened:
             yield opened
 
     # --- processes, inside -------------------------------------------------------------------
