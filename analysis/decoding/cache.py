@@ -27,7 +27,7 @@ def spread(cache: DynamicCache, rows: int) -> DynamicCache:
     """A copy of a one-row cache with `rows` equal rows."""
     twin = share(cache)
     if rows > 1:
-        twin.reorder_cache(torch.zeros(rows, dtype=torch.long))
+        select(twin, [0] * rows, torch.device("cpu"))
     return twin
 
 
@@ -43,7 +43,8 @@ def share(cache: DynamicCache) -> DynamicCache:
 
 def select(cache: DynamicCache, rows: Sequence[int], device: torch.device) -> None:
     """Keep these rows, in this order; a row may be kept more than once."""
-    cache.reorder_cache(torch.tensor(rows, device=device))
+    chosen: Any = torch.tensor(rows, device=device)
+    cache.reorder_cache(chosen)
 
 
 def can_cut(cache: DynamicCache) -> bool:
