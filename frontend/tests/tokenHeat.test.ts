@@ -35,7 +35,7 @@ describe("the worked example of a method", () => {
       "<b>, 1.000",
     ]);
     expect(new Set(tokens.map((token) => token.style.backgroundColor)).size).toBe(3);
-    expect(root.querySelector(".legend")?.textContent).toContain("0 to 2.000 nats");
+    expect(root.querySelector(".legend")?.textContent).toContain("0 to 2 nats");
     view.destroy();
     expect(root.childElementCount).toBe(0);
   });

@@ -12,7 +12,7 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import { layer, words } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
 import { showNumber } from "../../pictures/numbers";
-import { fromOne } from "../../pictures/ordinal";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
 import { whenChanged } from "../../panel";
@@ -169,7 +169,15 @@ function sourceOf(strip: Strip, context: ViewContext): FigureSource {
       trial.end === "pruned",
     ]),
   );
-  const columns = ["fork at", "trial", "perplexity", "raw", "appended", "greedy", "pruned"];
+  const columns = [
+    indexColumn("fork at"),
+    indexColumn("trial"),
+    "perplexity",
+    "raw",
+    "appended",
+    "greedy",
+    "pruned",
+  ];
   return {
     table: () => ({ caption: "Perplexity of every trial", columns, rows }),
     data: () => strip.forks,

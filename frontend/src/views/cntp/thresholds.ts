@@ -10,7 +10,7 @@ import { button, element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { layer, words } from "../../pictures/layer";
 import type { Group } from "../../pictures/lineChart";
-import { fromOne } from "../../pictures/ordinal";
+import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Theme } from "../../theme";
 import { whenChanged } from "../../panel";
@@ -238,7 +238,7 @@ function sourceOf(mapping: Mapping, context: ViewContext): FigureSource {
     look.after,
     look.before !== look.after,
   ]);
-  const columns = ["output token", "H (nats)", "N as run", "N mapped anew", "changed"];
+  const columns = [indexColumn("output token"), "H (nats)", "N as run", "N mapped anew", "changed"];
   return {
     table: () => ({ caption: sentence(mapping), columns, rows }),
     data: () => ({ as_run: mapping.before, mapped: mapping.after, looks: mapping.looks }),

@@ -114,7 +114,7 @@ export function orderTable({ state }: Shown): Table {
   const ids = state.segments?.segments.map(({ id }) => id) ?? [];
   return {
     caption: "Log-probability of the answer with the segments in other orders",
-    columns: ["arrangement", "order", "segments", "log-prob (nats)"],
+    columns: ["arrangement", indexColumn("order"), "segments", "log-prob (nats)"],
     rows: [...state.permutations].flatMap(([mode, orders]) =>
       orders.map(({ number, order, logprob }): Cell[] => [
         modeName(mode),
@@ -130,7 +130,7 @@ export function heatTable(shown: Shown): Table {
   const heat = tokenHeat(shown);
   return {
     caption: heat ? readersText(shown, heat) : "Attention by token",
-    columns: ["token", "block", "text", "attention", "read"],
+    columns: [indexColumn("token"), "block", "text", "attention", "read"],
     rows: (heat?.tokens ?? []).map((token): Cell[] => [
       token.index,
       nameIn(shown, token.block),

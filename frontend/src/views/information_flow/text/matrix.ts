@@ -107,10 +107,10 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
     const foldable = isWhole(now) ? foldOf(whole, chosenCells(now)) : unfolded(whole);
     fold = isWide() ? unfolded(whole) : foldable;
     const matrix = folded(whole, fold);
-    const note = fold.bound ? `Not drawn: ${foldText(whole, fold)}.` : "";
+    const note = fold.bound ? `Not drawn: ${foldText(whole, fold, foldUnit(now))}.` : "";
     figure.update(sourceOf(now, matrix, note, context));
     picture.render(matrix);
-    more.show(whole, foldable, isWide());
+    more.show(whole, foldable, foldUnit(now), isWide());
     renderLegend(figure.legend, legendOf(now, note));
   });
 
@@ -239,6 +239,8 @@ function numbersAt(state: State, reader: number, source: number): string | null 
   if (answer === null || turned === null) return null;
   return `answer ${showSigned(answer)} nats, reader's state turned by ${showNumber(turned)} (1 − cosine)`;
 }
+
+const foldUnit = ({ measure }: Shown) => (measure === "answer" ? "nats" : "(1 − cosine)");
 
 /** `note`: what is folded. */
 function legendOf(shown: Shown, note: string): Legend {

@@ -67,14 +67,14 @@ export function folded(matrix: Matrix, { rows, columns }: Fold): Matrix {
   };
 }
 
-/** "12 rows and 3 columns without an effect above 0.041". */
-export function foldText(matrix: Matrix, fold: Fold): string {
+/** "12 rows and 3 columns without an effect above 0.041 nats". */
+export function foldText(matrix: Matrix, fold: Fold, unit: string): string {
   const left = foldedIn(matrix, fold);
   const parts = [
     left.rows && counted(left.rows, "row"),
     left.columns && counted(left.columns, "column"),
   ];
-  return `${parts.filter(Boolean).join(" and ")} without an effect above ${showNumber(fold.bound)}`;
+  return `${parts.filter(Boolean).join(" and ")} without an effect above ${showNumber(fold.bound)} ${unit}`;
 }
 
 /** The button below the matrix: hidden where there is nothing to fold. */
@@ -83,9 +83,9 @@ export function createFoldButton(toggle: () => void) {
   node.addEventListener("click", toggle);
   return {
     node,
-    show(matrix: Matrix, fold: Fold, whole: boolean): void {
+    show(matrix: Matrix, fold: Fold, unit: string, whole: boolean): void {
       node.hidden = fold.bound === 0;
-      node.textContent = `${whole ? "Fold" : "Show"} ${foldText(matrix, fold)}`;
+      node.textContent = `${whole ? "Fold" : "Show"} ${foldText(matrix, fold, unit)}`;
       node.setAttribute("aria-expanded", String(whole));
     },
   };

@@ -18,7 +18,13 @@ const effects = (state: State, reader: number, source: number): Cell[] => [
 export function rowTable({ state, reader }: Shown): Table {
   return {
     caption: `What ${quotedName(state, reader)} gets: each group cut from it`,
-    columns: ["group", "text", "first position", "last position", ...EFFECTS],
+    columns: [
+      indexColumn("group"),
+      "text",
+      indexColumn("first position"),
+      indexColumn("last position"),
+      ...EFFECTS,
+    ],
     rows: groupsOf(state).map((group, at): Cell[] => [
       at,
       visible(group.text),
@@ -34,7 +40,13 @@ export function matrixTable(state: State): Table {
   const readers = [...state.rows.keys()].sort((a, b) => a - b);
   return {
     caption: "Edges cut one at a time",
-    columns: ["reader", "reader's text", "source", "source's text", ...EFFECTS],
+    columns: [
+      indexColumn("reader"),
+      "reader's text",
+      indexColumn("source"),
+      "source's text",
+      ...EFFECTS,
+    ],
     rows: readers.flatMap((reader) =>
       groupsOf(state)
         .slice(0, reader)
@@ -86,7 +98,7 @@ export function traceTable(state: State): Table {
   const width = groupsOf(state).length;
   return {
     caption: "Causal tracing: indirect effect of restoring one state",
-    columns: ["restored", "layer", "group", "text", "effect on p", "standard error"],
+    columns: ["restored", "layer", indexColumn("group"), "text", "effect on p", "standard error"],
     rows: [...state.traces.values()].flatMap(({ event, layers, effect, error }) =>
       Array.from({ length: layers * width }, (_, at) => at)
         .filter((at) => at % width >= width - event.done)
@@ -119,7 +131,15 @@ export function routeTable(state: State, routes: RouteMap, kept: readonly number
   });
   return {
     caption: "Attention edges on a route, by contribution",
-    columns: ["layer", "reader", "text", "source", "text of source", "importance", "largest head"],
+    columns: [
+      "layer",
+      indexColumn("reader"),
+      "text",
+      indexColumn("source"),
+      "text of source",
+      "importance",
+      "largest head",
+    ],
     rows: rows.sort((a, b) => Number(b[5]) - Number(a[5])),
   };
 }
@@ -128,7 +148,7 @@ export function agreementTable(state: State): Table {
   const { routes = [], cuts = [] } = state.agreements.get("target") ?? {};
   return {
     caption: "What the answer's reader gets of each group: contribution beside causation",
-    columns: ["group", "text", "routes: importance", "cut: −Δ log p (nats)"],
+    columns: [indexColumn("group"), "text", "routes: importance", "cut: −Δ log p (nats)"],
     rows: routes.map((importance, at): Cell[] => [
       at,
       nameOf(state, at),
