@@ -146,7 +146,7 @@ def session(browser: Browser, stack: Stack, runs: dict[str, str]) -> Iterator[st
     page.get_by_role("button", name="Comment on the selection").click()
     page.get_by_role("textbox", name=re.compile("^Comment on")).fill("Why so **high**?")
     page.get_by_role("button", name="Comment", exact=True).click()
-    expect(page.locator(".thread")).to_contain_text("Why so high?")
+    expect(page.locator("li.thread")).to_contain_text("Why so high?")
     expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
     yield address
     opened.end()
@@ -158,7 +158,7 @@ def test_all_of_a_session_opens(contexts: Contexts, session: str, look: Look) ->
     page.goto(session)
     settled(page)
     expect(page.locator(".panel")).to_have_count(2, timeout=WAIT)
-    expect(page.locator(".thread")).to_contain_text("Why so high?")
+    expect(page.locator("li.thread")).to_contain_text("Why so high?")
     popups_open(page)
     help_opens(page)
     no_overflow(page)
