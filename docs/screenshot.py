@@ -53,7 +53,8 @@ def frames(page: Page) -> list[Image.Image]:
 
 
 def picture(page: Page) -> Image.Image:
-    return Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+    taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return taken.resize(SIZE, Image.Resampling.LANCZOS)
 
 
 def save(taken: list[Image.Image]) -> None:
