@@ -8,6 +8,23 @@ import regex
 from analysis.errors import InvalidParams
 
 SECONDS = 0.2
+THOUSANDS = regex.compile(r",(?=\d{3}(?!\d))")
+
+
+def is_right(answer: str | None, known: str) -> bool | None:
+    """Whether an answer is the known one, as numbers where both are; None: none is known."""
+    if not known.strip():
+        return None
+    return answer is not None and _plain(answer) == _plain(known)
+
+
+def _plain(answer: str) -> float | str:
+    """1,000 and 1000.0 are one number; of words, case and outer space do not count."""
+    text = answer.strip().casefold()
+    try:
+        return float(THOUSANDS.sub("", text))
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True)

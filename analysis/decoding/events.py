@@ -353,6 +353,10 @@ class TraceEnd(Event):
     steps: int
     length: int = Field(description="Output tokens.")
     answer: str | None = Field(description="What the answer pattern reads in the text.")
+    right: bool | None = Field(
+        default=None,
+        description="Whether that is the known right answer; null: none is known.",
+    )
     cost: Cost
 
 

@@ -9,6 +9,7 @@ from analysis.method import BaseParams
 OUTPUT_TOKENS = 512
 HIDDEN: dict[str, Any] = {"widget": "hidden", "group": "Decisions by hand"}
 MOST_FORCED = 64
+LAST_NUMBER = r"(?s).*(?<![\d.,]|(?<!\d)-)(-?\d+(?:[.,]\d+)*)"
 
 
 class PromptParams(BaseParams):
@@ -39,9 +40,16 @@ class PromptParams(BaseParams):
         json_schema_extra={"group": "Chat and special tokens"},
     )
     answer_pattern: str = Field(
-        default=r"has (\d+)",
+        default=LAST_NUMBER,
         max_length=200,
         description="Regular expression that reads the answer in the output: its first group, or "
-        "all of it. Empty: no answer is read.",
+        "all of it; as it stands, the last number. Empty: no answer is read.",
+        json_schema_extra={"group": "Answer"},
+    )
+    right_answer: str = Field(
+        default="",
+        max_length=200,
+        description="The answer that is known to be right: what is read is told to be right or "
+        "wrong. Numbers are held against each other as numbers. Empty: not known.",
         json_schema_extra={"group": "Answer"},
     )

@@ -52,7 +52,8 @@ def _end_line(trace: Trace) -> str:
     if trace.end is None:
         return "incomplete: the run was stopped"
     end, cost = trace.end, trace.end.cost
-    answer = "" if end.answer is None else f", answer {end.answer!r}"
+    verdict = "" if end.right is None else f" ({'right' if end.right else 'wrong'})"
+    answer = "" if end.answer is None else f", answer {end.answer!r}{verdict}"
     return (
         f"{end.length} tokens, {cost.main_forwards} + {cost.trial_forwards} forward passes, "
         f"{cost.tokens_wasted} tokens wasted, {cost.seconds:.2f} s, ended by {end.stop}{answer}"

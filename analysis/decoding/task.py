@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis import text as texts
-from analysis.decoding.answers import AnswerPattern
+from analysis.decoding.answers import AnswerPattern, is_right
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
     TOKENS_PER_EVENT,
@@ -37,6 +37,7 @@ class Task:
     eos: tuple[int, ...]
     answer: AnswerPattern
     length: int  # most output tokens
+    known: str = ""  # the right answer; empty: not known
 
     def prompt_events(self) -> Iterator[PromptTokens]:
         shown = texts.display_texts(self.model.tokenizer, self.prompt)
@@ -83,7 +84,7 @@ def read_task(
     )
     ids = _open_ended(model, prompt.ids, eos)
     texts.check_length(len(ids), output=length, context=context)
-    return Task(model, ids, params.seed, eos, answer, length)
+    return Task(model, ids, params.seed, eos, answer, length, params.right_answer)
 
 
 def _open_ended(model: Model, ids: list[int], eos: tuple[int, ...]) -> list[int]:
@@ -124,6 +125,7 @@ def end_events(
 ) -> Iterator[OutputTokens | TraceEnd]:
     """The output as it stands, then what it took."""
     cost = meter.cost(kept=len(output))
+    answer = task.read_answer(output)
     shown = texts.display_continued(task.model.tokenizer, output, before=task.prompt)
     for start in range(0, len(output), TOKENS_PER_EVENT):
         part = slice(start, start + TOKENS_PER_EVENT)
@@ -135,7 +137,8 @@ def end_events(
         stop=stop,
         steps=steps,
         length=len(output),
-        answer=task.read_answer(output),
+        answer=answer,
+        right=is_right(answer, task.known),
         cost=cost,
     )
 

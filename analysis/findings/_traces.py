@@ -58,6 +58,9 @@ def cost_line(decoder: Decoder) -> str:
     cost: dict[str, Any] = end["cost"]
     passes = cost["main_forwards"] + cost["trial_forwards"]
     answer = f"answers {quote(end['answer'])}" if end["answer"] else f"writes {quote(decoder.text)}"
+    right = end.get("right")
+    if right is not None:
+        answer += " (right)" if right else " (wrong)"
     label, steps = str(start["label"]), _counted(end["steps"], "step")
     return (
         f"{label[:1].upper()}{label[1:]} {answer} in {steps}, "

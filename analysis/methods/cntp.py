@@ -58,6 +58,7 @@ class Params(BendParams, CntpParams):
     """What a run asks for."""
 
 
+STATED = r"has (\d+)"  # the answer, in the words of the bundled models
 EXAMPLES = (
     Example(
         name="Reckon first, or answer first?",
@@ -67,6 +68,8 @@ EXAMPLES = (
         params={
             "prompt": "Emma found 15 coins. Emma finds 4 more. Then Emma drops 9. Emma sells 9. "
             "Question: How many coins does Emma have now? Answer:",
+            "answer_pattern": STATED,
+            "right_answer": "1",
             "seed": 1,
         },
     ),
@@ -78,6 +81,8 @@ EXAMPLES = (
         params={
             "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
             "finds 5 more. Question: How many plums does Simon have now? Answer:",
+            "answer_pattern": STATED,
+            "right_answer": "7",
             "temperature": 1.4,
             "top_p": 1.0,
             "top_k": 0,
@@ -92,6 +97,8 @@ EXAMPLES = (
         params={
             "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
             "14 feathers. Question: How many buttons does Julia have now? Answer:",
+            "answer_pattern": STATED,
+            "right_answer": "19",
             "mode": "fixed",
             "with_beam": False,
             "with_min_p": False,
@@ -105,6 +112,7 @@ EXAMPLES = (
         params={
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
             "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
+            "answer_pattern": STATED,
             "temperature": 1.1,
             "samples": 10,
             "seed": 2,

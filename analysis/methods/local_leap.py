@@ -218,6 +218,7 @@ class Params(PromptParams):
     )
 
 
+STATED = r"has (\d+)"  # the answer, in the words of the bundled models
 EXAMPLES = (
     Example(
         name="Leaps around anchors",
@@ -228,6 +229,8 @@ EXAMPLES = (
         params={
             "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
             "Rosa loses 1. Question: How many nuts does Rosa have now? Answer:",
+            "answer_pattern": STATED,
+            "right_answer": "25",
         },
     ),
     Example(
@@ -238,6 +241,8 @@ EXAMPLES = (
         params={
             "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
             "finds 5 more. Question: How many plums does Simon have now? Answer:",
+            "answer_pattern": STATED,
+            "right_answer": "7",
             "decoder": "vanilla",
         },
     ),
@@ -249,6 +254,7 @@ EXAMPLES = (
         params={
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
             "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
+            "answer_pattern": STATED,
             "tau": 0.3,
             "width": 16,
         },
@@ -261,6 +267,8 @@ EXAMPLES = (
         params={
             "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
             "14 feathers. Question: How many buttons does Julia have now? Answer:",
+            "answer_pattern": STATED,
+            "right_answer": "19",
             "eos_fill": True,
             "cache": "dual",
             "with_factor": False,

@@ -271,6 +271,18 @@ describe("the comparison", () => {
     expect(lanes(root)[0]?.querySelector(".lane-tag.warn")?.getAttribute("title")).toBe(said);
   });
 
+  it.each([
+    ["4", false, "answer 4, wrong"],
+    ["5", true, "answer 5, right"],
+    [null, false, "no answer, wrong"],
+    ["5", null, "answer 5"],
+  ])("tells an answer %s, right: %s", (answer, right, said) => {
+    const { play, root } = cntpStage();
+    play(CNTP.map((one) => (one.kind === "trace_end" ? { ...one, answer, right } : one)));
+    expect(lanes(root)[0]?.querySelector(".lane-facts")?.textContent).toContain(` ${said} `);
+    expect(figure(root, "text").textContent).toContain(said);
+  });
+
   it("says which texts are the same", () => {
     const { play, root } = leapStage();
     play(LEAP);

@@ -528,6 +528,10 @@ export interface TraceEnd {
    * What the answer pattern reads in the text.
    */
   answer: string | null;
+  /**
+   * Whether that is the known right answer; null: none is known.
+   */
+  right: boolean | null;
   cost: Cost;
 }
 /**
@@ -551,9 +555,13 @@ export interface Params {
    */
   special_tokens?: "refuse" | "text" | "token";
   /**
-   * Regular expression that reads the answer in the output: its first group, or all of it. Empty: no answer is read.
+   * Regular expression that reads the answer in the output: its first group, or all of it; as it stands, the last number. Empty: no answer is read.
    */
   answer_pattern?: string;
+  /**
+   * The answer that is known to be right: what is read is told to be right or wrong. Numbers are held against each other as numbers. Empty: not known.
+   */
+  right_answer?: string;
   /**
    * Longest output in tokens.
    */

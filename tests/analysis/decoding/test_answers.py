@@ -2,7 +2,8 @@
 
 import pytest
 
-from analysis.decoding.answers import AnswerPattern
+from analysis.decoding.answers import AnswerPattern, is_right
+from analysis.decoding.params import LAST_NUMBER
 from analysis.errors import InvalidParams
 
 
@@ -31,3 +32,42 @@ def test_what_is_no_pattern_is_refused(pattern: str) -> None:
 def test_a_search_without_end_is_refused() -> None:
     with pytest.raises(InvalidParams, match=r"more than 0\.2 s on an output of 41"):
         AnswerPattern("(a|aa)+$").read("a" * 40 + "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("2 + 3 = 5, so 5.", "5"),
+        ("She has 1,250.50 dollars\nleft.", "1,250.50"),
+        ("It fell to -12.", "-12"),
+        ("From 3 to 1000", "1000"),
+        ("About 10-12.", "12"),
+        ("No number.", None),
+        ("", None),
+    ],
+)
+def test_unless_told_otherwise_the_last_number_is_the_answer(text: str, answer: str | None) -> None:
+    assert AnswerPattern(LAST_NUMBER).read(text) == answer
+
+
+def test_the_last_number_of_a_long_text_is_read_in_time() -> None:
+    assert AnswerPattern(LAST_NUMBER).read("1,1." * 2000 + "x" * 4000) is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "known", "right"),
+    [
+        ("5", "5", True),
+        ("1,000", "1000.0", True),
+        ("5", "6", False),
+        ("Paris ", "paris", True),
+        ("1,5", "15", False),
+        (None, "5", False),
+        ("5", "", None),
+        (None, " ", None),
+    ],
+)
+def test_an_answer_is_held_against_the_known_one(
+    answer: str | None, known: str, *, right: bool | None
+) -> None:
+    assert is_right(answer, known) is right

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import analysis
 from analysis.catalog import Catalog
 from analysis.decoding import prefix as prefixes
-from analysis.decoding import stepwise, trials
+from analysis.decoding import report, stepwise, trials
 from analysis.decoding import trace as traces
 from analysis.decoding.streams import uniforms
 from analysis.decoding.trace import Trace, TraceFile
@@ -603,3 +603,16 @@ def test_a_closed_run_leaves_nothing_on_the_model(catalog: Catalog) -> None:
 def test_examples_run(catalog: Catalog, example: Any) -> None:
     events = list(analysis.run("cntp", model=example.model, params=example.params, catalog=catalog))
     assert len(read(events).traces) >= 2
+
+
+def test_the_known_answer_tells_right_from_wrong(decode: Decode) -> None:
+    """In the trace and in what `trace show` prints of it."""
+    beside = {"with_greedy": True, "answer_pattern": "([aeiou])"}
+    plain = read(decode(**beside))
+    answers = [trace.end.answer for trace in plain.traces.values() if trace.end]
+    told = read(decode(**beside, right_answer=answers[0]))
+    ends = [trace.end for trace in told.traces.values() if trace.end]
+    assert [end.right for end in ends] == [answer == answers[0] for answer in answers]
+    assert all(trace.end and trace.end.right is None for trace in plain.traces.values())
+    shown = "\n".join(report.lines(told))
+    assert f"answer {answers[0]!r} (right)" in shown

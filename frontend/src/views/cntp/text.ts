@@ -18,6 +18,7 @@ import { indexOf, positionItem } from "../../position";
 import type { Item, Selected } from "../../selection";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
+import { answerText } from "../decoding/answer";
 import { askedText } from "../decoding/asked";
 import { createChooser } from "../decoding/chooser";
 import {
@@ -100,7 +101,8 @@ function summary(trace: Trace): string {
   const parts = [counted(written.length, "token")];
   if (forks.length) parts.push(`${counted(forks.length, "fork")}, ${counted(trials, "trial")}`);
   if (trace.end) parts.push(`ended by ${STOPS[trace.end.stop]}`);
-  if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
+  const answer = trace.end && answerText(trace.end);
+  if (answer) parts.push(answer);
   if (trace.start.forced.length) parts.push(`${trace.start.forced.length} decided by hand`);
   const asked = askedText(trace);
   if (asked) parts.push(asked);

@@ -15,6 +15,7 @@ import type { Theme } from "../../theme";
 import { whenChanged } from "../../panel";
 import type { ViewContext } from "../../view";
 import { createAdding } from "./adding";
+import { rightOf } from "./answer";
 import type { Added } from "./added";
 import { eventsOf, writeTraces } from "./file";
 import {
@@ -171,6 +172,7 @@ function tableOf(lanes: readonly Lane[], reference: string): Table {
       "from",
       "text",
       "answer",
+      "right",
       "forwards",
       "of them in trials",
       "tokens",
@@ -188,6 +190,7 @@ function tableOf(lanes: readonly Lane[], reference: string): Table {
         lane.source || "this run",
         visible(laneText(lane)),
         end?.answer ?? null,
+        end ? rightOf(end) : null,
         cost ? cost.main_forwards + cost.trial_forwards : null,
         cost?.trial_forwards ?? null,
         end?.length ?? null,

@@ -6,6 +6,7 @@ import { legible } from "../../pictures/glyphs";
 import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import { align, type Alignment } from "./align";
+import { answerText } from "./answer";
 import { askedTag, samplesTag } from "./asked";
 import type { Trace } from "./traces";
 import { textOf, writtenOf, type Written } from "./written";
@@ -84,7 +85,7 @@ export function factsOf({ trace, alignment }: Lane, refers: boolean): string {
     parts.push(counted(cost.main_forwards + cost.trial_forwards, "forward"));
     parts.push(`${counted(trace.end?.length ?? 0, "token")}, ${cost.tokens_wasted} wasted`);
     parts.push(`${cost.seconds.toFixed(2)} s`);
-    parts.push(trace.end?.answer == null ? "no answer" : `answer ${legible(trace.end.answer)}`);
+    parts.push((trace.end && answerText(trace.end)) || "no answer");
   } else parts.push("not finished");
   parts.push(refers ? "reference" : divergenceText(alignment));
   return parts.join(" · ");

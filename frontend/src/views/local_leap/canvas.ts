@@ -14,6 +14,7 @@ import type { Table } from "../../pictures/table";
 import type { Selected } from "../../selection";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
+import { answerText } from "../decoding/answer";
 import { askedText } from "../decoding/asked";
 import { createChooser } from "../decoding/chooser";
 import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
@@ -250,7 +251,8 @@ function summary({ trace, tick, places }: Scene): string {
     parts.push(counted(step.near_misses.length, "near miss", "near misses"));
   if (step.cached) parts.push("from the cache: approximate");
   if (trace.start.approximation) parts.push(trace.start.approximation);
-  if (trace.end?.answer) parts.push(`answer ${visible(trace.end.answer)}`);
+  const answer = trace.end && answerText(trace.end);
+  if (answer) parts.push(answer);
   const asked = askedText(trace);
   if (asked) parts.push(asked);
   return parts.join(" · ");
