@@ -1,0 +1,58 @@
+"""What users kept from earlier versions still opens: bundles and traces, each as it was written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from analysis.decoding import trace
+from analysis.decoding.report import lines
+from workbench.reports.archive import archive_read
+from workbench.reports.imports import bundle_import
+from workbench.reports.markdown import markdown_build
+from workbench.reports.session_selectors import session_report
+from workbench.runs.models import RunEvent
+from workbench.runs.selectors import run_snapshot
+
+STORED = Path(__file__).resolve().parents[2] / "stored"
+BUNDLES = sorted(STORED.glob("*/*.zip"))
+TRACES = sorted(STORED.glob("*/*.trace.json"))
+pytestmark = pytest.mark.django_db
+
+
+def name(file: Path) -> str:
+    return f"{file.parent.name}-{file.name}"
+
+
+@pytest.mark.parametrize("file", BUNDLES, ids=name)
+def test_a_bundle_comes_in_with_every_event(file: Path, tom: User) -> None:
+    came = bundle_import(owner=tom, content=file.read_bytes())
+    (run,) = came.runs.all()
+    shown = run_snapshot(run).imported
+    assert shown and shown.drawn, "this version draws it"
+    rows = RunEvent.objects.filter(run=run).order_by("seq")
+    kept = [json.loads(row.payload) for row in rows]
+    assert [event["kind"] for event in kept] == [event["kind"] for event in events(file)]
+    assert len(kept) > 10
+
+
+@pytest.mark.parametrize("file", BUNDLES, ids=name)
+def test_a_bundle_that_came_in_is_written_as_a_report(file: Path, tom: User) -> None:
+    came = bundle_import(owner=tom, content=file.read_bytes())
+    text = markdown_build(session_report(session=came))
+    assert "demo-" in text
+
+
+@pytest.mark.parametrize("file", TRACES, ids=name)
+def test_a_trace_is_read_and_told(file: Path) -> None:
+    found = trace.load(file.read_text(encoding="utf-8"))
+    assert found.traces
+    assert "forward passes" in "\n".join(lines(found))
+
+
+def events(file: Path) -> list[dict[str, Any]]:
+    files = archive_read(file.read_bytes())
+    (log,) = (content for path, content in files.items() if path.endswith("events.jsonl"))
+    return [json.loads(line)["event"] for line in log.decode().splitlines()]
