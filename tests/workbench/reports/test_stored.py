@@ -31,7 +31,8 @@ def test_a_bundle_comes_in_with_every_event(file: Path, tom: User) -> None:
     came = bundle_import(owner=tom, content=file.read_bytes())
     (run,) = came.runs.all()
     shown = run_snapshot(run).imported
-    assert shown and shown.drawn, "this version draws it"
+    assert shown is not None
+    assert shown.drawn, "this version draws it"
     rows = RunEvent.objects.filter(run=run).order_by("seq")
     kept = [json.loads(row.payload) for row in rows]
     assert [event["kind"] for event in kept] == [event["kind"] for event in events(file)]
