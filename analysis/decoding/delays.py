@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.decoding.canvas import RowStep
 from analysis.decoding.events import Consistency, DelayedPosition, Delays, Redundancy
+from analysis.decoding.proposal import EarlyLooks, kappas, propose
 from analysis.decoding.selection import doubt, nearest
 
 CONFIDENCES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -46,6 +47,7 @@ def delays(steps: Sequence[RowStep], *, kappa: float, eos: tuple[int, ...], trac
         ],
         redundancy=_redundancy(looks),
         redundancy_without_eos=_redundancy(without),
+        proposal=propose({least: _early(steps, least, ends) for least in kappas(kappa)}),
         table=_table(looks),
         table_without_eos=_table(without),
     )
@@ -70,6 +72,18 @@ def _redundancy(looks: dict[int, _Looks]) -> Redundancy:
     waited = sum(len(seen.ids) - seen.stable for seen in looks.values())
     total = sum(len(seen.ids) for seen in looks.values())
     return Redundancy(positions=len(looks), share=waited / total if total else 0.0)
+
+
+def _early(steps: Sequence[RowStep], kappa: float, ends: set[int]) -> EarlyLooks:
+    """Looks at positions that are text at the end, with anchors of this κ."""
+    looks = {at: seen for at, seen in _looks(steps, kappa).items() if at not in ends}
+    seen = looks.values()
+    return EarlyLooks(
+        position_N=np.array([at for at, one in looks.items() for _ in one.ids], dtype=int),
+        confidence_N=np.array([c for one in seen for c in one.confidences]),
+        distance_N=np.array([-1 if d is None else d for one in seen for d in one.distances]),
+        final_N=np.array([t == one.ids[-1] for one in seen for t in one.ids], dtype=bool),
+    )
 
 
 def _table(looks: dict[int, _Looks]) -> list[Consistency]:

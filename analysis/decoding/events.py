@@ -314,6 +314,27 @@ class Redundancy(Record):
     share: Number
 
 
+class Proposal(Record):
+    """κ, τ and W that this run's early predictions bear out; see analysis/decoding/proposal.py."""
+
+    kappa: Number
+    tau: Number
+    width: int
+    consistent: int = Field(description="Of the looks, how many saw the final token already.")
+    looks: int = Field(description="At 1 to W tokens from an anchor, with confidence τ to κ.")
+    positions: int = Field(description="Of these looks; a position is looked at repeatedly.")
+    low: Number = Field(default=0.0, description="95 % Wilson interval of consistent / looks.")
+    high: Number = 1.0
+    verdict: Literal["proposed", "unreliable", "too_few"] = Field(
+        default="too_few",
+        description="unreliable: none with enough looks reaches the share; too_few: none has "
+        "enough. The values are then those that come closest.",
+    )
+    anchors: int = Field(description="Looks with confidence κ or more.")
+    anchors_consistent: int
+    sentence: str = Field(default="", description="All of this in words.")
+
+
 class Delays(Event):
     """How long positions of the vanilla trace waited with the answer ready."""
 
@@ -322,6 +343,7 @@ class Delays(Event):
     positions: list[DelayedPosition]
     redundancy: Redundancy = Field(description="Over all positions.")
     redundancy_without_eos: Redundancy
+    proposal: Proposal | None = Field(default=None, description="Without end-of-text positions.")
     table: list[Consistency] = Field(description="Over all positions, by confidence and distance.")
     table_without_eos: list[Consistency]
 

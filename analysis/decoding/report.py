@@ -29,6 +29,8 @@ def _trace_lines(trace: Trace) -> Iterator[str]:
             }
             yield from (f"    {line}" for line in _fork_lines(fan.fork, texts))
     yield f"  output  {trace.text!r}"
+    if trace.delays is not None and trace.delays.proposal is not None:
+        yield f"  {trace.delays.proposal.sentence}"
     yield f"  {_end_line(trace)}"
 
 

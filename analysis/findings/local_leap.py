@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from analysis.findings import Recorded, number
 from analysis.findings._traces import cost_line, decoders, main_text, main_tokens
 
+LIMITS = (
+    "This is one prompt without its end-of-text positions: looks at one position repeat each "
+    "other, so that the interval is too narrow, and final means what this run wrote, not right."
+)
+
 
 def tokens(run: Recorded) -> list[str]:
     return main_tokens(run)
@@ -24,3 +29,6 @@ def findings(run: Recorded) -> Iterator[str]:
             f"Averaged over positions, {number(100 * share, '%')} of the looks at a position came "
             "after its token had settled."
         )
+        proposal = delays.get("proposal")
+        if proposal is not None:
+            yield f"{proposal['sentence']} {LIMITS}"

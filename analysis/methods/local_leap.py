@@ -47,7 +47,7 @@ from analysis.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.method import Example
 from analysis.model import Model
 
-VERSION = "3"
+VERSION = "4"
 NO_LIMIT = 10**9  # tokens, of a model that names none
 NEEDS = ("masked_diffusion_lm",)
 EVENTS = (PromptTokens, TraceStart, CanvasStep, OutputTokens, Delays, TraceEnd)
@@ -255,6 +255,7 @@ EXAMPLES = (
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
             "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
             "answer_pattern": STATED,
+            "right_answer": "27",
             "tau": 0.3,
             "width": 16,
         },

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Proposal } from "../src/gen/local_leap";
 import { buttons, figure, LEAP, leapStage, press } from "./decodingStage";
 
 afterEach(() => {
@@ -71,5 +72,58 @@ describe("the canvas", () => {
     expect(delays.textContent).toContain("of looks came after the answer was ready");
     buttons(delays, "Without end-of-text")[0]?.click();
     expect(buttons(delays, "Without end-of-text")[0]?.getAttribute("aria-pressed")).toBe("true");
+  });
+
+  describe("the proposal of κ, τ and W", () => {
+    const PROPOSAL: Proposal = {
+      kappa: 0.99,
+      tau: 0.8,
+      width: 5,
+      consistent: 412,
+      looks: 415,
+      positions: 30,
+      low: 0.979,
+      high: 0.998,
+      verdict: "proposed",
+      anchors: 103,
+      anchors_consistent: 103,
+      sentence: "Proposed for this model: κ = 0.99, τ = 0.8, W = 5 (…).",
+    };
+    const withProposal = (proposal: Proposal | null) =>
+      LEAP.map((event) => (event.kind === "delays" ? { ...event, proposal } : event));
+
+    function drawn(proposal: Proposal | null, params: Record<string, unknown> = {}) {
+      const rerun = vi.fn();
+      const { play, root } = leapStage({ context: { rerun }, facts: { params } });
+      play(withProposal(proposal));
+      const node = figure(root, "delays").querySelector<HTMLElement>(".proposal");
+      if (!node) throw new Error("There is no proposal.");
+      const [use] = buttons(node, "Use");
+      if (!use) throw new Error("There is no button.");
+      return { node, use, rerun };
+    }
+
+    it("is said beside the table, and starts a run with its values", () => {
+      const { node, use, rerun } = drawn(PROPOSAL);
+      expect(node.textContent).toContain("Proposed for this model: κ = 0.99, τ = 0.8, W = 5");
+      expect(node.textContent).toContain("From one prompt");
+      use.click();
+      const values = { kappa: 0.99, tau: 0.8, width: 5 };
+      expect(rerun).toHaveBeenCalledWith({ decoder: "local_leap", ...values, forced: [] });
+    });
+
+    it("cannot be used where there is none, or where the run has its values", () => {
+      const few = { ...PROPOSAL, verdict: "too_few", sentence: "Too few cases" } as const;
+      const { node, use } = drawn(few);
+      expect(node.textContent).toContain("Too few cases");
+      expect(use.hidden).toBe(true);
+      const ran = { decoder: "local_leap", kappa: 0.99, tau: 0.8, width: 5 };
+      expect(drawn(PROPOSAL, ran).use.hidden).toBe(true);
+      expect(drawn(PROPOSAL, { ...ran, decoder: "vanilla" }).use.hidden).toBe(false);
+    });
+
+    it("is left out of traces from before it came", () => {
+      expect(drawn(null).node.hidden).toBe(true);
+    });
   });
 });

@@ -210,6 +210,10 @@ export interface Delays {
   redundancy: Redundancy;
   redundancy_without_eos: Redundancy1;
   /**
+   * Without end-of-text positions.
+   */
+  proposal: Proposal | null;
+  /**
    * Over all positions, by confidence and distance.
    */
   table: Consistency[];
@@ -228,6 +232,44 @@ export interface Redundancy {
 export interface Redundancy1 {
   positions: number;
   share: number;
+}
+/**
+ * κ, τ and W that this run's early predictions bear out; see analysis/decoding/proposal.py.
+ */
+export interface Proposal {
+  kappa: number;
+  tau: number;
+  width: number;
+  /**
+   * Of the looks, how many saw the final token already.
+   */
+  consistent: number;
+  /**
+   * At 1 to W tokens from an anchor, with confidence τ to κ.
+   */
+  looks: number;
+  /**
+   * Of these looks; a position is looked at repeatedly.
+   */
+  positions: number;
+  /**
+   * 95 % Wilson interval of consistent / looks.
+   */
+  low: number;
+  high: number;
+  /**
+   * unreliable: none with enough looks reaches the share; too_few: none has enough. The values are then those that come closest.
+   */
+  verdict: "proposed" | "unreliable" | "too_few";
+  /**
+   * Looks with confidence κ or more.
+   */
+  anchors: number;
+  anchors_consistent: number;
+  /**
+   * All of this in words.
+   */
+  sentence: string;
 }
 /**
  * A decision taken by hand: in this step, this token is committed at this position.

@@ -12,6 +12,7 @@ from analysis.decoding import trace as traces
 from analysis.decoding.report import lines
 from analysis.decoding.trace import InvalidTrace
 from analysis.events import Event
+from analysis.findings import Recorded, findings
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN = {"prompt": "Anna has the ball.", "max_new_tokens": 12, "trial_cap": 6, "samples": 3}
@@ -69,6 +70,17 @@ def test_the_report_says_what_happened(written: str) -> None:
     said = "\n".join(lines(traces.load(written)))
     assert "Anna has the ball." in said
     assert "forward passes" in said
+
+
+def test_the_report_holds_the_proposal(canvas: list[Event]) -> None:
+    file = traces.load(traces.dump(canvas))
+    (delays,) = [trace.delays for trace in file.traces.values() if trace.delays is not None]
+    assert delays.proposal is not None
+    assert "Too few cases to propose τ and W" in delays.proposal.sentence
+    assert delays.proposal.sentence in "\n".join(lines(file))
+    run = Recorded(tuple(event.model_dump(mode="json") for event in canvas), lambda _: b"")
+    (told,) = [one for one in findings("local_leap", run) if delays.proposal.sentence in one]
+    assert "not right" in told
 
 
 def test_the_committed_schema_is_fresh() -> None:

@@ -349,6 +349,38 @@ def test_delays_are_those_of_the_vanilla_steps(bert: Model) -> None:
     assert sum(row.looks for row in trace.delays.table) == total
 
 
+@pytest.mark.skipif(not (BUNDLED / "demo-diffusion").is_dir(), reason="is not bundled yet")
+def test_the_proposal_counts_the_looks_of_the_run() -> None:
+    demo = load_trusted(BUNDLED / "demo-diffusion")
+    canvas = {"canvas_length": 64, "block": 32, "kappa": 0.9, "tau": 0.75}
+    params = {**EXAMPLES[1].params, **canvas}
+    trace = read(fill(demo, **params)).traces[0]
+    assert trace.delays is not None
+    found = trace.delays.proposal
+    assert found is not None
+    early, anchors, eos = [], [], trace.start.eos_ids
+    for step in steps(trace):
+        sure = [c >= found.kappa for c in step.confidences]
+        for at, token, c in zip(step.positions, step.ids, step.confidences, strict=True):
+            away = [abs(at - a) for a, is_one in zip(step.positions, sure, strict=True) if is_one]
+            if trace.ids[at] in eos or not away:
+                continue
+            final = token == trace.ids[at]
+            if min(away) == 0:
+                anchors.append(final)
+            elif min(away) <= found.width and c >= found.tau:
+                early.append((at, final))
+    assert (found.verdict, found.kappa) == ("proposed", 0.99)
+    assert found.looks == len(early) >= 30
+    assert found.consistent == sum(final for _, final in early)
+    assert found.positions == len({at for at, _ in early})
+    assert (found.anchors, found.anchors_consistent) == (len(anchors), sum(anchors))
+    own = {"kappa": found.kappa, "tau": found.tau, "width": found.width}
+    again = read(fill(demo, **{**params, **own, "decoder": "local_leap"})).traces[0]
+    assert again.ids == trace.ids
+    assert len(again.steps) < len(trace.steps) / 4
+
+
 def test_the_rest_is_filled_after_an_end_of_text(bert: Model) -> None:
     adapter = masked_diffusion.adapter_for(bert)
     assert adapter.eos_id is not None

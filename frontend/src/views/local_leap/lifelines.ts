@@ -19,6 +19,7 @@ import type { Cell } from "../../pictures/table";
 import { whenChanged } from "../../panel";
 import type { Theme } from "../../theme";
 import type { ViewContext } from "../../view";
+import { createProposal, proposalRows } from "./proposal";
 import { choosePosition, type Panel, type Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 
@@ -48,6 +49,7 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
     choose: (cell) => sayBin(cell),
   });
   const readout = figure.body.appendChild(element("p", { class: "readout", role: "status" }));
+  const proposal = createProposal(figure.body, context);
   figure.legend.textContent =
     "Per position a line from ○, the step from which its likeliest token stays what it finally " +
     "is, to ●, the step that wrote it (steps of its block, from 1). Dashed: end-of-text. Below: " +
@@ -86,6 +88,7 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
         .on("click", (_, { position }) => choosePosition(context, position));
       heading.textContent = "What looks at masks had right already";
       bins.render(matrixOf(table, theme));
+      proposal.render(delays);
       sayBin(null);
     },
   );
@@ -235,7 +238,7 @@ function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewConte
     table: () => ({
       caption: summary(trace, delays),
       columns: ["row", "which", "ready or looks", "written or right", "delay or share", "eos"],
-      rows: [...lives, ...looks],
+      rows: [...lives, ...looks, ...proposalRows(delays)],
     }),
     data: () => delays,
     svg: () => {

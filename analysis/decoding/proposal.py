@@ -1,0 +1,125 @@
+"""κ, τ and W for the model at hand, from what looks at masks of a vanilla run saw.
+
+LocalLeap commits anchors (confidence ≥ κ) and predictions with confidence ≥ τ at 1 to W tokens from
+one. τ and W are proposed where at least `SHARE` of the looks that they would commit saw the final
+token already, counted in at least `LEAST_LOOKS` looks at `LEAST_POSITIONS` positions, and where as
+many of the anchors did. Of several such pairs it is the one that covers most looks, and of those
+the most careful (largest τ, smallest W). κ is the run's own, or the next of `KAPPAS` above it at
+which there is such a pair.
+
+It is an estimate from one prompt. Looks at one position repeat each other, so that the interval is
+narrower than it should be; final means final in that run, not right.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from analysis.decoding.events import Proposal
+
+SHARE = 0.99
+LEAST_LOOKS = 30
+LEAST_POSITIONS = 5
+KAPPAS = (0.9, 0.95, 0.99, 0.999)
+TAUS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+WIDTHS = range(1, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyLooks:
+    """N looks at masked positions; distances to the nearest anchor (0: it is one), −1 for none."""
+
+    position_N: np.ndarray
+    confidence_N: np.ndarray
+    distance_N: np.ndarray
+    final_N: np.ndarray
+
+
+def kappas(kappa: float) -> tuple[float, ...]:
+    """The run's κ and those to try after it, rising."""
+    return (kappa, *(one for one in KAPPAS if one > kappa))
+
+
+def propose(looks: Mapping[float, EarlyLooks]) -> Proposal | None:
+    """What the looks, by κ and the run's own first, bear out; None where no τ lies below κ."""
+    tried = [_best(found, kappa) for kappa, found in looks.items()]
+    judged = [one for one in tried if one is not None]
+    proposed = (one for one in judged if one.verdict == "proposed")
+    return next(proposed, judged[0] if judged else None)
+
+
+def _best(looks: EarlyLooks, kappa: float) -> Proposal | None:
+    taus = [tau for tau in TAUS if tau < kappa]
+    pairs = [_pair(looks, kappa, tau, width) for tau in taus for width in WIDTHS]
+    enough = [one for one in pairs if one.looks >= LEAST_LOOKS and one.positions >= LEAST_POSITIONS]
+    kept = [one for one in enough if _holds(one)]
+    if kept:
+        return _judged(max(kept, key=_covering), "proposed")
+    if enough:
+        return _judged(max(enough, key=lambda one: (_share(one), *_covering(one))), "unreliable")
+    return _judged(max(pairs, key=_covering), "too_few") if pairs else None
+
+
+def _holds(one: Proposal) -> bool:
+    return _share(one) >= SHARE and one.anchors_consistent >= SHARE * one.anchors
+
+
+def _share(one: Proposal) -> float:
+    return one.consistent / one.looks
+
+
+def _covering(one: Proposal) -> tuple[int, float, int]:
+    return one.looks, one.tau, -one.width
+
+
+def _pair(looks: EarlyLooks, kappa: float, tau: float, width: int) -> Proposal:
+    near_N = (looks.distance_N >= 1) & (looks.distance_N <= width)
+    leaps_N = near_N & (looks.confidence_N >= tau)
+    anchors_N = looks.distance_N == 0
+    return Proposal(
+        kappa=kappa,
+        tau=tau,
+        width=width,
+        consistent=int(looks.final_N[leaps_N].sum()),
+        looks=int(leaps_N.sum()),
+        positions=len(np.unique(looks.position_N[leaps_N])),
+        anchors=int(anchors_N.sum()),
+        anchors_consistent=int(looks.final_N[anchors_N].sum()),
+    )
+
+
+def _judged(one: Proposal, verdict: str) -> Proposal:
+    """With the verdict, and the 95 % Wilson interval; 0 to 1 where nothing was counted."""
+    low, high = 0.0, 1.0
+    if one.looks:
+        found = binomtest(one.consistent, one.looks).proportion_ci(0.95, method="wilson")
+        low, high = float(found.low), float(found.high)
+    values = {**one.model_dump(), "verdict": verdict, "low": low, "high": high}
+    judged = Proposal.model_validate(values)
+    return judged.model_copy(update={"sentence": _sentence(judged)})
+
+
+def _sentence(one: Proposal) -> str:
+    pair = f"κ = {one.kappa:g}, τ = {one.tau:g}, W = {one.width}"
+    seen = f"final in {one.consistent} of {one.looks} looks at {one.positions} positions"
+    anchors = f"anchors in {one.anchors_consistent} of {one.anchors}"
+    match one.verdict:
+        case "proposed":
+            interval = f"95 % interval {100 * one.low:.1f} to {100 * one.high:.1f} %"
+            return (
+                f"Proposed for this model: {pair} (early predictions {seen}, {interval}; "
+                f"{anchors})."
+            )
+        case "unreliable":
+            return (
+                f"No values proposed: the best at this κ, {pair}, had early predictions {seen}, "
+                f"{anchors}; both must reach {100 * SHARE:g} %."
+            )
+        case _:
+            return (
+                f"Too few cases to propose τ and W at κ = {one.kappa:g}: {one.looks} early "
+                f"predictions at {one.positions} positions; {LEAST_LOOKS} at {LEAST_POSITIONS} "
+                "are needed."
+            )
