@@ -113,6 +113,7 @@ EXAMPLES = (
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
             "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
             "answer_pattern": STATED,
+            "right_answer": "27",
             "temperature": 1.1,
             "samples": 10,
             "seed": 2,
