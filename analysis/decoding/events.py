@@ -327,8 +327,8 @@ class Proposal(Record):
     high: Number = 1.0
     verdict: Literal["proposed", "unreliable", "too_few"] = Field(
         default="too_few",
-        description="unreliable: none with enough looks reaches the share; too_few: none has "
-        "enough. The values are then those that come closest.",
+        description="unreliable: a bin or the anchors reach no 99 %; too_few: too few looks. The "
+        "values are then those that come closest.",
     )
     anchors: int = Field(description="Looks with confidence κ or more.")
     anchors_consistent: int

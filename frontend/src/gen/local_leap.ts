@@ -18,6 +18,18 @@ export interface Brings {
     [k: string]: unknown;
   };
   /**
+   * Of this, what the run does where it writes text; null: traces tell it.
+   */
+  applied: {
+    [k: string]: unknown;
+  } | null;
+  /**
+   * What generate would do and the run does not; null: likewise.
+   */
+  not_applied: {
+    [k: string]: unknown;
+  } | null;
+  /**
    * The padding token, where it is an ordinary word.
    */
   pad_word: string | null;
@@ -258,7 +270,7 @@ export interface Proposal {
   low: number;
   high: number;
   /**
-   * unreliable: none with enough looks reaches the share; too_few: none has enough. The values are then those that come closest.
+   * unreliable: a bin or the anchors reach no 99 %; too_few: too few looks. The values are then those that come closest.
    */
   verdict: "proposed" | "unreliable" | "too_few";
   /**

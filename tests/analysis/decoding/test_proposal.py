@@ -54,12 +54,18 @@ def test_few_looks_or_few_positions_are_too_few() -> None:
     assert (none.verdict, none.looks, none.low, none.high) == ("too_few", 0, 0, 1)
 
 
+def test_a_bin_that_changes_or_is_thin_is_not_hidden_by_sure_ones() -> None:
+    sure = many(500, 0.85, 1)
+    assert proposed(*sure, *many(9, 0.75, 1), (0, 0.75, 1, False)).tau == 0.8
+    assert proposed(*sure, *many(9, 0.75, 1)).tau == 0.8
+    assert proposed(*sure, *many(10, 0.75, 1)).tau == 0.7
+    assert proposed(*sure, *many(100, 0.65, 1)).tau == 0.8
+
+
 def test_kappa_rises_where_its_anchors_change() -> None:
-    """At 0.9 a tenth of the anchors changed; at 0.95 those are no anchors any more."""
-    leaps = many(50, 0.85, 1)
-    shaken = looks(*leaps, *many(90, 0.99, 0), *many(10, 0.92, 0, final=False))
-    firm = looks(*leaps, *many(90, 0.99, 0), *many(10, 0.92, 1, final=False))
-    found = propose({0.9: shaken, 0.95: firm})
+    leaps = [*many(50, 0.97, 1), *many(50, 0.92, 1), *many(50, 0.85, 1)]
+    shaken = looks(*leaps[100:], *many(90, 0.99, 0), *many(10, 0.92, 0, final=False))
+    found = propose({0.9: shaken})
     assert found is not None
     assert (found.kappa, found.verdict) == (0.9, "unreliable")
     assert (found.anchors_consistent, found.anchors) == (90, 100)

@@ -86,7 +86,7 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
       group
         .selectAll<SVGGElement, DelayedPosition>("g.life")
         .on("click", (_, { position }) => choosePosition(context, position));
-      heading.textContent = "What looks at masks had right already";
+      heading.textContent = "How often early predictions were already final";
       bins.render(matrixOf(table, theme));
       proposal.render(delays);
       sayBin(null);
@@ -180,7 +180,9 @@ function drawLines(group: Group, { positions, rules, length, theme }: Drawn, ava
 }
 
 const binName = ([low = 0, high = 0]: readonly number[]) => `${low}–${high}`;
-const distanceName = (distance: number | null) => (distance === null ? "none" : String(distance));
+const OPEN = 8; // distances from here on share a bin
+const distanceName = (distance: number | null) =>
+  distance === null ? "none" : distance < OPEN ? String(distance) : `≥ ${distance}`;
 
 function axesOf(table: readonly Consistency[]) {
   const rows = new Map(table.map(({ confidence }) => [binName(confidence), confidence]));
@@ -198,7 +200,7 @@ const binAt = (
   null;
 
 function binText({ confidence, distance, looks, consistent }: Consistency): string {
-  const where = distance === null ? "no sure position" : `distance ${distance}`;
+  const where = distance === null ? "no sure position" : `distance ${distanceName(distance)}`;
   const share = looks ? ` (${showPercent(consistent / looks)})` : "";
   return `Confidence ${binName(confidence)}, ${where}: ${consistent} of ${looks} looks right${share}.`;
 }
