@@ -23,6 +23,7 @@ DECIDING = (
     "length_penalty", "penalty_alpha", "exponential_decay_length_penalty", "sequence_bias",
     "guidance_scale",
 )  # fmt: skip
+SAMPLED = ("temperature", "top_k", "top_p")  # of params that are no decoder's
 GenerationConfigUse = Literal["leave", "apply"]
 GENERATION_CONFIG = (
     "What the checkpoint's generation_config.json asks (a repetition penalty, a temperature and "
@@ -87,6 +88,22 @@ def asked_of(model: Any, given: Mapping[str, Any], *, use: GenerationConfigUse) 
     """Values of which an output is written; `given` are the form's, temperature among them."""
     asks = generation_asks(model.plain.generation_config)
     return in_force(asks, given, apply=use == "apply", draws=given["temperature"] > 0).values
+
+
+def told_of(brings: Brings, params: Any) -> Brings:
+    """With what a run of these params applies of generation_config.json, and what it does not.
+
+    Decoding runs tell it for each decoder, in `trace_start`; a given output is not written.
+    """
+    if not brings.generation or hasattr(params, "decoder"):
+        return brings
+    given = {name: getattr(params, name) for name in SAMPLED if hasattr(params, name)}
+    apply = getattr(params, "generation_config", "leave") == "apply"
+    writes = not getattr(params, "continuation", "")
+    draws = given.get("temperature", 0) > 0
+    force = in_force(brings.generation, given, apply=apply and writes, draws=draws)
+    told = {"applied": force.applied, "not_applied": force.not_applied}
+    return brings.model_copy(update=told)
 
 
 def brought(model: Any, owner: Any, day: str) -> Brings | None:

@@ -138,6 +138,13 @@ class Brings(BaseModel):
     generation: dict[str, Any] = Field(
         default={}, description="What generation_config.json asks of generate, by field."
     )
+    applied: dict[str, Any] | None = Field(
+        default=None,
+        description="Of this, what the run does where it writes text; null: traces tell it.",
+    )
+    not_applied: dict[str, Any] | None = Field(
+        default=None, description="What generate would do and the run does not; null: likewise."
+    )
     pad_word: str | None = Field(
         default=None, description="The padding token, where it is an ordinary word."
     )

@@ -10,6 +10,7 @@ from analysis import method as methods
 from analysis import model as models
 from analysis.capabilities import refuse_foreign
 from analysis.catalog import Catalog, Entry
+from analysis.checkpoint import told_of
 from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded
 from analysis.model import Model, ModelCache
@@ -54,8 +55,18 @@ def _run(
             _refuse_foreign(method, params, event)
             event.pictures = pictures
             yield from method.run(event, params)
+        elif isinstance(event, ModelLoaded):
+            yield _told(event, params)
         else:
             yield event
+
+
+def _told(loaded: ModelLoaded, params: methods.BaseParams) -> ModelLoaded:
+    """With what this run does of what the checkpoint asks."""
+    if loaded.info.brings is None:
+        return loaded
+    brings = told_of(loaded.info.brings, params)
+    return ModelLoaded(info=loaded.info.model_copy(update={"brings": brings}))
 
 
 def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: Model) -> None:

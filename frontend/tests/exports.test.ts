@@ -136,11 +136,18 @@ it("says how large a difference rounding alone makes, where the model's check me
   expect(line).toMatch(/self-check passed .* · differences up to 0\.05\d* nats are rounding$/);
 });
 
-it("says what generation_config asks, and whether the run does it", () => {
-  const info = { dtype: "float32", brings: { generation: { repetition_penalty: 1.05 } } };
-  const facts = { ...FACTS, info: info as unknown as typeof FACTS.info };
-  const asks = "generation_config asks repetition_penalty 1.05";
-  expect(provenance(facts)).toContain(`${asks}: not applied`);
-  const params = { ...FACTS.params, generation_config: "apply" };
-  expect(provenance({ ...facts, params })).toContain(`${asks}: applied`);
+it("says what generation_config asks, and what of it the run does", () => {
+  const line = (brings: object) => {
+    const info = { dtype: "float32", brings } as unknown as typeof FACTS.info;
+    return provenance({ ...FACTS, info });
+  };
+  const generation = { repetition_penalty: 1.05, num_beams: 4 };
+  const told = { applied: { repetition_penalty: 1.05 }, not_applied: { num_beams: 4 } };
+  expect(line({ generation, ...told })).toContain(
+    "generation_config applied: repetition_penalty 1.05; not applied: num_beams 4 · ",
+  );
+  expect(line({ generation })).toContain(
+    "generation_config asks: repetition_penalty 1.05, num_beams 4 · ",
+  );
+  expect(line({ generation, applied: {}, not_applied: {} })).not.toContain("generation_config");
 });

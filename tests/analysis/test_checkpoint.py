@@ -96,3 +96,33 @@ def test_values_that_change_nothing_are_no_request() -> None:
     asks = {"temperature": 1.0, "repetition_penalty": 1.0, "num_beams": 1, "do_sample": False}
     found = in_force(asks, {}, apply=False, draws=False)
     assert found.not_applied == found.applied == {}
+
+
+def told(folder: Path, method: str, **params: Any) -> Brings:
+    """What a run says, read from the event that comes before it begins."""
+    for event in analysis.run(method, model=folder_entry(folder), params=params):
+        if isinstance(event, ModelLoaded):
+            assert event.info.brings is not None
+            return event.info.brings
+    raise AssertionError("no model was loaded")
+
+
+def test_a_run_says_of_each_field_whether_it_does_it(copy: Write) -> None:
+    """Beams are never searched here; truncations count where tokens are drawn."""
+    folder = copy()
+    asks = {"repetition_penalty": 1.05, "num_beams": 4, "top_p": 0.8}
+    edit(folder / "generation_config.json", do_sample=True, **asks)
+    segments = {"segments": [{"text": "Anna has"}], "question": " the", "answer": " ball"}
+    for method, text in (("reagent", {"prompt": "Anna has"}), ("graph_kv", segments)):
+        left = told(folder, method, **text)
+        assert (left.applied, left.not_applied) == ({}, {**asks, "do_sample": True})
+        done = told(folder, method, **text, generation_config="apply")
+        assert done.applied == {"repetition_penalty": 1.05}
+        assert done.not_applied == {"num_beams": 4, "top_p": 0.8, "do_sample": True}
+    drawn = told(folder, "reagent", prompt="Anna", temperature=0.7, generation_config="apply")
+    assert drawn.applied == {"repetition_penalty": 1.05, "top_p": 0.8}
+    assert drawn.not_applied == {"num_beams": 4}
+    given = told(folder, "reagent", prompt="Anna", continuation=" has", generation_config="apply")
+    assert given.applied == {}
+    decoding = told(folder, "cntp", prompt="Anna has", generation_config="apply")
+    assert decoding.applied is decoding.not_applied is None

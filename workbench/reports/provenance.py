@@ -16,7 +16,7 @@ def provenance(run: RunRecord) -> str:
         info.get("dtype"),
         f"{run.method} v{run.method_version}",
         *_params(run),
-        *_brought(_brings(run), applies=run.params.get("generation_config") == "apply"),
+        *_brought(run),
         f"seed {_shown(run.params.get('seed', run.defaults.get('seed')))}",
         run.finished_at and run.finished_at[:16].replace("T", " "),
         _self_check(info.get("self_check")),
@@ -64,22 +64,37 @@ def _brings(run: RunRecord) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _brought(brings: dict[str, Any], *, applies: bool) -> list[str]:
+def _brought(run: RunRecord) -> list[str]:
     """What the checkpoint brings that changes a run, or that `generate` would obey."""
-    asked = [f"{name} {_shown(value)}" for name, value in _asks(brings).items()]
-    pad = brings.get("pad_word")
-    done = "applied" if applies else "not applied"
+    brings = _brings(run)
+    day, pad = brings.get("template_date"), brings.get("pad_word")
     parts = [
-        brings.get("template_date") and f"chat template of {brings['template_date']}",
-        asked and f"generation_config asks {', '.join(asked)}: {done}",
+        day and f"chat template of {day}",
+        _asked(_did(run) or brings),
         pad and f"padding token is the word {pad}",
     ]
     return [part for part in parts if part]
 
 
-def _asks(brings: dict[str, Any]) -> dict[str, Any]:
-    found = brings.get("generation")
-    return found if isinstance(found, dict) else {}
+def _did(run: RunRecord) -> dict[str, Any] | None:
+    """The trace that the run is about: decoders apply each their own part."""
+    starts = [event.value for event in run.events if event.value.get("kind") == "trace_start"]
+    return next((start for start in starts if start.get("main")), None)
+
+
+def _asked(told: dict[str, Any]) -> str:
+    """Likewise by runs from before it was told field by field: what is asked alone."""
+    listed = (
+        ("applied", told.get("applied")),
+        ("not applied", told.get("not_applied")),
+        ("asks", told.get("generation") if told.get("applied") is None else None),
+    )
+    said = [
+        f"{what}: {', '.join(f'{name} {_shown(value)}' for name, value in asked.items())}"
+        for what, asked in listed
+        if isinstance(asked, dict) and asked
+    ]
+    return f"generation_config {'; '.join(said)}" if said else ""
 
 
 def _shown(value: Any) -> str:

@@ -80,6 +80,18 @@ export interface Brings {
     [k: string]: unknown;
   };
   /**
+   * Of this, what the run does where it writes text; null: traces tell it.
+   */
+  applied: {
+    [k: string]: unknown;
+  } | null;
+  /**
+   * What generate would do and the run does not; null: likewise.
+   */
+  not_applied: {
+    [k: string]: unknown;
+  } | null;
+  /**
    * The padding token, where it is an ordinary word.
    */
   pad_word: string | null;

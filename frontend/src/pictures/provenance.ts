@@ -1,5 +1,6 @@
 // One line under each picture: what it was made with.
 
+import type { Brings } from "../gen/common";
 import type { RunFacts } from "../view";
 import { showNumber } from "./numbers";
 import { changedParams } from "./python";
@@ -39,15 +40,29 @@ const isObject = (value: unknown): value is object => typeof value === "object" 
 const counted = (value: object) => `{${Object.keys(value).length}}`;
 
 /** What the checkpoint brings that changes a run, or that `generate` would obey. */
-function broughtParts({ info, params }: RunFacts): string[] {
-  const { template_date: day, generation = {}, pad_word: pad } = info?.brings ?? {};
-  const asked = Object.entries(generation).map(([name, value]) => `${name} ${shown(value)}`);
-  const done = params.generation_config === "apply" ? "applied" : "not applied";
+function broughtParts({ info }: RunFacts): string[] {
+  const brings = info?.brings;
+  if (!brings) return [];
+  const { template_date: day, pad_word: pad } = brings;
   return [
     day ? `chat template of ${day}` : "",
-    asked.length ? `generation_config asks ${asked.join(", ")}: ${done}` : "",
+    askedPart(brings),
     pad ? `padding token is the word ${pad}` : "",
   ];
+}
+
+/** Where it was not told what the run did of it, as by decoders each for itself, what is asked. */
+function askedPart({ generation = {}, applied, not_applied: left }: Partial<Brings>): string {
+  const told = applied
+    ? [listOf("applied", applied), listOf("not applied", left ?? {})]
+    : [listOf("asks", generation)];
+  const said = told.filter(Boolean).join("; ");
+  return said ? `generation_config ${said}` : "";
+}
+
+function listOf(what: string, asked: Record<string, unknown>): string {
+  const values = Object.entries(asked).map(([name, value]) => `${name} ${shown(value)}`);
+  return values.length ? `${what}: ${values.join(", ")}` : "";
 }
 
 function checkPart({ info }: RunFacts): string {

@@ -1,5 +1,6 @@
 """A report of runs: whole, letter by letter, and refused while a run goes on."""
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from analysis.pictures import png_bytes
 from tests.workbench.reports.conftest import look
-from workbench.reports.document import RunRecord, references
+from workbench.reports.document import EventRecord, RunRecord, references
 from workbench.reports.errors import RunUnfinished
 from workbench.reports.provenance import provenance, show_number
 from workbench.reports.selectors import run_record, run_report
@@ -87,14 +88,28 @@ def test_numbers_are_written_as_on_the_page(value: float, shown: str) -> None:
     assert show_number(value) == shown
 
 
-def test_the_line_says_whether_what_the_checkpoint_asks_was_done(finished_run: Make) -> None:
+def test_the_line_says_what_was_done_of_what_the_checkpoint_asks(finished_run: Make) -> None:
     record = run_record(run=finished_run())
     model = next(event for event in record.events if event.value["kind"] == "model")
-    model.value["info"]["brings"] = {"generation": {"repetition_penalty": 1.05}}
-    assert "generation_config asks repetition_penalty 1.05: not applied" in provenance(record)
-    params = {**record.params, "generation_config": "apply"}
-    applied = RunRecord(**{**vars_of(record), "params": params})
-    assert "repetition_penalty 1.05: applied" in provenance(applied)
+    brings = {"generation": {"repetition_penalty": 1.05, "num_beams": 4}}
+    model.value["info"]["brings"] = brings
+    assert "generation_config asks: repetition_penalty 1.05, num_beams 4 ·" in provenance(record)
+    brings |= {"applied": {"repetition_penalty": 1.05}, "not_applied": {"num_beams": 4}}
+    said = "generation_config applied: repetition_penalty 1.05; not applied: num_beams 4 ·"
+    assert said in provenance(record)
+    brings |= {"applied": {}, "not_applied": {}}
+    assert "generation_config" not in provenance(record)
+
+
+def test_the_line_of_a_decoding_run_is_that_of_its_own_decoder(finished_run: Make) -> None:
+    record = run_record(run=finished_run())
+    model = next(event for event in record.events if event.value["kind"] == "model")
+    model.value["info"]["brings"] = {"generation": {"top_p": 0.8, "num_beams": 4}}
+    start = {"kind": "trace_start", "applied": {}, "not_applied": {"num_beams": 4}}
+    values = [{**start, "main": True}, {**start, "main": False, "applied": {"top_p": 0.8}}]
+    events = (*record.events, *(EventRecord(0, "", json.dumps(value)) for value in values))
+    line = provenance(RunRecord(**{**vars_of(record), "events": events}))
+    assert "generation_config not applied: num_beams 4 ·" in line
 
 
 def test_a_run_without_a_model_says_so(finished_run: Make) -> None:
