@@ -268,7 +268,11 @@ describe("the comparison", () => {
     play(CNTP.map((event) => (event.kind === "trace_start" ? { ...event, ...asked } : event)));
     const said = "generation_config applied: top_p 0.8; not applied: repetition_penalty 1.05";
     expect(figure(root, "text").textContent).toContain(said);
-    expect(lanes(root)[0]?.querySelector(".lane-tag.warn")?.getAttribute("title")).toBe(said);
+    const tags = lanes(root).map((lane) => lane.querySelector(".lane-tag.warn"));
+    expect(tags.every((tag) => tag?.getAttribute("title") === said)).toBe(true);
+    expect(tags[0]?.textContent).toBe("generation_config partly applied");
+    const lines = lanes(root).map((lane) => lane.querySelector(".lane-asked")?.textContent ?? "");
+    expect(lines).toEqual([said, ...lines.slice(1).map(() => "")]);
   });
 
   it.each([

@@ -28,11 +28,23 @@ export function samplesTag({ start }: Trace): HTMLElement | null {
   return element("span", { class: "lane-tag", title }, "shared samples");
 }
 
-/** Beside a lane's name: a word, with the whole of it on hover. */
+/** Beside a lane's name: in a word, with the whole of it on hover. */
 export function askedTag(trace: Trace): HTMLElement | null {
   const title = askedText(trace);
   if (!title) return null;
-  const warns = Object.keys((trace.start as Partial<Trace["start"]>).not_applied ?? {}).length > 0;
-  const words = warns ? "generation_config not applied" : "generation_config applied";
-  return element("span", { class: warns ? "lane-tag warn" : "lane-tag", title }, words);
+  const { applied = {}, not_applied: left = {} }: Partial<Trace["start"]> = trace.start;
+  const warns = Object.keys(left).length > 0;
+  const partly = warns && Object.keys(applied).length > 0;
+  const done = partly ? "partly applied" : warns ? "not applied" : "applied";
+  return element(
+    "span",
+    { class: warns ? "lane-tag warn" : "lane-tag", title },
+    `generation_config ${done}`,
+  );
+}
+
+/** The whole of it, once: below the decoder that the run is about, where nothing hovers. */
+export function askedLine(trace: Trace): HTMLElement | null {
+  const text = trace.start.main ? askedText(trace) : "";
+  return text ? element("p", { class: "muted lane-asked" }, text) : null;
 }

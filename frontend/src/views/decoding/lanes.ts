@@ -7,7 +7,7 @@ import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view";
 import { align, type Alignment } from "./align";
 import { answerText } from "./answer";
-import { askedTag, samplesTag } from "./asked";
+import { askedLine, askedTag, samplesTag } from "./asked";
 import type { Trace } from "./traces";
 import { textOf, writtenOf, type Written } from "./written";
 
@@ -67,7 +67,7 @@ export function laneNode(
     element("span", { class: "muted lane-facts" }, factsOf(lane, refers)),
     lane.source ? remove : null,
   );
-  return element("li", { class: "lane" }, head, textNode(lane, handlers));
+  return element("li", { class: "lane" }, head, askedLine(trace), textNode(lane, handlers));
 }
 
 function approximationTag({ start }: Trace): HTMLElement | null {
