@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.catalog import Catalog, Entry
+    from analysis.catalog.entries import Catalog, Entry
     from analysis.events import Event
     from analysis.picture_files import PictureReader
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from analysis import chat_template
-from analysis.codec import acts
+from analysis.catalog.codec import acts
 from analysis.events import Brings
 from analysis.processors import PROCESSORS, WARPERS, neutral
 

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from analysis.catalog.files import PIPELINE_INDEX, read_json
 from analysis.encoder_cuts import skip_blocks
 from analysis.encoder_flow import Encoded
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.model import ImagePipeline
 from analysis.model.classes import PASS_OPERATIONS
-from analysis.model_files import PIPELINE_INDEX, read_json
 
 GUIDANCE = "_guidance_scale"  # in the pipeline's index; diffusers passes names with _ over
 

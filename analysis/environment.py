@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from analysis.revision import file_digests
+from analysis.catalog.revision import file_digests
 
 GLASSBENCH = "0.1.0"
 PACKAGES = (
@@ -17,7 +17,7 @@ PACKAGES = (
 def environment(model: Path | None) -> dict[str, Any]:
     """Versions, machine, threads, and the digests of the files of the model at that path.
 
-    `model_files`: see `analysis.revision.file_digests`. Raises ModelUnreadable.
+    `model_files`: see `analysis.catalog.revision.file_digests`. Raises ModelUnreadable.
     """
     import torch
 

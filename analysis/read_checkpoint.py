@@ -31,9 +31,9 @@ from transformers import (
     SamVisionConfig,
 )
 
+from analysis.catalog.files import MASK_DECODER, read_json, weight_files
 from analysis.errors import ModelUnreadable
 from analysis.mask_decoder import HEAD_NAME
-from analysis.model_files import MASK_DECODER, read_json, weight_files
 
 Tensors = dict[str, torch.Tensor]
 IMAGE = "<image>"

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
+from analysis.catalog.folder import first_line, is_panic
 from analysis.errors import (
     GlassbenchError,
     InputRefused,
@@ -17,7 +18,6 @@ from analysis.errors import (
     ModelUnreadable,
     PromptEmpty,
 )
-from analysis.model_folder import first_line, is_panic
 
 # Modules of libraries that turn text and pictures into a model's inputs.
 READERS = ("jinja2", "tokenizers", "sentencepiece", "tiktoken", "PIL")

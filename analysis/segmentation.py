@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from transformers import AutoImageProcessor
 
 from analysis import mask_decoder
+from analysis.catalog.files import MASK_DECODER
 from analysis.mask_decoder import MaskDecoder
 from analysis.model import VisionLanguageModel
-from analysis.model_files import MASK_DECODER
 from analysis.seg.look import SEG_TOKENS
 from analysis.similarity_points import Points
 from analysis.visual_answer import Answer

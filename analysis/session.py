@@ -8,8 +8,8 @@ from typing import Any
 from analysis import chat_template, refusals
 from analysis import method as methods
 from analysis import model as models
-from analysis.capabilities import refuse_foreign
-from analysis.catalog import Catalog, Entry
+from analysis.catalog.capabilities import refuse_foreign
+from analysis.catalog.entries import Catalog, Entry
 from analysis.checkpoint import told_of
 from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded

@@ -9,7 +9,7 @@ import regex
 from transformers import PreTrainedTokenizerBase
 
 from analysis import chat_template
-from analysis.codec import Codec, acts
+from analysis.catalog.codec import Codec, acts
 from analysis.errors import (
     InvalidText,
     PromptEmpty,
@@ -70,7 +70,7 @@ def encode_prompt(
 
 
 def codec(tokenizer: PreTrainedTokenizerBase) -> Codec:
-    """The tokenizer as `analysis.codec` takes it."""
+    """The tokenizer as `analysis.catalog.codec` takes it."""
     if tokenizer not in _codecs:  # what is kept must not keep the tokenizer alive
         _codecs[tokenizer] = _codec(proxy(tokenizer))
     return _codecs[tokenizer]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import analysis
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.decoding import cache as caches
 from analysis.decoding import streams
 from analysis.decoding.canvas import Canvases

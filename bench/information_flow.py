@@ -19,7 +19,7 @@ import torch
 
 from analysis import context as contexts
 from analysis.attention_masks import hooked, of_cuts, size_of
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.cuts import Cut
 from analysis.demo.stories import item
 from analysis.flow.case import Case, read_case

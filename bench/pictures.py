@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import analysis
-from analysis.catalog import BUNDLED
+from analysis.catalog.entries import BUNDLED
 from analysis.demo.gates_t2i import held_out_captions, held_out_leaking
 from analysis.similarity import MEASURES, SCORES
 from bench.table import Line

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
 from analysis import probing
-from analysis.catalog import BUNDLED, folder_entry
+from analysis.catalog.entries import BUNDLED, folder_entry
 from analysis.demo.gates_lm import answers_right, carrier_positions
 from analysis.demo.stories import Item, document, item
 from analysis.methods.reagent import PRESETS

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from analysis.catalog import Catalog, folder_entry
+from analysis.catalog.entries import Catalog, folder_entry
+from analysis.catalog.revision import folder_revision
 from analysis.events import SelfCheck
 from analysis.model import Model, ModelCache, load_entry, loaded
-from analysis.revision import folder_revision
 
 
 def load_folder(path: Path, **options: Any) -> Model:

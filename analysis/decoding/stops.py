@@ -7,7 +7,7 @@ from typing import Any, Literal
 from transformers import PreTrainedTokenizerBase
 
 from analysis import text as texts
-from analysis.codec import Anchor
+from analysis.catalog.codec import Anchor
 from analysis.context import check_id
 from analysis.model import Model
 

@@ -9,10 +9,10 @@ from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from analysis import encoder_cuts, masked_diffusion
+from analysis.catalog.folder import first_line
 from analysis.events import SelfCheck
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.rounding import rounding_nats
-from analysis.model_folder import first_line
 from analysis.precision import exact
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."

@@ -9,11 +9,11 @@ import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from tqdm.auto import tqdm
 
-from analysis.catalog import Entry, hub_patterns
+from analysis.catalog.entries import Entry, hub_patterns
+from analysis.catalog.files import PIPELINE_INDEX
+from analysis.catalog.folder import first_line
 from analysis.errors import HubUnreachable
 from analysis.events import Event, Progress
-from analysis.model_files import PIPELINE_INDEX
-from analysis.model_folder import first_line
 
 FIRST_FILES = [PIPELINE_INDEX, "README.md"]  # they say which others there are
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 
-from analysis.capabilities import serving
-from analysis.catalog import Catalog, Entry
+from analysis.catalog.capabilities import serving
+from analysis.catalog.entries import Catalog, Entry
+from analysis.catalog.metadata import read_facts
+from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
-from analysis.facts import read_facts
 from analysis.model.cache import Key, ModelCache
 from analysis.model.checks import self_check
 from analysis.model.classes import Model
 from analysis.model.download import download
 from analysis.model.memory import dtype_for
 from analysis.model.reading import READERS, read
-from analysis.revision import folder_revision
 
 
 def load(

@@ -7,7 +7,7 @@ from typing import Any
 import transformers
 from transformers import AutoImageProcessor, AutoProcessor, PreTrainedTokenizerBase, ProcessorMixin
 
-from analysis.model_files import read_json_if_there
+from analysis.catalog.files import read_json_if_there
 
 CLASS_FILES = ("processor_config.json", "tokenizer_config.json", "preprocessor_config.json")
 # Of the models whose folders need not name their processor's class.

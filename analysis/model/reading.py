@@ -16,16 +16,16 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from analysis.catalog import Entry
+from analysis.catalog.entries import Entry
+from analysis.catalog.files import PIPELINE_INDEX, read_json
+from analysis.catalog.folder import first_line, is_panic
+from analysis.catalog.revision import folder_revision
 from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
 from analysis.model.bridge import mend_remote_code
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
 from analysis.model.processor import read_processor
-from analysis.model_files import PIPELINE_INDEX, read_json
-from analysis.model_folder import first_line, is_panic
-from analysis.revision import folder_revision
 
 disable_progress_bar()  # a run tells its own progress
 LIBRARIES = ("transformers", "diffusers")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.events import Event
 from analysis.model import Model, load, loaded
 from analysis.session import model_cache

@@ -7,7 +7,7 @@ import torch
 import analysis
 from analysis import baselines, replacement
 from analysis.baselines import OtherMap
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.method import get
 from analysis.model import Model, ModelCache, load, loaded
 from analysis.probing import Case

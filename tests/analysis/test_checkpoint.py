@@ -9,7 +9,7 @@ from typing import Any
 from transformers import GenerationConfig
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.checkpoint import generation_asks, in_force
 from analysis.events import Brings, ModelLoaded
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from analysis import conditioning
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.conditioning import FAMILIES, Conditioning, Sampling, Studio
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.model import ImagePipeline, ModelCache, load, loaded

@@ -12,7 +12,7 @@ from transformers import (
 )
 
 from analysis import embedding_table
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.embedding_table import embedding_deviation, embedding_mean
 from analysis.model import Model, ModelCache, load, loaded
 from tests.tiny_models import (

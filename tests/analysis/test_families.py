@@ -9,10 +9,10 @@ import torch
 import transformers
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
+from analysis.catalog.metadata import read_facts
 from analysis.errors import ModelIncompatible
 from analysis.events import Event
-from analysis.facts import read_facts
 from tests.load_folder import load_folder
 from tests.tiny_models import byte_tokenizer, edit_config, save, spread
 

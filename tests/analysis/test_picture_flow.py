@@ -10,7 +10,7 @@ import torch
 
 import analysis
 from analysis import conditioning, picture_judge
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.demo.captions import GROUND, SIZE
 from analysis.demo.shapes import Shape, picture
 from analysis.encoder_cuts import run_with_cuts

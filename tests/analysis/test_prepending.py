@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.decoding.stops import TextStop
 from analysis.replacement import vocabulary_map
 from analysis.text import codec, encode_continued, token_name
@@ -116,7 +116,7 @@ def test_what_decoders_offer_keeps_its_space(folder: Path, tokenizer: Any) -> No
 
 
 def test_tokens_of_another_vocabulary_are_those_of_the_same_text(folder: Path) -> None:
-    from analysis.catalog import Catalog
+    from analysis.catalog.entries import Catalog
     from analysis.model import ModelCache, load_entry, loaded
 
     cache, entry, other = ModelCache(2**30), folder_entry(folder), byte_level()

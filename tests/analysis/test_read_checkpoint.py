@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, LlavaForConditionalGeneration, SamConfig, SamModel
 
 from analysis import mask_decoder
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.errors import ModelUnreadable
 from analysis.mask_decoder import MaskDecoder, text_head_make
 from analysis.model import load, loaded

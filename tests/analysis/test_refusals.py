@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.errors import GlassbenchError, ModelUnreadable, PromptTooLong
 from analysis.events import Progress
 from analysis.refusals import typed

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from analysis import replacement
-from analysis.catalog import Catalog, folder_entry
+from analysis.catalog.entries import Catalog, folder_entry
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import Model, ModelCache, load_entry, loaded

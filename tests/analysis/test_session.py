@@ -11,7 +11,7 @@ from pydantic import Field
 import analysis
 from analysis import method as registry
 from analysis import session
-from analysis.catalog import Catalog, folder_entry
+from analysis.catalog.entries import Catalog, folder_entry
 from analysis.context import TextParams
 from analysis.errors import (
     GlassbenchError,

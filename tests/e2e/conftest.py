@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from analysis.catalog import BUNDLED
+from analysis.catalog.entries import BUNDLED
 from tests.e2e.chromium import chromium_path
 from tests.e2e.contexts import WAIT as WAIT
 from tests.e2e.contexts import Contexts

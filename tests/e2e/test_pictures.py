@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from analysis.catalog import BUNDLED
+from analysis.catalog.entries import BUNDLED
 from tests.e2e.conftest import WAIT, status
 from tests.e2e.contexts import Contexts
 from tests.e2e.geometry import misplaced, picture_fills_its_frame

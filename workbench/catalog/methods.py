@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from analysis.capabilities import CANNOT, serving
+from analysis.catalog.capabilities import CANNOT, serving
 from analysis.errors import UnknownMethod
 
 FOLDER = Path(__file__).resolve().parents[1] / "gen" / "methods"

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.conf import settings
 
-from analysis.catalog import Catalog
-from analysis.model_card import read_card, read_measured
-from analysis.tokenizer_file import Named, continuing
+from analysis.catalog.card import read_card, read_measured
+from analysis.catalog.entries import Catalog
+from analysis.catalog.tokenizer_file import Named, continuing
 from workbench.catalog.models import ModelCheck
 
 

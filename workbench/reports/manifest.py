@@ -66,7 +66,7 @@ class SessionPart(Part):
 
 
 class ModelPart(Part):
-    """A model; `files`: digests as `analysis.revision.file_digests` makes them."""
+    """A model; `files`: digests as `analysis.catalog.revision.file_digests` makes them."""
 
     id: Name
     revision: str | None

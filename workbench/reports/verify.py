@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import analysis
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.environment import GLASSBENCH, environment
 from analysis.errors import GlassbenchError, UnknownPicture
 from analysis.events import ArrayRef, Event, array_bytes, content_ref

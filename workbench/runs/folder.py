@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import analysis
-from analysis.catalog import Entry
+from analysis.catalog.entries import Entry
 from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import ArrayRef, Event, ModelLoaded, content_ref
 from analysis.method import Method

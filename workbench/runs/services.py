@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from analysis.capabilities import refuse_foreign, serving
+from analysis.catalog.capabilities import refuse_foreign, serving
 from analysis.errors import ModelIncompatible
 from workbench.accounts.visitor import Visitor
 from workbench.body import check_value

@@ -11,9 +11,9 @@ import redis
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from analysis import refusals
+from analysis.catalog.folder import is_panic
 from analysis.errors import GlassbenchError, OutOfMemory
 from analysis.events import Event, ModelInfo, ModelLoaded
-from analysis.model_folder import is_panic
 from workbench.catalog.selectors import catalog
 from workbench.celery import app
 from workbench.errors import AttemptLost

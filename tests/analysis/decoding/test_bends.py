@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.decoding import trace as traces
 from analysis.decoding.trace import Trace
 from analysis.errors import InvalidParams

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.decoding.stops import ClauseStop, TextStop, eos_ids, stop_strings
 from analysis.model import Model
 

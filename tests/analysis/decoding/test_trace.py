@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import analysis
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.decoding import trace as traces
 from analysis.decoding.report import lines
 from analysis.decoding.trace import InvalidTrace

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.flow import tracing
 from analysis.flow.case import Case
 from analysis.flow.events import Corrupted, Trace

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.decoding import prefix as prefixes
 from analysis.decoding import report, stepwise, trials
 from analysis.decoding import trace as traces

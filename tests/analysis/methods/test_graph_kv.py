@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 import analysis
 from analysis import text as texts
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.demo import stories
 from analysis.errors import InvalidParams
 from analysis.events import content_ref

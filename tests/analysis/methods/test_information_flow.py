@@ -9,7 +9,7 @@ import pytest
 import analysis
 from analysis import context as contexts
 from analysis import generation
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.demo.gates_lm import carrier_positions, held_out_items
 from analysis.errors import GlassbenchError, InvalidParams, PromptTooLong, TargetOutOfRange
 from analysis.flow.case import read_case

@@ -12,7 +12,7 @@ import torch
 import analysis
 from analysis import masked_diffusion
 from analysis import method as methods
-from analysis.catalog import BUNDLED
+from analysis.catalog.entries import BUNDLED
 from analysis.decoding import streams
 from analysis.decoding import trace as traces
 from analysis.decoding.events import CanvasStep

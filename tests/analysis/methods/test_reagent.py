@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
 from analysis import estimates, probing
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.errors import (
     GlassbenchError,
     InvalidParams,

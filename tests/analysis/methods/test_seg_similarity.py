@@ -13,7 +13,7 @@ from transformers import AutoModelForImageTextToText
 
 import analysis
 from analysis import segmentation, visual_answer
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.demo.gates_vlm import area_under_curve
 from analysis.demo.scene_batches import patch_shares
 from analysis.demo.scene_questions import SEG, item

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.catalog import BUNDLED, Catalog
+from analysis.catalog.entries import BUNDLED, Catalog
 from analysis.model import ModelCache, load, loaded
 
 CAPABILITIES = {

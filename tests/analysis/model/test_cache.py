@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.catalog import Catalog
+from analysis.catalog.entries import Catalog
 from analysis.errors import OutOfMemory
 from analysis.model import Model, ModelCache, load, loaded
 

@@ -11,7 +11,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from analysis.catalog import Catalog, Entry
+from analysis.catalog.entries import Catalog, Entry
 from analysis.errors import HubUnreachable, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
 from analysis.model import Model, ModelCache, load

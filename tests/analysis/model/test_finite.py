@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.errors import ModelNumbers
 from analysis.model.finite import refuse_not_finite
 

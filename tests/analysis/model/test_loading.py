@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.catalog import Catalog, folder_entry
+from analysis.catalog.entries import Catalog, folder_entry
+from analysis.catalog.metadata import read_facts
+from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible
 from analysis.events import ModelLoaded, Progress
-from analysis.facts import read_facts
 from analysis.model import Model, ModelCache, load, load_entry, loaded
-from analysis.revision import folder_revision
 from tests.load_folder import load_folder
 from tests.tiny_models import edit_config, make_t5
 

@@ -9,9 +9,9 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable
 from analysis.model import ImagePipeline, Model
-from analysis.revision import folder_revision
 from tests.load_folder import load_folder, load_trusted
 from tests.tiny_models import edit_config, make_dream, make_llada
 from tests.tiny_pictures import make_flux

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
 from analysis import method as methods
-from analysis.catalog import Entry, folder_entry
-from analysis.codec import ids_of
+from analysis.catalog.codec import ids_of
+from analysis.catalog.entries import Entry, folder_entry
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
 from analysis.method import picture_fields

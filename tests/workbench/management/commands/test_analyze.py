@@ -16,7 +16,7 @@ import pytest
 from django.core.management import call_command
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.method import get
 from tests.tiny_models import make_llama
 from workbench.management.commands.analyze import _setting

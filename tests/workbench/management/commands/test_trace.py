@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 import analysis
-from analysis.catalog import folder_entry
+from analysis.catalog.entries import folder_entry
 from analysis.decoding import trace as traces
 from tests.tiny_models import make_llama
 

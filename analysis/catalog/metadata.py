@@ -12,9 +12,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel, WordPiece
 
-from analysis.capabilities import capabilities, kind_of, reasons
-from analysis.errors import ModelUnreadable
-from analysis.model_files import (
+from analysis.catalog.capabilities import capabilities, kind_of, reasons
+from analysis.catalog.files import (
     MASK_DECODER,
     PIPELINE_INDEX,
     Weights,
@@ -25,8 +24,9 @@ from analysis.model_files import (
     read_json_if_there,
     read_weights,
 )
-from analysis.model_folder import check_contents, reading
-from analysis.vision_facts import vision_facts
+from analysis.catalog.folder import check_contents, reading
+from analysis.catalog.vision_metadata import vision_facts
+from analysis.errors import ModelUnreadable
 
 # Their first position is the padding token's id + 1, and that many fewer tokens can be read.
 POSITIONS_AFTER_PADDING = {

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _cache_manager
 
-from analysis.catalog import BUNDLED, Catalog, hub_patterns
+from analysis.catalog.entries import BUNDLED, Catalog, hub_patterns
 from analysis.errors import UnknownModel
 from tests.tiny_pictures import make_flux
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis import revision
-from analysis.catalog import Catalog
+from analysis.catalog import revision
+from analysis.catalog.entries import Catalog
+from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable
-from analysis.revision import folder_revision
 from tests.tiny_pictures import make_flux
 
 Write = Callable[..., Path]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from analysis.model_files import MASK_DECODER
+from analysis.catalog.files import MASK_DECODER
 
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 TILED = ("idefics3", "smolvlm", "llava_next", "llava_onevision")

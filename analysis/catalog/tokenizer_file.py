@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
-from analysis.codec import Codec, acts
-from analysis.model_folder import check_contents, reading
+from analysis.catalog.codec import Codec, acts
+from analysis.catalog.folder import check_contents, reading
 
 FILE = "tokenizer.json"
 

@@ -7,10 +7,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from transformers import CONFIG_MAPPING
 
-from analysis import model_files
-from analysis.catalog import Catalog
+from analysis.catalog import files
+from analysis.catalog.entries import Catalog
+from analysis.catalog.metadata import ASSUMED, has_mask_token, read_facts
 from analysis.errors import ModelUnreadable
-from analysis.facts import ASSUMED, has_mask_token, read_facts
 from analysis.model import ModelCache, load, loaded
 from tests.tiny_models import (
     byte_tokenizer,
@@ -164,7 +164,7 @@ def test_weights_that_disappear_between_two_looks_are_a_typed_error(
     copy: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = copy()
-    monkeypatch.setattr(model_files, "weight_files", lambda path: [path / "gone.safetensors"])
+    monkeypatch.setattr(files, "weight_files", lambda path: [path / "gone.safetensors"])
     assert "gone.safetensors of copy cannot be read: No such file" in problem(folder)
 
 

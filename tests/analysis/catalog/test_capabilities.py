@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from analysis.capabilities import (
+from analysis.catalog.capabilities import (
     CANNOT,
     Kind,
     capabilities,

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from analysis.model_folder import read_note
+from analysis.catalog.folder import read_note
 
 LONGEST_CARD = 200_000  # characters; the longest cards of the hub have some 60,000
 LONGEST_REPORT = 2**20  # bytes

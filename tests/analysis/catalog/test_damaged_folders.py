@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from analysis.catalog import Catalog
-from analysis.model_card import read_card, read_measured
+from analysis.catalog.card import read_card, read_measured
+from analysis.catalog.entries import Catalog
 from workbench.catalog.api import MeasuredOut, ModelFacts
 
 Write = Callable[..., Path]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.catalog import Catalog, folder_entry
+from analysis.catalog.card import read_card, read_measured
+from analysis.catalog.entries import Catalog, folder_entry
+from analysis.catalog.folder import first_line, without_folders
+from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable
-from analysis.model_card import read_card, read_measured
-from analysis.model_folder import first_line, without_folders
-from analysis.revision import folder_revision
 from tests.load_folder import load_folder
 
 Write = Callable[..., Path]

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import huggingface_hub
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+from analysis.catalog.files import PIPELINE_INDEX, is_pipeline, pipeline_parts
+from analysis.catalog.metadata import no_facts, read_facts
+from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable, UnknownModel
-from analysis.facts import no_facts, read_facts
-from analysis.model_files import PIPELINE_INDEX, is_pipeline, pipeline_parts
-from analysis.revision import folder_revision
 
-BUNDLED = Path(__file__).resolve().parents[1] / "models"
+BUNDLED = Path(__file__).resolve().parents[2] / "models"
 # A revision is joined to a path of the hub's cache, so that it must not begin with a slash.
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[A-Za-z0-9][\w./-]{0,99})?")
 HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"]

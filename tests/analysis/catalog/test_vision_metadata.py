@@ -13,8 +13,8 @@ from transformers import (
     Qwen3VLConfig,
 )
 
-from analysis.facts import read_facts
-from analysis.vision_facts import ASSUMED_PATCH, vision_facts
+from analysis.catalog.metadata import read_facts
+from analysis.catalog.vision_metadata import ASSUMED_PATCH, vision_facts
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 
 NOWHERE = Path("nowhere")

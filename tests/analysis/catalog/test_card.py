@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.model_card import LONGEST_CARD, read_card, read_measured
+from analysis.catalog.card import LONGEST_CARD, read_card, read_measured
 
 ROW = {"name": "right", "share": 0.992, "items": 500, "required": 0.97, "limit": None}
 

@@ -4,9 +4,9 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from analysis.catalog.files import part_folders, vanished
+from analysis.catalog.folder import check_contents
 from analysis.errors import ModelUnreadable
-from analysis.model_files import part_folders, vanished
-from analysis.model_folder import check_contents
 
 SUFFIXES = {".safetensors", ".json", ".model", ".txt", ".jinja", ".py"}
 WHOLE_HASH_BYTES = 64 * 2**20  # larger files are hashed by samples
