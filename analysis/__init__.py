@@ -28,7 +28,7 @@ def run(
     remedy.
     """
     from analysis.picture_files import no_pictures
-    from analysis.session import run as run_in_session
+    from analysis.runner import run as run_in_session
 
     return run_in_session(
         method,

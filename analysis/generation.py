@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from transformers import LogitsProcessorList
 
 from analysis.model import Model
+from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, bent, make
 from analysis.precision import exact
-from analysis.processors import PROCESSORS, WARPERS, Start, bent, make
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary, proxy
 import regex
 from transformers import PreTrainedTokenizerBase
 
-from analysis import chat_template
 from analysis.catalog.codec import Codec, acts
 from analysis.errors import (
     InvalidText,
@@ -16,6 +15,7 @@ from analysis.errors import (
     PromptTooLong,
     SpecialTokenInText,
 )
+from analysis.model import chat_template
 
 WORD = regex.compile(r"\w+(?:['’]\w+)*|\S")
 LONGEST_STRETCH = 16  # tokens; a character takes four at most, unless bytes are no text

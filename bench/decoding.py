@@ -28,11 +28,12 @@ from analysis.decoding.stops import ClauseStop, eos_ids
 from analysis.decoding.warp import Warp, make_warp
 from analysis.demo.numbers import NumberItem, answer_read, number_item
 from analysis.demo.tales import tale
-from analysis.masked_diffusion import adapter_for
+from analysis.loading import loaded
 from analysis.methods import cntp, local_leap
-from analysis.model import Model, loaded
-from analysis.processors import Start
-from analysis.session import model_cache
+from analysis.model import Model
+from analysis.model.logit_processors import Start
+from analysis.model.masked_diffusion import adapter_for
+from analysis.runner import model_cache
 from bench.table import Line
 
 ITEMS = 500

@@ -26,8 +26,8 @@ from analysis.flow.case import Case, read_case
 from analysis.flow.cutting import trunk_of
 from analysis.flow.matrix import Row, fill_matrix
 from analysis.flow.params import FlowParams
-from analysis.model import load, loaded
-from analysis.session import model_cache
+from analysis.loading import load, loaded
+from analysis.runner import model_cache
 from bench.table import Line
 
 TOKENS, LONG = 64, 512  # demo-lm reads no more

@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM
 from analysis.catalog.entries import Catalog, folder_entry
 from analysis.catalog.revision import folder_revision
 from analysis.events import SelfCheck
-from analysis.model import Model, ModelCache, load_entry, loaded
+from analysis.loading import ModelCache, load_entry, loaded
+from analysis.model import Model
 
 
 def load_folder(path: Path, **options: Any) -> Model:

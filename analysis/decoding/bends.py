@@ -5,16 +5,16 @@ from typing import Any
 
 from pydantic import Field
 
-from analysis.checkpoint import (
+from analysis.errors import InvalidParams
+from analysis.method import BaseParams
+from analysis.model import Model
+from analysis.model.checkpoint import (
     GENERATION_CONFIG,
     GenerationConfigUse,
     InForce,
     generation_asks,
     in_force,
 )
-from analysis.errors import InvalidParams
-from analysis.method import BaseParams
-from analysis.model import Model
 
 BIAS = re.compile(r"#?(\d{1,8})\s+([+-]?\d{1,3}(?:\.\d{1,6})?)")
 MOST_BIAS = 100.0

@@ -24,7 +24,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from analysis.errors import ModelIncompatible
-from analysis.masked_diffusion import MaskedDiffusion
+from analysis.model.masked_diffusion import MaskedDiffusion
 
 NAME = "glassbench_canvas"
 LABELS = {

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from transformers import LogitsProcessorList
 
-from analysis.processors import PROCESSORS, WARPERS, Start, bent, make
+from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, bent, make
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 
-from analysis.checkpoint import InForce
 from analysis.decoding.beam import Beam
 from analysis.decoding.bends import PROCESSED, TRUNCATED, BendParams, bends
 from analysis.decoding.cntp_params import CntpParams
@@ -47,7 +46,8 @@ from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.method import Example
 from analysis.model import Model
-from analysis.processors import Start, neutral
+from analysis.model.checkpoint import InForce
+from analysis.model.logit_processors import Start, neutral
 
 VERSION = "3"
 NEEDS = ("causal_lm",)

@@ -26,13 +26,13 @@ import torch
 
 from analysis import text as texts
 from analysis.block_sparse import runs_blockwise
-from analysis.checkpoint import asked_of
 from analysis.context import Alternative
 from analysis.cost import Cost, Meter
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.method import Example
 from analysis.model import Model
+from analysis.model.checkpoint import asked_of
 from analysis.precision import exact
 from analysis.segments import attention
 from analysis.segments.edges import Edge

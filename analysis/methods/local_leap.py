@@ -19,8 +19,6 @@ import numpy as np
 from pydantic import Field
 
 from analysis import text as texts
-from analysis.chat_template import template_of
-from analysis.checkpoint import generation_asks
 from analysis.decoding import selection
 from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
 from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
@@ -43,9 +41,11 @@ from analysis.decoding.stops import eos_ids
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.errors import InvalidParams, SpecialTokenInText
 from analysis.events import Event, Progress
-from analysis.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.method import Example
 from analysis.model import Model
+from analysis.model.chat_template import template_of
+from analysis.model.checkpoint import generation_asks
+from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
 
 VERSION = "4"
 NO_LIMIT = 10**9  # tokens, of a model that names none

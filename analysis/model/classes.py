@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
-from analysis import chat_template
-from analysis.checkpoint import brought
 from analysis.events import Brings, ModelInfo
+from analysis.model import chat_template
 from analysis.model.bridge import boot_bridge
+from analysis.model.checkpoint import brought
 from analysis.model.finite import refuse_not_finite
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
 from analysis.picture_files import PictureReader, no_pictures

@@ -22,7 +22,7 @@ from analysis.block_sparse import Keep, block_sparse, runs_blockwise
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
-from analysis.processors import PROCESSORS, Start, bent, make
+from analysis.model.logit_processors import PROCESSORS, Start, bent, make
 from analysis.segments.layout import Layout
 from kernels.block_attention import BlockAttention, BlockStructure, part_mass
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from analysis.checkpoint import GENERATION_CONFIG, GenerationConfigUse
 from analysis.context import OR_IDS, TokenId
 from analysis.method import BaseParams
+from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse
 from analysis.segments.events import Mode, Record
 
 MOST_SEGMENTS = 48

@@ -8,10 +8,11 @@ import analysis
 from analysis import baselines, replacement
 from analysis.baselines import OtherMap
 from analysis.catalog.entries import Catalog
+from analysis.loading import ModelCache, load, loaded
 from analysis.method import get
-from analysis.model import Model, ModelCache, load, loaded
+from analysis.model import Model
 from analysis.probing import Case
-from analysis.session import model_cache
+from analysis.runner import model_cache
 from tests.tiny_models import make_gemma, make_gemma2, make_gemma3
 
 TEXT = "Anna has the ball and Tom has the book."

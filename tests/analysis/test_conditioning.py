@@ -13,7 +13,8 @@ from analysis import conditioning
 from analysis.catalog.entries import Catalog
 from analysis.conditioning import FAMILIES, Conditioning, Sampling, Studio
 from analysis.errors import ModelIncompatible, PromptTooLong
-from analysis.model import ImagePipeline, ModelCache, load, loaded
+from analysis.loading import ModelCache, load, loaded
+from analysis.model import ImagePipeline
 from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
 from tests.untrained_demos import make_demo_t2i
 

@@ -14,7 +14,8 @@ from transformers import (
 from analysis import embedding_table
 from analysis.catalog.entries import Catalog
 from analysis.embedding_table import embedding_deviation, embedding_mean
-from analysis.model import Model, ModelCache, load, loaded
+from analysis.loading import ModelCache, load, loaded
+from analysis.model import Model
 from tests.tiny_models import (
     byte_tokenizer,
     make_gemma,

@@ -16,10 +16,10 @@ from analysis.demo.shapes import Shape, picture
 from analysis.encoder_cuts import run_with_cuts
 from analysis.errors import GlassbenchError, InvalidParams, PromptEmpty, SpecialTokenInText
 from analysis.events import Event
-from analysis.model import load, loaded
+from analysis.loading import load, loaded
 from analysis.picture_judge import Wanted
 from analysis.prompt_items import find_items
-from analysis.session import model_cache
+from analysis.runner import model_cache
 from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
 from tests.untrained_demos import make_demo_t2i
 

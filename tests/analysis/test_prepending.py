@@ -117,7 +117,7 @@ def test_what_decoders_offer_keeps_its_space(folder: Path, tokenizer: Any) -> No
 
 def test_tokens_of_another_vocabulary_are_those_of_the_same_text(folder: Path) -> None:
     from analysis.catalog.entries import Catalog
-    from analysis.model import ModelCache, load_entry, loaded
+    from analysis.loading import ModelCache, load_entry, loaded
 
     cache, entry, other = ModelCache(2**30), folder_entry(folder), byte_level()
     list(load_entry(entry, catalog=Catalog(), cache=cache, needs=()))

@@ -20,7 +20,8 @@ from analysis import replacement
 from analysis.catalog.entries import Catalog, folder_entry
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
-from analysis.model import Model, ModelCache, load_entry, loaded
+from analysis.loading import ModelCache, load_entry, loaded
+from analysis.model import Model
 from analysis.replacement import (
     Predicted,
     Replacer,

@@ -11,7 +11,7 @@ from analysis.catalog import files
 from analysis.catalog.entries import Catalog
 from analysis.catalog.metadata import ASSUMED, has_mask_token, read_facts
 from analysis.errors import ModelUnreadable
-from analysis.model import ModelCache, load, loaded
+from analysis.loading import ModelCache, load, loaded
 from tests.tiny_models import (
     byte_tokenizer,
     edit_config,

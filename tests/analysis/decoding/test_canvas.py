@@ -9,7 +9,7 @@ import torch
 
 from analysis.decoding import selection
 from analysis.decoding.canvas import Canvases, Frame, RowStep
-from analysis.masked_diffusion import MaskedDiffusion, adapter_for
+from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
 from tests.load_folder import load_trusted
 from tests.tiny_models import make_modernbert
 

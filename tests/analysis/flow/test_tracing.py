@@ -15,7 +15,8 @@ from analysis.flow.case import Case
 from analysis.flow.events import Corrupted, Trace
 from analysis.flow.places import Places
 from analysis.flow.tracing import KINDS, corrupt, trace
-from analysis.model import Model, ModelCache, load, loaded
+from analysis.loading import ModelCache, load, loaded
+from analysis.model import Model
 from tests.analysis.flow.make_case import make_case
 from tests.tiny_models import byte_tokenizer, save, spread
 

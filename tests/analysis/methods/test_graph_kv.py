@@ -16,11 +16,12 @@ from analysis.catalog.entries import Catalog
 from analysis.demo import stories
 from analysis.errors import InvalidParams
 from analysis.events import content_ref
+from analysis.loading import load, loaded
 from analysis.method import get
-from analysis.model import Model, load, loaded
+from analysis.model import Model
+from analysis.runner import model_cache
 from analysis.segments import attention
 from analysis.segments.layout import Layout, Parts, Plan, arrange
-from analysis.session import model_cache
 
 SEGMENTS = [
     {"id": "a", "text": "Anna has"},

@@ -16,9 +16,10 @@ from analysis.flow.case import read_case
 from analysis.flow.cutting import trunk_of
 from analysis.flow.matrix import fill_matrix
 from analysis.flow.params import FlowParams
+from analysis.loading import load, loaded
 from analysis.method import get
-from analysis.model import Model, load, loaded
-from analysis.session import model_cache
+from analysis.model import Model
+from analysis.runner import model_cache
 from tests.analysis.flow.make_case import drained
 
 Run = Callable[..., list[Any]]

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import analysis
-from analysis import masked_diffusion
 from analysis import method as methods
 from analysis.catalog.entries import BUNDLED
 from analysis.decoding import streams
@@ -27,7 +26,7 @@ from analysis.errors import (
 from analysis.events import Event, Progress
 from analysis.methods import local_leap
 from analysis.methods.local_leap import DECODERS, EXAMPLES
-from analysis.model import Model
+from analysis.model import Model, masked_diffusion
 from tests import tiny_models
 from tests.load_folder import load_trusted
 

@@ -24,10 +24,11 @@ from analysis.errors import (
     UnknownPicture,
 )
 from analysis.events import Event
+from analysis.loading import load, loaded
 from analysis.method import get
-from analysis.model import VisionLanguageModel, load, loaded
+from analysis.model import VisionLanguageModel
 from analysis.picture_files import picture_hash, pictures_by_hash
-from analysis.session import model_cache
+from analysis.runner import model_cache
 from analysis.similarity import SCORES
 from analysis.visual_answer import picture_token
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from analysis.model import Model, self_check
-from analysis.model.checks import CHECK_TEXT
+from analysis.loading import self_check
+from analysis.loading.self_check import CHECK_TEXT
+from analysis.model import Model
 from analysis.model.rounding import rounding_nats
 from tests.load_folder import plain_logits
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from analysis.errors import GlassbenchError, InvalidParams
-from analysis.read_checkpoint import convert
+from analysis.loading.convert_read import convert
 
 REFUSED = 2
 

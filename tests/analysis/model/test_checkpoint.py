@@ -10,8 +10,8 @@ from transformers import GenerationConfig
 
 import analysis
 from analysis.catalog.entries import folder_entry
-from analysis.checkpoint import generation_asks, in_force
 from analysis.events import Brings, ModelLoaded
+from analysis.model.checkpoint import generation_asks, in_force
 
 Write = Callable[..., Path]
 TEMPLATE = "Today: {{ strftime_now('%d %b %Y') }}\n{{ messages[0].content }}"

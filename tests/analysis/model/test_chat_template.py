@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from analysis.chat_template import TemplateProcess, after_picture, process, render, today
 from analysis.errors import ChatTemplateRefused, GlassbenchError
-from analysis.template_process import LONGEST_TEXT
+from analysis.model.chat_template import TemplateProcess, after_picture, process, render, today
+from analysis.model.template_process import LONGEST_TEXT
 from analysis.text import encode_prompt
 from tests.tiny_models import byte_tokenizer
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import ChatTemplateRefused, InvalidParams
-from analysis.template_process import RENDER_SECONDS
+from analysis.model.template_process import RENDER_SECONDS
 
 PROBE = "Qzx7wvkj"  # a text that stands in no template, as a short prompt may
 Content = Callable[[str], Any]
@@ -96,8 +96,8 @@ def _holds(rendered: str, text: str) -> bool:
 
 
 class TemplateProcess:
-    """The process of `analysis.template_process`; started when it is first needed, and again when
-    it ended at its limits."""
+    """The process of `analysis.model.template_process`; started when it is first needed, and again
+    when it ended at its limits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

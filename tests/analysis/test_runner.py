@@ -10,7 +10,7 @@ from pydantic import Field
 
 import analysis
 from analysis import method as registry
-from analysis import session
+from analysis import runner
 from analysis.catalog.entries import Catalog, folder_entry
 from analysis.context import TextParams
 from analysis.errors import (
@@ -22,8 +22,9 @@ from analysis.errors import (
     UnknownModel,
 )
 from analysis.events import Event, ModelLoaded, Progress
+from analysis.loading import ModelCache
 from analysis.method import Method
-from analysis.model import Model, ModelCache
+from analysis.model import Model
 
 Run = Callable[[Model, Any], Iterator[Event]]
 
@@ -32,7 +33,7 @@ Run = Callable[[Model, Any], Iterator[Event]]
 def cache(monkeypatch: pytest.MonkeyPatch) -> ModelCache:
     """A cache of this test alone."""
     own = ModelCache(2**30)
-    monkeypatch.setattr(session, "model_cache", lambda: own)
+    monkeypatch.setattr(runner, "model_cache", lambda: own)
     return own
 
 

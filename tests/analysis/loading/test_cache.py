@@ -5,7 +5,8 @@ import pytest
 
 from analysis.catalog.entries import Catalog
 from analysis.errors import OutOfMemory
-from analysis.model import Model, ModelCache, load, loaded
+from analysis.loading import ModelCache, load, loaded
+from analysis.model import Model
 
 
 def sizes(catalog: Catalog) -> dict[str, int]:

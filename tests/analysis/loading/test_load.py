@@ -8,7 +8,8 @@ from analysis.catalog.metadata import read_facts
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible
 from analysis.events import ModelLoaded, Progress
-from analysis.model import Model, ModelCache, load, load_entry, loaded
+from analysis.loading import ModelCache, load, load_entry, loaded
+from analysis.model import Model
 from tests.load_folder import load_folder
 from tests.tiny_models import edit_config, make_t5
 

@@ -14,11 +14,11 @@ from transformers import CLIPImageProcessorPil, LlavaForConditionalGeneration, S
 from analysis import mask_decoder
 from analysis.catalog.entries import Catalog
 from analysis.errors import ModelUnreadable
+from analysis.loading import load, loaded
+from analysis.loading.convert_read import convert
 from analysis.mask_decoder import MaskDecoder, text_head_make
-from analysis.model import load, loaded
-from analysis.read_checkpoint import convert
+from analysis.runner import model_cache
 from analysis.segmentation import decoder_of
-from analysis.session import model_cache
 from tests.tiny_models import byte_tokenizer, spread
 from tests.tiny_pictures import make_llava
 

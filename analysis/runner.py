@@ -5,15 +5,15 @@ from datetime import date
 from functools import cache, partial
 from typing import Any
 
-from analysis import chat_template, refusals
+from analysis import loading, refusals
 from analysis import method as methods
-from analysis import model as models
 from analysis.catalog.capabilities import refuse_foreign
 from analysis.catalog.entries import Catalog, Entry
-from analysis.checkpoint import told_of
 from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded
-from analysis.model import Model, ModelCache
+from analysis.loading import ModelCache
+from analysis.model import Model, chat_template, memory
+from analysis.model.checkpoint import told_of
 from analysis.picture_files import PictureReader, no_pictures
 
 INSPECT = "inspect"
@@ -40,7 +40,7 @@ def run(
 @cache
 def model_cache() -> ModelCache:
     """The models of this process."""
-    return models.default_cache()
+    return loading.default_cache()
 
 
 def _run(
@@ -78,12 +78,12 @@ def _load(model: str | Entry, catalog: Catalog, needs: tuple[str, ...]) -> Itera
     """Events of loading, then the Model."""
     store = model_cache()
     if isinstance(model, str):
-        yield from models.load(model, catalog=catalog, cache=store, needs=needs)
+        yield from loading.load(model, catalog=catalog, cache=store, needs=needs)
         entry = catalog.find(model)
     else:
         entry = model
-        yield from models.load_entry(entry, catalog=catalog, cache=store, needs=needs)
-    found = models.loaded(entry, store)
+        yield from loading.load_entry(entry, catalog=catalog, cache=store, needs=needs)
+    found = loading.loaded(entry, store)
     found.another = partial(_another, catalog)
     yield found
 
@@ -112,7 +112,7 @@ def _guarded(events: Iterator[Any], today: date | None) -> Iterator[Event]:
 
 
 def _refusal(error: BaseException) -> GlassbenchError | None:
-    if models.is_out_of_memory(error):
+    if memory.is_out_of_memory(error):
         return OutOfMemory(
             "The device's memory is used up.",
             remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",

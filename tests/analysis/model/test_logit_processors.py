@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor
 
 from analysis.decoding.warp import Warp, make_warp
 from analysis.errors import InvalidParams
-from analysis.processors import PROCESSORS, WARPERS, Start, TopNSigma, make, neutral
+from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, TopNSigma, make, neutral
 
 PROMPT = [0, 40, 41, 90, 7, 33, 40]
 EOS = 2

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from analysis import encoder_cuts, masked_diffusion
+from analysis import encoder_cuts
 from analysis.catalog.folder import first_line
 from analysis.events import SelfCheck
+from analysis.model import masked_diffusion
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.rounding import rounding_nats
 from analysis.precision import exact

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from analysis import chat_template
 from analysis.catalog.codec import acts
 from analysis.events import Brings
-from analysis.processors import PROCESSORS, WARPERS, neutral
+from analysis.model import chat_template
+from analysis.model.logit_processors import PROCESSORS, WARPERS, neutral
 
 # What decides which tokens `generate` chooses; ids of special tokens and lengths do not.
 LONGEST = 400  # characters of a value that traces tell

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from analysis.errors import ModelIncompatible
-from analysis.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.model import Model
+from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
 from tests import tiny_models
 from tests.load_folder import load_trusted
 from tests.tiny_models import edit_config

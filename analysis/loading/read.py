@@ -22,10 +22,10 @@ from analysis.catalog.folder import first_line, is_panic
 from analysis.catalog.revision import folder_revision
 from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
+from analysis.loading.processor import read_processor
 from analysis.model.bridge import mend_remote_code
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
-from analysis.model.processor import read_processor
 
 disable_progress_bar()  # a run tells its own progress
 LIBRARIES = ("transformers", "diffusers")

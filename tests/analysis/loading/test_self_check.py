@@ -9,9 +9,10 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import GptOssConfig, GptOssForCausalLM
 
 from analysis import encoder_cuts
-from analysis.masked_diffusion import MaskedDiffusion
-from analysis.model import ImagePipeline, Model, self_check
-from analysis.model.checks import CHECK_TEXT, check_picture
+from analysis.loading import self_check
+from analysis.loading.self_check import CHECK_TEXT, check_picture
+from analysis.model import ImagePipeline, Model
+from analysis.model.masked_diffusion import MaskedDiffusion
 from tests.load_folder import checked, load_folder, plain_logits
 
 Bridge = Callable[..., Any]

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
+from analysis.loading.processor import read_processor
 from analysis.model import Model, VisionLanguageModel
 from analysis.model.classes import picture_prompt
-from analysis.model.processor import read_processor
 from tests.load_folder import load_folder
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 

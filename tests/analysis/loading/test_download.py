@@ -14,8 +14,9 @@ from huggingface_hub import constants
 from analysis.catalog.entries import Catalog, Entry
 from analysis.errors import HubUnreachable, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
-from analysis.model import Model, ModelCache, load
-from analysis.model.download import Bytes, DownloadStopped
+from analysis.loading import ModelCache, load
+from analysis.loading.download import Bytes, DownloadStopped
+from analysis.model import Model
 
 REPOSITORY = "owner/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.catalog.entries import BUNDLED, Catalog
-from analysis.model import ModelCache, load, loaded
+from analysis.loading import ModelCache, load, loaded
 
 CAPABILITIES = {
     "demo-lm": ["causal_lm"],

@@ -8,12 +8,12 @@ from analysis.catalog.metadata import read_facts
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
-from analysis.model.cache import Key, ModelCache
-from analysis.model.checks import self_check
+from analysis.loading.cache import Key, ModelCache
+from analysis.loading.download import download
+from analysis.loading.read import READERS, read
+from analysis.loading.self_check import self_check
 from analysis.model.classes import Model
-from analysis.model.download import download
 from analysis.model.memory import dtype_for
-from analysis.model.reading import READERS, read
 
 
 def load(
