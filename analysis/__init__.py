@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.catalog.entries import Catalog, Entry
     from analysis.events import Event
-    from analysis.picture_files import PictureReader
+    from analysis.images.files import PictureReader
 
 
 def run(
@@ -23,11 +23,11 @@ def run(
 
     `model` is an id of the catalog, or the entry of a folder; "inspect" as `method` only
     loads the model and checks its hooks; `pictures` reads those that params name by their hash,
-    see `analysis.picture_files`; `today` is what chat templates take for the date, so that a run
+    see `analysis.images.files`; `today` is what chat templates take for the date, so that a run
     can be repeated (default: the day on which it runs). Raises a GlassbenchError with code and
     remedy.
     """
-    from analysis.picture_files import no_pictures
+    from analysis.images.files import no_pictures
     from analysis.runner import run as run_in_session
 
     return run_in_session(

@@ -15,11 +15,11 @@ from pydantic import Field
 from scipy.stats import spearmanr
 
 from analysis.attribution import top_set
-from analysis.embedding_table import embedding_mean
 from analysis.events import Array, Event, Progress
 from analysis.integrated_gradients import Completeness, Integrated, integrate
 from analysis.precision import exact
 from analysis.probing import Case
+from analysis.text.embedding_table import embedding_mean
 
 
 @dataclass(frozen=True)

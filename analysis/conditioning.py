@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from analysis.attention.encoder_masks import skip_blocks
 from analysis.catalog.files import PIPELINE_INDEX, read_json
-from analysis.encoder_cuts import skip_blocks
 from analysis.encoder_flow import Encoded
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.model import ImagePipeline

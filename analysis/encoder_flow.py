@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from analysis.cuts import Cut
-from analysis.encoder_cuts import encoder_parts, run_with_cuts
+from analysis.attention.edges import Cut
+from analysis.attention.encoder_masks import encoder_parts, run_with_cuts
 from analysis.events import Event, Progress
 from analysis.precision import exact
 

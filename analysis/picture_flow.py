@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import conditioning, picture_judge
+from analysis.attention.encoder_masks import encoder_parts
 from analysis.conditioning import Conditioning, Sampling, Studio, Token
-from analysis.encoder_cuts import encoder_parts
 from analysis.encoder_flow import encoder_flow
 from analysis.errors import InvalidParams, PromptEmpty
 from analysis.events import Event, Progress
@@ -40,7 +40,7 @@ from analysis.picture_flow_events import (
 )
 from analysis.picture_judge import Wanted
 from analysis.prompt_items import PromptItem, find_items
-from analysis.text import refuse_special
+from analysis.text.tokenization import refuse_special
 
 REPRESENTATIVE_SHARE = 0.5  # of its pictures in which a token alone shows its item
 WHOLE = ("whole", "fixed", "removed", "layer")  # rows that show the whole prompt

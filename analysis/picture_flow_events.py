@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.context import TextParams
 from analysis.events import Array, Event
-from analysis.pictures import Picture
+from analysis.images.event import Picture
+from analysis.text.context import TextParams
 
 Kind = Literal["whole", "item", "token", "alone", "fixed", "removed", "layer"]
 

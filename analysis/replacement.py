@@ -16,7 +16,7 @@ from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import Model
 from analysis.precision import exact
-from analysis.text import codec, special_tokens
+from analysis.text.tokenization import codec, special_tokens
 
 Candidates = tuple[np.ndarray, np.ndarray, int]
 STRETCH = 64  # positions predicted at once

@@ -11,10 +11,10 @@ from analysis.catalog.capabilities import refuse_foreign
 from analysis.catalog.entries import Catalog, Entry
 from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
 from analysis.events import Event, ModelLoaded
+from analysis.images.files import PictureReader, no_pictures
 from analysis.loading import ModelCache
 from analysis.model import Model, chat_template, memory
 from analysis.model.checkpoint import told_of
-from analysis.picture_files import PictureReader, no_pictures
 
 INSPECT = "inspect"
 

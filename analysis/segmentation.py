@@ -14,9 +14,9 @@ from PIL import Image
 from torch.nn import functional as F
 from transformers import AutoImageProcessor
 
-from analysis import mask_decoder
 from analysis.catalog.files import MASK_DECODER
-from analysis.mask_decoder import MaskDecoder
+from analysis.images import mask_decoder
+from analysis.images.mask_decoder import MaskDecoder
 from analysis.model import VisionLanguageModel
 from analysis.seg.look import SEG_TOKENS
 from analysis.similarity_points import Points

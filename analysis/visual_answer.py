@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from PIL import Image
 
-from analysis import text
 from analysis.errors import ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.model import VisionLanguageModel
 from analysis.precision import exact
+from analysis.text import tokenization
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def write(
     """Let the model answer greedily, up to `length` tokens; yields progress per token."""
     inputs = model.inputs(picture, question)
     prompt: list[int] = inputs["input_ids"][0].tolist()
-    text.check_length(len(prompt), output=length, context=model.info.longest)
+    tokenization.check_length(len(prompt), output=length, context=model.info.longest)
     ids, logprobs = list(prompt), []
     for token, logprob in _tokens(model, inputs, length):
         ids.append(token)

@@ -25,7 +25,6 @@ from analysis.decoding.look import Look, look
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stepwise import Caution
 from analysis.decoding.stops import ClauseStop, eos_ids
-from analysis.decoding.warp import Warp, make_warp
 from analysis.demo.numbers import NumberItem, answer_read, number_item
 from analysis.demo.tales import tale
 from analysis.loading import loaded
@@ -34,6 +33,7 @@ from analysis.model import Model
 from analysis.model.logit_processors import Start
 from analysis.model.masked_diffusion import adapter_for
 from analysis.runner import model_cache
+from analysis.text.sampling import Warp, make_warp
 from bench.table import Line
 
 ITEMS = 500

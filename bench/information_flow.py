@@ -17,10 +17,9 @@ from typing import Any
 
 import torch
 
-from analysis import context as contexts
-from analysis.attention_masks import hooked, of_cuts, size_of
+from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.edges import Cut
 from analysis.catalog.entries import Catalog
-from analysis.cuts import Cut
 from analysis.demo.stories import item
 from analysis.flow.case import Case, read_case
 from analysis.flow.cutting import trunk_of
@@ -28,6 +27,7 @@ from analysis.flow.matrix import Row, fill_matrix
 from analysis.flow.params import FlowParams
 from analysis.loading import load, loaded
 from analysis.runner import model_cache
+from analysis.text import context as contexts
 from bench.table import Line
 
 TOKENS, LONG = 64, 512  # demo-lm reads no more

@@ -14,7 +14,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 
-from analysis.picture_files import MAX_BYTES
+from analysis.images.files import MAX_BYTES
 from workbench.accounts.local import is_local
 from workbench.accounts.visitor import is_admitted, visitor_of
 from workbench.errors import EdgeError, TooLarge, TooSlow

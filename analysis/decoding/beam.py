@@ -22,9 +22,9 @@ from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stops import TextStop
 from analysis.decoding.task import Task
 from analysis.decoding.trials import Path
-from analysis.decoding.warp import Warp
 from analysis.decoding.whole import STOPS, fork_step
 from analysis.events import Event, Progress
+from analysis.text.sampling import Warp
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase
 from analysis.decoding.canvas import RowStep
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import CanvasCandidate, CanvasStep
-from analysis.text import token_name
+from analysis.text.tokenization import token_name
 
 LEAST_DOUBT = -1e6  # stands for −∞, which is no JSON: a token without any other
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from analysis import context as contexts
 from analysis.decoding.events import ForcedToken, ForcedTrial
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
+from analysis.text import context as contexts
 
 MOST_TRIALS = 64
 STOP_TOKENS = 32

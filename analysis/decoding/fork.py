@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from analysis import text
 from analysis.decoding import trie
 from analysis.decoding.events import TOKENS_PER_EVENT, Fork, Trial, TrialTokens, Vote
 from analysis.decoding.trials import Path
+from analysis.text import tokenization
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def fork_events(
 def _tokens(
     tokenizer: PreTrainedTokenizerBase, trace: int, index: int, context: list[int], path: Path
 ) -> Iterator[TrialTokens]:
-    texts = text.display_continued(tokenizer, path.ids, before=context)
+    texts = tokenization.display_continued(tokenizer, path.ids, before=context)
     for start in range(0, len(path.ids), TOKENS_PER_EVENT):
         part = slice(start, start + TOKENS_PER_EVENT)
         yield TrialTokens(

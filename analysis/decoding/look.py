@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from transformers import PreTrainedTokenizerBase
 
 from analysis.decoding.events import Candidate
-from analysis.decoding.warp import Warp
-from analysis.text import token_name
+from analysis.text.sampling import Warp
+from analysis.text.tokenization import token_name
 from kernels.vocab_stats import VocabStats, vocab_stats
 
 CANDIDATES = 8

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from analysis import text as texts
 from analysis.catalog.codec import Anchor
-from analysis.context import check_id
 from analysis.model import Model
+from analysis.text import tokenization as texts
+from analysis.text.context import check_id
 
 SLACK = 16  # characters at the start of a stretch, which may be decoded otherwise than inside
 PUBLISHED = (".", ",", "\n", "?", "!", ":", ";", ")", "]", "}")

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis import text as texts
 from analysis.decoding.answers import AnswerPattern, is_right
 from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
@@ -23,6 +22,7 @@ from analysis.decoding.events import (
 from analysis.decoding.params import PromptParams
 from analysis.events import Event, Progress
 from analysis.model import Model
+from analysis.text import tokenization as texts
 
 SECONDS_PER_PROGRESS = 0.1
 

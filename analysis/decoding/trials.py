@@ -22,7 +22,7 @@ from analysis.decoding.events import TrialEnd
 from analysis.decoding.look import Look, look, ranks
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stops import ClauseStop, TextStop
-from analysis.decoding.warp import Warp
+from analysis.text.sampling import Warp
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from analysis.demo.report import Measured
 from analysis.demo.scene_batches import IMAGE, patch_shares
 from analysis.demo.scene_questions import KINDS, SEG, Item, Kind, item
 from analysis.demo.vlm import DECODER_NAME, FOLDER
-from analysis.mask_decoder import MaskDecoder, load, masks
+from analysis.images.mask_decoder import MaskDecoder, load, masks
 from analysis.similarity import SCORES, Patches, similarity
 
 ITEMS = 250  # per kind

@@ -41,7 +41,7 @@ from analysis.demo.scene_questions import Kind
 from analysis.demo.scenes import COLUMNS, RADII, ROWS, Scene
 from analysis.demo.shapes import COLOURS, SHAPES
 from analysis.demo.vlm import FOLDER, WIDTH, Parts, folder_write, log_read, parts_load, parts_make
-from analysis.mask_decoder import masks
+from analysis.images.mask_decoder import masks
 
 POOL = 12_000  # scenes that a lesson draws its pictures from
 WARMUP_STEPS = 50

@@ -33,7 +33,7 @@ from analysis.demo.scene_batches import IMAGE, PATCH, Mix, ask
 from analysis.demo.scene_questions import KINDS, SEG
 from analysis.demo.scenes import SIZE, scene
 from analysis.demo.tokenizer import tokenizer_train
-from analysis.mask_decoder import MaskDecoder, load, save, text_head_make
+from analysis.images.mask_decoder import MaskDecoder, load, save, text_head_make
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-vlm"
 DECODER_NAME = "mask_decoder"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis import generation
-from analysis.context import Context, target_span
 from analysis.errors import InvalidParams
 from analysis.flow.events import Group, Groups
 from analysis.flow.params import FlowParams
 from analysis.flow.places import numbers
 from analysis.model import Model
 from analysis.precision import exact
+from analysis.text import generation
+from analysis.text.context import Context, target_span
 
 MOST_GROUPS = 512
 MOST_POSITIONS = 4096

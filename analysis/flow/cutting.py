@@ -16,8 +16,8 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from analysis.attention_masks import Masks, hooked, masked, of_cuts
-from analysis.cuts import Cut, Size
+from analysis.attention.decoder_masks import Masks, hooked, masked, of_cuts
+from analysis.attention.edges import Cut, Size
 from analysis.decoding.cache import can_cut, empty
 from analysis.flow.case import Case
 

@@ -4,18 +4,18 @@ from collections.abc import Generator, Iterator, Sequence
 
 import torch
 
-from analysis import attention_masks
-from analysis.attention_masks import hooked, of_cuts, size_of
-from analysis.context import Alternative
-from analysis.cuts import Cut
+from analysis.attention import decoder_masks
+from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.edges import Cut
 from analysis.errors import CutOutOfRange
 from analysis.events import Event, Progress
 from analysis.flow.cutting import Trunk
 from analysis.flow.events import Edit, EditedToken
 from analysis.flow.matrix import control
 from analysis.flow.params import EdgeSet
-from analysis.generation import stop_ids
 from analysis.precision import exact
+from analysis.text.context import Alternative
+from analysis.text.generation import stop_ids
 
 SHOWN = 5
 
@@ -87,7 +87,7 @@ def _logprobs(trunk: Trunk, ids: list[int], cuts: Sequence[Cut], first: int) -> 
     if trunk.case.zero:
         logits_TV = hooked(model, ids_1N, masks, zero=True).logits_BNV[0, keep_T]
     else:
-        logits_TV = attention_masks.logits(model, ids_1N, masks, keep_T=keep_T)[0]
+        logits_TV = decoder_masks.logits(model, ids_1N, masks, keep_T=keep_T)[0]
     return exact(logits_TV).log_softmax(-1).cpu()
 
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.context import Alternative
 from analysis.events import Array, Event
 from analysis.flow.params import EdgeSet
+from analysis.text.context import Alternative
 
 Restored = Literal["residual", "attention", "mlp"]
 

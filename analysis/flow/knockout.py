@@ -5,7 +5,7 @@ from math import exp, log
 
 import numpy as np
 
-from analysis.cuts import Cut
+from analysis.attention.edges import Cut
 from analysis.events import Event, Progress
 from analysis.flow.case import Case, label_of
 from analysis.flow.cutting import Trunk, run_variants

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from analysis.cuts import Cut
+from analysis.attention.edges import Cut
 from analysis.events import Event, Progress
 from analysis.flow.case import Case
 from analysis.flow.cutting import Outcome, Trunk, control_masks, run_masks, run_variants

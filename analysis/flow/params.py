@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.context import TEXT_MODEL, TextParams
+from analysis.text.context import TEXT_MODEL, TextParams
 
 MOST_EDGE_SETS = 64
 MOST_TOKENS = 4096

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from analysis import context as contexts
-from analysis.cost import Meter
 from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.flow.case import Case, groups_event, read_case
@@ -16,6 +14,8 @@ from analysis.flow.places import Places, places
 from analysis.flow.routes import Shares, agreements, routes_event, shares
 from analysis.flow.tracing import trace
 from analysis.model import Model
+from analysis.text import context as contexts
+from analysis.text.cost import Meter
 
 
 def run(model: Model, params: FlowParams) -> Iterator[Event]:

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from analysis.attention_masks import attentions
+from analysis.attention.decoder_masks import attentions
 from analysis.decoding.cache import can_cut, empty
-from analysis.embedding_table import embedding_deviation
 from analysis.errors import ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.flow.case import Case
@@ -26,6 +25,7 @@ from analysis.flow.cutting import shared_cache
 from analysis.flow.events import Corrupted, Restored, Trace
 from analysis.flow.knockout import windows_of
 from analysis.flow.places import Places
+from analysis.text.embedding_table import embedding_deviation
 
 KINDS: tuple[Restored, ...] = ("residual", "attention", "mlp")
 SHOWN_EVERY = 8  # groups per event

@@ -33,7 +33,7 @@ from transformers import (
 
 from analysis.catalog.files import MASK_DECODER, read_json, weight_files
 from analysis.errors import ModelUnreadable
-from analysis.mask_decoder import HEAD_NAME
+from analysis.images.mask_decoder import HEAD_NAME
 
 Tensors = dict[str, torch.Tensor]
 IMAGE = "<image>"

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from analysis import encoder_cuts
+from analysis.attention import encoder_masks
 from analysis.catalog.folder import first_line
 from analysis.events import SelfCheck
 from analysis.model import masked_diffusion
@@ -116,7 +116,7 @@ def _check_encoders(model: ImagePipeline) -> SelfCheck:
     """Each text encoder run with cuts, of which there are none, against itself run plainly."""
     found = []
     for encoder, tokenizer in model.encoders.values():
-        longest = encoder_cuts.longest_input(encoder) or tokenizer.model_max_length
+        longest = encoder_masks.longest_input(encoder) or tokenizer.model_max_length
         found.append(_check_encoder(encoder, _check_ids(tokenizer, longest).to(model.device)))
     return max(found, key=lambda check: (not check.passed, check.max_abs_difference))
 
@@ -126,7 +126,7 @@ def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
     return _verdict(
         encoder.dtype,
         plain=plain,
-        hooked=encoder_cuts.run_with_cuts(encoder, ids_BN, ()).final_BND,
+        hooked=encoder_masks.run_with_cuts(encoder, ids_BN, ()).final_BND,
         fast=fast,
         tokens=ids_BN.shape[1],
         compared="States of the text encoders run with cuts, of which there are none, and by the "
@@ -171,7 +171,7 @@ def _routes(
     """What `run` gives by the model's own attention (SDPA where it has it), and by eager."""
     own = model.config._attn_implementation
     fast = run()
-    with encoder_cuts.eager_attention(model):
+    with encoder_masks.eager_attention(model):
         plain = run()
     assert model.config._attn_implementation == own
     return fast, plain

@@ -40,7 +40,6 @@ from analysis.decoding.stepwise import Caution, Stepwise, one_trial
 from analysis.decoding.stops import PUBLISHED, ClauseStop, eos_ids, stop_strings, text_stop
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.decoding.trials import Rules
-from analysis.decoding.warp import make_warp
 from analysis.decoding.whole import Samples, Whole
 from analysis.errors import InvalidParams
 from analysis.events import Event
@@ -48,6 +47,7 @@ from analysis.method import Example
 from analysis.model import Model
 from analysis.model.checkpoint import InForce
 from analysis.model.logit_processors import Start, neutral
+from analysis.text.sampling import make_warp
 
 VERSION = "3"
 NEEDS = ("causal_lm",)

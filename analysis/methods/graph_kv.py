@@ -24,10 +24,7 @@ from collections.abc import Generator, Iterator, Sequence
 import numpy as np
 import torch
 
-from analysis import text as texts
-from analysis.block_sparse import runs_blockwise
-from analysis.context import Alternative
-from analysis.cost import Cost, Meter
+from analysis.attention.block_sparse import runs_blockwise
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.method import Example
@@ -60,6 +57,9 @@ from analysis.segments.events import Layout as LayoutEvent
 from analysis.segments.layout import Layout
 from analysis.segments.params import SegmentParams as Params
 from analysis.segments.reading import Reading, read
+from analysis.text import tokenization as texts
+from analysis.text.context import Alternative
+from analysis.text.cost import Cost, Meter
 
 VERSION = "2"
 NEEDS = ("causal_lm",)

@@ -30,8 +30,6 @@ batch, D width.
 from collections.abc import Iterator
 
 from analysis import picture_flow, picture_flow_events
-from analysis.context import Output, Tokens
-from analysis.cost import Cost
 from analysis.events import Event
 from analysis.flow import events as flow_events
 from analysis.flow import run as flow
@@ -39,6 +37,8 @@ from analysis.flow.params import FlowParams
 from analysis.method import Example
 from analysis.model import ImagePipeline, Model
 from analysis.picture_flow_events import PictureParams
+from analysis.text.context import Output, Tokens
+from analysis.text.cost import Cost
 
 VERSION = "3"
 NEEDS = ("causal_lm", "text_to_image")

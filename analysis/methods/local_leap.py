@@ -18,7 +18,6 @@ from typing import Literal, get_args
 import numpy as np
 from pydantic import Field
 
-from analysis import text as texts
 from analysis.decoding import selection
 from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
 from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
@@ -46,6 +45,7 @@ from analysis.model import Model
 from analysis.model.chat_template import template_of
 from analysis.model.checkpoint import generation_asks
 from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
+from analysis.text import tokenization as texts
 
 VERSION = "4"
 NO_LIMIT = 10**9  # tokens, of a model that names none

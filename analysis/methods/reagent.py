@@ -26,16 +26,16 @@ import numpy as np
 from pydantic import Field
 
 from analysis import baselines, estimates, faithfulness, probing, replacement
-from analysis import context as contexts
 from analysis.baselines import Baseline, OtherMap
-from analysis.context import Context, Output, TextParams, Tokens
-from analysis.cost import Cost, Meter
 from analysis.errors import InvalidParams
 from analysis.events import Array, Event, Progress
 from analysis.faithfulness import Curve, Soft
 from analysis.method import Example
 from analysis.model import Model
 from analysis.probing import Case
+from analysis.text import context as contexts
+from analysis.text.context import Context, Output, TextParams, Tokens
+from analysis.text.cost import Cost, Meter
 
 VERSION = "5"
 NEEDS = ("causal_lm",)

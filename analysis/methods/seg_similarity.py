@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from analysis import similarity, text, visual_answer
+from analysis import similarity, visual_answer
 from analysis.demo.scene_questions import Item, Kind, item
 from analysis.errors import InvalidParams
 from analysis.events import Event
@@ -44,6 +44,7 @@ from analysis.seg.events import (
 from analysis.seg.look import Asked, Looked, find_query, measures_of
 from analysis.seg.params import Params
 from analysis.seg.regions import corners, pointed
+from analysis.text import tokenization
 from analysis.visual_answer import Answer
 
 VERSION = "2"
@@ -113,8 +114,8 @@ def run(model: VisionLanguageModel, params: Params) -> Iterator[Event]:
 def _ask(model: VisionLanguageModel, params: Params) -> Asked:
     question = params.question.strip()
     if question:
-        text.refuse_lost(model.tokenizer, question, field="question")
-        text.refuse_special_in_question(
+        tokenization.refuse_lost(model.tokenizer, question, field="question")
+        tokenization.refuse_special_in_question(
             model.tokenizer,
             question,
             picture=visual_answer.picture_token(model),
@@ -200,9 +201,9 @@ def _tokens(
 
 
 def _token_list(model: VisionLanguageModel, answer: Answer) -> list[AnswerToken]:
-    special = set(text.special_tokens(model.tokenizer).values())
+    special = set(tokenization.special_tokens(model.tokenizer).values())
     positions = answer.text_positions
-    texts = text.display_texts(model.tokenizer, [answer.ids[n] for n in positions])
+    texts = tokenization.display_texts(model.tokenizer, [answer.ids[n] for n in positions])
     pieces = model.tokenizer.convert_ids_to_tokens([answer.ids[n] for n in positions])
     return [
         AnswerToken(

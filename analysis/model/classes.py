@@ -11,12 +11,12 @@ from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from analysis.events import Brings, ModelInfo
+from analysis.images.files import PictureReader, no_pictures
 from analysis.model import chat_template
 from analysis.model.bridge import boot_bridge
 from analysis.model.checkpoint import brought
 from analysis.model.finite import refuse_not_finite
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
-from analysis.picture_files import PictureReader, no_pictures
 
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.demo.scene_questions import Kind
 from analysis.events import Array, Event
-from analysis.pictures import Picture
+from analysis.images.event import Picture
 
 Prompted = Literal["mask_decoder", "points", "both", "map", "none"]
 

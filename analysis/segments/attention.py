@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from analysis import attention_masks
-from analysis.block_sparse import Keep, block_sparse, runs_blockwise
+from analysis.attention import decoder_masks
+from analysis.attention.block_sparse import Keep, block_sparse, runs_blockwise
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
@@ -99,7 +99,7 @@ def _dense(model: Model, layouts: Sequence[Layout], kept: int) -> torch.Tensor:
     """[B, T, V]."""
     ids_BN, positions_BN = _tokens(model, layouts)
     last_T = torch.arange(ids_BN.shape[1] - kept, ids_BN.shape[1])
-    return attention_masks.logits(
+    return decoder_masks.logits(
         model, ids_BN, _masks(model, layouts), keep_T=last_T, positions_N=positions_BN
     )
 
@@ -153,7 +153,7 @@ def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
     ids, positions = _tokens(model, [layout])
     with model.hooks([(name, sums.add) for name in names]):
-        logits_BNV = attention_masks.hooked(
+        logits_BNV = decoder_masks.hooked(
             model, ids, _masks(model, [layout]), positions_N=positions
         ).logits_BNV
     return Patterned(
@@ -225,7 +225,7 @@ def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
     if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model.plain):
         with block_sparse(model.plain, layout.structure):
             return model.forward(**given, use_cache=True, logits_to_keep=1)
-    with attention_masks.masked(model.plain, _masks(model, [layout])):
+    with decoder_masks.masked(model.plain, _masks(model, [layout])):
         mask = torch.ones_like(ids)
         return model.forward(**given, attention_mask=mask, use_cache=True, logits_to_keep=1)
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.context import Alternative
 from analysis.events import Array, Event
+from analysis.text.context import Alternative
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 Mode = Literal["graph", "graph_ordered", "sequential", "parallel", "full", "random_edges"]

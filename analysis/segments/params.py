@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from analysis.context import OR_IDS, TokenId
 from analysis.method import BaseParams
 from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse
 from analysis.segments.events import Mode, Record
+from analysis.text.context import OR_IDS, TokenId
 
 MOST_SEGMENTS = 48
 MOST_EDGES = 512

@@ -6,8 +6,6 @@ from typing import get_args
 
 from transformers import PreTrainedTokenizerBase
 
-from analysis import text as texts
-from analysis.context import given_ids
 from analysis.errors import InvalidParams, PromptEmpty, PromptTooLong
 from analysis.model import Model
 from analysis.segments import edges as drawing
@@ -16,6 +14,8 @@ from analysis.segments.events import Mode
 from analysis.segments.layout import ORDERED, Layout, Parts, Plan, arrange, random_orders
 from analysis.segments.params import ANSWER_TOKENS, SegmentParams
 from analysis.segments.params import Edge as NamedEdge
+from analysis.text import tokenization as texts
+from analysis.text.context import given_ids
 
 
 @dataclass(frozen=True)

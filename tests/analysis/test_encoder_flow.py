@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from analysis.cuts import Cut
-from analysis.encoder_cuts import run_with_cuts, skip_blocks
+from analysis.attention.edges import Cut
+from analysis.attention.encoder_masks import run_with_cuts, skip_blocks
 from analysis.encoder_flow import Encoded, Flow, encoder_flow
 from tests.tiny_models import byte_tokenizer
 from tests.tiny_pictures import make_clip_encoder, make_t5_encoder

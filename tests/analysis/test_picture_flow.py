@@ -10,10 +10,10 @@ import torch
 
 import analysis
 from analysis import conditioning, picture_judge
+from analysis.attention.encoder_masks import run_with_cuts
 from analysis.catalog.entries import Catalog
 from analysis.demo.captions import GROUND, SIZE
 from analysis.demo.shapes import Shape, picture
-from analysis.encoder_cuts import run_with_cuts
 from analysis.errors import GlassbenchError, InvalidParams, PromptEmpty, SpecialTokenInText
 from analysis.events import Event
 from analysis.loading import load, loaded

@@ -12,7 +12,6 @@ import analysis
 from analysis import method as registry
 from analysis import runner
 from analysis.catalog.entries import Catalog, folder_entry
-from analysis.context import TextParams
 from analysis.errors import (
     GlassbenchError,
     InvalidParams,
@@ -25,6 +24,7 @@ from analysis.events import Event, ModelLoaded, Progress
 from analysis.loading import ModelCache
 from analysis.method import Method
 from analysis.model import Model
+from analysis.text.context import TextParams
 
 Run = Callable[[Model, Any], Iterator[Event]]
 

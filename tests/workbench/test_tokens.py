@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analysis.text import codec, encode_continued
+from analysis.text.tokenization import codec, encode_continued
 from tests.tokenizer_kinds import KINDS
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, Q, QuerySet
 
-from analysis.pictures import PNG_SIGNATURE
+from analysis.images.event import PNG_SIGNATURE
 from workbench.audit.models import Action
 from workbench.audit.selectors import audit_of_user
 from workbench.audit.services import audit

@@ -21,7 +21,7 @@ from pathlib import Path
 from django.conf import settings
 from pydantic import TypeAdapter, ValidationError
 
-from analysis.pictures import PNG_SIGNATURE
+from analysis.images.event import PNG_SIGNATURE
 from workbench.reports.document import Report
 from workbench.reports.errors import ChromiumBusy, ChromiumFailed, ChromiumMissing
 from workbench.reports.html import html_build

@@ -19,7 +19,7 @@ from analysis.summary import show
 PICTURES = """\
 import base64
 
-from analysis.picture_files import read_picture
+from analysis.images.files import read_picture
 
 files = {files}
 pictures = {{sha256: read_picture(base64.b64decode(file)) for sha256, file in files.items()}}

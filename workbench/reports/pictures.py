@@ -7,8 +7,8 @@ so a file is kept as it came, and what could stand in it beside pixels is refuse
 import struct
 
 from analysis.errors import GlassbenchError
-from analysis.picture_files import read_picture
-from analysis.pictures import PNG_SIGNATURE
+from analysis.images.event import PNG_SIGNATURE
+from analysis.images.files import read_picture
 from workbench.reports.errors import BundleRefused
 
 CHUNKS = (b"IHDR", b"IDAT", b"IEND")

@@ -17,7 +17,7 @@ from django.conf import settings
 from pydantic import ValidationError
 
 from analysis.events import ArrayRef
-from analysis.pictures import PictureRef
+from analysis.images.event import PictureRef
 from workbench.body import MAX_DEPTH, check_count, check_value
 from workbench.reports.archive import MAX_BYTES, archive_read
 from workbench.reports.arrays import arrays_read

@@ -17,9 +17,9 @@ from analysis.catalog.entries import Catalog
 from analysis.environment import GLASSBENCH, environment
 from analysis.errors import GlassbenchError, UnknownPicture
 from analysis.events import ArrayRef, Event, array_bytes, content_ref
+from analysis.images.event import PictureRef, picture_ref, png_bytes
+from analysis.images.files import read_picture
 from analysis.method import get
-from analysis.picture_files import read_picture
-from analysis.pictures import PictureRef, picture_ref, png_bytes
 from workbench.catalog.methods import INSPECT
 from workbench.reports.bundle import FIGURES, bundle_files
 from workbench.reports.comparison import Comparison, Files, results

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pydantic_core import PydanticSerializationError
 
 from analysis.events import ArrayRef, Event, array_bytes, content_ref, inline_ref
-from analysis.pictures import PictureRef, inline_picture, picture_ref, png_bytes
+from analysis.images.event import PictureRef, inline_picture, picture_ref, png_bytes
 from workbench.errors import EventTooLarge
 from workbench.runs.models import Artifact, Run
 

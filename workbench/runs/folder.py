@@ -18,9 +18,9 @@ import analysis
 from analysis.catalog.entries import Entry
 from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import ArrayRef, Event, ModelLoaded, content_ref
+from analysis.images.event import PictureRef, picture_ref, png_bytes
+from analysis.images.files import PictureReader, no_pictures
 from analysis.method import Method
-from analysis.picture_files import PictureReader, no_pictures
-from analysis.pictures import PictureRef, picture_ref, png_bytes
 from workbench.catalog.selectors import catalog
 
 PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "captum")

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 
-from analysis.pictures import PNG_SIGNATURE
+from analysis.images.event import PNG_SIGNATURE
 from workbench.accounts.visitor import Visitor, sessions_readable, sessions_with_role
 from workbench.catalog.methods import method_known
 from workbench.errors import ArtifactNotFound, InvalidQuery, RoleMissing, RunNotFound

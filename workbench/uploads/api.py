@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 from pydantic import BaseModel, Field
 
-from analysis.picture_files import MAX_BYTES
+from analysis.images.files import MAX_BYTES
 from workbench.accounts.auth import guests
 from workbench.accounts.visitor import visitor
 from workbench.answers import REFUSALS, unchanging

@@ -10,8 +10,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from analysis.picture_files import read_picture
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
+from analysis.images.files import read_picture
 from workbench.accounts.visitor import Visitor
 from workbench.catalog.methods import MethodOut
 from workbench.errors import TooManyUploads

@@ -31,7 +31,7 @@ function reading(pictures: readonly string[]): string {
     "from pathlib import Path",
     "",
     "import analysis",
-    "from analysis.picture_files import pictures_by_hash, read_picture",
+    "from analysis.images.files import pictures_by_hash, read_picture",
     "",
     ...pictures.map((hash) => `# /api/pictures/${hash}.png`),
     `files = [${files}]`,

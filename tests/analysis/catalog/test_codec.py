@@ -5,7 +5,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from analysis.text import codec, display_continued, encode_continued, joined_continued, token_name
+from analysis.text.tokenization import (
+    codec,
+    display_continued,
+    encode_continued,
+    joined_continued,
+    token_name,
+)
 from tests.tokenizer_kinds import KINDS
 
 TOKENIZERS = {kind: make() for kind, make in KINDS.items()}

@@ -13,7 +13,7 @@ from analysis.demo.gates_vlm import Model, held_out_items, model_load, read, row
 from analysis.demo.report import Measured
 from analysis.demo.scene_questions import KINDS
 from analysis.demo.vlm import DECODER_NAME, FOLDER, WIDTH
-from analysis.mask_decoder import masks
+from analysis.images.mask_decoder import masks
 
 EXPECTED = json.loads((Path(__file__).parent / "expected_vlm.json").read_text())
 TOLERANCE = 2e-3  # of a logit of about 10: float32 sums in another order, on another machine

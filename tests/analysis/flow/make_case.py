@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from analysis import context as contexts
-from analysis.attention_masks import hooked, of_cuts, size_of
-from analysis.cuts import Cut
+from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.edges import Cut
 from analysis.flow.case import Case, read_case
 from analysis.flow.params import FlowParams
 from analysis.model import Model
+from analysis.text import context as contexts
 
 PROMPT = "Anna has the ball. Tom has the book."
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from analysis.attention_masks import hooked, of_cuts, size_of
-from analysis.cuts import Cut
+from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.edges import Cut
 from analysis.errors import CutOutOfRange, InvalidParams
 from analysis.flow.cutting import trunk_of
 from analysis.flow.edges import edit

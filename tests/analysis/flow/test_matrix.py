@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.attention_masks import hooked, of_cuts, size_of
-from analysis.cuts import Cut
+from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.edges import Cut
 from analysis.flow import cutting
 from analysis.flow.case import Case
 from analysis.flow.cutting import control_masks, run_variants, trunk_of

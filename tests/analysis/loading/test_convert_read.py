@@ -11,12 +11,12 @@ from django.core.management import call_command
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, LlavaForConditionalGeneration, SamConfig, SamModel
 
-from analysis import mask_decoder
 from analysis.catalog.entries import Catalog
 from analysis.errors import ModelUnreadable
+from analysis.images import mask_decoder
+from analysis.images.mask_decoder import MaskDecoder, text_head_make
 from analysis.loading import load, loaded
 from analysis.loading.convert_read import convert
-from analysis.mask_decoder import MaskDecoder, text_head_make
 from analysis.runner import model_cache
 from analysis.segmentation import decoder_of
 from tests.tiny_models import byte_tokenizer, spread

@@ -8,7 +8,7 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import GptOssConfig, GptOssForCausalLM
 
-from analysis import encoder_cuts
+from analysis.attention import encoder_masks
 from analysis.loading import self_check
 from analysis.loading.self_check import CHECK_TEXT, check_picture
 from analysis.model import ImagePipeline, Model
@@ -182,14 +182,14 @@ def test_every_text_encoder_of_a_pipeline_is_checked(
     model = every(name)
     assert isinstance(model, ImagePipeline)
     for spoilt, _ in model.encoders.values():
-        run = encoder_cuts.run_with_cuts
+        run = encoder_masks.run_with_cuts
 
         def shifted(encoder: Any, *args: Any, spoilt: Any = spoilt, run: Any = run) -> Any:
             states = run(encoder, *args)
             return replace(states, final_BND=states.final_BND + (encoder is spoilt))
 
         with monkeypatch.context() as patch:
-            patch.setattr(encoder_cuts, "run_with_cuts", shifted)
+            patch.setattr(encoder_masks, "run_with_cuts", shifted)
             check = self_check(model)
         assert not check.passed
         assert check.max_abs_difference == pytest.approx(1, abs=1e-4)

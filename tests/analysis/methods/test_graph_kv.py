@@ -11,7 +11,6 @@ import pytest
 from pydantic import TypeAdapter
 
 import analysis
-from analysis import text as texts
 from analysis.catalog.entries import Catalog
 from analysis.demo import stories
 from analysis.errors import InvalidParams
@@ -22,6 +21,7 @@ from analysis.model import Model
 from analysis.runner import model_cache
 from analysis.segments import attention
 from analysis.segments.layout import Layout, Parts, Plan, arrange
+from analysis.text import tokenization as texts
 
 SEGMENTS = [
     {"id": "a", "text": "Anna has"},

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis import context as contexts
-from analysis import generation
 from analysis.catalog.entries import Catalog
 from analysis.demo.gates_lm import carrier_positions, held_out_items
 from analysis.errors import GlassbenchError, InvalidParams, PromptTooLong, TargetOutOfRange
@@ -20,6 +18,8 @@ from analysis.loading import load, loaded
 from analysis.method import get
 from analysis.model import Model
 from analysis.runner import model_cache
+from analysis.text import context as contexts
+from analysis.text import generation
 from tests.analysis.flow.make_case import drained
 
 Run = Callable[..., list[Any]]

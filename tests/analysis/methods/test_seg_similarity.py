@@ -24,10 +24,10 @@ from analysis.errors import (
     UnknownPicture,
 )
 from analysis.events import Event
+from analysis.images.files import picture_hash, pictures_by_hash
 from analysis.loading import load, loaded
 from analysis.method import get
 from analysis.model import VisionLanguageModel
-from analysis.picture_files import picture_hash, pictures_by_hash
 from analysis.runner import model_cache
 from analysis.similarity import SCORES
 from analysis.visual_answer import picture_token

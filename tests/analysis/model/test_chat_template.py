@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from analysis.errors import ChatTemplateRefused, GlassbenchError
 from analysis.model.chat_template import TemplateProcess, after_picture, process, render, today
 from analysis.model.template_process import LONGEST_TEXT
-from analysis.text import encode_prompt
+from analysis.text.tokenization import encode_prompt
 from tests.tiny_models import byte_tokenizer
 
 PARTS = (

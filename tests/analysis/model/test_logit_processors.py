@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessorList
 
-from analysis.decoding.warp import Warp, make_warp
 from analysis.errors import InvalidParams
 from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, TopNSigma, make, neutral
+from analysis.text.sampling import Warp, make_warp
 
 PROMPT = [0, 40, 41, 90, 7, 33, 40]
 EOS = 2

@@ -13,7 +13,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from analysis.block_sparse import NAME
+from analysis.attention.block_sparse import NAME
 from analysis.errors import ModelIncompatible
 from analysis.model import Model
 from analysis.segments import attention

@@ -25,7 +25,7 @@ from django.db import connection
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from workbench.accounts.deletion import account_delete
 from workbench.accounts.export import account_export
 from workbench.audit.models import Action, AuditEntry

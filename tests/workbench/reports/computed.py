@@ -9,8 +9,8 @@ from uuid import UUID
 import analysis
 from analysis.environment import environment
 from analysis.events import ArrayRef, array_bytes, content_ref, inline_ref
+from analysis.images.event import PictureRef, picture_ref, png_bytes
 from analysis.method import Method, get
-from analysis.pictures import PictureRef, picture_ref, png_bytes
 from workbench.catalog.selectors import catalog
 from workbench.reports.document import EventRecord, Panel, Report, RunRecord
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from analysis.events import Array, Event, ModelInfo, ModelLoaded, SelfCheck
-from analysis.pictures import Picture
+from analysis.images.event import Picture
 from workbench.runs.artifacts import event_dump
 from workbench.runs.execution import Pending, event_append, run_claim, run_end
 from workbench.runs.models import Run, Status

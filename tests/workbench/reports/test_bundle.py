@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from tests.workbench.reports.conftest import look
 from workbench.catalog.methods import method_get
 from workbench.reports.archive import archive_read, archive_write

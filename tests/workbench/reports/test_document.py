@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from tests.workbench.reports.conftest import look
 from workbench.reports.document import EventRecord, RunRecord, references
 from workbench.reports.errors import RunUnfinished

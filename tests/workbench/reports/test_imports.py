@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from tests.workbench.reports.computed import computed, computed_report
 from tests.workbench.reports.conftest import look, panel_id
 from tests.workbench.reports.test_bundle import change

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from analysis.events import Array, Event, array_bytes
-from analysis.pictures import Picture, png_bytes
+from analysis.images.event import Picture, png_bytes
 from workbench.errors import EventTooLarge
 from workbench.runs.artifacts import event_dump
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from workbench.runs.artifacts import artifact_save
 from workbench.runs.execution import Pending, event_append, run_claim
 from workbench.runs.models import Run, Status

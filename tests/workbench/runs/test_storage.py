@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from analysis.events import Event
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from workbench.runs import flags
 from workbench.runs.models import Run, Status
 from workbench.runs.sweep import resend_lost

@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from tests.workbench.sessions.calls import open_link, send, taken
 from workbench.catalog.methods import method_get
 from workbench.runs.artifacts import artifact_save

@@ -14,7 +14,7 @@ from django.test import Client
 from PIL import Image
 
 from analysis.errors import UnknownPicture
-from analysis.pictures import png_bytes
+from analysis.images.event import png_bytes
 from workbench.accounts.visitor import Visitor
 from workbench.catalog.methods import method_get
 from workbench.errors import TooManyUploads

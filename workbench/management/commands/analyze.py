@@ -14,8 +14,8 @@ from analysis.catalog.codec import ids_of
 from analysis.catalog.entries import Entry, folder_entry
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
+from analysis.images.files import PictureReader, picture_hash, pictures_by_hash, read_picture
 from analysis.method import picture_fields
-from analysis.picture_files import PictureReader, picture_hash, pictures_by_hash, read_picture
 from workbench.catalog.selectors import catalog
 from workbench.runs.folder import RunFolder
 

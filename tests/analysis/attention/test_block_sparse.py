@@ -14,7 +14,7 @@ from transformers import (
 )
 from transformers.masking_utils import create_causal_mask
 
-from analysis.block_sparse import block_sparse
+from analysis.attention.block_sparse import block_sparse
 from analysis.errors import ModelIncompatible
 from kernels.block_attention import BlockAttention, BlockStructure, StructureInvalid, part_mass
 from tests.tiny_models import make_gpt2, make_llama

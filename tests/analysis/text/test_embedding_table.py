@@ -11,11 +11,11 @@ from transformers import (
     OPTForCausalLM,
 )
 
-from analysis import embedding_table
 from analysis.catalog.entries import Catalog
-from analysis.embedding_table import embedding_deviation, embedding_mean
 from analysis.loading import ModelCache, load, loaded
 from analysis.model import Model
+from analysis.text import embedding_table
+from analysis.text.embedding_table import embedding_deviation, embedding_mean
 from tests.tiny_models import (
     byte_tokenizer,
     make_gemma,

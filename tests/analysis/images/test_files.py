@@ -17,8 +17,8 @@ from analysis.errors import (
     PictureTooLarge,
     PictureUnreadable,
 )
-from analysis.picture_files import LONGEST_SIDE, MAX_BYTES, MAX_SCANS, read_picture
-from analysis.pictures import PNG_SIGNATURE, png_bytes
+from analysis.images.event import PNG_SIGNATURE, png_bytes
+from analysis.images.files import LONGEST_SIDE, MAX_BYTES, MAX_SCANS, read_picture
 
 RAMP = np.mgrid[0:24, 0:36].transpose(1, 2, 0).astype(np.uint8) * 6
 PIXELS = np.concatenate([RAMP, 255 - RAMP[..., :1]], axis=2)

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from analysis.events import Event
-from analysis.pictures import PNG_SIGNATURE, Picture, PictureRef, picture_ref, png_bytes
+from analysis.images.event import PNG_SIGNATURE, Picture, PictureRef, picture_ref, png_bytes
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 

@@ -15,7 +15,7 @@ from analysis.errors import (
     PromptTooLong,
     SpecialTokenInText,
 )
-from analysis.text import (
+from analysis.text.tokenization import (
     check_length,
     display_texts,
     encode_continued,

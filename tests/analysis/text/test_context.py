@@ -4,9 +4,6 @@ from typing import Any
 
 import pytest
 
-from analysis import context as contexts
-from analysis import generation
-from analysis.context import Context, Output, TextParams, Tokens
 from analysis.errors import (
     InvalidParams,
     InvalidText,
@@ -16,7 +13,10 @@ from analysis.errors import (
 )
 from analysis.events import Event, Progress
 from analysis.model import Model
-from analysis.text import token_name
+from analysis.text import context as contexts
+from analysis.text import generation
+from analysis.text.context import Context, Output, TextParams, Tokens
+from analysis.text.tokenization import token_name
 
 LIMIT = 64 * 1024  # bytes of an event
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from analysis.cuts import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
+from analysis.attention.edges import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
 from analysis.errors import ModelIncompatible
 
 

@@ -1,6 +1,7 @@
 """The mask decoder driven by a state, against the same computation written out by hand.
 
-Shape legend: that of `analysis.mask_decoder`, for one picture and one prompt: Q tokens, P cells.
+Shape legend: that of `analysis.images.mask_decoder`, for one picture and one prompt: Q tokens, P
+cells.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ from transformers import (
     SamVisionConfig,
 )
 
-from analysis.mask_decoder import HEAD_NAME, MaskDecoder, load, masks, save, text_head_make
+from analysis.images.mask_decoder import HEAD_NAME, MaskDecoder, load, masks, save, text_head_make
 
 WIDTH, PROMPT_WIDTH, HEADS, GRID = 12, 16, 2, 4
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # float32, sums in another order

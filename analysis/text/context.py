@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis import generation, text
 from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Event, Progress
 from analysis.method import BaseParams
 from analysis.model import Model
 from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse, asked_of
+from analysis.text import generation
+from analysis.text import tokenization as text
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 TEXT_MODEL: dict[str, Any] = {

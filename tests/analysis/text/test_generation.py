@@ -13,8 +13,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from analysis.generation import Sampling, score, write
 from analysis.model import Model
+from analysis.text.generation import Sampling, score, write
 
 PROMPT = [0, 40, 41, 90, 7, 33]
 GREEDY = Sampling(temperature=0.0, top_k=0, top_p=1.0, seed=0)

@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from analysis.errors import PictureRefused, PictureTooLarge, PictureUnreadable, UnknownPicture
-from analysis.pictures import PNG_SIGNATURE, png_bytes
+from analysis.images.event import PNG_SIGNATURE, png_bytes
 
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 40_000_000

@@ -8,9 +8,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import attention_masks
-from analysis.attention_masks import hooked, logits, of_cuts, size_of
-from analysis.cuts import Cut, Size
+from analysis.attention import decoder_masks
+from analysis.attention.decoder_masks import hooked, logits, of_cuts, size_of
+from analysis.attention.edges import Cut, Size
 from analysis.errors import CutOutOfRange, InvalidParams, ModelIncompatible
 from analysis.model import Model
 from tests.load_folder import load_folder
@@ -210,7 +210,7 @@ def test_there_is_a_mask_per_layer(model: Model, ids: torch.Tensor) -> None:
 def test_an_attention_without_masks_of_its_own_is_refused(ids: torch.Tensor) -> None:
     with (
         pytest.raises(ModelIncompatible, match="Linear takes no mask"),
-        attention_masks.masked(
+        decoder_masks.masked(
             torch.nn.Linear(1, 1),  # type: ignore[arg-type]
             [torch.ones(1, 1, 1, 1, dtype=torch.bool)],
         ),

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import Gemma2Config, Gemma2Model, PreTrainedModel, T5Config, T5Model
 
-from analysis.cuts import Cut
-from analysis.encoder_cuts import cut_edges, encoder_parts, longest_input, run_with_cuts
+from analysis.attention.edges import Cut
+from analysis.attention.encoder_masks import cut_edges, encoder_parts, longest_input, run_with_cuts
 from analysis.errors import CutOutOfRange, ModelIncompatible
 from tests.tiny_models import byte_tokenizer, spread
 from tests.tiny_pictures import make_clip_encoder, make_t5_encoder

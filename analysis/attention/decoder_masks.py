@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from analysis.cuts import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
+from analysis.attention.edges import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
 from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.model import Model
 from analysis.model.finite import refuse_not_finite

@@ -1,0 +1,1 @@
+"""Who may attend to whom: edges that are cut, and running models under masks."""
