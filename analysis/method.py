@@ -1,6 +1,6 @@
 """What every method module declares, and the registry that finds them.
 
-The folder `analysis/methods` is the registry: a module there is a method, its file name the
+The folder `analysis/methods` is the registry: a module or package there is a method, its name the
 stem under which the page, the command line and the tests know it.
 """
 

@@ -17,11 +17,11 @@ import torch
 import analysis
 from analysis.catalog.entries import Catalog
 from analysis.decoding import cache as caches
-from analysis.decoding import streams
+from analysis.decoding import random_streams
 from analysis.decoding.canvas import Canvases
-from analysis.decoding.costs import Meter
+from analysis.decoding.distributions import Look, look
 from analysis.decoding.events import OutputTokens, TraceEnd
-from analysis.decoding.look import Look, look
+from analysis.decoding.meter import Meter
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stepwise import Caution
 from analysis.decoding.stops import ClauseStop, eos_ids
@@ -272,8 +272,8 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
         seen = look(prefix.next_logits(), warp)
         count = caution(float(seen.warped.entropy_R[0]))
         if count == 1:
-            u = streams.uniforms(seed, len(prefix.output), 0, 1)
-            prefix.append([int(streams.pick(seen.warped_RV, u.tolist())[0])])
+            u = random_streams.uniforms(seed, len(prefix.output), 0, 1)
+            prefix.append([int(random_streams.pick(seen.warped_RV, u.tolist())[0])])
             continue
         trials = [_trial(prefix, seen, number, seed, warp, clause, eos) for number in range(count)]
         prefix.append(min(trials, key=lambda trial: trial[0])[1])
@@ -293,14 +293,14 @@ def _trial(
 ) -> tuple[float, list[int]]:
     """Mean −ln q and tokens of one trial."""
     most = min(CAP, LENGTH - len(prefix.output))
-    numbers = streams.uniforms(seed, len(prefix.output), number, most)
+    numbers = random_streams.uniforms(seed, len(prefix.output), number, most)
     cache = caches.share(prefix.cache)
     ids: list[int] = []
     nll = 0.0
     while len(ids) < most:
         if ids:
             seen = look(forward(prefix.model, cache, [ids[-1:]]), warp)
-        token = int(streams.pick(seen.warped_RV, [float(numbers[len(ids)])])[0])
+        token = int(random_streams.pick(seen.warped_RV, [float(numbers[len(ids)])])[0])
         nll -= float(seen.warped_RV[0, token])
         ids.append(token)
         if token in eos or clause(token):

@@ -21,11 +21,11 @@ from analysis.attention.decoder_masks import hooked, of_cuts, size_of
 from analysis.attention.edges import Cut
 from analysis.catalog.entries import Catalog
 from analysis.demo.stories import item
-from analysis.flow.case import Case, read_case
-from analysis.flow.cutting import trunk_of
-from analysis.flow.matrix import Row, fill_matrix
-from analysis.flow.params import FlowParams
 from analysis.loading import load, loaded
+from analysis.methods.information_flow.text.case import Case, read_case
+from analysis.methods.information_flow.text.cutting import trunk_of
+from analysis.methods.information_flow.text.matrix import Row, fill_matrix
+from analysis.methods.information_flow.text.params import FlowParams
 from analysis.runner import model_cache
 from analysis.text import context as contexts
 from bench.table import Line

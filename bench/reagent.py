@@ -18,11 +18,10 @@ from scipy.stats import spearmanr
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
-from analysis import probing
 from analysis.catalog.entries import BUNDLED, folder_entry
 from analysis.demo.gates_lm import answers_right, carrier_positions
 from analysis.demo.stories import Item, document, item
-from analysis.methods.reagent import PRESETS
+from analysis.methods.reagent import PRESETS, probing
 from bench.equality import (
     Run,
     longer,

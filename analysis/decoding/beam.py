@@ -15,14 +15,14 @@ from transformers import DynamicCache
 
 from analysis.decoding import cache as caches
 from analysis.decoding import trie
+from analysis.decoding.best_of_n import STOPS, fork_step
+from analysis.decoding.branch_events import Outcome, fork_events
+from analysis.decoding.distributions import Look, look, ranks
 from analysis.decoding.events import TraceStop, TrialEnd
-from analysis.decoding.fork import Outcome, fork_events
-from analysis.decoding.look import Look, look, ranks
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stops import TextStop
 from analysis.decoding.task import Task
 from analysis.decoding.trials import Path
-from analysis.decoding.whole import STOPS, fork_step
 from analysis.events import Event, Progress
 from analysis.text.sampling import Warp
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from analysis.decoding import streams
+from analysis.decoding import random_streams
 from analysis.decoding.events import Commit, ForcedCommit
 from analysis.decoding.selection import Choice, Pick, Rule, View
 from analysis.errors import InvalidParams
@@ -233,7 +233,7 @@ class Canvases:
             return argmax_R
         vocabulary = logits_BPV.shape[-1]
         noise = [
-            streams.gumbels(row.seed, row.steps, at.tolist(), vocabulary)
+            random_streams.gumbels(row.seed, row.steps, at.tolist(), vocabulary)
             for row, at in zip(working, positions_BP, strict=True)
         ]
         exact_BPV = exact(logits_BPV)

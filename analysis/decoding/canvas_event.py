@@ -4,8 +4,8 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from analysis.decoding.canvas import RowStep
-from analysis.decoding.costs import Meter
 from analysis.decoding.events import CanvasCandidate, CanvasStep
+from analysis.decoding.meter import Meter
 from analysis.text.tokenization import token_name
 
 LEAST_DOUBT = -1e6  # stands for −∞, which is no JSON: a token without any other

@@ -8,7 +8,7 @@ from transformers import DynamicCache
 
 from analysis.decoding import cache as caches
 from analysis.decoding.cache import Tail
-from analysis.decoding.costs import Meter
+from analysis.decoding.meter import Meter
 from analysis.model import Model
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
-from analysis.decoding import streams, trie
+from analysis.decoding import random_streams, trie
+from analysis.decoding.branch_events import Outcome, fork_events
+from analysis.decoding.distributions import Look, look
 from analysis.decoding.events import (
     ENTROPY_DIGITS,
     Forced,
@@ -18,8 +20,6 @@ from analysis.decoding.events import (
     TokenStep,
     TraceStop,
 )
-from analysis.decoding.fork import Outcome, fork_events
-from analysis.decoding.look import Look, look
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.task import Task
 from analysis.decoding.trials import Drawn, Rules, draw_trials
@@ -149,8 +149,8 @@ class Stepwise:
         elif self.single == "likeliest":
             token, reason = int(seen.warped.argmax_R[0]), "likeliest"
         else:
-            u = streams.uniforms(self.rules.seed, self.position, 0, 1)
-            token, reason = int(streams.pick(seen.warped_RV[:1], u.tolist())[0]), "drawn"
+            u = random_streams.uniforms(self.rules.seed, self.position, 0, 1)
+            token, reason = int(random_streams.pick(seen.warped_RV[:1], u.tolist())[0]), "drawn"
         step = self._step(seen, trials, token, reason)
         self.prefix.append([token])
         return step

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.decoding.answers import AnswerPattern, is_right
-from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
     TOKENS_PER_EVENT,
     Family,
@@ -19,6 +18,7 @@ from analysis.decoding.events import (
     TraceStart,
     TraceStop,
 )
+from analysis.decoding.meter import Meter
 from analysis.decoding.params import PromptParams
 from analysis.events import Event, Progress
 from analysis.model import Model

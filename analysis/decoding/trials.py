@@ -16,10 +16,10 @@ import torch
 from transformers import DynamicCache
 
 from analysis.decoding import cache as caches
-from analysis.decoding import streams, trie
+from analysis.decoding import random_streams, trie
 from analysis.decoding.cache import Tail
+from analysis.decoding.distributions import Look, look, ranks
 from analysis.decoding.events import TrialEnd
-from analysis.decoding.look import Look, look, ranks
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stops import ClauseStop, TextStop
 from analysis.text.sampling import Warp
@@ -84,7 +84,9 @@ def draw_trials(
     """
     most = min(rules.cap, room)
     position = len(prefix.output)
-    drawn = Drawn([Path(k, streams.uniforms(rules.seed, position, k, most)) for k in range(count)])
+    drawn = Drawn(
+        [Path(k, random_streams.uniforms(rules.seed, position, k, most)) for k in range(count)]
+    )
     batch = _Batch(prefix, first, [0] * count)
     live = drawn.paths
     while live:
@@ -143,7 +145,7 @@ def _extend(live: Sequence[Path], batch: _Batch) -> None:
     look = batch.look
     rows = torch.tensor(batch.rows, device=look.warped_RV.device)
     u = [float(path.uniforms[len(path.ids)]) for path in live]
-    tokens = streams.pick(look.warped_RV[rows], u)
+    tokens = random_streams.pick(look.warped_RV[rows], u)
     warped = look.warped_RV[rows, tokens].tolist()
     raw = look.raw_RV[rows, tokens].tolist()
     entropies = look.warped.entropy_R[rows].tolist()

@@ -24,7 +24,6 @@ from diffusers.pipelines.pixart_alpha.pipeline_pixart_sigma import PixArtSigmaPi
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from analysis import picture_judge
 from analysis.demo import judge
 from analysis.demo.captions import (
     GROUND,
@@ -42,7 +41,8 @@ from analysis.demo.report import Measured
 from analysis.demo.shapes import picture
 from analysis.demo.t2i_encoder import Prompts, encode
 from analysis.demo.t2i_pipeline import draw, pipeline_load
-from analysis.picture_judge import Wanted
+from analysis.methods.information_flow.images import judge as picture_judge
+from analysis.methods.information_flow.images.judge import Wanted
 
 CAPTIONS = {1: 100, 2: 200, 3: 100}  # by number of items
 LEAKING_CAPTIONS = 30  # per kind

@@ -31,7 +31,7 @@ from analysis.demo.scene_batches import IMAGE, patch_shares
 from analysis.demo.scene_questions import KINDS, SEG, Item, Kind, item
 from analysis.demo.vlm import DECODER_NAME, FOLDER
 from analysis.images.mask_decoder import MaskDecoder, load, masks
-from analysis.similarity import SCORES, Patches, similarity
+from analysis.methods.seg_similarity.similarity import SCORES, Patches, similarity
 
 ITEMS = 250  # per kind
 INSIDE_SHARE = 0.25  # of a patch that the thing fills, for the patch to be within it

@@ -10,7 +10,6 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from analysis import run
-from analysis.attribution import top_set
 from analysis.demo.gates_lm import (
     ROLES,
     answers_right,
@@ -23,7 +22,8 @@ from analysis.demo.gates_lm import (
 from analysis.demo.report import Measured
 from analysis.demo.stories import Item, Role
 from analysis.demo.train_lm import FOLDER
-from analysis.methods.reagent import Scores
+from analysis.methods.reagent.estimators import top_set
+from analysis.methods.reagent.events import Scores
 
 MODEL = "demo-lm"
 ITEMS = 1000  # per number of hops, and of number stories

@@ -22,8 +22,8 @@ import torch
 
 from analysis.decoding.beam import Beam
 from analysis.decoding.bends import PROCESSED, TRUNCATED, BendParams, bends
+from analysis.decoding.best_of_n import Samples, Whole
 from analysis.decoding.cntp_params import CntpParams
-from analysis.decoding.costs import Meter
 from analysis.decoding.events import (
     ForcedToken,
     ForcedTrial,
@@ -35,12 +35,12 @@ from analysis.decoding.events import (
     TraceStart,
     TrialTokens,
 )
+from analysis.decoding.meter import Meter
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.stepwise import Caution, Stepwise, one_trial
 from analysis.decoding.stops import PUBLISHED, ClauseStop, eos_ids, stop_strings, text_stop
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
 from analysis.decoding.trials import Rules
-from analysis.decoding.whole import Samples, Whole
 from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.method import Example

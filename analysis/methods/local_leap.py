@@ -23,7 +23,6 @@ from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
 from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
 from analysis.decoding.canvas_cache import CachedLogits
 from analysis.decoding.canvas_event import canvas_event
-from analysis.decoding.costs import Meter
 from analysis.decoding.delays import delays
 from analysis.decoding.events import (
     CanvasStep,
@@ -34,6 +33,7 @@ from analysis.decoding.events import (
     TraceEnd,
     TraceStart,
 )
+from analysis.decoding.meter import Meter
 from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptParams
 from analysis.decoding.selection import Rule
 from analysis.decoding.stops import eos_ids

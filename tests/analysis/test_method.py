@@ -11,6 +11,7 @@ from analysis.errors import InvalidParams, UnknownMethod
 from analysis.events import Progress
 from analysis.method import Method
 from analysis.methods import reagent
+from analysis.methods.reagent import params as reagent_params
 
 METHODS = [registry.get(stem) for stem in registry.stems()]
 FIELDS = [
@@ -51,7 +52,7 @@ def test_the_folder_is_the_registry() -> None:
     assert "reagent" in registry.stems()
     found = registry.get("reagent")
     assert found.stem == "reagent"
-    assert found.params is reagent.Params
+    assert found.params is reagent_params.Params
     assert found.run is reagent.run
     assert found.title == "ReAGent: which input tokens a generated token hangs on."
     assert found.doc.startswith("Tokens of the context")
@@ -98,7 +99,7 @@ def test_a_value_outside_its_limit_is_named_with_it(name: str, value: Any, limit
     assert limit in error.message
     given = ascii(value)
     assert (given if len(given) <= 80 else given[:77] + "...") in error.message
-    description = reagent.Params.model_fields[name].description
+    description = reagent_params.Params.model_fields[name].description
     assert description
     assert error.remedy == f"Correct {name}: {description}"
 
@@ -225,7 +226,12 @@ def test_a_module_is_read_as_it_declares_itself() -> None:
 
     module = types.ModuleType("analysis.methods.own", "Title.\n\nText.")
     vars(module).update(
-        VERSION="2", NEEDS=["causal_lm"], Params=reagent.Params, EVENTS=[], EXAMPLES=[], run=run
+        VERSION="2",
+        NEEDS=["causal_lm"],
+        Params=reagent_params.Params,
+        EVENTS=[],
+        EXAMPLES=[],
+        run=run,
     )
     found = registry.read(module)
     assert (found.stem, found.title, found.doc) == ("own", "Title.", "Text.")

@@ -7,7 +7,7 @@ import torch
 from transformers import DynamicCache
 
 from analysis.decoding import cache as caches
-from analysis.decoding.costs import Meter
+from analysis.decoding.meter import Meter
 from analysis.decoding.prefix import Prefix, forward
 from analysis.model import Model
 

@@ -9,8 +9,8 @@ import pytest
 import analysis
 from analysis.catalog.entries import Catalog
 from analysis.decoding import trace as traces
-from analysis.decoding.report import lines
 from analysis.decoding.trace import InvalidTrace
+from analysis.decoding.trace_text import lines
 from analysis.events import Event
 from analysis.findings import Recorded, findings
 

@@ -17,8 +17,8 @@ from analysis.images import mask_decoder
 from analysis.images.mask_decoder import MaskDecoder, text_head_make
 from analysis.loading import load, loaded
 from analysis.loading.convert_read import convert
+from analysis.methods.seg_similarity.segmentation import decoder_of
 from analysis.runner import model_cache
-from analysis.segmentation import decoder_of
 from tests.tiny_models import byte_tokenizer, spread
 from tests.tiny_pictures import make_llava
 

@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import analysis
 from analysis.catalog.entries import Catalog
 from analysis.decoding import prefix as prefixes
-from analysis.decoding import report, stepwise, trials
+from analysis.decoding import stepwise, trace_text, trials
 from analysis.decoding import trace as traces
-from analysis.decoding.streams import uniforms
+from analysis.decoding.random_streams import uniforms
 from analysis.decoding.trace import Trace, TraceFile
 from analysis.errors import (
     GlassbenchError,
@@ -614,5 +614,5 @@ def test_the_known_answer_tells_right_from_wrong(decode: Decode) -> None:
     ends = [trace.end for trace in told.traces.values() if trace.end]
     assert [end.right for end in ends] == [answer == answers[0] for answer in answers]
     assert all(trace.end and trace.end.right is None for trace in plain.traces.values())
-    shown = "\n".join(report.lines(told))
+    shown = "\n".join(trace_text.lines(told))
     assert f"answer {answers[0]!r} (right)" in shown

@@ -17,10 +17,10 @@ from analysis.errors import InvalidParams
 from analysis.events import content_ref
 from analysis.loading import load, loaded
 from analysis.method import get
+from analysis.methods.graph_kv import attention
+from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange
 from analysis.model import Model
 from analysis.runner import model_cache
-from analysis.segments import attention
-from analysis.segments.layout import Layout, Parts, Plan, arrange
 from analysis.text import tokenization as texts
 
 SEGMENTS = [

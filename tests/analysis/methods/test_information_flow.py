@@ -10,17 +10,17 @@ import analysis
 from analysis.catalog.entries import Catalog
 from analysis.demo.gates_lm import carrier_positions, held_out_items
 from analysis.errors import GlassbenchError, InvalidParams, PromptTooLong, TargetOutOfRange
-from analysis.flow.case import read_case
-from analysis.flow.cutting import trunk_of
-from analysis.flow.matrix import fill_matrix
-from analysis.flow.params import FlowParams
 from analysis.loading import load, loaded
 from analysis.method import get
+from analysis.methods.information_flow.text.case import read_case
+from analysis.methods.information_flow.text.cutting import trunk_of
+from analysis.methods.information_flow.text.matrix import fill_matrix
+from analysis.methods.information_flow.text.params import FlowParams
 from analysis.model import Model
 from analysis.runner import model_cache
 from analysis.text import context as contexts
 from analysis.text import generation
-from tests.analysis.flow.make_case import drained
+from tests.analysis.methods.information_flow.text.make_case import drained
 
 Run = Callable[..., list[Any]]
 PROMPT = "Anna has the ball. Tom has the book."

@@ -12,7 +12,7 @@ import torch
 import analysis
 from analysis import method as methods
 from analysis.catalog.entries import BUNDLED
-from analysis.decoding import streams
+from analysis.decoding import random_streams
 from analysis.decoding import trace as traces
 from analysis.decoding.events import CanvasStep
 from analysis.decoding.trace import Trace, TraceFile
@@ -307,7 +307,7 @@ def test_gumbel_draws_come_from_the_stream_of_seed_step_and_position(bert: Model
     file = read(fill(bert, temperature=0.7, seed=5))
     differs = 0
     for step, logits in replay(bert, file):
-        noise = streams.gumbels(5, step.index, step.positions, logits.shape[1]).numpy()
+        noise = random_streams.gumbels(5, step.index, step.positions, logits.shape[1]).numpy()
         expected = (logits + 0.7 * noise).argmax(-1)
         assert step.ids == expected.tolist()
         p = softmax(logits)

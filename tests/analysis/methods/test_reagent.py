@@ -11,7 +11,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
-from analysis import estimates, probing
 from analysis.catalog.entries import Catalog
 from analysis.errors import (
     GlassbenchError,
@@ -22,11 +21,12 @@ from analysis.errors import (
     SpecialTokenInText,
     TargetOutOfRange,
 )
-from analysis.estimates import estimated_maps
 from analysis.events import Event
+from analysis.methods.reagent import effects, probing
+from analysis.methods.reagent.effects import estimated_maps
+from analysis.methods.reagent.probing import PROBES, START, STEPS, TEST, Case
+from analysis.methods.reagent.replacers import Uniform
 from analysis.model import Model
-from analysis.probing import PROBES, START, STEPS, TEST, Case
-from analysis.replacement import Uniform
 
 Analyze = Callable[..., list[Event]]
 ARCHITECTURES = ["tiny-llama", "tiny-gpt2"]
@@ -365,7 +365,7 @@ def test_every_replacer_yields_finite_signed_scores(analyze: Analyze, replacer: 
 
 def test_scores_come_early_and_sharpen(analyze: Analyze) -> None:
     shown = of_kind(analyze(probes=1024), "scores")
-    assert shown[0].probes == estimates.FIRST_BLOCK
+    assert shown[0].probes == effects.FIRST_BLOCK
     assert [s.final for s in shown] == [False] * (len(shown) - 1) + [True]
     assert shown[-1].standard_error.mean() < shown[0].standard_error.mean() / 4
     assert all(since <= shown[-1].probes for since in shown[-1].stable_since)

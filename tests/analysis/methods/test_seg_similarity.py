@@ -12,7 +12,6 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 import analysis
-from analysis import segmentation, visual_answer
 from analysis.catalog.entries import Catalog
 from analysis.demo.gates_vlm import area_under_curve
 from analysis.demo.scene_batches import patch_shares
@@ -27,10 +26,12 @@ from analysis.events import Event
 from analysis.images.files import picture_hash, pictures_by_hash
 from analysis.loading import load, loaded
 from analysis.method import get
+from analysis.methods.seg_similarity import answer as visual_answer
+from analysis.methods.seg_similarity import segmentation
+from analysis.methods.seg_similarity.answer import picture_token
+from analysis.methods.seg_similarity.similarity import SCORES
 from analysis.model import VisionLanguageModel
 from analysis.runner import model_cache
-from analysis.similarity import SCORES
-from analysis.visual_answer import picture_token
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 from tests.untrained_demos import make_demo_vlm
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import analysis
 from analysis.catalog.entries import folder_entry
 from analysis.decoding.stops import TextStop
-from analysis.replacement import vocabulary_map
+from analysis.methods.reagent.replacers import vocabulary_map
 from analysis.text.tokenization import codec, encode_continued, token_name
 from tests.tiny_models import make_prepending_llama
 from tests.tokenizer_kinds import byte_level

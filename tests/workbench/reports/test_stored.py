@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from analysis.decoding import trace
-from analysis.decoding.report import lines
+from analysis.decoding.trace_text import lines
 from workbench.reports.archive import archive_read
 from workbench.reports.imports import bundle_import
 from workbench.reports.markdown import markdown_build

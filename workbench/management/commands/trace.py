@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from analysis.decoding import trace as traces
-from analysis.decoding.report import lines
+from analysis.decoding.trace_text import lines
 from analysis.errors import GlassbenchError, InvalidParams
 
 REFUSED = 2

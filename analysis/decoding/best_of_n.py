@@ -1,0 +1,147 @@
+"""Decoders that draw whole outputs and choose one: the best of N, and self-consistency.
+
+Each trace is one fork at position 0 whose trials are whole outputs.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analysis.decoding import trie
+from analysis.decoding.branch_events import Outcome, fork_events
+from analysis.decoding.distributions import Look, look
+from analysis.decoding.events import TokenStep, TraceStop, Vote
+from analysis.decoding.meter import Meter
+from analysis.decoding.prefix import Prefix
+from analysis.decoding.task import Task
+from analysis.decoding.trials import Drawn, Path, Rules, draw_trials
+from analysis.events import Event, Progress
+
+STOPS: dict[str | None, TraceStop] = {"eos": "eos", "stop_string": "stop_string"}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Whole outputs drawn by `trace`, first look and cost included."""
+
+    trace: int
+    seen: Look
+    drawn: Drawn
+    spent: Meter
+
+
+@dataclass
+class Whole:
+    """`samples` outputs, of which the least perplexing or the most agreed on is taken.
+
+    `pool` holds the samples of another trace that are to be the same, or takes in those drawn here.
+    """
+
+    task: Task
+    trace: int
+    label: str
+    prefix: Prefix
+    rules: Rules
+    samples: int
+    by: Literal["perplexity", "vote"]
+    pool: list[Samples] = field(default_factory=list)
+    steps: int = 1
+
+    def run(self) -> Generator[Event, None, TraceStop]:
+        drawn = yield from (self._taken(self.pool[0]) if self.pool else self._drawn())
+        outcome = self._outcome(drawn)
+        yield from fork_events(
+            self.task.model.tokenizer,
+            trace=self.trace,
+            index=0,
+            context=self.prefix.ids,
+            seed=self.rules.seed,
+            position=0,
+            paths=drawn.paths,
+            outcome=outcome,
+            forwards=drawn.forwards,
+        )
+        winner = drawn.paths[outcome.winner]
+        self._book(drawn.paths, winner)
+        self.prefix.append(winner.ids)
+        return STOPS.get(winner.end, "length")
+
+    def _drawn(self) -> Generator[Event, None, Drawn]:
+        seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
+        yield fork_step(self.task, self.trace, self.prefix, seen, self.samples)
+        drawing = draw_trials(self.prefix, seen, self.samples, self.rules, room=self.task.length)
+        drawn: Drawn = yield from self._advanced(drawing)
+        self.pool.append(Samples(self.trace, seen, drawn, self.prefix.meter.snapshot()))
+        return drawn
+
+    def _taken(self, found: Samples) -> Generator[Event, None, Drawn]:
+        """Another trace's samples; their cost is counted here too."""
+        self.prefix.meter.main_forwards = 1
+        yield fork_step(self.task, self.trace, self.prefix, found.seen, self.samples)
+        self.prefix.meter.repeat(found.spent)
+        return found.drawn
+
+    def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
+        done = 0
+        while True:
+            try:
+                next(drawing)
+            except StopIteration as ended:
+                drawn: Drawn = ended.value
+                return drawn
+            done += 1
+            stage = f"decoding: {self.label}"
+            yield Progress(stage=stage, done=done, total=self.task.length, unit="tokens")
+
+    def _outcome(self, drawn: Drawn) -> Outcome:
+        answers = [self.task.read_answer(path.ids) for path in drawn.paths]
+        votes = count_votes(answers)
+        if self.by == "vote" and votes:
+            winner = votes[0].trials[0]
+            share = {trial: len(vote.trials) for vote in votes for trial in vote.trials}
+            scores = [-float(share.get(path.number, 0)) for path in drawn.paths]
+        else:
+            winner = drawn.best("warped")
+            scores = [path.perplexity("warped") for path in drawn.paths]
+        return Outcome(
+            by="vote" if self.by == "vote" and votes else "perplexity",
+            scores=scores,
+            winner=winner,
+            kept=len(drawn.paths[winner].ids),
+            answers=answers,
+            votes=votes if self.by == "vote" else [],
+        )
+
+    def _book(self, paths: list[Path], winner: Path) -> None:
+        meter = self.prefix.meter
+        meter.nodes = trie.count([path.ids for path in paths])
+        meter.tokens_wasted = meter.nodes - len(winner.ids)
+
+
+def count_votes(answers: list[str | None]) -> list[Vote]:
+    """Answers with the trials that gave them, most votes first, earlier ones before later."""
+    found: dict[str, list[int]] = {}
+    for trial, answer in enumerate(answers):
+        if answer is not None:
+            found.setdefault(answer, []).append(trial)
+    ordered = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [Vote(answer=answer, trials=trials) for answer, trials in ordered]
+
+
+def fork_step(task: Task, trace: int, prefix: Prefix, seen: Look, trials: int) -> TokenStep:
+    """The one step of a trace that is a single fork."""
+    return TokenStep(
+        trace=trace,
+        index=0,
+        position=0,
+        entropy=float(seen.warped.entropy_R[0]),
+        entropy_raw=float(seen.raw.entropy_R[0]),
+        varentropy=seen.varentropy,
+        candidates=seen.candidates(task.model.tokenizer),
+        trials=trials,
+        decision="fork",
+        reason="trials",
+        chosen=None,
+        forwards=prefix.meter.forwards,
+        seconds=prefix.meter.seconds,
+    )

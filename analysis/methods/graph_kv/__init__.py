@@ -1,0 +1,433 @@
+"""Graph-KV: segments that read only whom they should.
+
+Each segment of a prompt is encoded alone, or with the keys and values of the segments that point to
+it as its past; the question reads all of them. Segments of one round share one range of positions,
+so that the answer does not hang on their order.
+
+Source: "Graph-KV: Breaking Sequence via Injecting Structural Biases into Large Language Models"
+(arXiv 2506.07334), in the form of the paper: with P tokens of prefix and L tokens of the longest
+segment, round r begins at position P + rL, and the question at P + (T + 1)L after the last round T.
+One forward pass with a block mask and these positions equals encoding segment by segment. The
+code that the authors released for retrieval is another algorithm (consecutive positions, both
+copies of a segment visible, the answer hangs on their order): it is the mode `full` here.
+
+What an arrangement is worth to a model is measured, not promised: that of the paper was tuned for
+it. demo-lm was not; on 400 held-out questions where two segments must be joined, cutting the edge
+between them costs the answer 0.24 ± 0.02 nats in `graph` (right 80 % → 68 %) and 0.14 ± 0.02 in
+`graph_ordered`, cutting an edge between two others −0.04 ± 0.01 and −0.05 ± 0.01.
+
+analysis/methods/graph_kv/events.py describes the events and their order.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from analysis.attention.block_sparse import runs_blockwise
+from analysis.errors import InvalidParams, ModelIncompatible
+from analysis.events import Event, Progress
+from analysis.method import Example
+from analysis.methods.graph_kv import attention
+from analysis.methods.graph_kv.edges import Edge
+from analysis.methods.graph_kv.encoding import Reading, read
+from analysis.methods.graph_kv.events import (
+    TOKENS_PER_EVENT,
+    Answer,
+    Arrangement,
+    Block,
+    EdgeMass,
+    EdgeRow,
+    KnockOut,
+    Mode,
+    Permutation,
+    Role,
+    Routes,
+    SegmentRow,
+    Segments,
+    SegmentToken,
+    SegmentTokens,
+    Sinks,
+    Spread,
+    TokenMass,
+)
+from analysis.methods.graph_kv.events import Layout as LayoutEvent
+from analysis.methods.graph_kv.layout import Layout
+from analysis.methods.graph_kv.params import SegmentParams as Params
+from analysis.model import Model
+from analysis.model.checkpoint import asked_of
+from analysis.precision import exact
+from analysis.text import tokenization as texts
+from analysis.text.context import Alternative
+from analysis.text.cost import Cost, Meter
+
+VERSION = "2"
+NEEDS = ("causal_lm",)
+EVENTS = (
+    Segments, SegmentTokens, LayoutEvent, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
+    KnockOut, Permutation, Spread, Cost,
+)  # fmt: skip
+ALTERNATIVES = 5
+LETTER = [
+    {"id": "hanna", "text": "Hanna ran to the park.", "score": 0.4},
+    {"id": "letter", "text": "Ella took the letter.", "score": 0.9},
+    {"id": "later", "text": "After that, Hanna went to the kitchen.", "score": 0.3},
+    {"id": "ella", "text": "Ella went to the castle.", "score": 0.6},
+    {"id": "cup", "text": "The cup is with Hanna.", "score": 0.2},
+]
+
+EXAMPLES = (
+    Example(
+        name="Five pears in a drawer",
+        look_for="The answer stands in one segment and needs another: cut drawer → simon and it is "
+        "lost, cut sam → carl and nothing happens. Without edges the model says seven.",
+        model="demo-lm",
+        params={
+            "segments": [
+                {"id": "carl", "text": "Carl picked up seven pears."},
+                {"id": "drawer", "text": "Someone put five pears into the drawer."},
+                {"id": "sam", "text": "Sam got three pears."},
+                {"id": "simon", "text": "Simon picked up the drawer."},
+            ],
+            "edges": [
+                {"source": "drawer", "target": "simon"},
+                {"source": "sam", "target": "carl"},
+            ],
+            "question": "Question: How many pears does Simon have? Answer:",
+            "answer": " five",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="In any order",
+        look_for="Where the segments share their positions, every order gives the same answer; as "
+        "one text, the answer hangs on the order, and the one given is wrong.",
+        model="demo-lm",
+        params={
+            "segments": LETTER,
+            "edges": [
+                {"source": "letter", "target": "ella"},
+                {"source": "cup", "target": "hanna"},
+            ],
+            "question": "Question: Where is the letter now? Answer:",
+            "answer": " castle",
+            "max_new_tokens": 2,
+            "permutations": 16,
+        },
+    ),
+    Example(
+        name="Draw the missing edge",
+        look_for="The only edge is of no use, and the model says six. Draw leo → ella, run again, "
+        "and it says eight.",
+        model="demo-lm",
+        params={
+            "segments": [
+                {"id": "ella", "text": "Ella has as many shells as Leo."},
+                {"id": "theater", "text": "Someone left seven shells in the theater."},
+                {"id": "leo", "text": "Leo has eight shells."},
+                {"id": "maria", "text": "Maria picked up six shells."},
+            ],
+            "edges": [{"source": "theater", "target": "maria"}],
+            "question": "Question: How many shells does Ella have? Answer:",
+            "answer": " eight",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="By score alone",
+        look_for="Every segment reads the one with the best score. Not every edge helps: without "
+        "letter → hanna the answer comes back.",
+        model="demo-lm",
+        params={
+            "segments": LETTER,
+            "preset": "top_m",
+            "top_m": 1,
+            "question": "Question: Where is the letter now? Answer:",
+            "answer": " castle",
+            "max_new_tokens": 2,
+        },
+    ),
+    Example(
+        name="In a circle, twice",
+        look_for="Two segments read each other: each is encoded alone, and then in two rounds with "
+        "what the other was a round before. Read as one text, the answer is wrong.",
+        model="demo-lm",
+        params={
+            "segments": [
+                {"id": "julia", "text": "Julia ran to the yard."},
+                {"id": "pillow", "text": "The pillow was taken by Julia."},
+                {"id": "tom", "text": "Tom walked to the church."},
+                {"id": "spoon", "text": "Tom found the spoon."},
+                {"id": "later", "text": "Later, Tom walked to the forest."},
+            ],
+            "edges": [
+                {"source": "pillow", "target": "julia"},
+                {"source": "julia", "target": "pillow"},
+            ],
+            "rounds": 2,
+            "question": "Question: Where is the pillow now? Answer:",
+            "answer": " yard",
+            "max_new_tokens": 2,
+        },
+    ),
+)
+
+
+def run(model: Model, params: Params) -> Iterator[Event]:
+    """Yield what the segments and their edges make of the answer."""
+    meter = Meter(model)
+    reading = read(model, params)
+    layouts = {mode: reading.layout(mode) for mode in reading.modes}
+    _refuse_unfit(model, reading, list(layouts.values()))
+    yield _segments_event(reading)
+    yield from _token_events(model, reading)
+    yield from (_layout_event(reading, layout) for layout in layouts.values())
+    answer = yield from _answer(model, reading, layouts[params.mode])
+    meter.book("answer")
+    ready = {mode: layout.with_answer(answer) for mode, layout in layouts.items()}
+    found = yield from _arrangements(model, reading, layouts, answer)
+    meter.book("arrangements")
+    yield from _attention(model, reading, ready[params.mode], len(answer))
+    meter.book("attention")
+    if params.knock_outs:
+        yield from _knock_outs(model, reading, ready[params.mode], answer, found[params.mode])
+        meter.book("cut edges")
+    for mode in ready:
+        yield from _permutations(model, reading, mode, answer, found[mode])
+    meter.book("orders")
+    yield meter.cost()
+
+
+def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> None:
+    longest = max(len(reading.answer), reading.params.max_new_tokens)
+    tokens = max(len(layout.ids_N) for layout in layouts) + longest
+    attention.refuse_unfit(model, tokens)
+    if reading.params.patterns and len(layouts[0].ids_N) + longest > attention.DENSE_TOKENS:
+        raise InvalidParams(
+            f"{layouts[0].mode} has {len(layouts[0].ids_N) + longest} tokens; patterns are read of "
+            f"{attention.DENSE_TOKENS} at most.",
+            remedy="Set patterns to false: edge mass then comes from the block-sparse route.",
+            field="patterns",
+        )
+    if not reading.params.patterns and not runs_blockwise(model.plain):
+        raise ModelIncompatible(
+            f"{model.info.architecture} does more in attention than the block-sparse route.",
+            remedy="Set patterns to true, or choose another model.",
+            field="model",
+        )
+
+
+def _segments_event(reading: Reading) -> Segments:
+    parts = reading.parts
+    return Segments(
+        segments=[
+            SegmentRow(id=segment.id, score=segment.score, tokens=len(ids))
+            for segment, ids in zip(reading.params.segments, parts.segments, strict=True)
+        ],
+        edges=_edge_rows(reading.edges),
+        prefix=len(parts.prefix),
+        question=len(parts.question),
+        longest=parts.longest,
+    )
+
+
+def _edge_rows(edges: Sequence[Edge]) -> list[EdgeRow]:
+    return [EdgeRow(source=source, target=target) for source, target in edges]
+
+
+def _token_events(model: Model, reading: Reading) -> Iterator[SegmentTokens]:
+    parts = reading.parts
+    yield from _stretches(model, "prefix", None, parts.prefix)
+    for number, ids in enumerate(parts.segments):
+        yield from _stretches(model, "segment", number, ids)
+    yield from _stretches(model, "question", None, parts.question)
+
+
+def _stretches(
+    model: Model, part: Role, segment: int | None, ids: list[int], before: Sequence[int] = ()
+) -> Iterator[SegmentTokens]:
+    if part == "prefix":
+        shown = texts.display_texts(model.tokenizer, ids)
+    else:
+        shown = texts.display_continued(model.tokenizer, ids, before=before)
+    tokens = [SegmentToken(id=i, text=t) for i, t in zip(ids, shown, strict=True)]
+    for start in range(0, len(tokens), TOKENS_PER_EVENT):
+        stretch = tokens[start : start + TOKENS_PER_EVENT]
+        yield SegmentTokens(part=part, segment=segment, start=start, tokens=stretch)
+
+
+def _layout_event(reading: Reading, layout: Layout) -> LayoutEvent:
+    row_start, run_start, run_stop = layout.mask_runs()
+    together = sum(len(ids) for ids in reading.parts.segments)
+    answer = max(len(reading.answer), reading.params.max_new_tokens)
+    bounds = layout.structure.bounds
+    return LayoutEvent(
+        mode=layout.mode,
+        edges=_edge_rows(layout.edges),
+        blocks=[
+            Block(
+                role=block.role,
+                segment=block.segment,
+                round=block.round,
+                start=int(bounds[number]),
+                tokens=len(block.ids),
+                position=block.position,
+                reads=sorted(block.reads),
+            )
+            for number, block in enumerate(layout.blocks)
+        ],
+        tokens=len(layout.ids_N),
+        span=layout.positions_N[-1] + 1 + answer,
+        area=layout.structure.area,
+        relative_area=layout.segment_area / (together * (together + 1) / 2),
+        row_start=row_start,
+        run_start=run_start,
+        run_stop=run_stop,
+    )
+
+
+def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
+    """The answer given, or what the chosen mode writes."""
+    ids = reading.answer or (yield from _written(model, reading, layout))
+    question = reading.parts.question
+    yield from _stretches(model, "answer", None, ids, question)
+    yield Answer(
+        text=texts.joined_continued(model.tokenizer, ids, before=question),
+        tokens=len(ids),
+        written_by=None if reading.answer else layout.mode,
+    )
+    return ids
+
+
+def _written(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
+    ids: list[int] = []
+    longest = reading.params.max_new_tokens
+    bends = asked_of(model, {"temperature": 0}, use=reading.params.generation_config)
+    for token in attention.write(model, layout, longest, bends):
+        ids.append(token)
+        yield Progress(
+            stage=f"writing ({layout.mode})", done=len(ids), total=longest, unit="tokens"
+        )
+    return ids
+
+
+def _arrangements(
+    model: Model, reading: Reading, layouts: dict[Mode, Layout], answer: list[int]
+) -> Generator[Event, None, dict[Mode, float]]:
+    """What each mode makes of the answer; its log-probability by mode."""
+    found: dict[Mode, float] = {}
+    for mode, layout in layouts.items():
+        given = [layout.with_answer(answer)]
+        logits_TV = next(attention.answer_logits(model, given, len(answer), 1))
+        logprobs_TV = exact(logits_TV).log_softmax(-1).cpu()
+        written = yield from _written(model, reading, layout)
+        event = _arrangement(model, reading, mode, answer, logprobs_TV, written)
+        found[mode] = event.logprob
+        yield event
+    return found
+
+
+def _arrangement(
+    model: Model,
+    reading: Reading,
+    mode: Mode,
+    answer: list[int],
+    logprobs_TV: torch.Tensor,
+    written: list[int],
+) -> Arrangement:
+    each_T = logprobs_TV[range(len(answer)), answer]
+    question = reading.parts.question
+    text, told = (
+        texts.joined_continued(model.tokenizer, ids, before=question)
+        for ids in (written, reading.answer)
+    )
+    top = logprobs_TV[0].topk(min(ALTERNATIVES, logprobs_TV.shape[1]))
+    return Arrangement(
+        mode=mode,
+        logprob=float(each_T.sum()),
+        token_logprobs=each_T.tolist(),
+        alternatives=[
+            Alternative(
+                id=int(token),
+                text=texts.token_name(model.tokenizer, int(token)),
+                logprob=float(value),
+            )
+            for token, value in zip(top.indices, top.values, strict=True)
+        ],
+        text=text,
+        right=text.startswith(told) if reading.answer else None,
+    )
+
+
+def _attention(model: Model, reading: Reading, layout: Layout, kept: int) -> Iterator[Event]:
+    """Edge mass, by patterns or block by block; with both, how far they differ."""
+    yield Progress(stage="reading attention", done=0, total=1, unit="passes")
+    found = attention.patterned(model, layout, kept) if reading.params.patterns else None
+    blocks = attention.blockwise(model, layout, kept) if runs_blockwise(model.plain) else None
+    chosen = found or blocks
+    assert chosen is not None
+    readers, sources, _ = layout.structure.parts
+    yield EdgeMass(
+        mode=layout.mode,
+        readers=readers.tolist(),
+        sources=sources.tolist(),
+        mass=_array(chosen.mass_PLH),
+    )
+    if found:
+        several = [n for n, block in enumerate(layout.blocks) if len(block.ids) > 1]
+        yield TokenMass(mode=layout.mode, mass=_array(found.tokens_LCN))
+        yield Sinks(mode=layout.mode, blocks=several, mass=_array(found.sinks_CLH[several]))
+    if found and blocks:
+        yield Routes(
+            mode=layout.mode,
+            logit_difference=_largest(found.logits_TV - blocks.logits_TV),
+            mass_difference=_largest(found.mass_PLH - blocks.mass_PLH),
+        )
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    array: np.ndarray = values.float().cpu().numpy()
+    return array
+
+
+def _largest(values: torch.Tensor) -> float:
+    return float(values.abs().max())
+
+
+def _logprobs(
+    model: Model, reading: Reading, layouts: Sequence[Layout], answer: list[int]
+) -> Iterator[float]:
+    """Log-probability of the answer in each layout that holds it."""
+    limit = reading.params.rows_per_forward
+    for logits_TV in attention.answer_logits(model, layouts, len(answer), limit):
+        yield float(exact(logits_TV).log_softmax(-1)[range(len(answer)), answer].sum())
+
+
+def _knock_outs(
+    model: Model, reading: Reading, layout: Layout, answer: list[int], whole: float
+) -> Iterator[KnockOut]:
+    cut = [layout.without(edge) for edge in layout.edges]
+    for number, logprob in enumerate(_logprobs(model, reading, cut, answer)):
+        yield KnockOut(edge=number, logprob=logprob, delta=logprob - whole)
+
+
+def _permutations(
+    model: Model, reading: Reading, mode: Mode, answer: list[int], whole: float
+) -> Iterator[Event]:
+    """Other orders of the segments, if there are any."""
+    first, *others = reading.orders() or [()]
+    if not others:
+        return
+    layouts = [reading.layout(mode, order).with_answer(answer) for order in others]
+    yield Permutation(mode=mode, number=0, order=list(first), logprob=whole)
+    found = [whole]
+    for number, logprob in enumerate(_logprobs(model, reading, layouts, answer), 1):
+        found.append(logprob)
+        order = list(others[number - 1])
+        yield Permutation(mode=mode, number=number, order=order, logprob=logprob)
+    yield Spread(
+        mode=mode,
+        orders=len(found),
+        std=float(np.std(found)),
+        range=max(found) - min(found),
+    )

@@ -1,0 +1,241 @@
+"""Running layouts: in batches under a dense mask, block by block, or eagerly with hooks.
+
+Every route gives each token its own position and says in full who reads whom. Positions that
+restart without a mask would be taken for packed sequences by transformers, and a mask over tokens
+alone would let everything be read.
+
+Shape legend: B rows, N tokens, T tokens of the answer, V vocabulary, L layers, H heads, P pairs of
+blocks, C blocks.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from analysis.attention import decoder_masks
+from analysis.attention.block_sparse import Keep, block_sparse, runs_blockwise
+from analysis.decoding.stops import eos_ids
+from analysis.errors import ModelIncompatible
+from analysis.methods.graph_kv.layout import Layout
+from analysis.model import Model
+from analysis.model.logit_processors import PROCESSORS, Start, bent, make
+from kernels.block_attention import BlockAttention, BlockStructure, part_mass
+
+DENSE_TOKENS = 2048  # above, N × N masks are not made
+
+
+@dataclass(frozen=True)
+class Blockwise:
+    """`logits_TV` at the last tokens, and edge mass `mass_PLH` over the structure's parts."""
+
+    logits_TV: torch.Tensor
+    mass_PLH: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Patterned:
+    """The same by eager attention, with the share of attention that each block pays to each token,
+    `tokens_LCN` (mean over its tokens and the heads), and on its first token, `sinks_CLH` (mean
+    over its tokens after the first; 0 for a block of one token)."""
+
+    logits_TV: torch.Tensor
+    mass_PLH: torch.Tensor
+    tokens_LCN: torch.Tensor
+    sinks_CLH: torch.Tensor
+
+
+def refuse_unfit(model: Model, tokens: int) -> None:
+    """Raise ModelIncompatible for a model whose attention is not this form's."""
+    config = model.plain.config.get_text_config()
+    name = model.info.architecture
+    if "position_ids" not in inspect.signature(model.plain.forward).parameters:
+        raise _unfit(f"{name} cannot be given positions")
+    kinds = set(getattr(config, "layer_types", None) or ()) - {
+        "full_attention",
+        "sliding_attention",
+    }
+    if kinds:
+        raise _unfit(f"{name} has layers of {', '.join(sorted(kinds))}")
+    window = getattr(config, "sliding_window", None)
+    if window and tokens > window:
+        raise ModelIncompatible(
+            f"{name} reads {window} tokens back in some layers; there are {tokens}.",
+            remedy="Shorten the segments, or choose a model without a sliding window.",
+            field="model",
+        )
+
+
+def _unfit(why: str) -> ModelIncompatible:
+    return ModelIncompatible(
+        f"{why}: what a segment reads cannot be chosen.",
+        remedy="Choose a causal language model with ordinary attention.",
+        field="model",
+    )
+
+
+def answer_logits(
+    model: Model, layouts: Sequence[Layout], kept: int, limit: int
+) -> Iterator[torch.Tensor]:
+    """Logits at the last `kept` tokens of each layout, [T, V], in their order.
+
+    Neighbours of one length share a forward pass of at most `limit` rows.
+    """
+    for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
+        same = list(group)
+        if tokens > DENSE_TOKENS and runs_blockwise(model.plain):
+            yield from (_block_logits(model, layout, kept) for layout in same)
+            continue
+        size = model.rows_per_pass(tokens, kept, limit)
+        for at in range(0, len(same), size):
+            yield from _dense(model, same[at : at + size], kept)
+
+
+def _dense(model: Model, layouts: Sequence[Layout], kept: int) -> torch.Tensor:
+    """[B, T, V]."""
+    ids_BN, positions_BN = _tokens(model, layouts)
+    last_T = torch.arange(ids_BN.shape[1] - kept, ids_BN.shape[1])
+    return decoder_masks.logits(
+        model, ids_BN, _masks(model, layouts), keep_T=last_T, positions_N=positions_BN
+    )
+
+
+def _tokens(model: Model, layouts: Sequence[Layout]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and positions, [B, N] each."""
+    ids_BN, positions_BN = (
+        torch.tensor([getattr(layout, name) for layout in layouts], device=model.device)
+        for name in ("ids_N", "positions_N")
+    )
+    return ids_BN, positions_BN
+
+
+def _masks(model: Model, layouts: Sequence[Layout]) -> list[torch.Tensor]:
+    """The same in every layer and head."""
+    mask_BNN = torch.stack([layout.structure.mask(model.device) for layout in layouts])
+    return [mask_BNN[:, None]] * model.info.layers
+
+
+def blockwise(model: Model, layout: Layout, kept: int) -> Blockwise:
+    """One pass in which scores that nobody reads are never computed."""
+    seen: list[torch.Tensor] = []
+
+    def keep(found: BlockAttention) -> None:
+        seen.append(part_mass(found, layout.structure)[0])
+
+    logits_TV = _block_logits(model, layout, kept, keep)
+    return Blockwise(logits_TV, torch.stack(seen).permute(2, 0, 1))
+
+
+@torch.no_grad()
+def _block_logits(
+    model: Model, layout: Layout, kept: int, keep: Keep | None = None
+) -> torch.Tensor:
+    """[T, V]."""
+    ids, positions = _tokens(model, [layout])
+    with block_sparse(model.plain, layout.structure, keep):
+        out = model.forward(
+            input_ids=ids, position_ids=positions, logits_to_keep=kept, use_cache=False
+        )
+    logits_TV: torch.Tensor = out.logits[0, -kept:]
+    return logits_TV
+
+
+@torch.no_grad()
+def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
+    """One eager pass with hooks, each layer's pattern reduced as it comes. Raises OutOfMemory."""
+    tokens = len(layout.ids_N)
+    model.rows_per_pass(tokens, tokens, 1)  # refuses a row that does not fit
+    sums = _Sums(layout.structure, model.device)
+    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
+    ids, positions = _tokens(model, [layout])
+    with model.hooks([(name, sums.add) for name in names]):
+        logits_BNV = decoder_masks.hooked(
+            model, ids, _masks(model, [layout]), positions_N=positions
+        ).logits_BNV
+    return Patterned(
+        logits_BNV[0, -kept:],
+        torch.stack(sums.mass_HP).permute(2, 0, 1),
+        torch.stack(sums.tokens_CN),
+        torch.stack(sums.sinks_HC).permute(2, 0, 1),
+    )
+
+
+class _Sums:
+    """Patterns as means over the tokens of each block, layer by layer."""
+
+    def __init__(self, structure: BlockStructure, device: torch.device) -> None:
+        lengths_C = torch.tensor(structure.lengths, device=device)
+        self.member_CN = torch.nn.functional.one_hot(torch.repeat_interleave(lengths_C)).T
+        self.lengths_C1 = lengths_C[:, None]
+        self.first_C = torch.tensor(structure.bounds[:-1], device=device)
+        self.reader_P, self.source_P, _ = map(torch.tensor, structure.parts)
+        self.mass_HP: list[torch.Tensor] = []
+        self.tokens_CN: list[torch.Tensor] = []
+        self.sinks_HC: list[torch.Tensor] = []
+
+    def add(self, pattern_1HNN: torch.Tensor, hook: object) -> None:
+        del hook
+        wide = torch.promote_types(pattern_1HNN.dtype, torch.float32)
+        pattern_HNN = pattern_1HNN[0].to(wide)
+        member_CN = self.member_CN.to(wide)
+        total_HCN = member_CN @ pattern_HNN
+        mean_HCN = total_HCN / self.lengths_C1
+        self.mass_HP.append((mean_HCN @ member_CN.T)[:, self.reader_P, self.source_P])
+        self.tokens_CN.append(mean_HCN.mean(0))
+        self.sinks_HC.append(self._sinks(pattern_HNN, total_HCN))
+
+    def _sinks(self, pattern_HNN: torch.Tensor, total_HCN: torch.Tensor) -> torch.Tensor:
+        """What the first token pays to itself is left out."""
+        every_C = torch.arange(len(self.first_C))
+        own_HC = pattern_HNN[:, self.first_C, self.first_C]
+        return (total_HCN[:, every_C, self.first_C] - own_HC) / (self.lengths_C1[:, 0] - 1).clamp(1)
+
+
+@torch.no_grad()
+def write(
+    model: Model, layout: Layout, length: int, bends: Mapping[str, Any] | None = None
+) -> Iterator[int]:
+    """Yield up to `length` ids, the likeliest each time; an end-of-text token is the last one.
+
+    `bends`: processors by GenerationConfig's names, behind the layout's ids in their order.
+
+    The layout is read once; what is written goes on from its last position and reads everything.
+    """
+    stops, cache, start = eos_ids(model), DynamicCache(), layout.positions_N[-1] + 1
+    out = _prefill(model, layout, cache)
+    written = list(layout.ids_N)
+    processors = make(PROCESSORS, bends or {}, Start(tuple(written), stops, length, model.device))
+    for position in range(start, start + length):
+        ids = torch.tensor([written], device=model.device)
+        token = int(bent(processors, ids, out.logits[:, -1].float())[0].argmax())
+        written.append(token)
+        yield token
+        if token in stops or position == start + length - 1:
+            return
+        out = _step(model, cache, token, position)
+
+
+def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
+    ids, positions = _tokens(model, [layout])
+    given = {"input_ids": ids, "position_ids": positions, "past_key_values": cache}
+    if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model.plain):
+        with block_sparse(model.plain, layout.structure):
+            return model.forward(**given, use_cache=True, logits_to_keep=1)
+    with decoder_masks.masked(model.plain, _masks(model, [layout])):
+        mask = torch.ones_like(ids)
+        return model.forward(**given, attention_mask=mask, use_cache=True, logits_to_keep=1)
+
+
+def _step(model: Model, cache: DynamicCache, token: int, position: int) -> Any:
+    """A token that reads all before it: what transformers does of itself."""
+    return model.forward(
+        input_ids=torch.tensor([[token]], device=model.device),
+        position_ids=torch.tensor([[position]], device=model.device),
+        attention_mask=torch.ones(1, cache.get_seq_length() + 1, device=model.device),
+        past_key_values=cache,
+        use_cache=True,
+    )

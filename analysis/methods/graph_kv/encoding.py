@@ -1,0 +1,216 @@
+"""What is asked, as token ids and edges between numbers; what cannot be done is refused."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import get_args
+
+from transformers import PreTrainedTokenizerBase
+
+from analysis.errors import InvalidParams, PromptEmpty, PromptTooLong
+from analysis.methods.graph_kv import edges as drawing
+from analysis.methods.graph_kv.edges import Edge
+from analysis.methods.graph_kv.events import Mode
+from analysis.methods.graph_kv.layout import ORDERED, Layout, Parts, Plan, arrange, random_orders
+from analysis.methods.graph_kv.params import ANSWER_TOKENS, SegmentParams
+from analysis.methods.graph_kv.params import Edge as NamedEdge
+from analysis.model import Model
+from analysis.text import tokenization as texts
+from analysis.text.context import given_ids
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Params made out; `answer` is empty where none was given."""
+
+    params: SegmentParams
+    parts: Parts
+    edges: tuple[Edge, ...]
+    answer: list[int]
+
+    @property
+    def modes(self) -> list[Mode]:
+        """The chosen one, then those beside it."""
+        chosen = self.params.mode
+        beside = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
+        return [chosen, *beside]
+
+    def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> Layout:
+        """The tokens of a mode, with the segments in that order, up to the question's end."""
+        return arrange(
+            self.parts,
+            Plan(
+                mode,
+                self.edges,
+                rounds=self.params.rounds,
+                prefix_to_all=self.params.prefix_readers == "all",
+                order=order,
+                seed=self.params.seed,
+            ),
+        )
+
+    def orders(self) -> list[tuple[int, ...]]:
+        """The order given, then others drawn; as many as asked for, or all there are."""
+        count = self.params.permutations
+        rng = Random(self.params.seed)
+        return random_orders(len(self.parts.segments), count, rng) if count else []
+
+
+def read(model: Model, params: SegmentParams) -> Reading:
+    """Encode the parts and number the edges.
+
+    Raises InvalidParams, PromptEmpty, PromptTooLong, InvalidText, SpecialTokenInText.
+    """
+    _refuse_unclear_segments(params)
+    parts = Parts(
+        prefix=_prefix(model.tokenizer, params),
+        segments=[_segment(model.tokenizer, params, n) for n in range(len(params.segments))],
+        question=_question(model.tokenizer, params),
+    )
+    answer = given_ids(model, params.answer, before=parts.question, field="answer")
+    if len(answer) > ANSWER_TOKENS:
+        raise InvalidParams(
+            f"The answer has {len(answer)} tokens; the limit is {ANSWER_TOKENS}.",
+            remedy="Move its beginning into the question.",
+            field="answer",
+        )
+    reading = Reading(params, parts, tuple(_edges(params)), answer)
+    for mode in reading.modes:
+        _refuse_far(model, reading, mode)
+    return reading
+
+
+def _refuse_unclear_segments(params: SegmentParams) -> None:
+    seen: dict[str, int] = {}
+    for number, segment in enumerate(params.segments, 1):
+        if segment.id in seen:
+            raise InvalidParams(
+                f"The id {segment.id!a} is that of segments {seen[segment.id]} and {number}.",
+                remedy="Give each segment an id of its own.",
+                field="segments",
+            )
+        seen[segment.id] = number
+        if not segment.text.strip():
+            raise InvalidParams(
+                f"Segment {segment.id!a} is empty.",
+                remedy="Type its text, or take the segment away.",
+                field="segments",
+            )
+
+
+def _prefix(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[int]:
+    """With the mark that the tokenizer begins a text with, if any."""
+    if params.prefix.strip():
+        return texts.encode_prompt(tokenizer, params.prefix, special=params.special_tokens).ids
+    mark: list[int] = tokenizer("").input_ids
+    closes = tokenizer("a").input_ids[-1] == tokenizer.eos_token_id
+    return mark[:-1] if closes else mark
+
+
+def _segment(tokenizer: PreTrainedTokenizerBase, params: SegmentParams, number: int) -> list[int]:
+    """The same wherever it stands: behind no other segment, but not as a text's beginning."""
+    return texts.encode_continued(
+        tokenizer, params.separator + params.segments[number].text, field="segments"
+    )
+
+
+def _question(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[int]:
+    if not params.question.strip():
+        raise PromptEmpty("The question is empty.", remedy="Type some text.", field="question")
+    texts.refuse_lost(tokenizer, params.question, field="question")
+    if params.special_tokens == "refuse":
+        texts.refuse_special(tokenizer, params.question)
+    return texts.encode_continued(
+        tokenizer,
+        params.separator + params.question,
+        acting=params.special_tokens == "token",
+        field="question",
+    )
+
+
+def _edges(params: SegmentParams) -> list[Edge]:
+    edges = _given_edges(params) if params.preset == "given" else _preset_edges(params)
+    cycle = drawing.find_cycle(len(params.segments), edges)
+    if cycle and not params.rounds:
+        names = " → ".join(params.segments[n].id for n in cycle)
+        raise InvalidParams(
+            f"The edges go in a circle: {names}.",
+            remedy="Remove one of them, or set rounds to 1 or more, so that segments are encoded "
+            "again.",
+            field="edges",
+        )
+    return edges
+
+
+def _given_edges(params: SegmentParams) -> list[Edge]:
+    number = {segment.id: n for n, segment in enumerate(params.segments)}
+    edges: list[Edge] = []
+    for edge in params.edges:
+        for name in (edge.source, edge.target):
+            if name not in number:
+                raise _wrong_edge(
+                    edge, f"There is no segment {name!a}.", f"Choose among: {', '.join(number)}."
+                )
+        pair = number[edge.source], number[edge.target]
+        if pair[0] == pair[1]:
+            raise _wrong_edge(edge, "A segment always reads itself.", "Remove the edge.")
+        if pair in edges:
+            raise _wrong_edge(edge, "It is there twice.", "Remove one of them.")
+        edges.append(pair)
+    return edges
+
+
+def _wrong_edge(edge: NamedEdge, why: str, remedy: str) -> InvalidParams:
+    named = f"{edge.source!a} → {edge.target!a}"
+    return InvalidParams(f"Edge {named}: {why}", remedy=remedy, field="edges")
+
+
+def _preset_edges(params: SegmentParams) -> list[Edge]:
+    if params.edges:
+        raise InvalidParams(
+            f"The preset {params.preset} makes the edges; {len(params.edges)} are given too.",
+            remedy="Set preset to given, or leave edges empty.",
+            field="preset",
+        )
+    ranked = _ranking(params)
+    if params.preset == "top_m" and params.top_m >= len(ranked):
+        raise InvalidParams(
+            f"top_m is {params.top_m}; of {len(ranked)} segments at most {len(ranked) - 1} can be "
+            "read by the rest.",
+            remedy="Lower top_m, or add segments.",
+            field="top_m",
+        )
+    if params.preset == "top_m":
+        return drawing.top_m(ranked, params.top_m)
+    return drawing.chains(ranked) if params.preset == "chains" else drawing.star(ranked)
+
+
+def _ranking(params: SegmentParams) -> list[int]:
+    without = [segment.id for segment in params.segments if segment.score is None]
+    if 0 < len(without) < len(params.segments):
+        raise InvalidParams(
+            f"Segment {without[0]!a} has no score, others have one.",
+            remedy="Give every segment a score, or none: then their order counts.",
+            field="segments",
+        )
+    return drawing.ranking([segment.score for segment in params.segments])
+
+
+def _refuse_far(model: Model, reading: Reading, mode: Mode) -> None:
+    """Raise PromptTooLong where positions go beyond those that the model was trained on."""
+    layout, parts, limit = reading.layout(mode), reading.parts, model.info.context
+    answer = max(len(reading.answer), reading.params.max_new_tokens)
+    span = layout.positions_N[-1] + 1 + answer
+    if not limit or span <= limit:
+        return
+    question = len(parts.question)
+    before = f"{len(layout.ids_N) - question} tokens before the question"
+    if mode not in ORDERED:
+        rounds = max(block.round or 0 for block in layout.blocks) + 1
+        before = f"prefix {len(parts.prefix)} + {rounds} × longest segment {parts.longest}"
+    switch = "" if mode == reading.params.mode else f"set with_{mode} to false, or "
+    raise PromptTooLong(
+        f"{mode} spans {span} positions ({before} + question {question} + answer {answer}); the "
+        f"model was trained on {limit}.",
+        remedy=f"{switch}shorten the segments.".capitalize(),
+        field="segments",
+    )

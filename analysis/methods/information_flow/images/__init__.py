@@ -1,0 +1,2 @@
+"""Information flow of a text-to-image model: what each word of a prompt carries into the
+picture."""

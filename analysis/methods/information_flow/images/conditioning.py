@@ -1,0 +1,378 @@
+"""What a pipeline of pictures is conditioned on, position by position, and drawing from it.
+
+`h` are the states of a prompt, padded to the encoder's length; `p` those of the empty prompt at
+the same positions. Keeping a set S of positions gives h at S and p at every other position, the
+prompt's own padding included ("Follow the Flow", arXiv 2504.01137). Vectors pooled over the whole
+prompt carry all of it, so that they become those of the empty prompt once anything is taken away.
+
+Shape legend: B pictures, N positions, D width of the states, E width of the pooled vector,
+H, W pixels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from analysis.attention.encoder_masks import skip_blocks
+from analysis.catalog.files import PIPELINE_INDEX, read_json
+from analysis.errors import ModelIncompatible, PromptTooLong
+from analysis.methods.information_flow.images.encoder_flow import Encoded
+from analysis.model import ImagePipeline
+from analysis.model.classes import PASS_OPERATIONS
+
+GUIDANCE = "_guidance_scale"  # in the pipeline's index; diffusers passes names with _ over
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """`states_1ND`, the encoder's mask over positions where the pipeline takes one, and pooled."""
+
+    states_1ND: torch.Tensor
+    mask_1N: torch.Tensor | None = None
+    pooled_1E: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Positions from `start` on that are the tokens of one tokenizer, read by one encoder."""
+
+    tokenizer: Any
+    encoder: PreTrainedModel
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token of the prompt: its position, id, and the characters `start:end` that it covers."""
+
+    position: int
+    id: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How pictures are drawn; of 0, `steps` and `size` are the pipeline's own, `guidance` the
+    model's, or where its folder says nothing the pipeline's."""
+
+    steps: int
+    guidance: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A pipeline, how its class is addressed, and the empty prompt."""
+
+    pipeline: Any
+    family: "Family"
+    segments: tuple[Segment, ...]
+    empty: Conditioning
+    guidance: float  # that the model's folder asks for; 0: none, the pipeline's own holds
+
+    @property
+    def positions(self) -> int:
+        """N."""
+        return self.empty.states_1ND.shape[1]
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the pipelines of one class are encoded for and called."""
+
+    segments: Callable[[Any], tuple[Segment, ...]]
+    encode: Callable[[Any, str, int], Conditioning]
+    arguments: Callable[[Conditioning, Conditioning], dict[str, Any]]
+    lowers: bool = False  # the class encodes the prompt in lower case
+
+
+def open_studio(model: ImagePipeline) -> Studio:
+    """A studio for the pipeline. Raises ModelIncompatible for a class that is not known."""
+    name = type(model.pipeline).__name__
+    family = FAMILIES.get(name)
+    if family is None:
+        raise ModelIncompatible(
+            f"{name} cannot be conditioned position by position yet; known are: "
+            f"{', '.join(FAMILIES)}.",
+            remedy="Choose a pipeline of one of these classes.",
+            field="model",
+        )
+    segments = family.segments(model.pipeline)
+    empty = _encode(model.pipeline, family, segments, "")
+    guidance = float(read_json(model.path, PIPELINE_INDEX).get(GUIDANCE, 0))
+    return Studio(model.pipeline, family, segments, empty, guidance)
+
+
+def encode(studio: Studio, text: str) -> Conditioning:
+    """The text as the pipeline itself encodes it. Raises PromptTooLong."""
+    _refuse_long(studio, text)
+    return _encode(studio.pipeline, studio.family, studio.segments, text)
+
+
+def encode_layer(studio: Studio, text: str, layer: int) -> Conditioning:
+    """The text as it would be encoded if the last text encoder ended after `layer` blocks.
+
+    What follows the blocks, its final norm for one, stays ("Diffusion Lens", arXiv 2403.05846).
+    Raises PromptTooLong, ModelIncompatible.
+    """
+    with skip_blocks(studio.segments[-1].encoder, layer):
+        return encode(studio, text)
+
+
+@torch.no_grad()
+def _encode(
+    pipeline: Any, family: Family, segments: tuple[Segment, ...], text: str
+) -> Conditioning:
+    return family.encode(pipeline, text, segments[-1].length)
+
+
+def tokens(studio: Studio, text: str) -> list[list[Token]]:
+    """The text's own tokens per segment, special ones and padding left out."""
+    return [_tokens(segment, _read(studio, text)) for segment in studio.segments]
+
+
+def encoded(studio: Studio, text: str) -> Encoded:
+    """The text as the last text encoder gets it."""
+    segment = studio.segments[-1]
+    rows = segment.tokenizer(
+        _read(studio, text), padding="max_length", max_length=segment.length, truncation=True
+    )
+    return Encoded(
+        rows.input_ids, rows.attention_mask if studio.empty.mask_1N is not None else None
+    )
+
+
+def positions_of(tokens: Sequence[Sequence[Token]], start: int, end: int) -> list[int]:
+    """Positions, in all segments, of the tokens that cover any of the characters `start:end`."""
+    return [
+        token.position
+        for segment in tokens
+        for token in segment
+        if token.start < end and token.end > start
+    ]
+
+
+def keep(
+    prompt: Conditioning, empty: Conditioning, kept: Sequence[int], *, keep_pooled: bool = False
+) -> Conditioning:
+    """The prompt's states at `kept`, the empty prompt's elsewhere; pooled empty unless told.
+
+    A set of all positions takes nothing away: the pooled vector stays too.
+    """
+    if set(kept) == set(range(prompt.states_1ND.shape[1])):
+        return prompt
+    states_1ND = empty.states_1ND.clone()
+    states_1ND[:, list(kept)] = prompt.states_1ND[:, list(kept)]
+    pooled_1E = prompt.pooled_1E if keep_pooled else empty.pooled_1E
+    return replace(prompt, states_1ND=states_1ND, pooled_1E=pooled_1E)
+
+
+def put(prompt: Conditioning, other: Conditioning, places: Mapping[int, int]) -> Conditioning:
+    """The prompt with the other's state `places[n]` at position n."""
+    states_1ND = prompt.states_1ND.clone()
+    at, source = list(places), list(places.values())
+    states_1ND[:, at] = other.states_1ND[:, source]
+    return replace(prompt, states_1ND=states_1ND)
+
+
+@torch.no_grad()
+def draw(
+    studio: Studio, given: Sequence[Conditioning], seeds: Sequence[int], sampling: Sampling
+) -> np.ndarray:
+    """A picture for each conditioning from the noise of its seed, uint8 [B, H, W, 3]."""
+    batch, empty = _stack(given), _stack([studio.empty] * len(given))
+    chosen = {
+        "num_inference_steps": sampling.steps,
+        "guidance_scale": sampling.guidance or studio.guidance,
+        "height": sampling.size,
+        "width": sampling.size,
+    }
+    arguments = studio.family.arguments(batch, empty)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    pictures = studio.pipeline(
+        **arguments,
+        **{name: value for name, value in chosen.items() if value},
+        generator=generators,
+        output_type="np",
+    ).images
+    drawn: np.ndarray = (pictures * 255).round().astype(np.uint8)
+    return drawn
+
+
+def pictures_per_batch(studio: Studio, sampling: Sampling, limit: int) -> int:
+    """Pictures drawn at once: at most `limit`, and less than half a second of work if possible."""
+    denoiser = getattr(studio.pipeline, "transformer", None) or studio.pipeline.unet
+    weights = sum(weight.numel() for weight in denoiser.parameters())
+    edge = sampling.size // studio.pipeline.vae_scale_factor or denoiser.config.sample_size
+    cells = (edge // getattr(denoiser.config, "patch_size", 1)) ** 2
+    operations = 2 * weights * (cells + studio.positions) * (sampling.steps or 50)
+    return max(1, min(limit, int(PASS_OPERATIONS[denoiser.device.type] / operations)))
+
+
+def _stack(given: Sequence[Conditioning]) -> Conditioning:
+    """All in one batch of B rows."""
+
+    def joined(name: str) -> Any:
+        parts = [getattr(one, name) for one in given]
+        return None if parts[0] is None else torch.cat(parts)
+
+    return Conditioning(joined("states_1ND"), joined("mask_1N"), joined("pooled_1E"))
+
+
+def _read(studio: Studio, text: str) -> str:
+    return text.lower() if studio.family.lowers else text
+
+
+def _tokens(segment: Segment, text: str) -> list[Token]:
+    rows = segment.tokenizer(text, return_offsets_mapping=True)
+    return [
+        Token(segment.start + at, token, start + _leading(text[start:end]), end)
+        for at, (token, (start, end)) in enumerate(
+            zip(rows.input_ids, rows.offset_mapping, strict=True)
+        )
+        if text[start:end].strip()
+    ]
+
+
+def _leading(piece: str) -> int:
+    return len(piece) - len(piece.lstrip())
+
+
+def _refuse_long(studio: Studio, text: str) -> None:
+    for segment in studio.segments:
+        count = len(segment.tokenizer(_read(studio, text)).input_ids)
+        if count > segment.length:
+            raise PromptTooLong(
+                f"The prompt has {count} tokens, the marks around it included; the text encoder "
+                f"reads {segment.length}.",
+                remedy="Shorten the prompt.",
+                field="prompt",
+            )
+
+
+def _encoder(pipeline: Any, tokenizer: str) -> PreTrainedModel:
+    """The text encoder that reads what this tokenizer of the pipeline gives."""
+    found: PreTrainedModel = getattr(pipeline, tokenizer.replace("tokenizer", "text_encoder"))
+    return found
+
+
+def _longest(tokenizer: Any, most: int) -> int:
+    """The pipeline's own length, unless its tokenizer's is shorter."""
+    return min(most, int(tokenizer.model_max_length))
+
+
+def _single_segment(name: str, most: int) -> Callable[[Any], tuple[Segment, ...]]:
+    def segments(pipeline: Any) -> tuple[Segment, ...]:
+        tokenizer = getattr(pipeline, name)
+        return (Segment(tokenizer, _encoder(pipeline, name), 0, _longest(tokenizer, most)),)
+
+    return segments
+
+
+def _pixart_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    states_1ND, mask_1N, *_ = pipeline.encode_prompt(
+        text, do_classifier_free_guidance=False, max_sequence_length=length
+    )
+    return Conditioning(states_1ND, mask_1N)
+
+
+def _pixart_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    return {
+        "prompt": None,
+        "negative_prompt": None,
+        "prompt_embeds": batch.states_1ND,
+        "prompt_attention_mask": batch.mask_1N,
+        "negative_prompt_embeds": empty.states_1ND,
+        "negative_prompt_attention_mask": empty.mask_1N,
+        "use_resolution_binning": False,
+    }
+
+
+def _flux_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    states_1ND, pooled_1E, _ = pipeline.encode_prompt(text, text, max_sequence_length=length)
+    return Conditioning(states_1ND, pooled_1E=pooled_1E)
+
+
+def _flux_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    del empty  # guidance is distilled into the model
+    return {"prompt_embeds": batch.states_1ND, "pooled_prompt_embeds": batch.pooled_1E}
+
+
+def _sd3_segments(pipeline: Any) -> tuple[Segment, ...]:
+    clip, t5 = pipeline.tokenizer, pipeline.tokenizer_3
+    length = int(pipeline.tokenizer_max_length)
+    return (
+        Segment(clip, pipeline.text_encoder, 0, length),
+        Segment(t5, pipeline.text_encoder_3, length, _longest(t5, 256)),
+    )
+
+
+def _sd3_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    states_1ND, _, pooled_1E, _ = pipeline.encode_prompt(
+        text, text, text, do_classifier_free_guidance=False, max_sequence_length=length
+    )
+    return Conditioning(states_1ND, pooled_1E=pooled_1E)
+
+
+def _sd3_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    return {
+        "prompt_embeds": batch.states_1ND,
+        "pooled_prompt_embeds": batch.pooled_1E,
+        "negative_prompt_embeds": empty.states_1ND,
+        "negative_pooled_prompt_embeds": empty.pooled_1E,
+    }
+
+
+def _clip_segments(name: str) -> Callable[[Any], tuple[Segment, ...]]:
+    def segments(pipeline: Any) -> tuple[Segment, ...]:
+        tokenizer = getattr(pipeline, name)
+        length = int(tokenizer.model_max_length)
+        return (Segment(tokenizer, _encoder(pipeline, name), 0, length),)
+
+    return segments
+
+
+def _sd_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    del length  # CLIP's own
+    states_1ND, _ = pipeline.encode_prompt(text, pipeline.device, 1, False)  # noqa: FBT003
+    return Conditioning(states_1ND)
+
+
+def _sd_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    return {"prompt_embeds": batch.states_1ND, "negative_prompt_embeds": empty.states_1ND}
+
+
+def _sdxl_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
+    del empty  # the pipeline's own, which is zero or that of the empty prompt
+    return {"prompt_embeds": batch.states_1ND, "pooled_prompt_embeds": batch.pooled_1E}
+
+
+def _sdxl_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    """Both CLIPs read the same tokens; their states stand side by side at each position."""
+    del length
+    states_1ND, _, pooled_1E, _ = pipeline.encode_prompt(
+        text, text, pipeline.device, 1, do_classifier_free_guidance=False
+    )
+    return Conditioning(states_1ND, pooled_1E=pooled_1E)
+
+
+FAMILIES: dict[str, Family] = {
+    "PixArtSigmaPipeline": Family(
+        _single_segment("tokenizer", 300), _pixart_encode, _pixart_arguments, lowers=True
+    ),
+    "PixArtAlphaPipeline": Family(
+        _single_segment("tokenizer", 120), _pixart_encode, _pixart_arguments, lowers=True
+    ),
+    "FluxPipeline": Family(_single_segment("tokenizer_2", 512), _flux_encode, _flux_arguments),
+    "StableDiffusion3Pipeline": Family(_sd3_segments, _sd3_encode, _sd3_arguments),
+    "StableDiffusionPipeline": Family(_clip_segments("tokenizer"), _sd_encode, _sd_arguments),
+    "StableDiffusionXLPipeline": Family(
+        _clip_segments("tokenizer_2"), _sdxl_encode, _sdxl_arguments
+    ),
+}

@@ -1,0 +1,382 @@
+"""What each word of a prompt carries into the picture: the text-to-image part of information flow.
+
+Each position of a text encoder's output is a vector that has read the rest of the prompt. Kept
+alone, with all other positions set to those of the empty prompt, it shows in a picture what it
+carries: which token of an item is its representative, and whether an item's tokens carry another
+item along (a leak). The fix is to encode the item by itself and to put these states in its places.
+
+Source: "Follow the Flow: On Information Flow Across Textual Tokens in Text-to-Image Models"
+(arXiv 2504.01137). All pictures of a column share seed, steps and guidance. Pooled vectors, which
+carry the whole prompt, are those of the empty prompt wherever anything is taken away.
+
+Shape legend: B pictures, N positions of the text encoder, H, W pixels.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.attention.encoder_masks import encoder_parts
+from analysis.errors import InvalidParams, PromptEmpty
+from analysis.events import Event, Progress
+from analysis.methods.information_flow.images import conditioning, judge
+from analysis.methods.information_flow.images.conditioning import (
+    Conditioning,
+    Sampling,
+    Studio,
+    Token,
+)
+from analysis.methods.information_flow.images.encoder_flow import encoder_flow
+from analysis.methods.information_flow.images.events import (
+    Drawn,
+    EncoderFlow,
+    Finding,
+    Findings,
+    Item,
+    Judge,
+    Kind,
+    PictureParams,
+    Prompt,
+    PromptToken,
+    Row,
+    Verdict,
+)
+from analysis.methods.information_flow.images.items import PromptItem, find_items
+from analysis.methods.information_flow.images.judge import Wanted
+from analysis.model import ImagePipeline
+from analysis.text.tokenization import refuse_special
+
+REPRESENTATIVE_SHARE = 0.5  # of its pictures in which a token alone shows its item
+WHOLE = ("whole", "fixed", "removed", "layer")  # rows that show the whole prompt
+
+# What a row shows, its item, its label, the tokens kept, and what its pictures are drawn from.
+Plan = tuple[Kind, int | None, str, Sequence[int], Conditioning]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row with what it is conditioned on."""
+
+    event: Row
+    given: Conditioning
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The prompt, encoded and taken apart."""
+
+    text: str
+    studio: Studio
+    prompt: Conditioning
+    tokens: list[list[Token]]
+    items: list[PromptItem]
+    wanted: list[Wanted]
+    chosen: int
+
+    @property
+    def shown(self) -> list[Token]:
+        """The tokens of the last text encoder, which is the largest."""
+        return self.tokens[-1]
+
+    def kept(self, start: int, end: int) -> list[int]:
+        """Indices of the shown tokens within characters `start:end`."""
+        return [n for n, t in enumerate(self.shown) if t.start < end and t.end > start]
+
+
+def run(model: ImagePipeline, params: PictureParams) -> Iterator[Event]:
+    """Yield the prompt, the rows, their pictures, and what was found."""
+    reading = _read(model, params)
+    judged = model.info.id == judge.JUDGED_MODEL
+    yield _prompt_event(reading, model, judged=judged)
+    if params.encoder_flow and reading.shown:
+        yield from _flow(reading, params)
+    tasks = _tasks(reading, params)
+    verdicts = yield from _pictures(model, reading, params, tasks, judged=judged)
+    if params.removal and params.tokens and judged:
+        more = _removal(reading, params, tasks, verdicts)
+        verdicts |= yield from _pictures(
+            model, reading, params, more, judged=judged, stage="drawing what is left"
+        )
+        tasks += more
+    yield Findings(rows=[_finding(reading, task.event, verdicts[task.event.row]) for task in tasks])
+
+
+def _read(model: ImagePipeline, params: PictureParams) -> Reading:
+    text = params.prompt.strip()
+    if not text:
+        raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
+    studio = conditioning.open_studio(model)
+    for segment in studio.segments:
+        refuse_special(segment.tokenizer, text, ways="")
+    items = find_items(text, params.items)
+    if params.item > len(items):
+        raise InvalidParams(
+            f"item is {params.item}; the prompt has {len(items)}: "
+            f"{'; '.join(item.phrase for item in items)}.",
+            remedy=f"Choose one from 1 to {len(items)}, or 0 for the last.",
+            field="item",
+        )
+    return Reading(
+        text,
+        studio,
+        conditioning.encode(studio, text),
+        conditioning.tokens(studio, text),
+        items,
+        [judge.wanted(item.phrase) for item in items],
+        (params.item or len(items)) - 1,
+    )
+
+
+def _prompt_event(reading: Reading, model: ImagePipeline, *, judged: bool) -> Prompt:
+    return Prompt(
+        tokens=[
+            PromptToken(
+                position=token.position,
+                text=reading.text[token.start : token.end],
+                word=_word_of(reading, token),
+                item=_item_of(reading, token),
+            )
+            for token in reading.shown
+        ],
+        items=[
+            Item(phrase=item.phrase, colour=meant.colour, shape=meant.shape)
+            for item, meant in zip(reading.items, reading.wanted, strict=True)
+        ],
+        chosen=reading.chosen,
+        positions=reading.studio.positions,
+        judge=_judge(model) if judged else None,
+    )
+
+
+def _item_of(reading: Reading, token: Token) -> int | None:
+    found = (
+        n for n, it in enumerate(reading.items) if it.start < token.end and it.end > token.start
+    )
+    return next(found, None)
+
+
+def _judge(model: ImagePipeline) -> Judge:
+    known = judge.accuracy(model.path)
+    return Judge(
+        name="the bundled judge of coloured shapes",
+        accuracy=known.share if known else None,
+        pictures=known.pictures if known else None,
+    )
+
+
+def _flow(reading: Reading, params: PictureParams) -> Iterator[Event]:
+    """The matrix of words, and each word's shift against itself alone."""
+    groups = _words(reading)
+    segment = reading.studio.segments[-1]
+    text = conditioning.encoded(reading.studio, reading.text)
+    positions = [tuple(reading.shown[n].position - segment.start for n in own) for own in groups]
+    found = yield from encoder_flow(
+        segment.encoder,
+        text,
+        positions,
+        pad=segment.tokenizer.pad_token_id,
+        by_layer=params.encoder_flow_layers,
+    )
+    ends = [(reading.shown[own[0]].start, reading.shown[own[-1]].end) for own in groups]
+    yield EncoderFlow(
+        words=[reading.text[start:end] for start, end in ends],
+        tokens=[list(own) for own in groups],
+        flow=found.flow_WAB.float().numpy(),
+        total=found.total_WA.float().numpy(),
+        alone=found.alone_A.float().numpy(),
+        blocks=found.blocks_A.float().numpy(),
+    )
+
+
+def _words(reading: Reading) -> list[list[int]]:
+    """Indices of the shown tokens, word by word."""
+    words: dict[int, list[int]] = {}
+    for n, token in enumerate(reading.shown):
+        words.setdefault(_word_of(reading, token), []).append(n)
+    return list(words.values())
+
+
+def _word_of(reading: Reading, token: Token) -> int:
+    return len(reading.text[: token.end].split()) - 1
+
+
+def _tasks(reading: Reading, params: PictureParams) -> list[Task]:
+    """All rows, in the order in which they are drawn."""
+    plans = [*_whole_rows(reading, params)]
+    if params.leak and len(reading.items) > 1:
+        plans += _leak_rows(reading, params)
+    if params.tokens:
+        plans += _token_rows(reading, params)
+    if params.layer_row:
+        plans += _layer_rows(reading)
+    return _numbered(plans, first=0)
+
+
+def _numbered(plans: Sequence[Plan], *, first: int) -> list[Task]:
+    return [
+        Task(Row(row=row, shows=kind, item=item, label=label, kept=list(kept)), given)
+        for row, (kind, item, label, kept, given) in enumerate(plans, first)
+    ]
+
+
+def _layer_rows(reading: Reading) -> Iterator[Plan]:
+    """The whole prompt, its last text encoder ending after each layer; 0: the embeddings."""
+    for layer in range(len(encoder_parts(reading.studio.segments[-1].encoder).blocks)):
+        given = conditioning.encode_layer(reading.studio, reading.text, layer)
+        yield "layer", None, f"Layer {layer}", range(len(reading.shown)), given
+
+
+def _removal(
+    reading: Reading,
+    params: PictureParams,
+    tasks: Sequence[Task],
+    verdicts: dict[int, list[Verdict | None]],
+) -> list[Task]:
+    """The whole prompt without the chosen item's tokens that do not represent it, if any does."""
+    rows = [task.event for task in tasks if task.event.shows == "token"]
+    stand = {row.row: _finding(reading, row, verdicts[row.row]).representative for row in rows}
+    dropped = [n for row in rows if not stand[row.row] for n in row.kept]
+    if not dropped or not any(stand.values()):
+        return []
+    away: set[int] = set()
+    for token in (reading.shown[n] for n in dropped):
+        away |= set(conditioning.positions_of(reading.tokens, token.start, token.end))
+    kept = [n for n in range(reading.studio.positions) if n not in away]
+    given = conditioning.keep(
+        reading.prompt, reading.studio.empty, kept, keep_pooled=params.keep_pooled
+    )
+    shown = [n for n in range(len(reading.shown)) if n not in dropped]
+    plan: Plan = ("removed", reading.chosen, "Without what represents nothing", shown, given)
+    return _numbered([plan], first=len(tasks))
+
+
+def _whole_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
+    """The prompt as it is, and each item kept alone."""
+    yield "whole", None, "Whole prompt", range(len(reading.shown)), reading.prompt
+    for number, item in enumerate(reading.items):
+        yield "item", number, item.phrase, *_kept(reading, params, item.start, item.end)
+
+
+def _leak_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
+    """The chosen item encoded by itself, alone and back in the whole prompt."""
+    item = reading.items[reading.chosen]
+    fixed = _fixed(reading, item)
+    kept = _kept(reading, params, item.start, item.end, fixed)
+    yield "alone", reading.chosen, f"{item.phrase}, encoded by itself", *kept
+    yield "fixed", reading.chosen, "Whole prompt, fixed", range(len(reading.shown)), fixed
+
+
+def _token_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
+    """Each token of the chosen item kept alone."""
+    item = reading.items[reading.chosen]
+    for token in (reading.shown[n] for n in reading.kept(item.start, item.end)):
+        label = reading.text[token.start : token.end]
+        yield "token", reading.chosen, label, *_kept(reading, params, token.start, token.end)
+
+
+def _kept(
+    reading: Reading,
+    params: PictureParams,
+    start: int,
+    end: int,
+    prompt: Conditioning | None = None,
+) -> tuple[list[int], Conditioning]:
+    """The shown tokens of characters `start:end`, and the conditioning that keeps these alone."""
+    given = prompt or reading.prompt
+    positions = conditioning.positions_of(reading.tokens, start, end)
+    kept = conditioning.keep(given, reading.studio.empty, positions, keep_pooled=params.keep_pooled)
+    return reading.kept(start, end), kept
+
+
+def _fixed(reading: Reading, item: PromptItem) -> Conditioning:
+    """The whole prompt with the states of one item from its phrase encoded by itself."""
+    alone = conditioning.encode(reading.studio, item.phrase)
+    places: dict[int, int] = {}
+    for inside, outside in zip(
+        reading.tokens, conditioning.tokens(reading.studio, item.phrase), strict=True
+    ):
+        own = [token for token in inside if token.start < item.end and token.end > item.start]
+        if [token.id for token in own] != [token.id for token in outside]:
+            raise InvalidParams(
+                f"{item.phrase!a} is split into other tokens by itself than in the prompt.",
+                remedy="Let the item begin and end with whole words, or set leak to false.",
+                field="items",
+            )
+        places |= {a.position: b.position for a, b in zip(own, outside, strict=True)}
+    return conditioning.put(reading.prompt, alone, places)
+
+
+def _pictures(
+    model: ImagePipeline,
+    reading: Reading,
+    params: PictureParams,
+    tasks: list[Task],
+    *,
+    judged: bool,
+    stage: str = "drawing",
+) -> Generator[Event, None, dict[int, list[Verdict | None]]]:
+    """Tell all rows, then draw them in batches; the verdicts by row."""
+    for task in tasks:
+        yield task.event
+    if not tasks:
+        return {}
+    places = [(task, column) for task in tasks for column in range(params.pictures)]
+    size = conditioning.pictures_per_batch(reading.studio, _sampling(params), params.rows_per_batch)
+    verdicts: dict[int, list[Verdict | None]] = {task.event.row: [] for task in tasks}
+    for at in range(0, len(places), size):
+        yield Progress(stage=stage, done=at, total=len(places), unit="pictures")
+        batch = places[at : at + size]
+        for (task, column), picture in zip(batch, _draw(reading, params, batch), strict=True):
+            verdict = _verdict(reading, task.event, picture) if judged else None
+            verdicts[task.event.row].append(verdict)
+            yield Drawn(
+                row=task.event.row,
+                column=column,
+                seed=params.seed + column,
+                picture=picture,
+                verdict=verdict,
+            )
+    model.forwards += len(places)
+    yield Progress(stage=stage, done=len(places), total=len(places), unit="pictures")
+    return verdicts
+
+
+def _draw(reading: Reading, params: PictureParams, batch: list[tuple[Task, int]]) -> np.ndarray:
+    given = [task.given for task, _ in batch]
+    seeds = [params.seed + column for _, column in batch]
+    return conditioning.draw(reading.studio, given, seeds, _sampling(params))
+
+
+def _sampling(params: PictureParams) -> Sampling:
+    return Sampling(params.steps, params.guidance, params.size)
+
+
+def _verdict(reading: Reading, row: Row, picture: np.ndarray) -> Verdict:
+    seen = judge.sights(picture)
+    about = reading.chosen if row.item is None else row.item
+    others = [item for n, item in enumerate(reading.wanted) if n != about]
+    test = judge.borrows if row.shows in ("whole", "fixed", "removed", "layer") else judge.leaks
+    return Verdict(
+        seen=[" ".join(sight) for sight in seen],
+        shown=[judge.shows(seen, item) for item in reading.wanted],
+        leak=test(seen, reading.wanted[about], others),
+    )
+
+
+def _finding(reading: Reading, row: Row, verdicts: list[Verdict | None]) -> Finding:
+    told = [verdict for verdict in verdicts if verdict]
+    shown = [_count([verdict.shown[n] for verdict in told]) for n in range(len(reading.items))]
+    own = shown[row.item] if row.shows == "token" and row.item is not None else None
+    return Finding(
+        row=row.row,
+        pictures=len(verdicts),
+        shown=shown,
+        leaks=_count([verdict.leak for verdict in told]),
+        representative=None if own is None else own >= REPRESENTATIVE_SHARE * len(verdicts),
+    )
+
+
+def _count(said: list[bool | None]) -> int | None:
+    known = [one for one in said if one is not None]
+    return sum(known) if known else None

@@ -1,0 +1,139 @@
+"""What all analyses of one run share: the input, its groups, the target and the limits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from analysis.errors import InvalidParams
+from analysis.methods.information_flow.text.events import Group, Groups
+from analysis.methods.information_flow.text.params import FlowParams
+from analysis.methods.information_flow.text.positions import numbers
+from analysis.model import Model
+from analysis.precision import exact
+from analysis.text import generation
+from analysis.text.context import Context, target_span
+
+MOST_GROUPS = 512
+MOST_POSITIONS = 4096
+
+
+@dataclass(frozen=True)
+class Case:
+    """An input of N positions whose last ones foretell the target.
+
+    `ids_1N` is what is read; `target_T` the ids foretold at the positions `queries`; the last
+    group holds these. `layers` and `heads` are those in which matrix and curves cut.
+    """
+
+    model: Model
+    context: Context
+    params: FlowParams
+    ids_1N: torch.Tensor
+    target_T: torch.Tensor
+    queries: range
+    groups: list[range]
+    logprob: float
+    layers: tuple[int, ...] | None
+    heads: tuple[int, ...] | None
+
+    @property
+    def positions(self) -> int:
+        return self.ids_1N.shape[1]
+
+    @property
+    def zero(self) -> bool:
+        return self.params.ablation == "zero"
+
+    def random(self, name: str) -> np.random.Generator:
+        """Random draws of one analysis, whichever others are made."""
+        return np.random.default_rng([self.params.seed, *name.encode()])
+
+    def logprobs(self, logits_BTV: torch.Tensor) -> torch.Tensor:
+        """Log-probability of the target per row, nats, float64 on the CPU."""
+        logprobs_BTV = exact(logits_BTV).log_softmax(-1)
+        target_BT = self.target_T.to(logprobs_BTV.device).expand(len(logits_BTV), -1)
+        return logprobs_BTV.gather(-1, target_BT[..., None])[..., 0].sum(-1).cpu()
+
+    def blocks(self, rows: int, length: int) -> Iterator[range]:
+        """Numbers of `rows` rows of `length` tokens in blocks sized to time and memory."""
+        limit = self.params.rows_per_forward
+        size = self.model.rows_per_pass(length, len(self.queries), limit)
+        for at in range(0, rows, size):
+            yield range(at, min(at + size, rows))
+
+
+def read_case(model: Model, params: FlowParams, context: Context) -> Case:
+    """Raises TargetOutOfRange, InvalidParams."""
+    span = target_span(context, params.target_start, params.target_length)
+    target = range(context.prompt_length + span.start, context.prompt_length + span.stop)
+    ids = context.ids[: target.stop - 1]
+    queries = range(target.start - 1, target.stop - 1)
+    scored = generation.score(model, context.ids, context.prompt_length)
+    return Case(
+        model=model,
+        context=context,
+        params=params,
+        ids_1N=torch.tensor([ids], device=model.device),
+        target_T=torch.tensor(context.ids[target.start : target.stop], device=model.device),
+        queries=queries,
+        groups=_groups(context, params, queries),
+        logprob=float(scored.logprob_T[span.start : span.stop].sum()),
+        layers=numbers(params.layers, count=model.info.layers, field="layers"),
+        heads=numbers(params.heads, count=model.info.heads, field="heads"),
+    )
+
+
+def groups_event(case: Case) -> Groups:
+    texts = case.context.texts
+    target = range(case.queries.start + 1, case.queries.stop + 1)
+    return Groups(
+        grouping=case.params.grouping,
+        ablation=case.params.ablation,
+        groups=[
+            Group(start=group.start, end=group.stop, text=label_of(case, group))
+            for group in case.groups
+        ],
+        positions=case.positions,
+        target_queries=list(case.queries),
+        target_text="".join(texts[n] for n in target),
+        logprob=case.logprob,
+        layers=list(case.layers or range(case.model.info.layers)),
+        heads=list(case.heads or range(case.model.info.heads)),
+    )
+
+
+def label_of(case: Case, positions: range | list[int]) -> str:
+    """What stands at some positions, in one line."""
+    joined = "".join(case.context.texts[n] for n in positions)
+    return " ".join(joined.split()) or joined
+
+
+def _groups(context: Context, params: FlowParams, queries: range) -> list[range]:
+    """Tokens, words or sentences up to the target's own positions, which are the last group."""
+    _refuse_size(queries.stop, MOST_POSITIONS, "positions", "Shorten the prompt.")
+    names = {"word": context.words, "sentence": context.sentences}
+    numbered = names.get(params.grouping, list(range(queries.stop)))
+    starts = [n for n in range(queries.start) if n == 0 or numbered[n] != numbered[n - 1]]
+    groups = [
+        range(start, end) for start, end in zip(starts, [*starts[1:], queries.start], strict=False)
+    ]
+    if not groups:
+        raise InvalidParams(
+            "Nothing stands before the position that foretells the target, so nothing can be cut.",
+            remedy="Give a prompt of at least two tokens.",
+            field="prompt",
+        )
+    remedy = "Set grouping to word or sentence, or shorten the prompt."
+    _refuse_size(len(groups) + 1, MOST_GROUPS, "groups", remedy)
+    return [*groups, range(queries.start, queries.stop)]
+
+
+def _refuse_size(count: int, limit: int, what: str, remedy: str) -> None:
+    if count > limit:
+        raise InvalidParams(
+            f"The prompt with the output has {count} {what}; the limit is {limit}.",
+            remedy=remedy,
+            field="prompt" if what == "positions" else "grouping",
+        )

@@ -1,0 +1,180 @@
+"""Many cuts of one input as batches: what stands before a cut's first query is computed once.
+
+A cut into query A changes nothing before A. So keys and values of the uncut input are shared, and
+a batch computes only the positions from its first query on.
+
+Shapes: B rows (one variant each), N positions, S of them from the first query on, D width, T
+target tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from analysis.attention.decoder_masks import Masks, hooked, masked, of_cuts
+from analysis.attention.edges import Cut, Size
+from analysis.decoding.cache import can_cut, empty
+from analysis.methods.information_flow.text.case import Case
+
+FINAL_STATES = "ln_final.hook_out"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What variants gave: `logprob_B` of the target, and final states from position `first` on."""
+
+    logprob_B: torch.Tensor
+    states_BSD: torch.Tensor
+    first: int
+
+
+class SharedLayer(DynamicLayer):
+    """Keys and values that rows read and do not add to; `rows` picks them, None spreads one."""
+
+    def __init__(
+        self, keys: torch.Tensor, values: torch.Tensor, rows: torch.Tensor | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.held, self.rows = (keys, values), rows
+        self.keys, self.values = keys, values
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = self.held
+        return self._join(keys, key_states), self._join(values, value_states)
+
+    def _join(self, held: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        chosen = held.expand(len(new), -1, -1, -1) if self.rows is None else held[self.rows]
+        return torch.cat([chosen, new], dim=-2)
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The uncut input: its keys and values per layer, empty where a model's cannot be shared."""
+
+    case: Case
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+    states_ND: torch.Tensor
+
+    def cache(self, first: int, rows: torch.Tensor | None = None) -> DynamicCache | None:
+        """The positions before `first`."""
+        return shared_cache(self.layers, first, rows) if self.layers and first else None
+
+
+@torch.no_grad()
+def trunk_of(case: Case) -> Trunk:
+    cache = empty(case.model)
+    with final_states(case) as states:
+        case.model.forward(input_ids=case.ids_1N, past_key_values=cache, logits_to_keep=1)
+    layers: list[Any] = cache.layers if can_cut(cache) else []
+    return Trunk(case, [(layer.keys, layer.values) for layer in layers], states[0][0])
+
+
+def shared_cache(
+    layers: Sequence[tuple[torch.Tensor, torch.Tensor]], first: int, rows: torch.Tensor | None
+) -> DynamicCache:
+    """A cache of the positions before `first` that is read and not added to."""
+    cache = DynamicCache()
+    cache.layers = [
+        SharedLayer(keys[:, :, :first], values[:, :, :first], rows) for keys, values in layers
+    ]
+    return cache
+
+
+@torch.no_grad()
+def run_variants(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> Outcome:
+    """Each variant's cuts, one row each. Raises CutOutOfRange, OutOfMemory."""
+    case = trunk.case
+    first = _first(trunk, variants)
+    size = Size(len(variants), case.positions, case.model.info.layers, case.model.info.heads)
+    cuts = [replace(cut, rows=(row,)) for row, own in enumerate(variants) for cut in own]
+    return run_masks(trunk, of_cuts(merged(cuts), size, first=first), len(variants), first=first)
+
+
+def merged(cuts: Sequence[Cut]) -> list[Cut]:
+    """Cuts of the same edges in one, so that each mask is made by few writes."""
+    rows: dict[Cut, list[int]] = {}
+    for cut in cuts:
+        rows.setdefault(replace(cut, rows=None), []).extend(cut.rows or ())
+    return [replace(cut, rows=tuple(sorted(set(own)))) for cut, own in rows.items()]
+
+
+def _first(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> int:
+    """The first position that has to be computed."""
+    if not trunk.layers or trunk.case.zero:
+        return 0
+    asked = [query for own in variants for cut in own for query in cut.queries]
+    return min([*asked, trunk.case.queries.start])
+
+
+@torch.no_grad()
+def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> Outcome:
+    """Rows of the input under masks that hold the queries from `first` on."""
+    case = trunk.case
+    ids_BS = case.ids_1N[:, first:].expand(rows, -1)
+    if case.zero:
+        return _zeroed(case, ids_BS, masks)
+    keep = torch.tensor([query - first for query in case.queries])
+    length = torch.arange(first, case.positions, device=case.model.device)
+    with masked(case.model.plain, masks), final_states(case) as states:
+        out = case.model.forward(
+            input_ids=ids_BS,
+            position_ids=length[None],
+            past_key_values=trunk.cache(first),
+            logits_to_keep=keep.to(case.model.device),
+            use_cache=first > 0,
+        )
+    logits_BTV = out.logits if out.logits.shape[1] == len(keep) else out.logits[:, keep]
+    return Outcome(case.logprobs(logits_BTV), states[0], first)
+
+
+def _zeroed(case: Case, ids_BN: torch.Tensor, masks: Masks) -> Outcome:
+    """Through the hooks: weights are set to 0 after softmax."""
+    states: list[torch.Tensor] = []
+    with case.model.hooks([(FINAL_STATES, lambda found, hook: states.append(found))]):
+        out = hooked(case.model, ids_BN, masks, zero=True)
+    return Outcome(case.logprobs(out.logits_BNV[:, list(case.queries)]), states[0], 0)
+
+
+@contextmanager
+def final_states(case: Case) -> Iterator[list[torch.Tensor]]:
+    """Context that collects what the final norm gives, [B, S, D] per forward pass."""
+    states: list[torch.Tensor] = []
+    base: Any = case.model.plain.base_model
+    handle = base.register_forward_hook(lambda *args: states.append(args[2].last_hidden_state))
+    try:
+        yield states
+    finally:
+        handle.remove()
+
+
+def control_masks(
+    case: Case, counts: Sequence[int], where: Sequence[Cut], draws: int, name: str
+) -> list[torch.Tensor | None]:
+    """Masks of `draws` rows; row by row, `counts[n]` random edges in the layers, heads of a cut n.
+
+    Edges are from earlier positions alone, so that each token keeps itself.
+    """
+    random, size = case.random(name), case.positions
+    masks: list[torch.Tensor | None] = [None] * case.model.info.layers
+    heads = 1 if all(cut.heads is None for cut in where) else case.model.info.heads
+    rows, columns = torch.tril_indices(size, size, -1)
+    for count, cut in zip(counts, where, strict=True):
+        open_B1NN = torch.ones(draws, 1, size, size, dtype=torch.bool)
+        for draw in range(draws):
+            chosen = random.choice(len(rows), min(count, len(rows)), replace=False)
+            open_B1NN[draw, 0, rows[chosen], columns[chosen]] = False
+        for layer in cut.layers or range(len(masks)):
+            own = masks[layer]
+            mask = own.clone() if own is not None else torch.ones(draws, heads, size, size).bool()
+            at = slice(None) if cut.heads is None else list(cut.heads)
+            mask[:, at] &= open_B1NN
+            masks[layer] = mask
+    return masks

@@ -1,0 +1,206 @@
+"""Events of the information flow in a language model; the method's docstring has their order."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from analysis.events import Array, Event
+from analysis.methods.information_flow.text.params import EdgeSet
+from analysis.text.context import Alternative
+
+Restored = Literal["residual", "attention", "mlp"]
+
+
+class Record(BaseModel):
+    """A part of an event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Group(Record):
+    """Neighbouring tokens that are cut and restored together."""
+
+    start: int = Field(description="First position.")
+    end: int = Field(description="Position after the last.")
+    text: str
+
+
+class Groups(Event):
+    """What reads and is read: the positions that the model gets, in groups, G of them."""
+
+    kind: Literal["groups"] = "groups"
+    grouping: Literal["token", "word", "sentence"]
+    ablation: Literal["knockout", "zero"]
+    groups: list[Group] = Field(
+        description="In reading order. The positions from target_queries[0] on are one group."
+    )
+    positions: int = Field(description="N: all that is read; the last target token is not.")
+    target_queries: list[int] = Field(
+        description="Positions at which the target's tokens are foretold."
+    )
+    target_text: str
+    logprob: float = Field(description="Of the target with nothing cut, natural log.")
+    layers: list[int] = Field(description="Layers in which the matrix cuts.")
+    heads: list[int] = Field(description="Heads in which matrix and curves cut.")
+
+
+class FlowRow(Event):
+    """What a group gets from each group before it; rows come from the last to the first."""
+
+    kind: Literal["flow_row"] = "flow_row"
+    layer: int | None = Field(
+        default=None,
+        description="The only layer in which it is cut; null: all layers of the matrix.",
+    )
+    row: int = Field(description="The group that reads, A; a list has one entry per group B < A.")
+    delta_logprob: list[float] = Field(
+        description="Change of the target's log-probability when the edges B → A are cut, nats."
+    )
+    state_change: list[float] = Field(
+        description="1 − cosine of A's final states with and without the cut, mean over its tokens."
+    )
+
+
+class FlowCut(Record):
+    """A pair of groups."""
+
+    query: int = Field(description="The group that reads.")
+    key: int = Field(description="The group that is read.")
+    delta_logprob: float
+
+
+class Control(Record):
+    """What random cuts of the same size do to the target's log-probability, nats."""
+
+    draws: list[float]
+    mean: float
+    deviation: float = Field(description="Standard deviation over the draws.")
+
+
+class Flow(Event):
+    """The whole matrix is there; the control cuts as many edges as its strongest cut, at random."""
+
+    kind: Literal["flow"] = "flow"
+    strongest: list[FlowCut] = Field(description="Cuts that lower the target most, at most ten.")
+    control_edges: int = Field(description="Edges per layer and head that a random cut takes.")
+    control: Control
+
+
+class Knockout(Event):
+    """A curve: one source cut from the target in a window around each layer, L points."""
+
+    kind: Literal["knockout"] = "knockout"
+    source: int = Field(description="Number of the curve.")
+    sources: int = Field(description="Curves in all.")
+    label: str
+    positions: list[int]
+    windows: list[tuple[int, int]] = Field(description="First and last layer cut, per point.")
+    delta_logprob: list[float] = Field(description="Per point, nats.")
+    percent: list[float | None] = Field(
+        description="100 (p′ − p) / p per point; null: more than a number can hold."
+    )
+    all_layers: float = Field(description="Δ log-probability when all layers are cut, nats.")
+    control_mean: list[float] = Field(
+        description="Per point, the mean Δ log-probability when as many random positions are cut."
+    )
+    control_deviation: list[float] = Field(description="Its standard deviation over the draws.")
+
+
+class EditedToken(Record):
+    """A token of the output, with and without the cuts."""
+
+    position: int
+    text: str
+    logprob: float = Field(description="With nothing cut, natural log.")
+    cut_logprob: float = Field(description="With the edges cut.")
+
+
+class Edit(Event):
+    """What the model says with the chosen edges cut, all at once.
+
+    The control cuts as many random edges of the same layers and heads.
+    """
+
+    kind: Literal["edit"] = "edit"
+    edges: list[EdgeSet]
+    count: int = Field(description="Edges cut: query, key, layer and head.")
+    output: list[EditedToken] = Field(description="The output that stands, token by token.")
+    delta_logprob: float = Field(description="Of the target, nats.")
+    first: list[Alternative] = Field(description="Likeliest first tokens with the edges cut.")
+    continuation: list[Alternative] = Field(
+        description="What the model writes (greedy) with the edges cut, as long as the output."
+    )
+    control: Control
+
+
+class Corrupted(Event):
+    """Causal tracing: what noise on the subject does."""
+
+    kind: Literal["corrupted"] = "corrupted"
+    label: str
+    positions: list[int]
+    deviation: float = Field(description="Of the noise, in units of the embeddings.")
+    clean: float = Field(description="Probability of the target with nothing hidden.")
+    corrupted: float = Field(description="Mean over the draws.")
+    corrupted_deviation: float = Field(description="Standard deviation over the draws.")
+    control: float = Field(
+        description="Mean probability when as many random positions are hidden instead."
+    )
+    control_deviation: float = Field(description="Standard deviation over the draws.")
+
+
+class Trace(Event):
+    """Indirect effects: what restoring one state brings back of the target's probability."""
+
+    kind: Literal["trace"] = "trace"
+    restored: Restored
+    done: int = Field(description="Groups done, from the last one; those before are still 0.")
+    final: bool
+    effect: Array = Field(description="[L, G] mean p(restored) − p(corrupted), float32.")
+    deviation: Array = Field(description="[L, G] its standard error over the draws.")
+
+
+class Routes(Event):
+    """Contributions of one forward pass, nothing cut: who adds how much to whose state.
+
+    Each block's output y is a sum of parts z: a part's importance is max(‖y‖₁ − ‖y − z‖₁, 0),
+    divided by the sum over all parts. Nodes are (layer, position); an edge that is kept lies on a
+    path from the target on which every step is at least τ.
+    """
+
+    kind: Literal["routes"] = "routes"
+    tau: float
+    floor: float = Field(description="Edges below it are left out of the arrays.")
+    layer: Array = Field(description="[E] int32, layer of an attention edge.")
+    query: Array = Field(description="[E] int32, position that reads.")
+    key: Array = Field(description="[E] int32, position that is read; may be the query itself.")
+    importance: Array = Field(description="[E] float32, summed over heads, share of the block.")
+    head: Array = Field(description="[E] int32, the head with the largest share of the edge.")
+    kept: Array = Field(description="[E] uint8, 1: on a route from the target at τ.")
+    attention_residual: Array = Field(
+        description="[L, N] float32: share of the state before attention in the state after it."
+    )
+    mlp: Array = Field(description="[L, N] float32: share of the MLP in the state after it.")
+    mlp_residual: Array = Field(description="[L, N] float32, likewise of the state before it.")
+    reached: Array = Field(description="[L + 1, N] uint8, 1: the state is on a route.")
+
+
+class Agreement(Event):
+    """Contribution is not causation: how far routes and cuts rank alike."""
+
+    kind: Literal["agreement"] = "agreement"
+    about: Literal["target", "states"] = Field(
+        description="target: what the target's group reads of each group, against −Δ "
+        "log-probability of the cut; states: all pairs of groups, against the change of state."
+    )
+    spearman: float | None = Field(description="Rank correlation; null: one side is constant.")
+    pairs: int
+    routes: list[float] = Field(
+        description="Of the target: importance of the edges from each group, over all layers."
+    )
+    cuts: list[float] = Field(description="Of the target: −Δ log-probability of each cut, nats.")
+
+
+EVENTS = (
+    Groups, FlowRow, Flow, Knockout, Edit, Corrupted, Trace, Routes, Agreement,
+)  # fmt: skip

@@ -1,0 +1,154 @@
+"""The flow matrix: each group cut from each group after it, one cut per row of a batch.
+
+Shapes: G groups, B rows, S positions from a block's first query on, D width.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from analysis.attention.edges import Cut
+from analysis.events import Event, Progress
+from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.cutting import (
+    Outcome,
+    Trunk,
+    control_masks,
+    run_masks,
+    run_variants,
+)
+from analysis.methods.information_flow.text.events import Control, Flow, FlowCut, FlowRow
+from analysis.precision import exact
+
+SHOWN = 10  # strongest cuts named
+PACKED = 48  # rows that are enough for one forward pass
+Pair = tuple[int, int]  # the group that reads, the group that is read
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the matrix: an entry per earlier group."""
+
+    delta: list[float]
+    change: list[float]
+
+
+def target_row(trunk: Trunk) -> Row:
+    """What the target's own group reads of each other, in the layers and heads of the matrix."""
+    last = len(trunk.case.groups) - 1
+    delta, change = np.zeros(last), np.zeros(last)
+    for block, outcome in _run(trunk, [(last, key) for key in range(last)]):
+        _fill(trunk, block, outcome, {last: (delta, change)})
+    return Row(delta.tolist(), change.tolist())
+
+
+def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None) -> Iterator[Event]:
+    """Yield every row from the last to the first and put it into `rows`, which may hold some.
+
+    `layer` is the only one that is cut; by default the case says which are.
+    """
+    case = trunk.case
+    if layer is not None:
+        case = replace(case, layers=(layer,))
+        trunk = replace(trunk, case=case)
+    where = "" if layer is None else f" in layer {layer}"
+    last = len(case.groups) - 1
+    pairs = [(query, key) for query in range(last, 0, -1) for key in range(query)]
+    if last in rows:
+        yield _event(layer, last, rows[last])
+        pairs = pairs[last:]
+    arrays = {query: (np.zeros(query), np.zeros(query)) for query, _ in pairs}
+    done, total = last * (last + 1) // 2 - len(pairs), last * (last + 1) // 2
+    left = {query: query for query in arrays}
+    for block, outcome in _run(trunk, pairs):
+        _fill(trunk, block, outcome, arrays)
+        for query, _ in block:
+            left[query] -= 1
+        for query in dict.fromkeys(query for query, _ in block):
+            if not left[query]:
+                delta, change = arrays[query]
+                rows[query] = Row(delta.tolist(), change.tolist())
+                yield _event(layer, query, rows[query])
+        done += len(block)
+        stage = f"cutting each group from each{where}"
+        yield Progress(stage=stage, done=done, total=total, unit="cuts")
+
+
+def flow_event(trunk: Trunk, rows: dict[int, Row]) -> Flow:
+    """The strongest cuts, beside random ones of the size of the first."""
+    case = trunk.case
+    cuts = [
+        FlowCut(query=query, key=key, delta_logprob=delta)
+        for query, row in rows.items()
+        for key, delta in enumerate(row.delta)
+    ]
+    strongest = sorted(cuts, key=lambda cut: cut.delta_logprob)[:SHOWN]
+    query, key = strongest[0].query, strongest[0].key
+    count = len(case.groups[query]) * len(case.groups[key])
+    return Flow(
+        strongest=strongest,
+        control_edges=count,
+        control=control(trunk, [count], [_cut(case, (query, key))], "matrix"),
+    )
+
+
+def control(trunk: Trunk, counts: Sequence[int], where: Sequence[Cut], name: str) -> Control:
+    """Random cuts: `counts[n]` edges in the layers and heads of `where[n]`, all at once."""
+    case = trunk.case
+    draws = case.params.control_draws
+    masks = control_masks(case, counts, where, draws, name)
+    found = []
+    for block in case.blocks(draws, case.positions):
+        part = [mask if mask is None else mask[block.start : block.stop] for mask in masks]
+        found += (run_masks(trunk, part, len(block), first=0).logprob_B - case.logprob).tolist()
+    return Control(draws=found, mean=float(np.mean(found)), deviation=float(np.std(found, ddof=1)))
+
+
+def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], Outcome]]:
+    """The pairs in blocks, in order; a block's rows are as long as its earliest query needs."""
+    case = trunk.case
+    at = 0
+    while at < len(pairs):
+        block = pairs[at : at + _size(case, pairs, at)]
+        yield list(block), run_variants(trunk, [[_cut(case, pair)] for pair in block])
+        at += len(block)
+
+
+def _size(case: Case, pairs: Sequence[Pair], at: int) -> int:
+    """Rows of the next block: those of one query, and of further ones while these are few."""
+    first = case.groups[pairs[at][0]].start
+    length = case.positions if case.zero else case.positions - first
+    limit = len(next(case.blocks(len(pairs) - at, length)))
+    same = sum(1 for query, _ in pairs[at:] if query == pairs[at][0])
+    return min(limit, max(same, PACKED))
+
+
+def _cut(case: Case, pair: Pair) -> Cut:
+    query, key = (tuple(case.groups[group]) for group in pair)
+    return Cut(query, key, case.layers, case.heads)
+
+
+def _fill(
+    trunk: Trunk,
+    block: list[Pair],
+    outcome: Outcome,
+    arrays: dict[int, tuple[np.ndarray, np.ndarray]],
+) -> None:
+    for row, (query, key) in enumerate(block):
+        delta, change = arrays[query]
+        delta[key] = float(outcome.logprob_B[row]) - trunk.case.logprob
+        group = trunk.case.groups[query]
+        states_SD = outcome.states_BSD[row, group.start - outcome.first :][: len(group)]
+        change[key] = state_change(trunk.states_ND[group.start : group.stop], states_SD)
+
+
+def state_change(before_SD: torch.Tensor, after_SD: torch.Tensor) -> float:
+    """1 − cosine, mean over tokens, computed in float64; never below 0."""
+    cosine_S = torch.cosine_similarity(exact(before_SD), exact(after_SD), dim=-1)
+    return max(0.0, float((1 - cosine_S).mean()))
+
+
+def _event(layer: int | None, query: int, row: Row) -> FlowRow:
+    return FlowRow(layer=layer, row=query, delta_logprob=row.delta, state_change=row.change)

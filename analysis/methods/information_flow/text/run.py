@@ -1,0 +1,86 @@
+"""The language-model part of information flow, from the prompt to the last event."""
+
+from collections.abc import Iterator
+
+from analysis.errors import InvalidParams
+from analysis.events import Event
+from analysis.methods.information_flow.text.case import Case, groups_event, read_case
+from analysis.methods.information_flow.text.cutting import Trunk, trunk_of
+from analysis.methods.information_flow.text.edge_edits import edit
+from analysis.methods.information_flow.text.knockout import (
+    curves,
+    sources_of,
+    strongest,
+    windows_of,
+)
+from analysis.methods.information_flow.text.matrix import Row, fill_matrix, flow_event, target_row
+from analysis.methods.information_flow.text.params import FlowParams
+from analysis.methods.information_flow.text.positions import Places, places
+from analysis.methods.information_flow.text.routes import Shares, agreements, routes_event, shares
+from analysis.methods.information_flow.text.tracing import trace
+from analysis.model import Model
+from analysis.text import context as contexts
+from analysis.text.cost import Meter
+
+
+def run(model: Model, params: FlowParams) -> Iterator[Event]:
+    """Yield the events in the order that the method's docstring gives."""
+    meter = Meter(model)
+    context = yield from contexts.read(model, params)
+    case = read_case(model, params, context)
+    named = _named(case)
+    yield from contexts.describe(model, context, context.closed)
+    span = range(params.target_start, params.target_start + params.target_length)
+    generated = not params.continuation
+    yield contexts.output_event(model, context, generated=generated, span=span, foil=None)
+    yield groups_event(case)
+    meter.book("output")
+    trunk = trunk_of(case)
+    if params.edges:
+        yield from edit(trunk)
+        meter.book("edges")
+    found = shares(case) if params.routes else None
+    if found:
+        yield routes_event(case, found)
+        meter.book("routes")
+    yield from _cuts(trunk, found, named, meter)
+    yield meter.cost()
+
+
+def _named(case: Case) -> list[Places]:
+    """The subject where it is named; what params name wrongly is refused before any work."""
+    params, before = case.params, case.queries.start
+    windows_of(case.model.info.layers, params.window)
+    places(params.sources, case.context, before=before, field="sources")
+    named = places(params.subject, case.context, before=before, field="subject")
+    if len(named) > 1:
+        raise InvalidParams(
+            f"subject names {len(named)} places: {params.subject[:80]!a}.",
+            remedy="Name one; positions such as @3-5,9 may lie apart.",
+            field="subject",
+        )
+    return named
+
+
+def _cuts(trunk: Trunk, found: Shares | None, named: list[Places], meter: Meter) -> Iterator[Event]:
+    case, params = trunk.case, trunk.case.params
+    last = len(case.groups) - 1
+    rows: dict[int, Row] = {}
+    if params.matrix or params.knockout or params.tracing or found:
+        rows[last] = target_row(trunk)
+    if params.matrix:
+        yield from fill_matrix(trunk, rows)
+        yield flow_event(trunk, rows)
+        meter.book("matrix")
+    if params.matrix and params.matrix_layers:
+        for layer in case.layers or range(case.model.info.layers):
+            yield from fill_matrix(trunk, {}, layer=layer)
+        meter.book("matrix by layer")
+    if params.knockout:
+        yield from curves(trunk, sources_of(case, rows[last]))
+        meter.book("knockout")
+    if found:
+        yield from agreements(case, found, rows)
+    if params.tracing:
+        yield from trace(case, (named or strongest(case, rows[last], 1))[0])
+        meter.book("tracing")

@@ -1,0 +1,246 @@
+"""Causal tracing: the subject hidden behind noise, one state restored at a time.
+
+Source: "Locating and Editing Factual Associations in GPT" (arXiv 2202.05262), section 2.
+
+Shapes: K draws of noise, N positions, S of them from the restored group on, L layers, G groups,
+D width, B rows (layer by layer, all draws of each).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from analysis.attention.decoder_masks import attentions
+from analysis.decoding.cache import can_cut, empty
+from analysis.errors import ModelIncompatible
+from analysis.events import Event, Progress
+from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.cutting import shared_cache
+from analysis.methods.information_flow.text.events import Corrupted, Restored, Trace
+from analysis.methods.information_flow.text.knockout import windows_of
+from analysis.methods.information_flow.text.positions import Places
+from analysis.text.embedding_table import embedding_deviation
+
+KINDS: tuple[Restored, ...] = ("residual", "attention", "mlp")
+SHOWN_EVERY = 8  # groups per event
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """The input with noise on the subject: embeddings per draw, keys and values, p of the target.
+
+    `layers` is empty where a model's keys and values cannot be shared.
+    """
+
+    embeddings_KND: torch.Tensor
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+    probability_K: np.ndarray
+
+
+def trace(case: Case, subject: Places) -> Iterator[Event]:
+    """Yield what the noise does, then the maps as they grow. Raises ModelIncompatible."""
+    modules = {kind: modules_of(case, kind) for kind in KINDS}
+    noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
+    yield _corrupted(case, subject, noisy)
+    clean = _clean(case, modules)
+    for kind in KINDS:
+        yield from _map(case, subject, noisy, kind, modules[kind], clean[kind])
+
+
+def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
+    """What gives the states of a kind, per layer. Raises ModelIncompatible."""
+    plain = case.model.plain
+    found = attentions(plain, case.model.info.layers)
+    if kind == "attention":
+        return found
+    names = {id(module): name for name, module in plain.named_modules()}
+    blocks = [plain.get_submodule(names[id(module)].rpartition(".")[0]) for module in found]
+    if kind == "residual":
+        return blocks
+    if not all(hasattr(block, "mlp") for block in blocks):
+        raise ModelIncompatible(
+            f"The MLP of a {type(plain).__name__} is not known.",
+            remedy="Set tracing to false, or choose a model such as Llama, Qwen, Gemma or GPT-2.",
+            field="model",
+        )
+    return [block.get_submodule("mlp") for block in blocks]
+
+
+@torch.no_grad()
+def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
+    """One draw per entry of `hidden`: noise on the embeddings at these positions."""
+    embeddings_1ND = case.model.embeddings(case.ids_1N)
+    embeddings_KND = embeddings_1ND.repeat(len(hidden), 1, 1)
+    scale = case.params.noise * embedding_deviation(case.model)
+    random = case.random(name)
+    for draw, positions in enumerate(hidden):
+        noise = random.standard_normal((len(positions), embeddings_KND.shape[-1])) * scale
+        embeddings_KND[draw, list(positions)] += torch.tensor(noise).to(embeddings_KND)
+    cache = empty(case.model)
+    keep_T = torch.tensor(case.queries, device=case.model.device)
+    out = case.model.forward(
+        inputs_embeds=embeddings_KND, past_key_values=cache, logits_to_keep=keep_T
+    )
+    layers: list[Any] = cache.layers if can_cut(cache) else []
+    return Noisy(
+        embeddings_KND,
+        [(layer.keys, layer.values) for layer in layers],
+        case.logprobs(_kept(out.logits, keep_T)).exp().numpy(),
+    )
+
+
+def _corrupted(case: Case, subject: Places, noisy: Noisy) -> Corrupted:
+    random = case.random("tracing control")
+    rest = [n for n in range(case.queries.start) if n not in set(subject.positions)]
+    pool = rest if len(rest) >= len(subject.positions) else list(range(case.queries.start))
+    size = len(subject.positions)
+    hidden = [
+        tuple(int(n) for n in random.choice(pool, size, replace=False))
+        for _ in range(case.params.draws)
+    ]
+    control = corrupt(case, hidden, "tracing control noise").probability_K
+    return Corrupted(
+        label=subject.label,
+        positions=list(subject.positions),
+        deviation=case.params.noise,
+        clean=float(np.exp(case.logprob)),
+        corrupted=float(noisy.probability_K.mean()),
+        corrupted_deviation=float(noisy.probability_K.std(ddof=1)),
+        control=float(control.mean()),
+        control_deviation=float(control.std(ddof=1)),
+    )
+
+
+@torch.no_grad()
+def _clean(case: Case, modules: dict[Restored, list[nn.Module]]) -> dict[str, list[torch.Tensor]]:
+    """What each module gives on the uncorrupted input, [N, D] per layer."""
+    states: dict[str, list[torch.Tensor]] = {kind: [] for kind in modules}
+    with ExitStack() as stack:
+        for kind, found in modules.items():
+            for module in found:
+                hook = partial(_keep, states[kind])
+                stack.callback(module.register_forward_hook(hook).remove)
+        case.model.forward(input_ids=case.ids_1N, logits_to_keep=1, use_cache=False)
+    return states
+
+
+def _keep(states: list[torch.Tensor], module: nn.Module, args: Any, output: Any) -> None:
+    del module, args
+    states.append((output[0] if isinstance(output, tuple) else output)[0])
+
+
+def _map(
+    case: Case,
+    subject: Places,
+    noisy: Noisy,
+    kind: Restored,
+    modules: list[nn.Module],
+    clean: list[torch.Tensor],
+) -> Iterator[Event]:
+    """The map of one kind, group by group from the last to the first.
+
+    Before the subject nothing is corrupted, so that restoring it has no effect. Of what the last
+    layer gives, only the target's own positions are read: a row that restores no other layer is 0
+    for all other groups.
+    """
+    layers, groups = len(modules), case.groups
+    windows = _windows(case, kind)
+    read = [layer for layer, (first, _) in enumerate(windows) if first < layers - 1]
+    effect_LGK = np.zeros((layers, len(groups), len(noisy.probability_K)))
+    touched = [n for n, group in enumerate(groups) if group.stop > min(subject.positions)]
+    for done, number in enumerate(reversed(touched), 1):
+        upto = layers if number == len(groups) - 1 else len(read)
+        restore = _Restoring(groups[number], modules, clean, windows)
+        for rows, probability in _restored(case, noisy, restore, upto):
+            base_R = noisy.probability_K[rows % len(noisy.probability_K)]
+            at = rows // len(noisy.probability_K)
+            effect_LGK[at, number, rows % len(noisy.probability_K)] = probability - base_R
+        yield Progress(
+            stage=f"restoring states: {kind}", done=done, total=len(touched), unit="groups"
+        )
+        if done % SHOWN_EVERY == 0 and done < len(touched):
+            yield _trace(kind, effect_LGK, done, final=False)
+    yield _trace(kind, effect_LGK, len(groups), final=True)
+
+
+def _windows(case: Case, kind: Restored) -> list[tuple[int, int]]:
+    """First and last layer in which each row restores; of the residual stream, its own alone."""
+    width = 1 if kind == "residual" else case.params.trace_window
+    return windows_of(case.model.info.layers, width)
+
+
+def _trace(kind: Restored, effect_LGK: np.ndarray, done: int, *, final: bool) -> Trace:
+    error = effect_LGK.std(-1, ddof=1) / np.sqrt(effect_LGK.shape[-1])
+    return Trace(
+        restored=kind,
+        done=done,
+        final=final,
+        effect=effect_LGK.mean(-1).astype(np.float32),
+        deviation=error.astype(np.float32),
+    )
+
+
+@dataclass(frozen=True)
+class _Restoring:
+    """Which positions get which clean states, and per row of the map the layers that give them."""
+
+    group: range
+    modules: list[nn.Module]
+    clean: list[torch.Tensor]
+    windows: list[tuple[int, int]]
+
+    @contextmanager
+    def on(self, layer_B: np.ndarray, first: int) -> Iterator[None]:
+        """Context in which row b gets the clean states around its layer; rows begin at `first`."""
+        lowest_B, highest_B = np.array(self.windows)[layer_B].T
+        with ExitStack() as stack:
+            for layer, module in enumerate(self.modules):
+                rows = np.flatnonzero((lowest_B <= layer) & (layer <= highest_B))
+                if len(rows):
+                    hook: Callable[..., Any] = partial(self._put, layer, rows.tolist(), first)
+                    stack.callback(module.register_forward_hook(hook).remove)
+            yield
+
+    def _put(
+        self, layer: int, rows: list[int], first: int, module: nn.Module, args: Any, output: Any
+    ) -> Any:
+        del module, args
+        states_BSD = (output[0] if isinstance(output, tuple) else output).clone()
+        states_SD = self.clean[layer][self.group.start : self.group.stop]
+        start = self.group.start - first
+        states_BSD[rows, start : start + len(self.group)] = states_SD
+        return (states_BSD, *output[1:]) if isinstance(output, tuple) else states_BSD
+
+
+@torch.no_grad()
+def _restored(
+    case: Case, noisy: Noisy, restore: _Restoring, layers: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Row numbers (layer · K + draw), and p of the target with that layer's states restored."""
+    first = restore.group.start if noisy.layers else 0
+    draws = len(noisy.probability_K)
+    keep_T = torch.tensor([query - first for query in case.queries], device=case.model.device)
+    places = torch.arange(first, case.positions, device=case.model.device)
+    for block in case.blocks(layers * draws, case.positions - first):
+        rows = np.arange(block.start, block.stop)
+        draw_B = torch.tensor(rows % draws, device=case.model.device)
+        cache = shared_cache(noisy.layers, first, draw_B) if first else None
+        with restore.on(rows // draws, first):
+            out = case.model.forward(
+                inputs_embeds=noisy.embeddings_KND[draw_B, first:],
+                position_ids=places[None],
+                past_key_values=cache,
+                logits_to_keep=keep_T,
+                use_cache=first > 0,
+            )
+        yield rows, case.logprobs(_kept(out.logits, keep_T)).exp().numpy()
+
+
+def _kept(logits_BTV: torch.Tensor, keep_T: torch.Tensor) -> torch.Tensor:
+    return logits_BTV if logits_BTV.shape[1] == len(keep_T) else logits_BTV[:, keep_T]

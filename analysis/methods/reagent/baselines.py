@@ -1,0 +1,205 @@
+"""Other methods' maps of the same target, from Captum; attention rollout from hooked patterns.
+
+Each returns one score per position, [N], 0 where the target has none.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from captum.attr import FeatureAblation, InputXGradient
+from jaxtyping import Float
+from pydantic import Field
+from scipy.stats import spearmanr
+
+from analysis.events import Array, Event, Progress
+from analysis.methods.reagent.estimators import top_set
+from analysis.methods.reagent.integrated_gradients import Completeness, Integrated, integrate
+from analysis.methods.reagent.probing import Case
+from analysis.precision import exact
+from analysis.text.embedding_table import embedding_mean
+
+
+@dataclass(frozen=True)
+class OtherMap:
+    """A baseline's map."""
+
+    name: str
+    label: str
+    unit: str
+    source: str
+    scores_N: Float[np.ndarray, "N"]
+    completeness: Completeness | None = None
+
+
+class Baseline(Event):
+    """Another method's map of the target."""
+
+    kind: Literal["baseline"] = "baseline"
+    name: str
+    label: str
+    unit: str
+    source: str = Field(description="The library that computed it.")
+    scores: Array = Field(description="[N]; 0 where the target's row has no score.")
+    spearman: float | None = Field(description="Rank correlation with ReAGent's map, −1..1.")
+    top_overlap: float = Field(description="Share of the top_n set in common, 0..1.")
+    completeness: Completeness | None = Field(
+        default=None, description="Of integrated gradients: how far the scores add up."
+    )
+
+
+def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
+    """Yield each baseline with its agreement with a map; return them all."""
+    allowed, found = case.allowed(0), []
+    top = top_set(scores_N, allowed, case.top_n)
+    for other in maps(case):
+        if isinstance(other, Progress):
+            yield other
+            continue
+        found.append(other)
+        shared = top & top_set(other.scores_N, allowed, case.top_n)
+        yield Baseline(
+            name=other.name,
+            label=other.label,
+            unit=other.unit,
+            source=other.source,
+            scores=other.scores_N,
+            spearman=agreement(case, scores_N, other.scores_N),
+            top_overlap=len(shared) / max(1, len(top)),
+            completeness=other.completeness,
+        )
+    return found
+
+
+def maps(case: Case) -> Iterator[OtherMap | Progress]:
+    """Yield the baselines one by one, and progress between; rollout only where all layers show it.
+
+    An absent token is the mean embedding of the vocabulary, as the embedding module returns it.
+    Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
+    """
+    explain = _explainer(case)
+    inputs = case.model.embeddings(_inputs(case)).detach()
+    absent = embedding_mean(case.model).expand_as(inputs)
+    nats = "nats (log-probability)"
+    with torch.enable_grad():
+        product = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
+    yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
+    yield from _integrated(case, explain, inputs, absent, nats)
+    yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs, absent))
+    if _shows_patterns(case):
+        yield OtherMap(
+            "attention_rollout",
+            "Attention rollout",
+            "share of attention",
+            "TransformerLens hook_pattern",
+            _where_allowed(case, rollout(case)),
+        )
+
+
+def _integrated(
+    case: Case,
+    explain: Callable[[torch.Tensor], torch.Tensor],
+    inputs: torch.Tensor,
+    absent: torch.Tensor,
+    unit: str,
+) -> Iterator[OtherMap | Progress]:
+    check = case.model.info.self_check
+    rounding = (check.rounding_nats if check else None) or 0.0
+    for found in integrate(explain, inputs, absent, case.chunk(), rounding=rounding):
+        if isinstance(found, Integrated):
+            scores = np.zeros(case.length)
+            scores[:-1] = found.scores_N
+            yield OtherMap(
+                "integrated_gradients",
+                "Integrated gradients",
+                unit,
+                "Captum",
+                _where_allowed(case, scores),
+                found.completeness,
+            )
+        else:
+            yield Progress(stage="integrating gradients", done=found, total=0, unit="steps")
+
+
+def _shows_patterns(case: Case) -> bool:
+    """Whether hooks can be trusted, and each layer has one that shows its attention."""
+    check = case.model.info.self_check
+    if check is None or not check.passed:
+        return False
+    names = case.model.bridge.hook_dict
+    return all(f"blocks.{n}.attn.hook_pattern" in names for n in range(case.model.info.layers))
+
+
+def rollout(case: Case) -> Float[np.ndarray, "N"]:
+    """Attention rollout (Abnar & Zuidema 2020): Π_l (½ A_l + ½ I), heads averaged, [N]."""
+    ids = _inputs(case)
+    _, cache = case.model.bridge.run_with_cache(
+        ids, names_filter=lambda name: name.endswith("attn.hook_pattern")
+    )
+    flow = torch.eye(ids.shape[1], dtype=torch.float64)
+    for layer in range(case.model.info.layers):
+        pattern_HNN = cache[f"blocks.{layer}.attn.hook_pattern"][0]
+        flow = (exact(pattern_HNN).mean(0).cpu() + torch.eye(len(flow))) / 2 @ flow
+    rows = [case.prompt_length + t - 1 for t in case.span]
+    found = np.zeros(case.length)
+    found[: len(flow)] = flow[rows].mean(0).numpy()
+    return found
+
+
+def agreement(case: Case, one_N: np.ndarray, other_N: np.ndarray) -> float | None:
+    """Spearman's rank correlation over scored positions; None where it is undefined."""
+    allowed = case.allowed(0)
+    if allowed.sum() < 2 or np.ptp(one_N[allowed]) == 0 or np.ptp(other_N[allowed]) == 0:
+        return None
+    return float(spearmanr(one_N[allowed], other_N[allowed]).statistic)
+
+
+def _inputs(case: Case) -> torch.Tensor:
+    return torch.from_numpy(case.ids_N[None, :-1]).to(case.model.device)
+
+
+def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Embeddings [B, N, D] to the target's log-probability [B], less the foil's if there is one."""
+    at = torch.tensor([case.prompt_length + t for t in case.span])
+    targets = torch.from_numpy(case.ids_N)[at]
+
+    def explain(embeddings: torch.Tensor) -> torch.Tensor:
+        logits = case.model.logits(None, at - 1, embeddings_BND=embeddings)
+        logprobs = exact(logits).log_softmax(-1)
+        if case.foil is not None:
+            return logprobs[:, 0, targets[0]] - logprobs[:, 0, case.foil]
+        return logprobs.gather(
+            -1, targets.to(logprobs.device).expand(len(logprobs), -1)[..., None]
+        ).sum((1, 2))
+
+    return explain
+
+
+@torch.no_grad()
+def _occlusion(
+    case: Case,
+    explain: Callable[[torch.Tensor], torch.Tensor],
+    inputs: torch.Tensor,
+    absent: torch.Tensor,
+) -> torch.Tensor:
+    """Fall when one token's embedding is replaced by the absent one."""
+    tokens = torch.arange(inputs.shape[1], device=inputs.device)[None, :, None]
+    found: torch.Tensor = FeatureAblation(explain).attribute(
+        inputs,
+        baselines=absent,
+        feature_mask=tokens.expand_as(inputs),
+        perturbations_per_eval=case.chunk(),
+    )
+    return found / inputs.shape[2]  # Captum repeats a token's score in each of its elements
+
+
+def _map(case: Case, name: str, label: str, unit: str, product: torch.Tensor) -> OtherMap:
+    scores = np.zeros(case.length)
+    scores[:-1] = exact(product[0]).sum(-1).detach().cpu().numpy()
+    return OtherMap(name, label, unit, "Captum", _where_allowed(case, scores))
+
+
+def _where_allowed(case: Case, scores_N: np.ndarray) -> np.ndarray:
+    return np.where(case.allowed(0), scores_N, 0.0)

@@ -1,0 +1,265 @@
+"""SEG similarity: where in the picture a token of the text looks.
+
+The state of a token (`<SEG>`, or any other) is compared with the states of the picture's patches,
+in every layer of the language model, by one forward pass. In models that show what they speak of,
+the token `<SEG>` prompts a mask decoder; its map arises without being trained for.
+
+Source: "Reasoning to Attend: Try to Understand How <SEG> Token Works" (READ, arXiv 2412.17741),
+S_j = ⟨h_j, h_q⟩. The state that predicts the token (one position before it) is read by default,
+as READ and LISA do; or the state at the token itself. The map's points prompt the mask decoder
+too. What the answer hangs on is seen by blanking the region and as many other patches.
+
+Where a model crops or pads its pictures, maps lie over the part that it sees.
+
+Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
+P patches row by row, S scores, M measures, Q queries of the mask decoder, T points, H, W pixel
+rows and columns.
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+
+from analysis.demo.scene_questions import Item, Kind, item
+from analysis.errors import InvalidParams
+from analysis.events import Event
+from analysis.method import Example
+from analysis.methods.seg_similarity import answer as visual_answer
+from analysis.methods.seg_similarity import similarity
+from analysis.methods.seg_similarity.answer import Answer
+from analysis.methods.seg_similarity.causal import causal_check
+from analysis.methods.seg_similarity.events import (
+    AnswerToken,
+    Blanked,
+    DecoderMap,
+    Map,
+    MapPoints,
+    Mask,
+    Scene,
+    Tokens,
+)
+from analysis.methods.seg_similarity.params import Params
+from analysis.methods.seg_similarity.patch_frame import Frame, frame_of
+from analysis.methods.seg_similarity.regions import corners, pointed
+from analysis.methods.seg_similarity.states import Asked, Looked, find_query, measures_of
+from analysis.model import VisionLanguageModel
+from analysis.text import tokenization
+
+VERSION = "2"
+NEEDS = ("vision_language",)
+
+QUERIES_PER_EVENT = 8  # maps that are made at once
+
+
+EVENTS = (Scene, Tokens, Map, MapPoints, DecoderMap, Mask, Blanked)
+
+
+def _example(kind: Kind, scene: int, look_for: str, **more: object) -> Example:
+    """A bundled scene under the name of its question."""
+    asked = item(Random(f"{kind} {scene}"), kind=kind, split="held out").question
+    params = {"kind": kind, "scene": scene, **more}
+    return Example(asked, look_for, model="demo-vlm", params=params)
+
+
+EXAMPLES = [
+    _example(
+        "attribute",
+        10,
+        "Step through the layers and look in which one the map of <SEG> gathers on the thing that "
+        "the mask shows.",
+    ),
+    _example(
+        "superlative",
+        10,
+        "The words fit several things and one is meant: look which layer's map tells it from the "
+        "others.",
+    ),
+    _example(
+        "relation",
+        11,
+        "In layer 0 click the words of the question: the map of its last word lies on the other "
+        "thing, that of <SEG> on the one that is meant.",
+        reads="at",
+    ),
+    _example(
+        "none",
+        1,
+        "Nothing of the kind is there: a right answer says so, without <SEG> and without a mask.",
+    ),
+]
+
+
+def run(model: VisionLanguageModel, params: Params) -> Iterator[Event]:
+    asked = _ask(model, params)
+    yield _scene_event(params, asked)
+    picture = Image.fromarray(asked.picture)
+    answer = yield from visual_answer.write(model, picture, asked.question, params.max_new_tokens)
+    grid = visual_answer.patch_grid(model, answer)
+    frame = frame_of(model.processor.image_processor, asked.size)
+    tokens = _tokens(model, params, asked, answer, grid, frame)
+    yield tokens
+    _refuse_outside(params, tokens)
+    first = visual_answer.read(model, answer, answer.inputs)
+    looked = Looked(model, params, asked, answer, grid, frame, tokens, first)
+    maps = _maps(looked)
+    yield next(maps)
+    region = yield from pointed(looked)
+    yield from maps
+    if params.causal:
+        yield from causal_check(looked, params.region or region, _other(model, params))
+
+
+def _ask(model: VisionLanguageModel, params: Params) -> Asked:
+    question = params.question.strip()
+    if question:
+        tokenization.refuse_lost(model.tokenizer, question, field="question")
+        tokenization.refuse_special_in_question(
+            model.tokenizer,
+            question,
+            picture=visual_answer.picture_token(model),
+            special=params.special_tokens,
+        )
+    if params.image:
+        if not question:
+            raise InvalidParams(
+                "question is empty; a picture of your own has none.",
+                remedy="Type a question about the picture.",
+                field="question",
+            )
+        picture = model.pictures(params.image)
+        return Asked(picture, question, "A picture of your own.", None, _truth(model, params))
+    if params.truth:
+        raise InvalidParams(
+            "truth is given without image; the bundled scene's truth is known.",
+            remedy="Leave truth empty, or choose a picture.",
+            field="truth",
+        )
+    found = _scene(params.kind, params.scene)
+    told = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
+    description = f"On a {found.scene.ground} ground: {told}."
+    if question:
+        return Asked(found.picture, question, description)
+    truth_HW = torch.from_numpy(found.mask.copy())
+    return Asked(found.picture, found.question, description, found.answer, truth_HW)
+
+
+def _scene(kind: Kind, number: int) -> Item:
+    return item(Random(f"{kind} {number}"), kind=kind, split="held out")
+
+
+def _truth(model: VisionLanguageModel, params: Params) -> torch.Tensor | None:
+    """The mask that was brought along with a picture."""
+    if not params.truth:
+        return None
+    picture, mask = model.pictures(params.image), model.pictures(params.truth)
+    if mask.shape != picture.shape:
+        raise InvalidParams(
+            f"truth is {mask.shape[1]} × {mask.shape[0]}, the picture {picture.shape[1]} × "
+            f"{picture.shape[0]}.",
+            remedy="Bring a mask of the picture's own size.",
+            field="truth",
+        )
+    return torch.from_numpy(mask.mean(-1) >= 128)
+
+
+def _scene_event(params: Params, asked: Asked) -> Scene:
+    truth_HW = asked.truth_HW
+    return Scene(
+        picture=asked.picture,
+        description=asked.description,
+        question=asked.question,
+        expected=asked.expected,
+        form=params.kind if asked.expected is not None else None,
+        truth=None if truth_HW is None else truth_HW.numpy().astype(np.uint8),
+    )
+
+
+def _tokens(
+    model: VisionLanguageModel,
+    params: Params,
+    asked: Asked,
+    answer: Answer,
+    grid: tuple[int, int],
+    frame: Frame,
+) -> Tokens:
+    listed = _token_list(model, answer)
+    query, found = find_query(listed, params.query)
+    said = "".join(token.text for token in listed if token.answer and not token.special).strip()
+    return Tokens(
+        tokens=listed,
+        answer=said,
+        right=None if asked.expected is None else said == asked.expected,
+        rows=grid[0],
+        columns=grid[1],
+        frame=corners(frame),
+        layers=model.info.layers + 1,
+        query=query,
+        found=found,
+    )
+
+
+def _token_list(model: VisionLanguageModel, answer: Answer) -> list[AnswerToken]:
+    special = set(tokenization.special_tokens(model.tokenizer).values())
+    positions = answer.text_positions
+    texts = tokenization.display_texts(model.tokenizer, [answer.ids[n] for n in positions])
+    pieces = model.tokenizer.convert_ids_to_tokens([answer.ids[n] for n in positions])
+    return [
+        AnswerToken(
+            position=n,
+            text=shown,
+            piece=str(piece),
+            answer=n >= answer.prompt_length,
+            special=answer.ids[n] in special,
+            logprob=answer.logprobs[n - answer.prompt_length]
+            if n >= answer.prompt_length
+            else None,
+        )
+        for n, shown, piece in zip(positions, texts, pieces, strict=True)
+    ]
+
+
+def _refuse_outside(params: Params, tokens: Tokens) -> None:
+    """Raises InvalidParams for a layer or a patch that is not there."""
+    if params.layer >= tokens.layers:
+        raise InvalidParams(
+            f"layer is {params.layer}; the model has {tokens.layers}, counted from 0.",
+            remedy=f"Choose a layer from 0 to {tokens.layers - 1}, or -1 for the last.",
+            field="layer",
+        )
+    patches = tokens.rows * tokens.columns
+    wrong = [cell for cell in params.region if not 0 <= cell < patches]
+    if wrong:
+        raise InvalidParams(
+            f"region names patch {wrong[0]}; there are {patches}, counted from 0.",
+            remedy="Draw the region on the picture.",
+            field="region",
+        )
+
+
+def _maps(looked: Looked) -> Iterator[Map]:
+    """A map of every state that a token of the text can be read from, the query's first."""
+    states_LND = looked.first.states_LND
+    patches, neutral_LD = looked.patches(states_LND), states_LND[:, looked.neutral]
+    text_positions = [token.position for token in looked.tokens.tokens]
+    others = sorted({n for at in text_positions for n in (at - 1, at) if n >= 0})
+    others.remove(looked.position)
+    groups = [[looked.position]]
+    groups += [others[n : n + QUERIES_PER_EVENT] for n in range(0, len(others), QUERIES_PER_EVENT)]
+    for group in groups:
+        scores_QSLP = similarity.similarity(patches, states_LND[:, group], neutral_LD)
+        for position, scores_SLP in zip(group, scores_QSLP, strict=True):
+            yield Map(
+                position=position,
+                scores=scores_SLP.numpy(),
+                measures=measures_of(scores_SLP, looked.asked, looked.grid, looked.frame),
+            )
+
+
+def _other(model: VisionLanguageModel, params: Params) -> np.ndarray:
+    """What blanked patches show where they are to show another picture."""
+    if params.other:
+        return model.pictures(params.other)
+    return _scene(params.kind, (params.scene + 1) % 2**31).picture

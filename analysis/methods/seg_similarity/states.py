@@ -1,0 +1,109 @@
+"""A picture, a question, the answer, and the states behind it.
+
+Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
+N positions, P patches row by row, S scores, M measures, Q queries of the mask decoder, T points,
+H, W pixel rows and columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from analysis.demo.scene_questions import SEG
+from analysis.errors import InvalidParams
+from analysis.methods.seg_similarity import similarity
+from analysis.methods.seg_similarity.answer import Answer, Read
+from analysis.methods.seg_similarity.events import AnswerToken, Tokens
+from analysis.methods.seg_similarity.params import Params
+from analysis.methods.seg_similarity.patch_frame import Frame
+from analysis.methods.seg_similarity.similarity import Patches
+from analysis.model import VisionLanguageModel
+
+SEG_TOKENS = (SEG, "[SEG]")  # the bundled model's, and that of READ, SESAME and LISA
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A picture and the question about it; `expected` and `truth_HW` where they are known."""
+
+    picture: np.ndarray
+    question: str
+    description: str = ""
+    expected: str | None = None
+    truth_HW: torch.Tensor | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.picture.shape[0], self.picture.shape[1]
+
+    @property
+    def measured_HW(self) -> torch.Tensor | None:
+        """The truth, if there is something in it."""
+        return self.truth_HW if self.truth_HW is not None and self.truth_HW.any() else None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An answer with its states, and where the patches of its picture lie."""
+
+    model: VisionLanguageModel
+    params: Params
+    asked: Asked
+    answer: Answer
+    grid: tuple[int, int]
+    frame: Frame
+    tokens: Tokens
+    first: Read
+
+    @property
+    def position(self) -> int:
+        """Whose state the first map is of."""
+        return max(0, self.tokens.query - (self.params.reads == "predicts"))
+
+    @property
+    def neutral(self) -> int:
+        """Position of the neutral token."""
+        if not self.params.neutral.strip():
+            return self.tokens.tokens[0].position
+        found, known = find_query(self.tokens.tokens, self.params.neutral)
+        if not known:
+            raise InvalidParams(
+                f"neutral is {self.params.neutral!a}, which is no token of question or answer.",
+                remedy="Name a token as it stands there, or leave it empty.",
+                field="neutral",
+            )
+        return found
+
+    def patches(self, states_LND: torch.Tensor) -> Patches:
+        is_patch_N = torch.tensor([token in self.answer.picture_ids for token in self.answer.ids])
+        return Patches.prepare(states_LND[:, is_patch_N])
+
+    def chosen_map(self, states_LND: torch.Tensor) -> torch.Tensor:
+        """The map of the params: query, layer and score, [P]."""
+        query_L1D = states_LND[:, [self.position]]
+        maps = similarity.similarity(
+            self.patches(states_LND), query_L1D, states_LND[:, self.neutral]
+        )
+        return maps[0, similarity.SCORES.index(self.params.score), self.params.layer]
+
+
+def find_query(tokens: Sequence[AnswerToken], query: str) -> tuple[int, bool]:
+    """Position of the query, first in the answer; else of the answer's last word."""
+    ordered = sorted(tokens, key=lambda token: not token.answer)
+    meant = SEG_TOKENS if query.strip() in SEG_TOKENS else (query.strip(),)
+    for token in ordered:
+        if token.text.strip() in meant or token.piece in meant:
+            return token.position, True
+    words = [token for token in tokens if token.answer and not token.special]
+    return (words or tokens)[-1].position, False
+
+
+def measures_of(
+    scores_SLP: torch.Tensor, asked: Asked, grid: tuple[int, int], frame: Frame
+) -> np.ndarray | None:
+    if asked.measured_HW is None:
+        return None
+    found: np.ndarray = similarity.measures(scores_SLP, asked.measured_HW, grid, frame).numpy()
+    return found

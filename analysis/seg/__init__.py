@@ -1,1 +1,0 @@
-"""SEG similarity: what its maps, points, masks and causal check are made of."""

@@ -1,0 +1,38 @@
+"""A case without a run: what the analyses share, on a tiny model."""
+
+from collections.abc import Generator
+from typing import Any
+
+import torch
+
+from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.edges import Cut
+from analysis.methods.information_flow.text.case import Case, read_case
+from analysis.methods.information_flow.text.params import FlowParams
+from analysis.model import Model
+from analysis.text import context as contexts
+
+PROMPT = "Anna has the ball. Tom has the book."
+
+
+def make_case(model: Model, **params: Any) -> Case:
+    given = {"prompt": PROMPT, "continuation": " Anna has it", **params}
+    checked = FlowParams.model_validate(given)
+    return read_case(model, checked, drained(contexts.read(model, checked)))
+
+
+def drained(events: Generator[Any, None, Any]) -> Any:
+    """What a generator returns."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as stop:
+            return stop.value
+
+
+@torch.inference_mode()
+def one_cut(case: Case, *cuts: Cut, zero: bool = False) -> float:
+    """Δ log-probability of the target by a whole forward pass of its own, through hooks."""
+    masks = of_cuts(cuts, size_of(case.model, case.ids_1N))
+    logits = hooked(case.model, case.ids_1N, masks, zero=zero).logits_BNV
+    return float(case.logprobs(logits[:, list(case.queries)])[0]) - case.logprob
