@@ -79,13 +79,13 @@ $(VENV)-soak/.stamp: requirements-soak.txt
 	@touch $@
 
 demo-models: venv
-	$(PYTHON) -m analysis.demo.train_lm
-	$(PYTHON) -m analysis.demo.train_diffusion
-	$(PYTHON) -m analysis.demo.train_vlm
-	$(PYTHON) -m analysis.demo.train_t2i
+	$(PYTHON) -m analysis.training.train_lm
+	$(PYTHON) -m analysis.training.train_diffusion
+	$(PYTHON) -m analysis.training.train_vlm
+	$(PYTHON) -m analysis.training.train_t2i
 
 demo-report: venv
-	$(PYTHON) -m analysis.demo.report
+	$(PYTHON) -m analysis.training.report
 
 # The picture in the README, from the running product.
 screenshot: dev frontend chromium

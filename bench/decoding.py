@@ -25,8 +25,6 @@ from analysis.decoding.meter import Meter
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stepwise import Caution
 from analysis.decoding.stops import ClauseStop, eos_ids
-from analysis.demo.numbers import NumberItem, answer_read, number_item
-from analysis.demo.tales import tale
 from analysis.loading import loaded
 from analysis.methods import cntp, local_leap
 from analysis.model import Model
@@ -34,6 +32,8 @@ from analysis.model.logit_processors import Start
 from analysis.model.masked_diffusion import adapter_for
 from analysis.runner import model_cache
 from analysis.text.sampling import Warp, make_warp
+from analysis.worlds.numbers import NumberItem, answer_read, number_item
+from analysis.worlds.tales import tale
 from bench.table import Line
 
 ITEMS = 500

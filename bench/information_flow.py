@@ -20,7 +20,6 @@ import torch
 from analysis.attention.decoder_masks import hooked, of_cuts, size_of
 from analysis.attention.edges import Cut
 from analysis.catalog.entries import Catalog
-from analysis.demo.stories import item
 from analysis.loading import load, loaded
 from analysis.methods.information_flow.text.case import Case, read_case
 from analysis.methods.information_flow.text.cutting import trunk_of
@@ -28,6 +27,7 @@ from analysis.methods.information_flow.text.matrix import Row, fill_matrix
 from analysis.methods.information_flow.text.params import FlowParams
 from analysis.runner import model_cache
 from analysis.text import context as contexts
+from analysis.worlds.stories import item
 from bench.table import Line
 
 TOKENS, LONG = 64, 512  # demo-lm reads no more

@@ -13,8 +13,8 @@ import numpy as np
 
 import analysis
 from analysis.catalog.entries import BUNDLED
-from analysis.demo.gates_t2i import held_out_captions, held_out_leaking
 from analysis.methods.seg_similarity.similarity import MEASURES, SCORES
+from analysis.training.gates_t2i import held_out_captions, held_out_leaking
 from bench.table import Line
 
 ITEMS = 501  # scenes, a third of each kind of question

@@ -19,9 +19,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import analysis
 from analysis.catalog.entries import BUNDLED, folder_entry
-from analysis.demo.gates_lm import answers_right, carrier_positions
-from analysis.demo.stories import Item, document, item
 from analysis.methods.reagent import PRESETS, probing
+from analysis.training.gates_lm import answers_right, carrier_positions
+from analysis.worlds.stories import Item, document, item
 from bench.equality import (
     Run,
     longer,

@@ -1,6 +1,6 @@
 """A model of 4 layers and width 256, trained for some CPU minutes and kept in data/bench.
 
-It reads short question stories of `analysis.demo`. Its tokenizer puts no token in front of a
+It reads short question stories of `analysis.worlds`. Its tokenizer puts no token in front of a
 text, so that every position is explained by us and by a peer that protects none.
 """
 
@@ -17,8 +17,8 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from analysis.demo.stories import Document, document
-from analysis.demo.tokenizer import tokenizer_train
+from analysis.training.tokenizer import tokenizer_train
+from analysis.worlds.stories import Document, document
 
 FACTS = (2, 3)  # per story: prompts of about 40 tokens
 STEPS = 500

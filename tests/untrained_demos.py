@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from analysis.demo import t2i_pipeline, vlm
-from analysis.demo.t2i_denoiser import denoiser_make
-from analysis.demo.t2i_encoder import encoder_make, tokenizer_make
-from analysis.demo.train_t2i import pipeline_make
+from analysis.training import t2i_pipeline, vlm
+from analysis.training.t2i_denoiser import denoiser_make
+from analysis.training.t2i_encoder import encoder_make, tokenizer_make
+from analysis.training.train_t2i import pipeline_make
 
 
 def make_demo_vlm(folder: Path, *, mask_decoder: bool = True) -> Path:

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from analysis.demo.scene_questions import Item, Kind, item
 from analysis.errors import InvalidParams
 from analysis.events import Event
 from analysis.method import Example
@@ -47,6 +46,7 @@ from analysis.methods.seg_similarity.regions import corners, pointed
 from analysis.methods.seg_similarity.states import Asked, Looked, find_query, measures_of
 from analysis.model import VisionLanguageModel
 from analysis.text import tokenization
+from analysis.worlds.scene_questions import Item, Kind, item
 
 VERSION = "2"
 NEEDS = ("vision_language",)

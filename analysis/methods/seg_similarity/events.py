@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.demo.scene_questions import Kind
 from analysis.events import Array, Event
 from analysis.images.event import Picture
+from analysis.worlds.scene_questions import Kind
 
 Prompted = Literal["mask_decoder", "points", "both", "map", "none"]
 

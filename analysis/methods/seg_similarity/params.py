@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from analysis.demo.scene_questions import SEG, Kind
 from analysis.method import BaseParams
 from analysis.methods.seg_similarity.masking import Fill
 from analysis.methods.seg_similarity.points import Variant
+from analysis.worlds.scene_questions import SEG, Kind
 
 Score = Literal["dot", "cosine", "centred", "z_scored", "minus_neutral"]
 Reads = Literal["predicts", "at"]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.demo.scene_questions import SEG
 from analysis.errors import InvalidParams
 from analysis.methods.seg_similarity import similarity
 from analysis.methods.seg_similarity.answer import Answer, Read
@@ -20,6 +19,7 @@ from analysis.methods.seg_similarity.params import Params
 from analysis.methods.seg_similarity.patch_frame import Frame
 from analysis.methods.seg_similarity.similarity import Patches
 from analysis.model import VisionLanguageModel
+from analysis.worlds.scene_questions import SEG
 
 SEG_TOKENS = (SEG, "[SEG]")  # the bundled model's, and that of READ, SESAME and LISA
 

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 
 import analysis
 from analysis.catalog.entries import Catalog
-from analysis.demo import stories
 from analysis.errors import InvalidParams
 from analysis.events import content_ref
 from analysis.loading import load, loaded
@@ -22,6 +21,7 @@ from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange
 from analysis.model import Model
 from analysis.runner import model_cache
 from analysis.text import tokenization as texts
+from analysis.worlds import stories
 
 SEGMENTS = [
     {"id": "a", "text": "Anna has"},

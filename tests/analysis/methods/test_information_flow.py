@@ -8,7 +8,6 @@ import pytest
 
 import analysis
 from analysis.catalog.entries import Catalog
-from analysis.demo.gates_lm import carrier_positions, held_out_items
 from analysis.errors import GlassbenchError, InvalidParams, PromptTooLong, TargetOutOfRange
 from analysis.loading import load, loaded
 from analysis.method import get
@@ -20,6 +19,7 @@ from analysis.model import Model
 from analysis.runner import model_cache
 from analysis.text import context as contexts
 from analysis.text import generation
+from analysis.training.gates_lm import carrier_positions, held_out_items
 from tests.analysis.methods.information_flow.text.make_case import drained
 
 Run = Callable[..., list[Any]]

@@ -13,9 +13,6 @@ from transformers import AutoModelForImageTextToText
 
 import analysis
 from analysis.catalog.entries import Catalog
-from analysis.demo.gates_vlm import area_under_curve
-from analysis.demo.scene_batches import patch_shares
-from analysis.demo.scene_questions import SEG, item
 from analysis.errors import (
     InvalidParams,
     ModelIncompatible,
@@ -32,6 +29,9 @@ from analysis.methods.seg_similarity.answer import picture_token
 from analysis.methods.seg_similarity.similarity import SCORES
 from analysis.model import VisionLanguageModel
 from analysis.runner import model_cache
+from analysis.training.gates_vlm import area_under_curve
+from analysis.training.scene_batches import patch_shares
+from analysis.worlds.scene_questions import SEG, item
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 from tests.untrained_demos import make_demo_vlm
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.demo import judge
-from analysis.demo.captions import BORROWERS, COLOUR_WORDS, MIMICS, NAMES, SHAPE_WORDS
+from analysis.worlds import shape_judge
+from analysis.worlds.captions import BORROWERS, COLOUR_WORDS, MIMICS, NAMES, SHAPE_WORDS
 
 JUDGED_MODEL = "demo-t2i"
 ACCURACY_ROW = "judge right on real renders"
@@ -53,7 +53,7 @@ def wanted(phrase: str) -> Wanted:
 
 def sights(picture: np.ndarray) -> list[Sight]:
     """Colour and shape of everything that [H, W, 3] pixels show, from top to bottom."""
-    return list(judge.looks(picture))
+    return list(shape_judge.looks(picture))
 
 
 def shows(seen: Sequence[Sight], item: Wanted) -> bool | None:

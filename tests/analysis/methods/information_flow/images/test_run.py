@@ -11,8 +11,6 @@ import torch
 import analysis
 from analysis.attention.encoder_masks import run_with_cuts
 from analysis.catalog.entries import Catalog
-from analysis.demo.captions import GROUND, SIZE
-from analysis.demo.shapes import Shape, picture
 from analysis.errors import GlassbenchError, InvalidParams, PromptEmpty, SpecialTokenInText
 from analysis.events import Event
 from analysis.loading import load, loaded
@@ -20,6 +18,8 @@ from analysis.methods.information_flow.images import conditioning, judge
 from analysis.methods.information_flow.images.items import find_items
 from analysis.methods.information_flow.images.judge import Wanted
 from analysis.runner import model_cache
+from analysis.worlds.captions import GROUND, SIZE
+from analysis.worlds.shapes import Shape, picture
 from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
 from tests.untrained_demos import make_demo_t2i
 

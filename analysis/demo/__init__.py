@@ -1,1 +1,0 @@
-"""Worlds, training and reports of the models that ship with Glassbench."""
