@@ -18,10 +18,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from workbench.accounts.deletion import account_delete
 from workbench.accounts.local import account_of, visitor_is_local
 from workbench.audit.models import Action, AuditEntry
 from workbench.audit.services import audit
+from workbench.personal_data.deletion import account_delete
 from workbench.runs.models import Run
 from workbench.sessions.models import Session, SessionLink, SessionMember
 

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
+from pydantic import BaseModel
 
 # Any operation may answer these: most come from what stands before it.
 REFUSALS = frozenset(
@@ -38,3 +39,12 @@ def unchanging(
     answer = get_conditional_response(request, etag=etag, response=response)
     assert isinstance(answer, HttpResponse)
     return answer
+
+
+class ErrorOut(BaseModel):
+    """Why something was refused or failed, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+    field: str | None = None

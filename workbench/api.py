@@ -20,10 +20,7 @@ from analysis.errors import (
     UnknownModel,
     UnknownPicture,
 )
-from workbench.accounts.api import router as accounts_router
-from workbench.audit.api import router as audit_router
 from workbench.body import BodyParser
-from workbench.catalog.api import router as catalog_router
 from workbench.errors import (
     EdgeError,
     Forbidden,
@@ -36,13 +33,16 @@ from workbench.errors import (
     TooLarge,
     Unavailable,
 )
-from workbench.reports.api import router as reports_router
-from workbench.runs.api import router as runs_router
-from workbench.sessions.api import router as sessions_router
-from workbench.sessions.comments_api import router as comments_router
-from workbench.sessions.sharing_api import router as sharing_router
+from workbench.routes.accounts import router as accounts_router
+from workbench.routes.audit import router as audit_router
+from workbench.routes.catalog import router as catalog_router
+from workbench.routes.comments import router as comments_router
+from workbench.routes.reports import router as reports_router
+from workbench.routes.runs import router as runs_router
+from workbench.routes.sessions import router as sessions_router
+from workbench.routes.sharing import router as sharing_router
+from workbench.routes.uploads import router as uploads_router
 from workbench.storage import storage_refusal
-from workbench.uploads.api import router as uploads_router
 
 PREFIX = "/api/"
 

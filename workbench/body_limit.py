@@ -16,8 +16,9 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from analysis.images.files import MAX_BYTES
 from workbench.accounts.local import is_local
-from workbench.accounts.visitor import is_admitted, visitor_of
+from workbench.accounts.visitor import visitor_of
 from workbench.errors import EdgeError, TooLarge, TooSlow
+from workbench.sessions.access import is_admitted
 
 STRANGER_BYTES = 64 * 2**10
 # A body may take so long, and longer by what has come of it.

@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-from workbench.accounts.visitor import is_admitted, visitor
-from workbench.runs import flags
+from workbench import redis_connection
+from workbench.accounts.visitor import visitor
+from workbench.sessions.access import is_admitted
 
 # No search engine keeps what a link opens, and no other site learns its address.
 HEADERS = {
@@ -51,7 +52,7 @@ def health(request: HttpRequest) -> JsonResponse:
     except DatabaseError as error:
         problems["database"] = type(error).__name__
     try:
-        flags.ping()
+        redis_connection.ping()
     except redis.RedisError as error:
         problems["redis"] = type(error).__name__
     return JsonResponse({"ok": not problems, "problems": problems}, status=503 if problems else 200)

@@ -320,7 +320,7 @@ MAX_LOST_WORKERS = 3
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in WORKER_QUEUES]
-CELERY_IMPORTS = ["workbench.runs.tasks", "workbench.runs.worker"]
+CELERY_IMPORTS = ["workbench.worker.tasks", "workbench.worker.life"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

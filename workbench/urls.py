@@ -11,7 +11,7 @@ urlpatterns = [
     path("api/", api.urls),
     re_path(r"^api(?:/.*)?$", not_found),
     path("healthz", pages.health),
-    path("", include("workbench.accounts.urls")),
+    path("", include("workbench.personal_data.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", site.urls),
     path("", pages.index, name="home"),

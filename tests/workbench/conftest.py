@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,11 +16,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from safetensors.numpy import save_file
 
+from analysis.events import Array, Event
+from workbench import redis_connection
 from workbench.catalog.selectors import catalog
 from workbench.management.commands.redis import server_command
-from workbench.runs import flags
 from workbench.runs.models import Run
-from workbench.runs.services import run_create
+from workbench.sessions.run_start import run_create
+from workbench.worker.life import state
 
 PARAMS = {"prompt": "Tom has the ball."}
 
@@ -35,19 +37,19 @@ def redis_server() -> Iterator[None]:
         deadline = time.monotonic() + 10
         while True:
             try:
-                flags.ping()
+                redis_connection.ping()
                 break
             except redis.ConnectionError:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         yield
-        flags.connection().close()
+        redis_connection.connection().close()
         server.terminate()
 
 
 @pytest.fixture(autouse=True)
 def _empty_redis(redis_server: None) -> None:
-    flags.connection().flushdb()
+    redis_connection.connection().flushdb()
 
 
 def make_model_folder(folder: Path, **changes: Any) -> Path:
@@ -121,3 +123,41 @@ def make_run(anna: User) -> Callable[..., Run]:
         return run_create(**asked)[0]
 
     return make
+
+
+class Step(Event):
+    """The event of the methods that tests make up."""
+
+    kind: Literal["step"] = "step"
+    number: int
+    array: Array | None = None
+
+
+Events = Callable[[Run], Iterator[Event]]
+
+
+def steps(count: int, *, size: int = 0) -> Iterator[Event]:
+    for number in range(count):
+        yield Step(number=number, array=np.arange(size, dtype=np.float64) if size else None)
+
+
+@pytest.fixture
+def use_method(monkeypatch: pytest.MonkeyPatch) -> Callable[[Events], None]:
+    """Let every run yield the events of this function."""
+
+    def use(events: Events) -> None:
+        monkeypatch.setattr("workbench.worker.tasks.analysis_events", events)
+
+    return use
+
+
+@pytest.fixture(autouse=True)
+def _fresh_worker_state() -> Iterator[None]:
+    yield
+    state.stopping.clear()
+    state.work = None
+
+
+def seqs(run: Run, attempt: int = 1) -> list[int]:
+    found: Any = run.events.filter(attempt=attempt).order_by("seq")
+    return [row.seq for row in found]

@@ -177,7 +177,7 @@ def test_a_fault_of_the_server_is_typed_too(anna: Any, monkeypatch: pytest.Monke
     def fail(**_: Any) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr("workbench.runs.api.run_list", fail)
+    monkeypatch.setattr("workbench.routes.runs.run_list", fail)
     client = Client(raise_request_exception=False, REMOTE_ADDR="192.0.2.1")
     client.force_login(anna)
     body = check_refused(client.get("/api/runs"), 500, "internal")

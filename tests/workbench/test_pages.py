@@ -128,7 +128,7 @@ def test_health_needs_no_login_and_names_what_fails(
     def fail() -> None:
         raise redis.ConnectionError
 
-    monkeypatch.setattr("workbench.runs.flags.ping", fail)
+    monkeypatch.setattr("workbench.redis_connection.ping", fail)
     response = stranger_client.get("/healthz")
     assert response.status_code == 503
     assert response.json()["problems"] == {"redis": "ConnectionError"}

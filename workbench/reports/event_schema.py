@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 
 from analysis.events import Common
 from workbench.catalog.methods import INSPECT, event_schema, method_known
-from workbench.messages import StatusEvent
 from workbench.reports.errors import BundleRefused
+from workbench.runs.schemas import StatusEvent
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from analysis.errors import GlassbenchError
 from workbench.catalog.methods import method_get
 from workbench.catalog.services import model_check_record
 from workbench.errors import AttemptLost
-from workbench.messages import StatusEvent, event_frame
 from workbench.runs import flags
 from workbench.runs.artifacts import artifacts_link
 from workbench.runs.broadcast import broadcast_events, broadcast_queue, broadcast_run
 from workbench.runs.dispatch import FIRST, run_dispatch
 from workbench.runs.models import Run, RunEvent, Status
 from workbench.runs.params import cache_key
+from workbench.runs.schemas import StatusEvent, event_frame
 from workbench.runs.selectors import event_count
 
 

@@ -4,32 +4,17 @@ All of it can be lost without harm: the database is the truth, and the sweep rep
 """
 
 import json
-import logging
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-import redis
 from django.conf import settings
 
-PREFIX = "glassbench"
+from workbench.redis_connection import PREFIX, connection
+
 WORKERS = f"{PREFIX}:workers"
 PRESENCE_SECONDS = 5
 CANCEL_SECONDS = 24 * 3600
 SENT_SECONDS = 300  # then a run still queued is sent again
-
-log = logging.getLogger(__name__)
-
-
-@cache
-def connection() -> "redis.Redis":
-    """The process's connection pool."""
-    return redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
-
-
-def ping() -> None:
-    """Raises redis.RedisError when Redis does not answer."""
-    connection().ping()
 
 
 # --- leases: a worker is alive and busy with a run -------------------------------------------
@@ -83,18 +68,6 @@ def sent_forget(*, run: UUID) -> None:
 
 def sent_marked(*, run: UUID) -> bool:
     return bool(connection().exists(_sent(run)))
-
-
-# --- tries ------------------------------------------------------------------------------------
-
-
-def tries_count(*, what: str, who: str, seconds: int) -> int:
-    """How often somebody has tried within the running time window, this one counted."""
-    name = f"{PREFIX}:tries:{what}:{who}"
-    with connection().pipeline() as pipe:
-        pipe.set(name, 0, ex=seconds, nx=True)
-        pipe.incr(name)
-        return int(pipe.execute()[1])
 
 
 # --- presence ---------------------------------------------------------------------------------

@@ -1,111 +1,12 @@
-"""What visitors do to runs: create, cancel, delete."""
+"""What visitors do to runs: cancel, delete."""
 
-from typing import Any
-from uuid import UUID
+from django.db import transaction
 
-from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
-from django.utils import timezone
-
-from analysis.catalog.capabilities import refuse_foreign, serving
-from analysis.errors import ModelIncompatible
-from workbench.accounts.visitor import Visitor
-from workbench.body import check_value
-from workbench.catalog.methods import MethodOut, method_get
-from workbench.catalog.selectors import catalog
-from workbench.errors import RunActive, RunIdTaken, TooManyRuns
+from workbench.errors import RunActive
 from workbench.runs import flags
 from workbench.runs.broadcast import broadcast_queue, broadcast_run
-from workbench.runs.dispatch import run_dispatch
 from workbench.runs.execution import run_end
 from workbench.runs.models import Artifact, Run, RunEvent, Status
-from workbench.runs.params import cache_key, params_check
-from workbench.runs.selectors import run_active, run_cached, run_find
-from workbench.sessions.broadcast import session_touch
-from workbench.sessions.placing import Place, place_of, place_run
-from workbench.sessions.roles import Role
-from workbench.sessions.selectors import session_get
-from workbench.uploads.services import uploads_lend
-
-
-def run_start(
-    *,
-    visitor: Visitor,
-    session: UUID | None,
-    run: UUID,
-    method: str,
-    model: str,
-    params: dict[str, Any],
-) -> tuple[Run, bool]:
-    """A run that somebody asks for, with the pictures it needs; in a session, if one is named.
-
-    Where an equal run of theirs waits or is being worked on, that run is given: its id is another.
-
-    Raises what `run_create` does, and LoginRequired, SessionNotFound, RoleMissing.
-    """
-    place = None
-    if session:
-        found = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
-        place = place_of(visitor=visitor, session=found)
-    owner = place.owner if place else visitor.account
-    started, made = run_create(
-        owner=owner,
-        run=run,
-        method=method,
-        model=model,
-        params=params,
-        place=place,
-        visitor=visitor,
-        join=True,
-    )
-    if place and (made or started.id != run):
-        session_touch(place.session)
-    return started, made
-
-
-def run_create(
-    *,
-    owner: User,
-    run: UUID,
-    method: str,
-    model: str,
-    params: dict[str, Any],
-    place: Place | None = None,
-    visitor: Visitor | None = None,
-    join: bool = False,
-) -> tuple[Run, bool]:
-    """The run, and whether it is new: a request that is repeated gives the run that it made.
-
-    Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, UnknownPicture,
-    RunIdTaken, TooManyRuns, TooManySessionRuns, TooManyUploads.
-
-    `visitor`: who asks, where it is not the owner; by what they may see, params name pictures.
-    `join`: an equal run that is not finished is given instead of a second one.
-    """
-    described = method_get(method)
-    check_value(params, where="")
-    filled = params_check(method=described, params=params)
-    capabilities = _model_check(method=described, model=model)
-    refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
-    uploads_lend(visitor=visitor or Visitor(owner), to=owner, method=described, params=filled)
-    revision = catalog().revision(model) or ""
-    made = Run(
-        id=run,
-        owner_id=owner.pk,
-        method=method,
-        method_version=described.version,
-        model=model,
-        revision=revision,
-        params=filled,
-        queue=described.queue(capabilities),
-        cache_key=cache_key(method=described, model=model, revision=revision, params=filled),
-    )
-    earlier = run_find(run=run)
-    if earlier is not None:
-        return _same(earlier, made, place), False
-    return _insert(made, owner=owner, place=place, join=join)
 
 
 def run_cancel(*, run: Run) -> Run:
@@ -130,84 +31,6 @@ def run_delete(*, run: Run) -> None:
         held.delete()
     broadcast_run(run.id)
     broadcast_queue()
-
-
-def _model_check(*, method: MethodOut, model: str) -> list[str]:
-    """The model's capabilities; refuses early what its files show to be impossible."""
-    facts = catalog().describe(model)
-    known: list[str] = facts["capabilities"]
-    if facts["architecture"] and method.needs and not serving(method.needs, known):
-        raise ModelIncompatible(
-            f"{method.stem} needs a model with {' or '.join(method.needs)}; {model} has "
-            f"{', '.join(known) or 'none of the known capabilities'}.",
-            remedy="Choose another model: the list names what each can do.",
-            field="model",
-        )
-    return known
-
-
-def _same(earlier: Run, made: Run, place: Place | None) -> Run:
-    asked = ("owner_id", "method", "model", "params")
-    differs = any(getattr(earlier, name) != getattr(made, name) for name in asked)
-    if differs or (place and not earlier.sessions.filter(pk=place.session.pk).exists()):
-        raise RunIdTaken(
-            f"The run {made.id} exists already and is another one.",
-            remedy="Send it again under a new id.",
-            field="id",
-        )
-    return earlier
-
-
-def _insert(made: Run, *, owner: User, place: Place | None, join: bool) -> tuple[Run, bool]:
-    sources = place.sources if place else Run.objects.filter(owner=owner)
-    source = run_cached(among=sources, cache_key=made.cache_key)
-    if source:
-        _copy(source, made)
-    try:
-        with transaction.atomic():
-            if made.status == Status.QUEUED:
-                _hold(owner)
-                equal = run_active(among=sources, cache_key=made.cache_key) if join else None
-                if equal:
-                    return _join(equal, place), False
-                _check_queue(owner)
-            made.save(force_insert=True)
-            if place:
-                place_run(place, made)
-    except IntegrityError:  # the same request, twice at the same time
-        return _same(Run.objects.get(pk=made.pk), made, place), False
-    if made.status == Status.QUEUED:
-        run_dispatch(run=made.id, queue=made.queue)
-    return made, True
-
-
-def _join(run: Run, place: Place | None) -> Run:
-    if place and not run.sessions.filter(pk=place.session.pk).exists():
-        place_run(place, run)
-    return run
-
-
-def _copy(source: Run, made: Run) -> None:
-    made.cached_from = source
-    made.environment = source.environment
-    made.status = Status.DONE
-    made.attempt = source.attempt
-    made.started_at = made.finished_at = timezone.now()
-
-
-def _hold(owner: User) -> None:
-    """Two requests of one owner count, and find, one another."""
-    get_user_model().objects.select_for_update().get(pk=owner.pk)
-
-
-def _check_queue(owner: User) -> None:
-    """Raises TooManyRuns."""
-    waiting = Run.objects.filter(owner_id=owner.pk, status=Status.QUEUED).count()
-    if waiting >= settings.MAX_QUEUED_RUNS:
-        raise TooManyRuns(
-            f"{waiting} of your runs are waiting; the limit is {settings.MAX_QUEUED_RUNS}.",
-            remedy="Wait for one to start, or cancel one.",
-        )
 
 
 def _hand_over(run: Run) -> None:

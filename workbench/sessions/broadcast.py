@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from workbench.runs.broadcast import group_send
+from workbench.broadcast import group_send
 from workbench.sessions.models import Session
 
 ACCESS_GROUP = "access"

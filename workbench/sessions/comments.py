@@ -14,14 +14,15 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from workbench.accounts.visitor import Visitor, session_role, standing_links
+from workbench.accounts.visitor import Visitor
 from workbench.errors import NotTheAuthor, TooManyComments
 from workbench.runs.models import Run
-from workbench.runs.selectors import run_not_found
+from workbench.sessions.access import session_role, standing_links
 from workbench.sessions.anchors import AnyAnchor, check_anchor
 from workbench.sessions.broadcast import broadcast_session
 from workbench.sessions.models import Comment, Session, Thread
 from workbench.sessions.roles import Role
+from workbench.sessions.run_access import run_not_found
 from workbench.sessions.selectors import session_get
 from workbench.sessions.threads import comment_get, run_tokens, thread_get
 

@@ -15,8 +15,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from analysis.errors import GlassbenchError
-from workbench.accounts.visitor import Visitor, is_admitted, session_role, socket_visitor
+from workbench.accounts.visitor import Visitor, socket_visitor
 from workbench.errors import SessionDamaged, SessionNotFound, TooLarge
+from workbench.sessions.access import is_admitted, session_role
 from workbench.sessions.models import Session
 from workbench.sessions.protocol import (
     STEP_1,

@@ -7,9 +7,10 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from workbench.accounts.visitor import Visitor, session_grant
+from workbench.accounts.visitor import Visitor
 from workbench.errors import TooManyRuns, TooManySessionRuns
 from workbench.runs.models import Run
+from workbench.sessions.access import session_grant
 from workbench.sessions.models import Session, SessionLink, SessionRun
 
 HOUR = timedelta(hours=1)

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from workbench.accounts.visitor import (
+from workbench.accounts.visitor import Visitor
+from workbench.errors import RoleMissing, SessionNotFound
+from workbench.runs.models import Run
+from workbench.sessions.access import (
     Grant,
-    Visitor,
     best_grant,
     session_grants,
     session_role,
@@ -16,11 +18,9 @@ from workbench.accounts.visitor import (
     standing_links,
     standing_members,
 )
-from workbench.errors import RoleMissing, SessionNotFound
-from workbench.messages import GoneWord, SessionOut
-from workbench.runs.models import Run
 from workbench.sessions.models import Session, SessionLink, SessionMember, SessionRun
 from workbench.sessions.roles import Role
+from workbench.sessions.schemas import GoneWord, SessionOut
 
 
 def session_get(

@@ -16,12 +16,12 @@ from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.errors import RoleMissing, SessionIdTaken, TooManySessions
 from workbench.runs.models import Run
-from workbench.runs.selectors import run_get, run_not_found
 from workbench.sessions.broadcast import broadcast_access, session_touch
 from workbench.sessions.document import SessionDocument
 from workbench.sessions.models import Session, SessionRun
 from workbench.sessions.placing import check_room
 from workbench.sessions.roles import Role
+from workbench.sessions.run_access import run_get, run_not_found
 from workbench.sessions.selectors import may_pass_on, session_get
 from workbench.sessions.store import document_create, document_get, document_rename
 

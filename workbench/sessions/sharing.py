@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from workbench.accounts.visitor import Visitor, standing_links, standing_members
+from workbench.accounts.visitor import Visitor
 from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.errors import (
@@ -21,6 +21,7 @@ from workbench.errors import (
     TooManyMembers,
     UserNotFound,
 )
+from workbench.sessions.access import standing_links, standing_members
 from workbench.sessions.broadcast import broadcast_access, session_touch
 from workbench.sessions.models import Session, SessionLink, SessionMember
 from workbench.sessions.roles import Role

@@ -14,8 +14,8 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 from pycrdt import Map
 
+from workbench.broadcast import group_send
 from workbench.errors import SessionNotFound
-from workbench.runs.broadcast import group_send
 from workbench.sessions.crdt import SharedDocument
 from workbench.sessions.document import SessionDocument, document_bytes
 from workbench.sessions.models import Session, SessionRun, SessionUpdate

@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 
 from workbench.accounts.visitor import Visitor
 from workbench.errors import SessionNotFound, ThreadNotFound
-from workbench.messages import CommentOut, ThreadOut
 from workbench.runs.models import Run
 from workbench.runs.selectors import event_list
 from workbench.sessions.models import Comment, Session, Thread
 from workbench.sessions.roles import Role
+from workbench.sessions.schemas import CommentOut, ThreadOut
 from workbench.sessions.selectors import session_get
 
 

@@ -1,4 +1,4 @@
-"""Reading pictures, always as the visitor may."""
+"""Reading a user's pictures."""
 
 import re
 from io import BytesIO
@@ -6,14 +6,10 @@ from typing import Any
 
 import numpy as np
 from django.core.files.storage import default_storage
-from django.db.models import Q, QuerySet
 from PIL import Image
 
 from analysis.errors import UnknownPicture
-from workbench.accounts.visitor import Visitor
-from workbench.catalog.methods import MethodOut, method_list
-from workbench.runs.models import Run
-from workbench.runs.selectors import runs_readable
+from workbench.catalog.methods import MethodOut
 from workbench.uploads.models import Upload
 
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -21,24 +17,10 @@ SHA256 = re.compile("[0-9a-f]{64}")
 
 def upload_get(*, owner: int, sha256: str, field: str | None = None) -> Upload:
     """The user's picture. Raises UnknownPicture, also for a picture of somebody else."""
-    _check(sha256, field)
+    check_hash(sha256, field)
     found = Upload.objects.filter(owner_id=owner, sha256=sha256).first()
     if found is None:
-        raise _unknown(sha256, field)
-    return found
-
-
-def upload_visible(*, visitor: Visitor, sha256: str, field: str | None = None) -> Upload:
-    """A picture of the visitor's own, or one that a run which they may read was made from.
-
-    Raises UnknownPicture for all others.
-    """
-    _check(sha256, field)
-    uploads = Upload.objects.filter(sha256=sha256)
-    own = uploads.filter(owner=visitor.user).first() if visitor.user else None
-    found = own or uploads.filter(owner__in=_shown_by(visitor, sha256)).first()
-    if found is None:
-        raise _unknown(sha256, field)
+        raise picture_unknown(sha256, field)
     return found
 
 
@@ -70,22 +52,13 @@ def picture_fields(method: MethodOut) -> list[str]:
     return [name for name, field in fields.items() if field.get("widget") == "picture"]
 
 
-def _shown_by(visitor: Visitor, sha256: str) -> QuerySet[Run, int]:
-    """Owners of the readable runs whose params name the picture."""
-    names = {name for method in method_list() for name in picture_fields(method)}
-    named = Q(pk__in=())
-    for name in names:
-        named |= Q(**{f"params__{name}": sha256})
-    return runs_readable(visitor).filter(named).values_list("owner", flat=True)
-
-
-def _check(sha256: str, field: str | None) -> None:
+def check_hash(sha256: str, field: str | None) -> None:
     """What is no hash names no picture; PostgreSQL refuses to be asked for some of it."""
     if not SHA256.fullmatch(sha256):
-        raise _unknown(sha256, field)
+        raise picture_unknown(sha256, field)
 
 
-def _unknown(sha256: str, field: str | None) -> UnknownPicture:
+def picture_unknown(sha256: str, field: str | None) -> UnknownPicture:
     return UnknownPicture(
         f"There is no picture {sha256[:70]!a}.",
         remedy="Upload it again, or choose another.",

@@ -1,22 +1,17 @@
 """What users do to their pictures: bring and delete them."""
 
 import hashlib
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from analysis.images.event import png_bytes
 from analysis.images.files import read_picture
-from workbench.accounts.visitor import Visitor
-from workbench.catalog.methods import MethodOut
 from workbench.errors import TooManyUploads
 from workbench.uploads.models import Upload
-from workbench.uploads.selectors import picture_fields, upload_content, upload_visible
 
 
 def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
@@ -34,21 +29,7 @@ def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
         height=height,
         size=len(kept),
     )
-    return _keep(made, content=kept)
-
-
-def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[str, Any]) -> None:
-    """Give `to` the pictures that params name, as far as the visitor may see them.
-
-    A run reads pictures of its owner alone; whoever repeats a shared run needs its picture too.
-    Raises UnknownPicture, TooManyUploads.
-    """
-    for name in picture_fields(method):
-        if not params.get(name):
-            continue
-        found = upload_visible(visitor=visitor, sha256=params[name], field=name)
-        if found.owner_id != to.pk:
-            _keep(_copy(found, to), content=upload_content(found))
+    return upload_keep(made, content=kept)
 
 
 def upload_restore(*, owner: int, content: bytes, size: tuple[int, int]) -> None:
@@ -73,17 +54,7 @@ def upload_delete(*, upload: Upload) -> None:
     default_storage.delete(upload.storage_name)
 
 
-def _copy(upload: Upload, owner: User) -> Upload:
-    return Upload(
-        owner=owner,
-        sha256=upload.sha256,
-        width=upload.width,
-        height=upload.height,
-        size=upload.size,
-    )
-
-
-def _keep(made: Upload, *, content: bytes) -> tuple[Upload, bool]:
+def upload_keep(made: Upload, *, content: bytes) -> tuple[Upload, bool]:
     """Store a picture, unless its user has it already. Raises TooManyUploads."""
     with transaction.atomic():
         # The owner's row is held, so that two requests count one another.

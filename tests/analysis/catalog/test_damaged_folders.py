@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from analysis.catalog.card import read_card, read_measured
 from analysis.catalog.entries import Catalog
-from workbench.catalog.api import MeasuredOut, ModelFacts
+from workbench.routes.catalog import MeasuredOut, ModelFacts
 
 Write = Callable[..., Path]
 WRONG = (None, True, -5, 0, 0.5, 10**30, 1e308, "", "x", "\ud800", "////", [], [[]], {}, {"a": {}})

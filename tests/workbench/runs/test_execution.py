@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from analysis.errors import OutOfMemory
+from workbench import redis_connection
 from workbench.catalog.models import ModelCheck
 from workbench.catalog.selectors import model_get
 from workbench.errors import AttemptLost
@@ -99,7 +100,7 @@ def test_an_ended_run_takes_no_more_events(running: Run) -> None:
 
 
 def test_a_released_run_waits_again_and_is_sent_again(running: Run) -> None:
-    flags.connection().flushdb()
+    redis_connection.connection().flushdb()
     assert run_release(run=running.id, attempt=1)
     running.refresh_from_db()
     assert (running.status, running.attempt, running.lost_workers) == (Status.QUEUED, 1, 0)

@@ -10,7 +10,8 @@ from django.test import Client
 from workbench.accounts.visitor import Visitor
 from workbench.runs.execution import run_claim
 from workbench.runs.models import Run
-from workbench.runs.services import run_cancel, run_start
+from workbench.runs.services import run_cancel
+from workbench.sessions.run_start import run_start
 from workbench.sessions.services import session_create
 
 pytestmark = pytest.mark.django_db

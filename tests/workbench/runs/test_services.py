@@ -18,8 +18,10 @@ from workbench.runs import flags
 from workbench.runs.artifacts import artifact_save, artifacts_prune
 from workbench.runs.execution import Pending, event_append, run_claim, run_end, run_model_seen
 from workbench.runs.models import Artifact, Run, RunEvent, Status
-from workbench.runs.selectors import artifact_read, event_list, queue_positions
-from workbench.runs.services import run_cancel, run_create, run_delete
+from workbench.runs.selectors import event_list, queue_positions
+from workbench.runs.services import run_cancel, run_delete
+from workbench.sessions.run_access import artifact_read
+from workbench.sessions.run_start import run_create
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Run]
@@ -58,7 +60,7 @@ def test_a_method_for_two_kinds_of_models_waits_where_the_chosen_one_is_run(
     schema = json.loads(json.dumps(two.params_schema))
     schema["properties"]["probes"]["capability"] = "text_to_image"
     two = two.model_copy(update={"params_schema": schema})
-    monkeypatch.setattr("workbench.runs.services.method_get", lambda _: two)
+    monkeypatch.setattr("workbench.sessions.run_start.method_get", lambda _: two)
     assert make_run().queue == "causal_lm"
     with pytest.raises(InvalidParams, match="probes is for a text_to_image model"):
         make_run(params={**PARAMS, "probes": 20})
@@ -210,7 +212,7 @@ def test_the_same_request_at_the_same_time_makes_one_run(
 ) -> None:
     """The second one does not see the first when it looks, only when it writes."""
     run = make_run(run=uuid.UUID(int=1), params=PARAMS)
-    monkeypatch.setattr("workbench.runs.services.run_find", lambda run: None)
+    monkeypatch.setattr("workbench.sessions.run_start.run_find", lambda run: None)
     found, made = run_create(owner=anna, run=run.id, method="reagent", model="toy", params=PARAMS)
     assert (found, made) == (run, False)
     assert RunEvent.objects.count() == 0

@@ -15,14 +15,13 @@ from django.test import Client
 
 from analysis.events import Event
 from analysis.images.event import png_bytes
+from tests.workbench.conftest import Step, steps
 from workbench.runs import flags
 from workbench.runs.models import Run, Status
-from workbench.runs.sweep import resend_lost
-from workbench.runs.tasks import run_execute
-from workbench.runs.worker import Watchdog, state
 from workbench.storage import storage_refusal
-
-from .conftest import Step, steps
+from workbench.worker.life import Watchdog, state
+from workbench.worker.sweep import resend_lost
+from workbench.worker.tasks import run_execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., Run]
@@ -60,7 +59,7 @@ def test_a_run_whose_claim_fails_is_sent_again_at_once(
     assert not flags.lease_exists(run=run.id)
     sent: list[str] = []
     monkeypatch.setattr(
-        "workbench.runs.sweep.run_dispatch", lambda *, run, queue: sent.append(str(run))
+        "workbench.worker.sweep.run_dispatch", lambda *, run, queue: sent.append(str(run))
     )
     resend_lost()
     assert sent == [str(run.id)]

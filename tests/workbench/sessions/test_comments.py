@@ -10,10 +10,9 @@ from channels.db import database_sync_to_async as in_database
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.workbench.runs.test_consumers import page
+from tests.workbench.socket.test_consumers import page
 from workbench.accounts.visitor import Visitor
 from workbench.errors import NotTheAuthor, RoleMissing
-from workbench.messages import ThreadOut
 from workbench.runs.execution import Pending, event_append, run_claim
 from workbench.runs.models import Run
 from workbench.sessions import comments
@@ -28,6 +27,7 @@ from workbench.sessions.models import (
     Thread,
 )
 from workbench.sessions.roles import Role
+from workbench.sessions.schemas import ThreadOut
 
 pytestmark = pytest.mark.django_db
 Json = dict[str, Any]

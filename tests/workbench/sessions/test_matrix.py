@@ -24,12 +24,12 @@ from tests.workbench.conftest import PARAMS
 from tests.workbench.sessions.world import ENDED, EVERYBODY, GUESTS, PICTURE, World, make_world
 from tests.workbench.sockets import page
 from workbench.api import api
-from workbench.messages import socket_schema
 from workbench.reports.bundle import bundle_build
 from workbench.reports.document import Panel, Report
 from workbench.runs.models import Run
 from workbench.sessions.protocol import REFUSED, SAVED, UPDATE, sync_frame
 from workbench.sessions.roles import Role
+from workbench.socket.messages import socket_schema
 
 Expected = dict[str, int]
 

@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from tests.workbench.sessions.calls import open_link, send, taken
 from tests.workbench.sockets import Page, page
-from workbench.runs import consumers
 from workbench.runs.execution import Pending, event_append, run_claim
 from workbench.runs.models import Run
 from workbench.sessions import services, sharing
 from workbench.sessions.models import Session, SessionLink
+from workbench.socket import consumers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
@@ -211,7 +211,7 @@ async def test_a_guest_may_watch_what_another_link_has_just_opened(
 async def test_too_many_sessions_are_not_watched(
     anna: User, anna_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workbench.sessions.watching.MAX_SESSIONS", 1)
+    monkeypatch.setattr("workbench.socket.watching.MAX_SESSIONS", 1)
     first, second = [
         await in_database(Session.objects.create)(owner=anna, title=title) for title in "ab"
     ]

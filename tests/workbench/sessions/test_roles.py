@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from workbench.accounts.visitor import Visitor, session_role, sessions_readable
+from workbench.accounts.visitor import Visitor
 from workbench.errors import RoleMissing, SessionNotFound
+from workbench.sessions.access import session_role, sessions_readable
 from workbench.sessions.models import Session, SessionLink, SessionMember
 from workbench.sessions.roles import Role
 from workbench.sessions.selectors import session_get

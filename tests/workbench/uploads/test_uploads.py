@@ -20,9 +20,9 @@ from workbench.catalog.methods import method_get
 from workbench.errors import TooManyUploads
 from workbench.runs.models import Run
 from workbench.sessions.models import Session
+from workbench.sessions.upload_access import uploads_lend
 from workbench.uploads.models import Upload
 from workbench.uploads.selectors import picture_fields, upload_pixels
-from workbench.uploads.services import uploads_lend
 
 pytestmark = pytest.mark.django_db
 PIXELS = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from workbench.accounts.deletion import account_delete
 from workbench.management.commands.export_user import user_named
+from workbench.personal_data.deletion import account_delete
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
-from workbench.accounts.export import account_export
+from workbench.personal_data.export import account_export
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from workbench.runs.guard import Guard, watch
+from workbench.worker.guard import Guard, watch
 
 
 class Command(BaseCommand):

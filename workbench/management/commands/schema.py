@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from workbench.api import api
-from workbench.messages import socket_schema
 from workbench.reports.page import page_schema
 from workbench.reports.tables import FORMULA_SIGNS
+from workbench.socket.messages import socket_schema
 
 GEN = Path(__file__).resolve().parents[2] / "gen"
 

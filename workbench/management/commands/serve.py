@@ -10,9 +10,9 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from workbench import redis_connection
 from workbench.deadlines import Deadlines
 from workbench.masking import masked
-from workbench.runs import flags
 
 # Larger frames end the connection; smaller wrong ones get an answer. A page that was away may bring
 # as much as a whole document.
@@ -87,7 +87,7 @@ def wait_for_redis() -> None:
     deadline = time.monotonic() + REDIS_SECONDS
     while True:
         try:
-            flags.ping()
+            redis_connection.ping()
         except redis.RedisError as error:
             if time.monotonic() > deadline:
                 raise CommandError(

@@ -1,0 +1,28 @@
+"""Redis: the process's connection, and how often somebody has tried something."""
+
+from functools import cache
+
+import redis
+from django.conf import settings
+
+PREFIX = "glassbench"
+
+
+@cache
+def connection() -> "redis.Redis":
+    """The process's connection pool."""
+    return redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
+
+
+def ping() -> None:
+    """Raises redis.RedisError when Redis does not answer."""
+    connection().ping()
+
+
+def tries_count(*, what: str, who: str, seconds: int) -> int:
+    """How often somebody has tried within the running time window, this one counted."""
+    name = f"{PREFIX}:tries:{what}:{who}"
+    with connection().pipeline() as pipe:
+        pipe.set(name, 0, ex=seconds, nx=True)
+        pipe.incr(name)
+        return int(pipe.execute()[1])

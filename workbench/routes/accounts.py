@@ -1,0 +1,36 @@
+"""Who is asking."""
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.http import HttpRequest
+from ninja import Router
+from pydantic import BaseModel, Field
+
+from workbench.accounts.local import visitor_is_local
+from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS, ErrorOut
+from workbench.routes.auth import guests
+
+router = Router(tags=["accounts"])
+
+
+class Me(BaseModel):
+    id: str
+    username: str
+    name: str = Field(description="What others see: the full name, or else the user name.")
+    local: bool = Field(description="Logged in for sitting at this machine.")
+    staff: bool = Field(description="May see /admin.")
+    mfa: bool = Field(description="A second step is set up.")
+
+
+@router.get("/me", response={200: Me, REFUSALS: ErrorOut}, operation_id="me", auth=guests)
+def me(request: HttpRequest) -> Me:
+    who = visitor(request)
+    user = who.user
+    return Me(
+        id=who.id,
+        username=who.name,
+        name=user.get_full_name() or who.name if user else who.name,
+        local=visitor_is_local(request),
+        staff=user is not None and user.is_staff,
+        mfa=user is not None and is_mfa_enabled(user),
+    )

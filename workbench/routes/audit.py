@@ -1,0 +1,60 @@
+"""The log of a session, for its owner."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Router
+from pydantic import BaseModel, Field
+
+from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS, ErrorOut
+from workbench.audit.models import AuditEntry
+from workbench.audit.selectors import audit_of_session
+from workbench.runs.selectors import page_limit
+from workbench.sessions.roles import Role
+from workbench.sessions.selectors import session_get
+
+Entry = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+router = Router(tags=["sessions"])
+
+
+class AuditOut(BaseModel):
+    """Somebody's action. A name is empty where the account is gone."""
+
+    id: int
+    at: datetime
+    action: str
+    actor: str
+    subject: str = Field(description="Whom it was done to, where that is a person.")
+    kind: str = Field(description="Of the object: session, link.")
+    object: str
+    detail: dict[str, str | int | bool | None]
+
+
+@router.get(
+    "/sessions/{session_id}/audit",
+    response={200: list[AuditOut], REFUSALS: ErrorOut},
+    operation_id="session_audit",
+)
+def log(
+    request: HttpRequest, session_id: str, limit: int = 100, before: Entry | None = None
+) -> list[AuditOut]:
+    """What was done to the session, latest first; `before`: older than that entry."""
+    session = session_get(visitor=visitor(request), session=session_id, needs=Role.OWNER)
+    most = page_limit(limit, most=500)
+    return [_out(row) for row in audit_of_session(session=session.pk, limit=most, before=before)]
+
+
+def _out(row: AuditEntry) -> AuditOut:
+    return AuditOut(
+        id=row.pk,
+        at=row.at,
+        action=row.action,
+        actor=row.actor_name,
+        subject=row.subject_name,
+        kind=row.kind,
+        object=row.object_id,
+        detail=row.detail,
+    )

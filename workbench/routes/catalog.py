@@ -1,0 +1,139 @@
+"""Methods and models over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Router
+from pydantic import BaseModel, Field
+
+from analysis.events import SelfCheck
+from workbench.answers import REFUSALS, ErrorOut
+from workbench.catalog.methods import MethodOut, method_list
+from workbench.catalog.selectors import model_get, model_list, token_list
+from workbench.routes.auth import guests
+
+TOKENS_SHOWN = 24
+TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
+
+router = Router(tags=["catalog"], auth=guests)
+
+
+class ModelOut(BaseModel):
+    """A model of the list."""
+
+    id: str
+    source: str
+    title: str
+    capabilities: list[str]
+    missing: dict[str, str]
+    parameters: int | None
+    problem: str | None
+
+
+class PartOut(BaseModel):
+    """A part of a pipeline, or what stands beside a model; null where it has no weights."""
+
+    name: str
+    class_name: str
+    parameters: int | None
+    bytes: int | None
+    dtype: str | None
+
+
+class VisionOut(BaseModel):
+    """How a vision-language model sees; null where it follows from the picture."""
+
+    architecture: str
+    image_size: int | None = Field(description="Edge in pixels of what the tower sees.")
+    patch_size: int | None = Field(description="Edge in pixels.")
+    image_tokens: int | None = Field(description="Of one picture, or of one tile of it.")
+    token_pixels: int | None = Field(description="Edge of the square of pixels per token.")
+    tiled: bool
+    mask_decoder: bool
+
+
+class MeasuredOut(BaseModel):
+    """A share of held-out items; the gate is from `required` to below `limit`."""
+
+    name: str
+    share: float
+    items: int | None
+    required: float | None
+    limit: float | None
+
+
+class ModelFacts(ModelOut):
+    """What a model's files say; null where they are not downloaded or not readable."""
+
+    architecture: str | None
+    bytes: int | None
+    layers: int | None
+    heads: int | None
+    key_value_heads: int | None
+    width: int | None
+    context: int | None
+    vocabulary: int | None
+    dtype: str | None
+    revision: str | None
+    trained_for_diffusion: bool | None
+    vision: VisionOut | None
+    parts: list[PartOut]
+    self_check: SelfCheck | None
+    checked_at: datetime | None
+    card: str | None = Field(description="README.md, as Markdown.")
+    measured: list[MeasuredOut]
+
+
+class TokensIn(BaseModel):
+    """A text that continues another, or token ids, to be shown as a model's tokens."""
+
+    model: str = Field(max_length=300)
+    before: str = Field(default="", max_length=4000, description="What stands before the text.")
+    given: (
+        Annotated[str, Field(max_length=10_000)] | Annotated[list[TokenId], Field(max_length=128)]
+    )
+    alone: bool = Field(default=False, description="It is meant as one token, if it can be one.")
+
+
+class TokenOut(BaseModel):
+    """A token of a model."""
+
+    id: int
+    text: str = Field(description="What it adds to a text, its space included; #555: no text.")
+    piece: str = Field(description="Its entry in the vocabulary.")
+
+
+class TokensOut(BaseModel):
+    """The first tokens of a text; null where the model's tokenizer is not at hand."""
+
+    total: int | None
+    tokens: list[TokenOut]
+
+
+@router.post("/tokens", response={200: TokensOut, REFUSALS: ErrorOut}, operation_id="tokens")
+def tokens(request: HttpRequest, body: TokensIn) -> TokensOut:
+    found = token_list(model=body.model, before=body.before, given=body.given, alone=body.alone)
+    if found is None:
+        return TokensOut(total=None, tokens=[])
+    shown = [TokenOut(id=one.id, text=one.text, piece=one.piece) for one in found[:TOKENS_SHOWN]]
+    return TokensOut(total=len(found), tokens=shown)
+
+
+@router.get("/methods", response={200: list[MethodOut], REFUSALS: ErrorOut}, operation_id="methods")
+def methods(request: HttpRequest) -> list[MethodOut]:
+    return list(method_list())
+
+
+@router.get("/models", response={200: list[ModelOut], REFUSALS: ErrorOut}, operation_id="models")
+def models(request: HttpRequest) -> list[dict[str, Any]]:
+    return model_list()
+
+
+@router.get(
+    "/models/{path:model_id}",
+    response={200: ModelFacts, REFUSALS: ErrorOut},
+    operation_id="model",
+)
+def model(request: HttpRequest, model_id: str) -> dict[str, Any]:
+    return model_get(model=model_id)

@@ -1,0 +1,176 @@
+"""Runs, their events and their arrays over HTTP."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Status
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.accounts.local import is_operator
+from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS, ErrorOut, unchanging
+from workbench.routes.auth import guests
+from workbench.runs import flags
+from workbench.runs.schemas import RunOut
+from workbench.runs.selectors import event_list, page_limit, run_snapshot, run_snapshots
+from workbench.runs.services import run_cancel, run_delete
+from workbench.sessions.run_access import (
+    artifact_read,
+    picture_read,
+    run_get,
+    run_list,
+    run_own,
+    run_stoppable,
+    runs_kept,
+)
+from workbench.sessions.run_start import run_start
+from workbench.sessions.selectors import session_get
+
+EVENTS_PER_REQUEST = 1000
+Place = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+router = Router(tags=["runs"], auth=guests)
+
+
+class RunIn(BaseModel):
+    """A run to make; the id is the page's, so that a repeated request makes no second run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    method: str = Field(max_length=100)
+    model: str = Field(max_length=300)
+    params: dict[str, Any] = Field(default_factory=dict)
+    session: UUID | None = Field(None, description="In which it is started; takes an editor.")
+
+
+class EventOut(BaseModel):
+    seq: int
+    at: datetime
+    event: dict[str, Any]
+
+
+class EventsOut(BaseModel):
+    """A page of an attempt's events; `more`: ask again after the last."""
+
+    attempt: int
+    events: list[EventOut]
+    more: bool
+
+
+class WorkerOut(BaseModel):
+    """A worker that is there. `run` is shown to those who may read it."""
+
+    name: str = Field(description="Of machine and process for administrators; else a number.")
+    state: str = Field(description="starting: loads what it needs; ready.")
+    device: str | None
+    busy: bool
+    run: UUID | None
+
+
+class WorkersOut(BaseModel):
+    workers: list[WorkerOut]
+
+
+@router.post(
+    "/runs", response={200: RunOut, 201: RunOut, REFUSALS: ErrorOut}, operation_id="run_create"
+)
+def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
+    run, made = run_start(
+        visitor=visitor(request),
+        session=body.session,
+        run=body.id,
+        method=body.method,
+        model=body.model,
+        params=body.params,
+    )
+    return Status(201 if made else 200, run_snapshot(run))
+
+
+@router.get("/runs", response={200: list[RunOut], REFUSALS: ErrorOut}, operation_id="run_list")
+def runs(
+    request: HttpRequest, limit: int = 50, before: str | None = None, session: UUID | None = None
+) -> list[RunOut]:
+    """The visitor's own runs, or those of a session."""
+    who, most = visitor(request), page_limit(limit, most=200)
+    of = session_get(visitor=who, session=session) if session else None
+    return run_snapshots(run_list(visitor=who, limit=most, before=before, session=of))
+
+
+@router.get("/runs/{run_id}", response={200: RunOut, REFUSALS: ErrorOut}, operation_id="run_get")
+def get(request: HttpRequest, run_id: str) -> RunOut:
+    return run_snapshot(run_get(visitor=visitor(request), run=run_id))
+
+
+@router.post(
+    "/runs/{run_id}/cancel", response={200: RunOut, REFUSALS: ErrorOut}, operation_id="run_cancel"
+)
+def cancel(request: HttpRequest, run_id: str) -> RunOut:
+    return run_snapshot(run_cancel(run=run_stoppable(visitor=visitor(request), run=run_id)))
+
+
+@router.delete(
+    "/runs/{run_id}", response={204: None, REFUSALS: ErrorOut}, operation_id="run_delete"
+)
+def delete(request: HttpRequest, run_id: str) -> Status[None]:
+    run_delete(run=run_own(visitor=visitor(request), run=run_id))
+    return Status(204, None)
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    response={200: EventsOut, REFUSALS: ErrorOut},
+    operation_id="run_events",
+)
+def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place = 0) -> EventsOut:
+    """Events of an attempt (0: the latest) that follow `after`."""
+    run = run_get(visitor=visitor(request), run=run_id)
+    attempt = attempt or run.attempt
+    found = event_list(run=run, attempt=attempt, after=after, limit=EVENTS_PER_REQUEST + 1)
+    shown = [
+        EventOut(seq=row.seq, at=row.at, event=json.loads(row.payload))
+        for row in found[:EVENTS_PER_REQUEST]
+    ]
+    return EventsOut(attempt=attempt, events=shown, more=len(found) > EVENTS_PER_REQUEST)
+
+
+@router.get(
+    "/artifacts/{sha256}.png", response={200: None, REFUSALS: ErrorOut}, operation_id="picture"
+)
+def picture(request: HttpRequest, sha256: str) -> HttpResponse:
+    """The PNG file of a picture; it never changes."""
+    content = picture_read(visitor=visitor(request), sha256=sha256)
+    return unchanging(request, sha256, content, "image/png")
+
+
+@router.get(
+    "/artifacts/{sha256}", response={200: None, REFUSALS: ErrorOut}, operation_id="artifact"
+)
+def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
+    """The bytes of an array, little-endian and row-major; they never change."""
+    content = artifact_read(visitor=visitor(request), sha256=sha256)
+    return unchanging(request, sha256, content, "application/octet-stream")
+
+
+@router.get("/worker", response={200: WorkersOut, REFUSALS: ErrorOut}, operation_id="workers")
+def workers(request: HttpRequest) -> WorkersOut:
+    """The workers that are there; none: nothing is being worked on."""
+    states = flags.worker_list()
+    busy = [UUID(state["run"]) for state in states if state["run"]]
+    shown = runs_kept(visitor=visitor(request), runs=busy)
+    named = is_operator(request)
+    found = enumerate(states, 1)
+    return WorkersOut(
+        workers=[_worker(state, shown, None if named else number) for number, state in found]
+    )
+
+
+def _worker(state: dict[str, Any], shown: set[UUID], number: int | None) -> WorkerOut:
+    """Its name holds those of a machine and a process, which are the operator's to know."""
+    run = UUID(state["run"]) if state["run"] else None
+    name = state["name"] if number is None else f"worker {number}"
+    shown_run = run if run in shown else None
+    return WorkerOut(**{**state, "name": name, "run": shown_run}, busy=run is not None)

@@ -1,0 +1,195 @@
+"""Sessions over HTTP, and the search over them and runs."""
+
+import uuid
+from typing import Annotated
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query, Router, Status
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from workbench.accounts.visitor import visitor
+from workbench.answers import REFUSALS, ErrorOut
+from workbench.routes.auth import guests
+from workbench.runs.schemas import RunOut
+from workbench.runs.selectors import page_limit, run_snapshots
+from workbench.sessions.models import Session
+from workbench.sessions.run_access import run_search
+from workbench.sessions.schemas import SessionOut
+from workbench.sessions.selectors import (
+    session_get,
+    session_list,
+    session_snapshot,
+    session_snapshots,
+)
+from workbench.sessions.services import (
+    TITLE_LENGTH,
+    run_attach,
+    run_detach,
+    session_change,
+    session_create,
+    session_delete,
+    session_duplicate,
+)
+
+FOUND = 20
+
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
+]
+Text = Annotated[str, Query(max_length=200)]
+
+router = Router(tags=["sessions"], auth=guests)
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SessionIn(Body):
+    """The id is the page's, so that a repeated request makes no second session."""
+
+    id: UUID | None = None
+    title: Title
+    template: UUID | None = Field(None, description="Session whose content it starts with.")
+
+
+class CopyIn(Body):
+    id: UUID | None = None
+
+
+class SessionChangeIn(Body):
+    """What is left out stays. Archiving and making a template are the owner's."""
+
+    title: Title | None = None
+    archived: bool | None = None
+    template: bool | None = None
+
+
+class SessionRunIn(Body):
+    run: UUID
+
+
+class FoundOut(BaseModel):
+    """At most 20 of each, latest first."""
+
+    sessions: list[SessionOut]
+    runs: list[RunOut]
+
+
+@router.get(
+    "/sessions", response={200: list[SessionOut], REFUSALS: ErrorOut}, operation_id="session_list"
+)
+def sessions(
+    request: HttpRequest,
+    query: Text = "",
+    archived: bool = False,  # noqa: FBT001, FBT002 (named in the address)
+    template: bool | None = None,  # noqa: FBT001
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[SessionOut]:
+    """Sessions open to the visitor, last changed first; `before`: those after that one."""
+    who = visitor(request)
+    found = session_list(
+        visitor=who,
+        limit=page_limit(limit, most=200),
+        query=query,
+        archived=archived,
+        template=template,
+        before=before,
+    )
+    return session_snapshots(visitor=who, sessions=found)
+
+
+@router.post(
+    "/sessions",
+    response={200: SessionOut, 201: SessionOut, REFUSALS: ErrorOut},
+    operation_id="session_create",
+)
+def create(request: HttpRequest, body: SessionIn) -> Status[SessionOut]:
+    made = session_create(
+        visitor=visitor(request),
+        title=body.title,
+        session=body.id or uuid.uuid4(),
+        template=body.template,
+    )
+    return _made(request, *made)
+
+
+@router.get(
+    "/sessions/{session}",
+    response={200: SessionOut, REFUSALS: ErrorOut},
+    operation_id="session_get",
+)
+def get(request: HttpRequest, session: str) -> SessionOut:
+    return _shown(request, session_get(visitor=visitor(request), session=session))
+
+
+@router.patch(
+    "/sessions/{session}",
+    response={200: SessionOut, REFUSALS: ErrorOut},
+    operation_id="session_change",
+)
+def change(request: HttpRequest, session: UUID, body: SessionChangeIn) -> SessionOut:
+    changed = session_change(visitor=visitor(request), session=session, **body.model_dump())
+    return _shown(request, changed)
+
+
+@router.delete(
+    "/sessions/{session}", response={204: None, REFUSALS: ErrorOut}, operation_id="session_delete"
+)
+def delete(request: HttpRequest, session: UUID) -> Status[None]:
+    session_delete(visitor=visitor(request), session=session)
+    return Status(204, None)
+
+
+@router.post(
+    "/sessions/{session}/duplicate",
+    response={200: SessionOut, 201: SessionOut, REFUSALS: ErrorOut},
+    operation_id="session_duplicate",
+)
+def duplicate(
+    request: HttpRequest, session: UUID, body: CopyIn | None = None
+) -> Status[SessionOut]:
+    copy = body.id if body and body.id else uuid.uuid4()
+    made = session_duplicate(visitor=visitor(request), session=session, copy=copy)
+    return _made(request, *made)
+
+
+@router.post(
+    "/sessions/{session}/runs",
+    response={204: None, REFUSALS: ErrorOut},
+    operation_id="session_run_attach",
+)
+def attach(request: HttpRequest, session: UUID, body: SessionRunIn) -> Status[None]:
+    run_attach(visitor=visitor(request), session=session, run=body.run)
+    return Status(204, None)
+
+
+@router.delete(
+    "/sessions/{session}/runs/{run}",
+    response={204: None, REFUSALS: ErrorOut},
+    operation_id="session_run_detach",
+)
+def detach(request: HttpRequest, session: UUID, run: UUID) -> Status[None]:
+    run_detach(visitor=visitor(request), session=session, run=run)
+    return Status(204, None)
+
+
+@router.get("/search", response={200: FoundOut, REFUSALS: ErrorOut}, operation_id="search")
+def search(request: HttpRequest, query: Text) -> FoundOut:
+    """Sessions by title, notes and captions; runs by method, model and params."""
+    who = visitor(request)
+    found = session_list(visitor=who, limit=FOUND, query=query)
+    runs = run_search(visitor=who, query=query, limit=FOUND)
+    return FoundOut(
+        sessions=session_snapshots(visitor=who, sessions=found), runs=run_snapshots(runs)
+    )
+
+
+def _shown(request: HttpRequest, session: Session) -> SessionOut:
+    return session_snapshot(visitor=visitor(request), session=session)
+
+
+def _made(request: HttpRequest, session: Session, new: bool) -> Status[SessionOut]:  # noqa: FBT001
+    return Status(201 if new else 200, _shown(request, session))

@@ -1,0 +1,1 @@
+"""The socket of a page: runs and sessions that it watches."""

@@ -1,0 +1,98 @@
+"""The sessions that one page watches over its socket."""
+
+from typing import Protocol
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.utils import timezone
+
+from workbench.accounts.visitor import Visitor
+from workbench.errors import SessionNotFound, TooManyWatches
+from workbench.sessions.broadcast import session_group
+from workbench.sessions.schemas import SessionOut
+from workbench.sessions.selectors import session_get, session_snapshot, sessions_seen
+from workbench.sessions.threads import Heard, thread_news
+from workbench.socket.messages import (
+    Message,
+    SessionGone,
+    SessionMessage,
+    ThreadDeleted,
+    ThreadMessage,
+)
+
+MAX_SESSIONS = 10
+
+
+class Socket(Protocol):
+    """What a consumer lends: joining groups, and sending."""
+
+    async def group_join(self, group: str) -> None: ...
+    async def group_leave(self, group: str) -> None: ...
+    async def send_message(self, message: Message) -> None: ...
+
+
+@database_sync_to_async
+def read_session(visitor: Visitor, session: UUID) -> SessionOut:
+    found = session_get(visitor=visitor, session=session)
+    return session_snapshot(visitor=visitor, session=found)
+
+
+class SessionWatches:
+    """What was sent of each session; a page is told what changes in it, and when it is gone."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.seen: dict[UUID, SessionOut] = {}
+        self.heard: dict[UUID, Heard] = {}
+
+    async def watch(self, visitor: Visitor, session: UUID) -> None:
+        """Raises SessionNotFound, TooManyWatches."""
+        if session not in self.seen and len(self.seen) >= MAX_SESSIONS:
+            raise TooManyWatches(
+                f"This page watches {MAX_SESSIONS} sessions; that is the limit.",
+                remedy="Unwatch one, or open another page.",
+            )
+        # Joined first, so that no change falls between reading and joining.
+        await self.socket.group_join(session_group(session))
+        try:
+            self.seen[session] = await read_session(visitor, session)
+        except SessionNotFound:
+            await self.socket.group_leave(session_group(session))
+            raise
+        await self._tell(self.seen[session])
+        self.heard[session] = Heard()
+        await self._tell_threads()
+
+    async def forget(self, session: UUID) -> None:
+        self.heard.pop(session, None)
+        if self.seen.pop(session, None):
+            await self.socket.group_leave(session_group(session))
+
+    async def forget_all(self) -> None:
+        for session in list(self.seen):
+            await self.forget(session)
+
+    async def look(self, visitor: Visitor) -> None:
+        """Send what has changed, and say what is gone."""
+        if not self.seen:
+            return
+        news, gone = await database_sync_to_async(sessions_seen)(visitor=visitor, seen=self.seen)
+        for snapshot in news:
+            self.seen[snapshot.id] = snapshot
+            await self._tell(snapshot)
+        for session, code in gone.items():
+            await self.forget(session)
+            await self.socket.send_message(SessionGone(session=session, code=code))
+        await self._tell_threads()
+
+    async def _tell(self, session: SessionOut) -> None:
+        await self.socket.send_message(SessionMessage(session=session, now=timezone.now()))
+
+    async def _tell_threads(self) -> None:
+        found = await database_sync_to_async(thread_news)(heard=self.heard)
+        for session, news in found.items():
+            self.heard[session] = news.heard
+            for thread in news.changed:
+                await self.socket.send_message(ThreadMessage(thread=thread))
+            for gone in news.deleted:
+                await self.socket.send_message(ThreadDeleted(session=session, thread=gone))

@@ -1,0 +1,1 @@
+"""A worker: its one task, its life, what it writes and what it repairs."""

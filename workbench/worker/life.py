@@ -1,0 +1,232 @@
+"""A worker's life: it loads what it needs, says that it is there, and does not hang."""
+
+import atexit
+import contextlib
+import gc
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import redis
+from celery import signals
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from analysis.errors import GlassbenchError
+from workbench.catalog.methods import INSPECT
+from workbench.catalog.selectors import catalog
+from workbench.runs import flags
+from workbench.runs.execution import run_end, run_release
+from workbench.runs.models import Status
+from workbench.worker.guard import GuardProcess
+from workbench.worker.sweep import Sweep
+
+TICK_SECONDS = 0.5
+SWEEP_TICKS = 4
+STOP_GRACE_SECONDS = 2.5  # honcho kills after 5, compose after 10
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The attempt that the worker is busy with."""
+
+    run: UUID
+    attempt: int
+
+
+class WorkerState:
+    """What the main thread and the watchdog both see."""
+
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self.stage = "starting"
+        self.exit_status = 0
+        self.device: str | None = None
+        self.stopping = threading.Event()
+        self.work: Work | None = None
+        self.guard: GuardProcess | None = None
+        self.unclaimed: set[UUID] = set()  # runs whose message came to nothing
+
+    @contextlib.contextmanager
+    def working(self, *, run: UUID, attempt: int) -> Iterator[None]:
+        """Holds the lease of a run, through the watchdog, while the block runs."""
+        self.work = Work(run, attempt)
+        self._tell_guard({"run": str(run), "attempt": attempt})
+        try:
+            yield
+        finally:
+            self.work = None
+            self._tell_guard({})
+            drop_lease(run)
+
+    def _tell_guard(self, work: dict[str, Any]) -> None:
+        if self.guard is not None:
+            self.guard.tell(work)
+
+    def as_dict(self) -> dict[str, Any]:
+        work = self.work
+        return {
+            "name": self.name,
+            "state": self.stage,
+            "device": self.device,
+            "run": str(work.run) if work else None,
+        }
+
+
+class Watchdog(threading.Thread):
+    """Twice a second: presence, lease, a cancel that is not heard, a stop that is not heard.
+
+    What holds the interpreter holds this thread too: see `workbench.worker.guard`.
+    """
+
+    def __init__(self, state: WorkerState) -> None:
+        super().__init__(name="watchdog", daemon=True)
+        self.state = state
+        self.sweep = Sweep()
+        self._cancel_since: tuple[Work, float] | None = None
+        self._stop_since: float | None = None
+
+    def run(self) -> None:
+        ticks = 0
+        while True:
+            self.tick(sweep=ticks % SWEEP_TICKS == 0)
+            ticks += 1
+            time.sleep(TICK_SECONDS)
+
+    def tick(self, *, sweep: bool) -> None:
+        """One round. What fails for want of Redis or the database is tried again in the next."""
+        try:
+            self.check_stop()
+            flags.worker_announce(worker=self.state.name, state=self.state.as_dict())
+            if work := self.state.work:
+                flags.lease_refresh(run=work.run, worker=self.state.name)
+                self.check_cancel(work)
+            unclaimed_return(self.state)
+            if sweep and not self.state.stopping.is_set():
+                self.sweep.look()
+        except (redis.RedisError, DatabaseError) as error:
+            log.warning("Watchdog: %s", error)
+        finally:
+            connections.close_all()
+
+    def check_cancel(self, work: Work) -> None:
+        """End the process when a cancel was not heard for too long."""
+        if not flags.cancel_asked(run=work.run):
+            self._cancel_since = None
+            return
+        if self._cancel_since is None or self._cancel_since[0] != work:
+            self._cancel_since = (work, time.monotonic())
+        if time.monotonic() - self._cancel_since[1] < settings.CANCEL_GRACE_SECONDS:
+            return
+        log.warning("Run %s did not hear its cancel: this worker ends", work.run)
+        run_end(run=work.run, attempt=work.attempt, status=Status.CANCELLED)
+        leave(self.state, code=1)
+
+    def check_stop(self) -> None:
+        """Put the run back when the worker has to go and the method does not look up."""
+        if not self.state.stopping.is_set():
+            return
+        self._stop_since = self._stop_since or time.monotonic()
+        work = self.state.work
+        if work and time.monotonic() - self._stop_since > STOP_GRACE_SECONDS:
+            run_release(run=work.run, attempt=work.attempt)
+            leave(self.state, code=0)
+
+
+def drop_lease(run: UUID) -> None:
+    try:
+        flags.lease_drop(run=run)
+    except redis.RedisError as error:
+        log.warning("Redis is away, the lease of run %s expires by itself: %s", run, error)
+
+
+def unclaimed_return(state: WorkerState) -> None:
+    """Let the sweep send again what could not be claimed; without Redis, at the next tick."""
+    for run in tuple(state.unclaimed):
+        try:
+            flags.sent_forget(run=run)
+        except redis.RedisError as error:
+            log.warning("Redis is away, run %s waits: %s", run, error)
+            return
+        state.unclaimed.discard(run)
+
+
+def leave(state: WorkerState, *, code: int) -> None:
+    """End the process now; the main thread is inside a method and cannot be asked."""
+    if state.work:
+        drop_lease(state.work.run)
+    with contextlib.suppress(redis.RedisError):  # forgotten after some seconds anyway
+        flags.worker_leave(worker=state.name)
+    os._exit(code)
+
+
+def preload() -> str:
+    """Import what methods need and load the bundled model, so that the first click is quick."""
+    import torch
+
+    import analysis
+    from analysis import method
+
+    for stem in method.stems():
+        method.get(stem)
+    if settings.PRELOAD_MODEL:
+        try:
+            for _ in analysis.run(
+                INSPECT, model=settings.PRELOAD_MODEL, params={}, catalog=catalog()
+            ):
+                pass
+        except GlassbenchError as error:
+            log.warning("%s was not loaded ahead: %s", settings.PRELOAD_MODEL, error.message)
+    # What is loaded now stays: the collector need not look at it, neither during a run nor for
+    # the seconds that it takes at exit, longer than honcho waits.
+    gc.collect()
+    gc.freeze()
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def end_quietly(state: WorkerState) -> None:
+    """Nothing is left to do after a stop; libraries would list what they never free."""
+    if state.stage == "left":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(state.exit_status)
+
+
+state = WorkerState()
+atexit.register(end_quietly, state)  # before all others, so it is called after them
+
+
+@signals.worker_init.connect
+def start(**_: Any) -> None:
+    state.guard = GuardProcess(state.name)
+    state.guard.tell({})  # starts it, so that it is there for the first run
+    Watchdog(state).start()
+    state.device = preload()
+
+
+@signals.worker_ready.connect
+def ready(**_: Any) -> None:
+    state.stage = "ready"
+    log.info("Worker %s is ready (%s)", state.name, state.device)
+
+
+@signals.worker_shutting_down.connect
+def stop(**_: Any) -> None:
+    state.stopping.set()
+
+
+@signals.worker_shutdown.connect
+def left(sender: Any, **_: Any) -> None:
+    with contextlib.suppress(redis.RedisError):  # forgotten after some seconds anyway
+        flags.worker_leave(worker=state.name)
+    state.exit_status = sender.exitcode or 0  # a worker that failed is started again
+    state.stage = "left"

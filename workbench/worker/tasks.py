@@ -1,0 +1,188 @@
+"""The one task: work on a run until it is done, stopped, failed or taken away."""
+
+import contextlib
+import gc
+import logging
+import secrets
+from collections.abc import Generator
+from uuid import UUID
+
+import redis
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from analysis import refusals
+from analysis.catalog.folder import is_panic
+from analysis.errors import GlassbenchError, OutOfMemory
+from analysis.events import Event, ModelInfo, ModelLoaded
+from workbench.catalog.selectors import catalog
+from workbench.celery import app
+from workbench.errors import AttemptLost
+from workbench.runs import flags
+from workbench.runs.artifacts import event_dump
+from workbench.runs.dispatch import TASK
+from workbench.runs.execution import run_claim, run_end, run_model_seen, run_recover, run_release
+from workbench.runs.models import Run, Status
+from workbench.storage import database_away, storage_refusal
+from workbench.uploads.selectors import upload_pixels
+from workbench.worker.life import drop_lease, state, unclaimed_return
+from workbench.worker.writer import EventWriter
+
+log = logging.getLogger(__name__)
+
+
+class Internal(GlassbenchError):
+    """A fault of the program; the log has the rest under the id that the message names."""
+
+    code = "internal"
+
+
+@app.task(name=TASK)
+def run_execute(run_id: str) -> None:
+    """Work on the run if it is queued; a message delivered twice finds it is not."""
+    run = UUID(run_id)
+    try:
+        claimed = _claim(run)
+    except (DatabaseError, redis.RedisError) as error:
+        log.warning("Run %s is taken up again, it could not be claimed: %s", run, error)
+        state.unclaimed.add(run)
+        unclaimed_return(state)
+        return
+    if claimed is not None:
+        with state.working(run=run, attempt=claimed.attempt):
+            attempt_work(claimed)
+
+
+def _claim(run: UUID) -> Run | None:
+    """Raises DatabaseError, redis.RedisError; the lease is dropped unless the run is claimed."""
+    leased = flags.lease_take(run=run, worker=state.name)
+    claimed = None
+    try:
+        claimed = run_claim(run=run, worker=state.name)
+    finally:
+        if claimed is None and leased:
+            drop_lease(run)
+    return claimed
+
+
+def attempt_work(run: Run) -> None:
+    """Run one attempt to its end and record how it ended.
+
+    Where the database does not answer even then, the sweep finds a running run without a lease.
+    """
+    try:
+        status, error = _outcome(run)
+        if status == Status.QUEUED:
+            _put_back(run, error)
+        else:
+            run_end(run=run.id, attempt=run.attempt, status=status, error=error)
+            _forget_cancel(run.id)
+    except AttemptLost as lost:
+        log.warning("Stopped: %s", lost)
+    except (DatabaseError, redis.RedisError) as away:
+        log.warning("Run %s is left to the sweep: %s", run.id, away)
+
+
+def _put_back(run: Run, error: GlassbenchError | None) -> None:
+    """`error`: what to tell if this happens too often; None: this worker has to go."""
+    if error is None:
+        run_release(run=run.id, attempt=run.attempt)
+    else:
+        run_recover(run=run.id, attempt=run.attempt, error=error)
+
+
+def analysis_events(run: Run) -> Generator[Event]:
+    """The method's events. Imported late: this module is read before torch is needed."""
+    import analysis
+
+    yield from analysis.run(
+        run.method,
+        model=run.model,
+        params=run.params,
+        catalog=catalog(),
+        pictures=lambda sha256: upload_pixels(owner=run.owner_id, sha256=sha256),
+    )
+
+
+def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
+    try:
+        return _stream(run), None
+    except AttemptLost:
+        raise
+    except GlassbenchError as error:
+        return Status.FAILED, error
+    except (OperationalError, InterfaceError) as error:
+        log.warning("Run %s is put back: %s", run.id, error)
+        return Status.QUEUED, storage_refusal(error) or database_away()
+    except Exception as error:  # noqa: BLE001 (the task's edge: the worker lives on)
+        found = storage_refusal(error) or _out_of_memory(error) or refusals.typed(error)
+        return Status.FAILED, found or _internal(run)
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        return Status.FAILED, refusals.typed(error)
+
+
+def _stream(run: Run) -> Status:
+    with (
+        EventWriter(run=run.id, attempt=run.attempt, after=1) as writer,
+        contextlib.closing(analysis_events(run)) as events,
+    ):
+        for event in events:
+            if isinstance(event, ModelLoaded):
+                _model_seen(run, event.info)
+            writer.put(*event_dump(event))
+            if _cancel_asked(run.id):
+                return Status.CANCELLED
+            if state.stopping.is_set():
+                return Status.QUEUED
+    return Status.DONE
+
+
+def _model_seen(run: Run, info: ModelInfo) -> None:
+    from analysis.environment import environment
+
+    run_model_seen(
+        run=run.id,
+        attempt=run.attempt,
+        info=info.model_dump(mode="json"),
+        environment=environment(catalog().find(run.model).path),
+    )
+
+
+def _cancel_asked(run: UUID) -> bool:
+    try:
+        return flags.cancel_asked(run=run)
+    except redis.RedisError as error:
+        log.warning("Redis is away, a cancel would not be heard: %s", error)
+        return False
+
+
+def _forget_cancel(run: UUID) -> None:
+    try:
+        flags.cancel_forget(run=run)
+    except redis.RedisError as error:
+        log.warning("Redis is away, the cancel flag of run %s expires by itself: %s", run, error)
+
+
+def _out_of_memory(error: Exception) -> OutOfMemory | None:
+    import torch
+
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not (refused or isinstance(error, MemoryError | torch.OutOfMemoryError)):
+        return None
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return OutOfMemory(
+        f"The worker ran out of memory: {ascii(str(error))[:200]}.",
+        remedy="Use a shorter text, fewer rows at once, or a smaller model.",
+    )
+
+
+def _internal(run: Run) -> Internal:
+    log_id = secrets.token_hex(4)
+    log.exception("%s: run %s of %s failed", log_id, run.id, run.method)
+    return Internal(
+        "The program failed; this is a fault of it, not of what you asked.",
+        remedy=f"Look for {log_id} in the worker's log, and report what stands there.",
+    )
