@@ -6,7 +6,7 @@ import { flushSync } from "svelte";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import ModelPage from "../src/pages/ModelPage.svelte";
 import Help from "../src/parts/Help.svelte";
-import { PAGE_KEYS, PICTURE_KEYS } from "../src/keys";
+import { PAGE_KEYS, PICTURE_KEYS } from "../src/base/keys";
 import Log from "../src/session/people/Log.svelte";
 import { LOG_PAGE } from "../src/session/people/calls";
 import { button, said, show, takeDown } from "./mounted";

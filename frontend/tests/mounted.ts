@@ -2,7 +2,7 @@
 
 import { flushSync, mount, tick, unmount, type Component } from "svelte";
 import { vi } from "vitest";
-import { router } from "../src/router.svelte";
+import { router } from "../src/base/router.svelte";
 
 let stops: (() => void)[] = [];
 /** After each test of a file that shows components. */

@@ -2,15 +2,15 @@
 
 import { writable } from "svelte/store";
 import { vi } from "vitest";
-import { createSelection } from "../src/selection";
+import { createSelection } from "../src/view/selection";
 import { SessionFeed } from "../src/session/feed.svelte";
-import type { SessionMessage } from "../src/session/messages";
+import type { SessionMessage } from "../src/net/messages";
 import type { Role } from "../src/session/people/roles";
 import type { Room, RoomPanel } from "../src/session/people/room";
 import type { ThreadOut } from "../src/gen/socket";
 import type { SessionOut } from "../src/session/people/wire";
-import type { SocketClient, SessionWatcher } from "../src/socket";
-import type { ViewContext } from "../src/view";
+import type { SocketClient, SessionWatcher } from "../src/net/socket";
+import type { ViewContext } from "../src/view/view";
 
 export const SESSION = "1f1f6f0a-0000-4000-8000-000000000001";
 export const PANEL = "1f1f6f0a-0000-4000-8000-0000000000a1";

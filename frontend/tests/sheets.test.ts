@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { sourceOf } from "../src/pictures/figure";
-import type { Group } from "../src/pictures/lineChart";
+import type { Group } from "../src/pictures/layer";
 import { createSheet, measure, wrap } from "../src/pictures/sheet";
 import { drawStrip } from "../src/pictures/tokenStripSvg";
 import { create as createCntp } from "../src/views/cntp";
@@ -11,7 +11,7 @@ import { create as createFlow } from "../src/views/information_flow";
 import { create as createLeap } from "../src/views/local_leap";
 import { create as createReagent } from "../src/views/reagent";
 import { create as createSeg } from "../src/views/seg_similarity";
-import type { CreateView } from "../src/view";
+import type { CreateView } from "../src/view/view";
 import centred from "./fixtures/centred.json";
 import cntp from "./fixtures/cntp.json";
 import graph from "./fixtures/graph_kv.json";

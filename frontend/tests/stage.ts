@@ -1,10 +1,10 @@
 // A stage for views: what the page would give them, without a page.
 
 import { readable, writable } from "svelte/store";
-import { createArraySource, createPictureSource, type FetchBytes } from "../src/arrays";
+import { createArraySource, createPictureSource, type FetchBytes } from "../src/net/arrays";
 import type { MethodEvent } from "../src/gen/reagent";
-import { createSelection } from "../src/selection";
-import type { CreateView, RunFacts, ViewContext } from "../src/view";
+import { createSelection } from "../src/view/selection";
+import type { CreateView, RunFacts, ViewContext } from "../src/view/view";
 import { create as createReagent } from "../src/views/reagent";
 import centred from "./fixtures/centred.json";
 import paper from "./fixtures/paper.json";

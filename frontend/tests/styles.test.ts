@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { expect, it } from "vitest";
 
-const FOLDER = resolve(import.meta.dirname, "../src/styles");
+const SOURCES = resolve(import.meta.dirname, "../src");
 
 /** Frames that other sheets lay out again: on paper, in a narrow window, in a report. */
 const LAYOUTS = new Set(["narrow.css", "paper.css", "report.css"]);
@@ -14,7 +14,7 @@ const SHARED: Record<string, string> = {
   "figure-tools": "figure.css, detail.css",
   "menu-item": "form.css, pages.css",
   "session-head": "session.css, people.css",
-  token: "strip.css, decoding.css, flow.css, people.css",
+  token: "strip.css, decoding.css, information_flow.css, people.css",
 };
 
 /** Classes that stand first in a selector: they reach every element of that class. */
@@ -27,8 +27,11 @@ function leadingClasses(sheet: string): Set<string> {
 
 it("lets no two sheets style the same class, but those that are shared by intent", () => {
   const owners = new Map<string, string[]>();
-  for (const name of readdirSync(FOLDER).filter((file) => !LAYOUTS.has(file))) {
-    for (const found of leadingClasses(readFileSync(`${FOLDER}/${name}`, "utf8"))) {
+  const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" });
+  for (const file of files.filter((one) => one.endsWith(".css"))) {
+    const name = basename(file);
+    if (LAYOUTS.has(name)) continue;
+    for (const found of leadingClasses(readFileSync(`${SOURCES}/${file}`, "utf8"))) {
       owners.set(found, [...(owners.get(found) ?? []), name]);
     }
   }

@@ -1,6 +1,7 @@
 // What stays in the form when another method is chosen. Pure, so that it is tested alone.
 
-import { check, equal, type Field, type Values } from "./schema";
+import { equal } from "../base/equal";
+import { check, type Field, type Values } from "./schema";
 
 /** Fields that mean the same in every method which has them. */
 const SHARED = [

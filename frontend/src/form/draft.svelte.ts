@@ -1,10 +1,10 @@
 // The run being prepared: shared by all pages, mirrored in the address of the first one.
 
-import { problemOf, startRun, type Method, type Problem, type Run } from "../api";
-import { lackOf, serves, servingOf } from "../capability";
-import { catalog } from "../catalog.svelte";
-import { router } from "../router.svelte";
-import { uuid } from "../uuid";
+import { problemOf, startRun, type Method, type Problem, type Run } from "../net/api";
+import { lackOf, serves, servingOf } from "../base/capability";
+import { catalog } from "../net/catalog.svelte";
+import { router } from "../base/router.svelte";
+import { uuid } from "../base/uuid";
 import { carriedFrom, carriedInto, mainText } from "./carry";
 import {
   check,

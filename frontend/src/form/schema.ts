@@ -1,6 +1,7 @@
 // A method's JSON schema, read as the fields of a form. Pure, so that it is tested alone.
 
-import { counted } from "../plural";
+import { equal } from "../base/equal";
+import { counted } from "../base/plural";
 import { givenSegments } from "./segments/reading";
 
 export type Value = string | number | boolean;
@@ -228,10 +229,6 @@ function checkSegments(field: Field, value: unknown): string | null {
 export function defaultsOf(fields: readonly Field[]): Values {
   return Object.fromEntries(fields.map((field) => [field.name, field.default]));
 }
-
-/** Lists and records are equal when what they hold is. */
-export const equal = (a: unknown, b: unknown) =>
-  a === b || (typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
 
 /** Only what differs from the default: what is sent, shown and copied. */
 export function changed(fields: readonly Field[], values: Values): Values {

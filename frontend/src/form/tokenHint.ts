@@ -1,6 +1,6 @@
 // What the form asks the server of a text: which tokens of the model it is, behind what.
 
-import { client, answered } from "../api";
+import { client, answered } from "../net/api";
 import { givenSegments } from "./segments/reading";
 import type { Values } from "./schema";
 

@@ -1,6 +1,6 @@
 // What a model's page says, as words and numbers.
 
-import type { ModelFacts } from "../api";
+import type { ModelFacts } from "../net/api";
 
 type Vision = NonNullable<ModelFacts["vision"]>;
 type Measured = ModelFacts["measured"][number];

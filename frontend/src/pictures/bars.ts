@@ -2,10 +2,9 @@
 
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
-import type { Theme } from "../theme";
-import type { ViewContext } from "../view";
-import { layer, words } from "./layer";
-import type { Group } from "./lineChart";
+import type { Theme } from "../base/theme";
+import type { ViewContext } from "../view/view";
+import { type Group, layer, words } from "./layer";
 import { fit, inkOf, measure, mutedOf } from "./sheet";
 import { definePatterns, drawCategories, fillOf, type Category } from "./swatch";
 

@@ -2,7 +2,7 @@
 
 import { lab, rgb } from "d3-color";
 import { interpolateLab, piecewise } from "d3-interpolate";
-import type { Theme } from "../theme";
+import type { Theme } from "../base/theme";
 
 interface Palette {
   background: string;

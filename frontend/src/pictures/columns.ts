@@ -1,13 +1,12 @@
 // Columns that stand, one per step, each of parts by category.
 
-import { counted } from "../plural";
+import { counted } from "../base/plural";
 import { axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
-import type { Theme } from "../theme";
-import type { ViewContext } from "../view";
-import { layer, words } from "./layer";
-import type { Group } from "./lineChart";
+import type { Theme } from "../base/theme";
+import type { ViewContext } from "../view/view";
+import { type Group, layer, words } from "./layer";
 import { inkOf, mutedOf, ruleOf } from "./sheet";
 import { definePatterns, drawCategories, fillOf, type Category } from "./swatch";
 

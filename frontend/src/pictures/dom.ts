@@ -1,6 +1,6 @@
 // Elements from data; every text goes in as text.
 
-import type { ViewContext } from "../view";
+import type { ViewContext } from "../view/view";
 import { visibleParts } from "./glyphs";
 
 type Child = Node | string | null | false;

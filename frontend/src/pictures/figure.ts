@@ -1,7 +1,7 @@
 // The frame around each picture: title, tools, body, legend, table twin, provenance.
 
 import { select } from "d3-selection";
-import type { RunFacts, ViewContext } from "../view";
+import type { RunFacts, ViewContext } from "../view/view";
 import { download, toCsv, toJson, toPng, toSvg } from "./export";
 import { createFullScreen } from "./fullScreen";
 import { legible } from "./glyphs";

@@ -1,6 +1,8 @@
 // Parts of an SVG picture that are there once, however often it is drawn.
 
-import type { Group } from "./lineChart";
+import type { Selection as Joined } from "d3-selection";
+
+export type Group = Joined<SVGGElement, unknown, null, undefined>;
 
 /** The group of that class inside `group`. */
 export function layer(group: Group, name: string): Group {

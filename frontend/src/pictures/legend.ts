@@ -2,7 +2,7 @@
 
 import { select, type Selection as Joined } from "d3-selection";
 import type { ColourScale } from "./colour";
-import type { Group } from "./lineChart";
+import type { Group } from "./layer";
 import { showLimit } from "./numbers";
 import { writeLines } from "./sheet";
 

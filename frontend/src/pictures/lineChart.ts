@@ -3,11 +3,11 @@
 import { extent } from "d3-array";
 import { axisBottom, axisLeft } from "d3-axis";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
-import { select, type Selection as Joined } from "d3-selection";
+import { select } from "d3-selection";
 import { area, line } from "d3-shape";
-import type { Theme } from "../theme";
+import type { Theme } from "../base/theme";
 import { DASHES, LINES } from "./colour";
-import { layer } from "./layer";
+import { type Group, layer } from "./layer";
 import { inkOf, mutedOf, ruleOf } from "./sheet";
 
 export interface Point {
@@ -38,7 +38,6 @@ export interface LineChart {
   zero?: string;
 }
 
-export type Group = Joined<SVGGElement, unknown, null, undefined>;
 type Scale = ScaleLinear<number, number>;
 
 const MARGIN = { left: 46, right: 10, top: 24, bottom: 36 };

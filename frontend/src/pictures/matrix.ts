@@ -3,9 +3,9 @@
 import { rgb } from "d3-color";
 import { select, type Selection as Joined } from "d3-selection";
 import type { Readable } from "svelte/store";
-import type { Item } from "../selection";
-import type { Theme } from "../theme";
-import type { Mark } from "../view";
+import type { Item } from "../view/selection";
+import type { Theme } from "../base/theme";
+import type { Mark } from "../view/view";
 import { faint, type ColourScale } from "./colour";
 import { drawLabels, LABEL, type Labels } from "./matrixLabels";
 import { placeIn } from "./place";

@@ -1,7 +1,7 @@
 // One line under each picture: what it was made with.
 
 import type { Brings } from "../gen/common";
-import type { RunFacts } from "../view";
+import type { RunFacts } from "../view/view";
 import { showNumber } from "./numbers";
 import { changedParams } from "./python";
 

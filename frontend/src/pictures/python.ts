@@ -1,7 +1,7 @@
 // "Copy as Python": the call that gives the same numbers in a notebook.
 
-import { equal } from "../form/schema";
-import type { RunFacts } from "../view";
+import { equal } from "../base/equal";
+import type { RunFacts } from "../view/view";
 
 /** Params that differ from their default, which is what the call needs. */
 export function changedParams(facts: RunFacts): Record<string, unknown> {

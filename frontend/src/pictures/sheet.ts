@@ -1,8 +1,8 @@
 // A stand-alone SVG: its own background, fonts and colours, so that it looks the same anywhere.
 
 import { select, type Selection as Joined } from "d3-selection";
-import type { Theme } from "../theme";
-import type { RunFacts } from "../view";
+import type { Theme } from "../base/theme";
+import type { RunFacts } from "../view/view";
 import { PALETTES } from "./colour";
 import { legible } from "./glyphs";
 import { provenance } from "./provenance";

@@ -1,7 +1,7 @@
 // What others look at or have commented in a strip: border and underline, never a fill.
 
 import type { Readable } from "svelte/store";
-import type { Mark } from "../view";
+import type { Mark } from "../view/view";
 
 /** Marks on a strip's tokens: those of items of this kind, by their index as key. */
 export interface OthersMarks {

@@ -1,7 +1,7 @@
 // One colour rule for every picture: orange, the output depends on it or gains by it; blue, it
 // works against the output.
 
-import type { Theme } from "../theme";
+import type { Theme } from "../base/theme";
 import { diverging, LINES, type ColourScale } from "./colour";
 
 /**

@@ -1,8 +1,8 @@
 // Fills for categories: a colour and a pattern each, so that neither is needed to tell them apart.
 
-import type { Theme } from "../theme";
+import type { Theme } from "../base/theme";
 import { LINES, PALETTES } from "./colour";
-import type { Group } from "./lineChart";
+import type { Group } from "./layer";
 import { inkOf, measure } from "./sheet";
 
 export interface Category {

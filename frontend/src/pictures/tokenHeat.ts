@@ -1,10 +1,10 @@
 // A text whose tokens are filled by one number each: strip, legend, table and SVG in one figure.
 
 import { get } from "svelte/store";
-import type { Panel } from "../panel";
-import { indexOf, POSITION, positionItem } from "../position";
-import type { Selected } from "../selection";
-import type { ViewContext } from "../view";
+import type { Panel } from "../view/panel";
+import { indexOf, POSITION, positionItem } from "../view/position";
+import type { Selected } from "../view/selection";
+import type { ViewContext } from "../view/view";
 import { diverging, inkOn, limitOf, sequential, type ColourScale } from "./colour";
 import { createFigure, type FigureSource } from "./figure";
 import { spoken } from "./glyphs";

@@ -1,11 +1,11 @@
 // The token strip for export, laid out again as SVG text that wraps.
 
-import type { Group } from "./lineChart";
+import type { Group } from "./layer";
 import { visible } from "./glyphs";
 import { inkOf, measure, mutedOf, ruleOf, writeLines } from "./sheet";
 import { AGAINST } from "./support";
 import type { StripSection, StripToken } from "./tokenStrip";
-import type { Theme } from "../theme";
+import type { Theme } from "../base/theme";
 
 const SIZE = 14;
 const PAD = 3;

@@ -1,6 +1,6 @@
 // The data blocks of the file: bytes in base64, some of them zipped.
 
-import { fromBase64, type FetchBytes } from "../arrays";
+import { fromBase64, type FetchBytes } from "../net/arrays";
 
 export interface Blocks {
   outline<Outline>(): Outline;

@@ -5,7 +5,7 @@ import { element } from "../pictures/dom";
 import { legible } from "../pictures/glyphs";
 import { describe, itemsOf } from "../session/people/anchors";
 import type { Anchor } from "../session/people/wire";
-import type { Mark } from "../view";
+import type { Mark } from "../view/view";
 import { renderText } from "./text";
 
 /** `open` shows in the panel's view what a thread is about; null: the panel draws nothing. */

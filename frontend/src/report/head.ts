@@ -2,10 +2,10 @@
 
 import { get } from "svelte/store";
 import type { PageReport } from "../gen/report";
-import { PICTURE_KEYS } from "../keys";
+import { PICTURE_KEYS } from "../base/keys";
 import { button, element } from "../pictures/dom";
 import { legible } from "../pictures/glyphs";
-import type { ThemeChoice } from "../theme";
+import type { ThemeChoice } from "../base/theme";
 import type { Section } from "./section";
 import type { ReportTheme } from "./theme";
 

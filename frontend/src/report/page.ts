@@ -4,7 +4,7 @@ import type { PageReport } from "../gen/report";
 import { element } from "../pictures/dom";
 import { itemsOf, stateOf } from "../session/people/anchors";
 import type { Anchor } from "../session/people/wire";
-import type { Keys } from "../view";
+import type { Keys } from "../view/view";
 import { createAim } from "./aim";
 import type { Blocks } from "./blocks";
 import { marksOf } from "./comments";

@@ -1,12 +1,12 @@
 // A run in the file: its view, drawn from the events that the file holds.
 
 import { writable, type Readable } from "svelte/store";
-import { createArraySource, createPictureSource } from "../arrays";
+import { createArraySource, createPictureSource } from "../net/arrays";
 import type { CommonEvent, ModelInfo } from "../gen/common";
 import type { PageRun } from "../gen/report";
-import { createSelection, type Item } from "../selection";
-import type { Theme } from "../theme";
-import type { CreateView, Keys, Mark, RunFacts, View, ViewContext } from "../view";
+import { createSelection, type Item } from "../view/selection";
+import type { Theme } from "../base/theme";
+import type { CreateView, Keys, Mark, RunFacts, View, ViewContext } from "../view/view";
 import type { Blocks } from "./blocks";
 import { createFrames } from "./frames";
 import { drawForPaper } from "./paper";

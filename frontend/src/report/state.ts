@@ -1,6 +1,6 @@
 // The state of each panel, and the part of the address that reproduces it.
 
-import type { ViewState } from "../view";
+import type { ViewState } from "../view/view";
 
 export type Values = Record<string, string>;
 

@@ -1,4 +1,4 @@
-import { renderNote } from "../card";
+import { renderNote } from "../base/card";
 import { element } from "../pictures/dom";
 
 /** Markdown as nodes; what cannot be read as Markdown stands as it was written. */

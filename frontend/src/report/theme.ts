@@ -1,8 +1,8 @@
 // The theme of a file: the reader's choice while it is open, and light on paper.
 
 import { derived, writable, type Readable, type Writable } from "svelte/store";
-import { systemTheme } from "../systemTheme";
-import type { Theme, ThemeChoice } from "../theme";
+import { systemTheme } from "../base/systemTheme";
+import type { Theme, ThemeChoice } from "../base/theme";
 
 export interface ReportTheme {
   theme: Readable<Theme>;

@@ -1,18 +1,18 @@
 // What the page gives to a view.
 
 import { get, writable, type Readable } from "svelte/store";
-import { announce } from "../announce";
-import { ApiError, fetchArtifact, fetchPicture, listEvents, listRuns, type Run } from "../api";
-import { createArraySource, createPictureSource } from "../arrays";
-import { catalog } from "../catalog.svelte";
+import { announce } from "../base/announce";
+import { ApiError, fetchArtifact, fetchPicture, listEvents, listRuns, type Run } from "../net/api";
+import { createArraySource, createPictureSource } from "../net/arrays";
+import { catalog } from "../net/catalog.svelte";
 import { draft } from "../form/draft.svelte";
 import { defaultsOf, fieldsOf } from "../form/schema";
 import { textsOf } from "../form/tokenHint";
 import type { ModelInfo } from "../gen/common";
-import { router } from "../router.svelte";
-import { createSelection } from "../selection";
-import { theme } from "../theme";
-import type { Keys, RunEntry, RunFacts, RunSource, ViewContext, ViewState } from "../view";
+import { router } from "../base/router.svelte";
+import { createSelection } from "../view/selection";
+import { theme } from "../base/theme";
+import type { Keys, RunEntry, RunFacts, RunSource, ViewContext, ViewState } from "../view/view";
 import { explainAddress } from "./explain";
 
 export function factsOf(run: Run, info: ModelInfo | null): RunFacts {

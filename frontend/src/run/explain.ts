@@ -1,9 +1,9 @@
 // From a token of a trace to the form that asks ReAGent what it hangs on.
 
-import { address } from "../base";
-import type { Method, Model } from "../api";
-import { serves } from "../capability";
-import type { Explained } from "../view";
+import { address } from "../base/address";
+import type { Method, Model } from "../net/api";
+import { serves } from "../base/capability";
+import type { Explained } from "../view/view";
 
 const METHOD = "reagent";
 /** ReAGent's own limit on output tokens; what stands before them goes into the prompt. */

@@ -1,9 +1,9 @@
 // One run as it happens: its snapshot, its stage and its errors; method events go to the view.
 
-import { cancelRun, goToLogin, problemOf, type Problem, type Run } from "../api";
+import { cancelRun, goToLogin, problemOf, type Problem, type Run } from "../net/api";
 import type { CommonEvent, ModelInfo, Progress } from "../gen/common";
 import type { ErrorMessage, EventMessage } from "../gen/socket";
-import type { SocketClient } from "../socket";
+import type { SocketClient } from "../net/socket";
 import { advance, secondsLeft, type Pace } from "./eta";
 
 export interface EventSink {

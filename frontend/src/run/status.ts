@@ -1,4 +1,4 @@
-import type { Run } from "../api";
+import type { Run } from "../net/api";
 
 /** One or two words for a run's state, cached runs named as such. */
 export function statusWord(run: Run): string {

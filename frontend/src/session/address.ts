@@ -1,6 +1,6 @@
 // The address of a session: its panel and what that panel shows. Other keys belong to others.
 
-import { address } from "../base";
+import { address } from "../base/address";
 export const PANEL = "panel";
 /** "1": the panel fills the page. */
 export const LARGE = "max";

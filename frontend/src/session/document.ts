@@ -3,7 +3,7 @@
 
 import { generateKeyBetween } from "fractional-indexing";
 import * as Y from "yjs";
-import { uuid } from "../uuid";
+import { uuid } from "../base/uuid";
 
 export const SPANS = [4, 6, 12] as const;
 export type Span = (typeof SPANS)[number];

@@ -1,10 +1,10 @@
 // One session as the server tells of it: its facts, its threads, and that it is gone.
 
 import { SvelteMap } from "svelte/reactivity";
-import { goToLogin } from "../api";
+import { goToLogin } from "../net/api";
 import type { ErrorMessage } from "../gen/socket";
-import type { SocketClient } from "../socket";
-import type { SessionMessage } from "./messages";
+import type { SocketClient } from "../net/socket";
+import type { SessionMessage } from "../net/messages";
 import type { SessionOut, ThreadOut } from "./people/wire";
 
 type SessionOpened = Extract<SessionMessage, { type: "session" }>;

@@ -1,6 +1,6 @@
 // The address follows what is looked at, and what is looked at follows the address.
 
-import { router } from "../router.svelte";
+import { router } from "../base/router.svelte";
 import { changesTo, readAddress, type Address } from "./address";
 
 /** Browsers allow only so many changes of the address. */

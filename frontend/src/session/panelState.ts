@@ -1,6 +1,6 @@
 // What a panel shows: kept in the session's document for all, unless it is only looked at here.
 
-import type { ViewState } from "../view";
+import type { ViewState } from "../view/view";
 
 /** The panel's part of the document. */
 export interface Kept {

@@ -3,12 +3,12 @@
 import { untrack } from "svelte";
 import type { Awareness } from "y-protocols/awareness";
 import type * as Y from "yjs";
-import type { Run } from "../api";
-import { catalog } from "../catalog.svelte";
+import type { Run } from "../net/api";
+import { catalog } from "../net/catalog.svelte";
 import { defaultsOf, fieldsOf } from "../form/schema";
 import type { Place } from "../run/context";
 import { textOf } from "../run/text";
-import type { Keys, ViewContext } from "../view";
+import type { Keys, ViewContext } from "../view/view";
 import { Connection } from "./connection.svelte";
 import {
   addPanel,

@@ -1,8 +1,8 @@
 // Panels on the same model and text share one selection: what is hovered in one lights up in all.
 
-import type { Run } from "../api";
-import { indexOf, positionItem } from "../position";
-import { createSelection, type Item, type Selected, type Selection } from "../selection";
+import type { Run } from "../net/api";
+import { indexOf, positionItem } from "../view/position";
+import { createSelection, type Item, type Selected, type Selection } from "../view/selection";
 import { outputIndex, outputItem } from "../views/decoding/shown";
 
 /** Params that say what is read; positions in it mean the same in every method. */

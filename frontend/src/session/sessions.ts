@@ -1,6 +1,6 @@
 // Sessions over HTTP.
 
-import { client, unwrap } from "../api";
+import { client, unwrap } from "../net/api";
 import type { components, operations } from "../gen/api";
 
 type Schemas = components["schemas"];

@@ -5,9 +5,9 @@ import "../styles/figure.css";
 import "../styles/detail.css";
 import "../styles/pictures.css";
 import "../styles/strip.css";
-import "../styles/flow.css";
+import "./information_flow/information_flow.css";
 import type { MethodEvent } from "../gen/information_flow";
-import type { CreateView, View } from "../view";
+import type { CreateView, View } from "../view/view";
 import { createImages } from "./information_flow/images/view";
 import { createText } from "./information_flow/text/view";
 

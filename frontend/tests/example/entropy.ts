@@ -1,8 +1,8 @@
 import type { TokenEntropy } from "./entropyTypes";
-import { foldEvents } from "../../src/fold";
-import { drawPanels } from "../../src/panel";
+import { foldEvents } from "../../src/view/fold";
+import { drawPanels } from "../../src/view/panel";
 import { createTokenHeat, type HeatToken } from "../../src/pictures/tokenHeat";
-import type { CreateView } from "../../src/view";
+import type { CreateView } from "../../src/view/view";
 
 const ENTROPY = { title: "Next-token entropy", stem: "entropy", value: "Entropy", unit: "nats" };
 

@@ -1,6 +1,6 @@
 // Segments and the edges between them: what the editor edits. Pure, so that it is tested alone.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 
 export interface Segment {
   id: string;

@@ -1,7 +1,8 @@
 // The documents of the run being prepared: read from the form's values, changed with undo.
 
 import { draft } from "../draft.svelte";
-import { equal, type Field } from "../schema";
+import { equal } from "../../base/equal";
+import { type Field } from "../schema";
 import { NOTHING, withEdge, type Documents, type Edge, type Segment } from "./documents";
 import { begun, changed, redone, undone, type History } from "./history";
 import { givenSegments } from "./reading";

@@ -1,7 +1,7 @@
 // From what is selected to what a comment hangs on, and back.
 
-import type { Item, Selected } from "../../selection";
-import type { PlaceOf } from "../../view";
+import type { Item, Selected } from "../../view/selection";
+import type { PlaceOf } from "../../view/view";
 import type { Anchor } from "./wire";
 import { fromOne } from "../../pictures/ordinal";
 

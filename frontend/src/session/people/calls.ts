@@ -1,6 +1,6 @@
 // Sharing and comments over HTTP.
 
-import { answered, client, unwrap } from "../../api";
+import { answered, client, unwrap } from "../../net/api";
 import type { components } from "../../gen/api";
 import type { GivenRole } from "./roles";
 

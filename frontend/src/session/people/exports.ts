@@ -1,7 +1,7 @@
 // Reports of a session, as files.
 
-import { address } from "../../base";
-import { ApiError, csrfToken, problemOf, type Problem } from "../../api";
+import { address } from "../../base/address";
+import { ApiError, csrfToken, problemOf, type Problem } from "../../net/api";
 import type { components } from "../../gen/api";
 
 export interface Format {

@@ -1,6 +1,6 @@
 // Links: how long they hold, and what is said of them.
 
-import { address } from "../../base";
+import { address } from "../../base/address";
 
 const DAY_SECONDS = 86_400;
 

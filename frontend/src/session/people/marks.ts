@@ -1,6 +1,6 @@
 // Marks of several sources on one view: people, comments.
 
-import type { Mark, ViewContext } from "../../view";
+import type { Mark, ViewContext } from "../../view/view";
 
 type Source = "people" | "comments";
 

@@ -1,6 +1,6 @@
 // Who is here, and whom this browser follows.
 
-import { announce } from "../../announce";
+import { announce } from "../../base/announce";
 import { pickColour } from "./colour";
 import { leadsBack, peersOf, type Peer } from "./peers";
 import type { Room } from "./room";

@@ -1,7 +1,7 @@
 // What the session's page gives to what makes the session shared. Every field is reactive: read
 // it in a template or an effect.
 
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import type { SessionFeed } from "../feed.svelte";
 
 /** What is used of y-protocols' awareness: small states of all clients, told to all. */

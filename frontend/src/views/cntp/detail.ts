@@ -1,13 +1,13 @@
 // The chosen token: what the decoder saw there, what it could have written, and what to run next.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import type { Candidate, TokenStep } from "../../gen/cntp";
 import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { fromOne } from "../../pictures/ordinal";
-import type { Selected } from "../../selection";
-import type { ViewContext } from "../../view";
+import type { Selected } from "../../view/selection";
+import type { ViewContext } from "../../view/view";
 import { explainLink } from "../decoding/explainLink";
 import { outputIndex, type Panel, type Shown } from "../decoding/shown";
 import { branchButton } from "../decoding/take";

@@ -1,6 +1,6 @@
 // One fork: the prefix tree of its trials, each trial with its numbers, and the vote.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { select } from "d3-selection";
 import type { Fork } from "../../gen/cntp";
@@ -9,13 +9,13 @@ import { element, quotedToken } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { showNumber, showSigned } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import { readNumber, type Panel, type Shown } from "../decoding/shown";
 import { forksOf } from "../decoding/traces";
 import { nodesOf, trieOf } from "./trie";

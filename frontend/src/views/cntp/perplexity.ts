@@ -1,6 +1,6 @@
 // Perplexity of every trial, fork by fork: the chosen one, the greedy one, and the others.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { axisLeft } from "d3-axis";
 import { scaleLog, type ScaleLogarithmic } from "d3-scale";
@@ -9,14 +9,13 @@ import { symbol, symbolCircle, symbolDiamond, symbolTimes, type SymbolType } fro
 import type { Fork, Trial } from "../../gen/cntp";
 import { LINES } from "../../pictures/colour";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import { layer, words } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer, words } from "../../pictures/layer";
 import { showNumber } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
-import type { Theme } from "../../theme";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import type { Theme } from "../../base/theme";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import { choosePosition, type Panel, type Shown } from "../decoding/shown";
 import { forksOf, type Trace } from "../decoding/traces";
 

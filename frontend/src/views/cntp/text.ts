@@ -1,23 +1,23 @@
 // The text, a bar of entropy above each token, and where trials were drawn.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { sequential } from "../../pictures/colour";
 import { button } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { spoken, visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
 import { createTokenStrip, type StripSection, type StripToken } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
-import { indexOf, positionItem } from "../../position";
-import type { Item, Selected } from "../../selection";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import { indexOf, positionItem } from "../../view/position";
+import type { Item, Selected } from "../../view/selection";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import { answerText } from "../decoding/answer";
 import { askedText } from "../decoding/asked";
 import { createChooser } from "../decoding/chooser";

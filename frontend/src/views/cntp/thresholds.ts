@@ -1,6 +1,6 @@
 // Thresholds mapped anew on stored entropies: what the trial counts would be, without a run.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { axisBottom, axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
@@ -8,13 +8,12 @@ import { select } from "d3-selection";
 import { LINES } from "../../pictures/colour";
 import { button, element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import { layer, words } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer, words } from "../../pictures/layer";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, inkOf, mutedOf, ruleOf } from "../../pictures/sheet";
-import type { Theme } from "../../theme";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import type { Theme } from "../../base/theme";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import type { Panel, Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 import { FORMULAS, MODES, refuse, tally, thresholdsOf, trialsAt, type Thresholds } from "./remap";

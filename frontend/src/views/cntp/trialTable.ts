@@ -5,8 +5,8 @@ import type { Fork, Trial } from "../../gen/cntp";
 import { button, element, tokenText } from "../../pictures/dom";
 import { showNumber } from "../../pictures/numbers";
 import { fromOne } from "../../pictures/ordinal";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import { branchButton } from "../decoding/take";
 import type { Fan, Trace } from "../decoding/traces";
 

@@ -1,13 +1,12 @@
 // The prefix tree as text: shared beginnings once, a band below as thick as trials go through.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { mean } from "d3-array";
 import { inkOn, sequential, type ColourScale } from "../../pictures/colour";
 import { visible } from "../../pictures/glyphs";
-import { layer } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer } from "../../pictures/layer";
 import { fit, inkOf, measure, mutedOf } from "../../pictures/sheet";
-import type { Theme } from "../../theme";
+import type { Theme } from "../../base/theme";
 import { segments, type Segment } from "./trie";
 
 export interface TrieLook {

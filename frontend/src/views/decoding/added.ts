@@ -1,6 +1,6 @@
 // Traces of elsewhere that stand beside the run's own: of other runs, and of files.
 
-import type { RunEntry, ViewContext } from "../../view";
+import type { RunEntry, ViewContext } from "../../view/view";
 import { BadTrace, LONGEST_FILE, readTraces } from "./file";
 import { EMPTY, withEvent, type RunEvent, type Trace, type Traces } from "./traces";
 

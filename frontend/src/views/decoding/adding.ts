@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import { button, element } from "../../pictures/dom";
-import type { RunEntry, ViewContext } from "../../view";
+import type { RunEntry, ViewContext } from "../../view/view";
 import { addFile, addRun, comparable, nameOf, type Added } from "./added";
 import { BadTrace } from "./file";
 import type { Shown } from "./shown";

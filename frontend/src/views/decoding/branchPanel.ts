@@ -1,13 +1,13 @@
 // The tree of runs that decisions by hand made out of one, each a link.
 
-import { address } from "../../base";
+import { address } from "../../base/address";
 import { get } from "svelte/store";
 import { element } from "../../pictures/dom";
 import { createFigure } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import type { Cell } from "../../pictures/table";
-import { whenChanged } from "../../panel";
-import type { RunEntry, RunFacts, ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { RunEntry, RunFacts, ViewContext } from "../../view/view";
 import { branchTree, describe, type Branch, type Decision } from "./branches";
 import type { Panel, Shown } from "./shown";
 import type { Traces } from "./traces";

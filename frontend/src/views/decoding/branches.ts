@@ -2,7 +2,7 @@
 
 import type { ForcedToken, ForcedTrial } from "../../gen/cntp";
 import type { ForcedCommit } from "../../gen/local_leap";
-import type { RunEntry } from "../../view";
+import type { RunEntry } from "../../view/view";
 import { fromOne } from "../../pictures/ordinal";
 
 export type Decision = ForcedToken | ForcedTrial | ForcedCommit;

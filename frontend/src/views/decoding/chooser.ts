@@ -1,7 +1,7 @@
 // Which of the run's traces is drawn.
 
 import { element } from "../../pictures/dom";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { chooseTrace, type Shown } from "./shown";
 
 /** A list of the traces by name; drawn anew only when there is another. */

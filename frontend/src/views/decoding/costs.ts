@@ -2,7 +2,7 @@
 
 import type { Bar, BarChart } from "../../pictures/bars";
 import type { Category } from "../../pictures/swatch";
-import type { Theme } from "../../theme";
+import type { Theme } from "../../base/theme";
 import type { Cost } from "../../gen/local_leap";
 import type { Lane } from "./lanes";
 

@@ -1,7 +1,7 @@
 // From any token of any trace to ReAGent.
 
 import { element } from "../../pictures/dom";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import type { Trace } from "./traces";
 import { writtenOf } from "./written";
 

@@ -1,10 +1,10 @@
 // Traces below each other as text: what they share with the reference, and where they part.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { element } from "../../pictures/dom";
 import { legible } from "../../pictures/glyphs";
 import { fromOne } from "../../pictures/ordinal";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { align, type Alignment } from "./align";
 import { answerText } from "./answer";
 import { askedLine, askedTag, samplesTag } from "./asked";

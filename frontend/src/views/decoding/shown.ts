@@ -1,10 +1,10 @@
 // What all panels of a decoding view are drawn from.
 
 import { get } from "svelte/store";
-import type { Panel as AnyPanel } from "../../panel";
-import type { Item } from "../../selection";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Panel as AnyPanel } from "../../view/panel";
+import type { Item } from "../../view/selection";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import { mainOf, type Trace, type Traces } from "./traces";
 
 export interface Shown {

@@ -1,7 +1,7 @@
 // "Take this branch": a new run with one more decision by hand.
 
 import { button } from "../../pictures/dom";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { withDecision, type Decision } from "./branches";
 import type { Trace } from "./traces";
 

@@ -3,11 +3,11 @@
 import "../../styles/figure.css";
 import "../../styles/strip.css";
 import "../../styles/detail.css";
-import "../../styles/decoding.css";
+import "./decoding.css";
 import { get } from "svelte/store";
-import { drawPanels } from "../../panel";
-import { TYPING } from "../../typing";
-import type { CreateView, ViewContext } from "../../view";
+import { drawPanels } from "../../view/panel";
+import { TYPING } from "../../view/typing";
+import type { CreateView, ViewContext } from "../../view/view";
 import { choosePosition, outputItem, readNumber, readShown, type Panel, type Shown } from "./shown";
 import { EMPTY, withEvent, type RunEvent } from "./traces";
 import { writtenOf } from "./written";

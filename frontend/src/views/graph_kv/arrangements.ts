@@ -5,11 +5,11 @@ import { createBars, drawBars, type Bar, type BarChart } from "../../pictures/ba
 import { button, element, quotedToken, tokenText } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import { publishedNote } from "./published";
 import { MODES, modeName, type Panel, type Shown } from "./shown";
 import type { Mode } from "./state";

@@ -1,7 +1,7 @@
 // Running again without an edge.
 
 import { get } from "svelte/store";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import type { EdgeRow } from "../../gen/graph_kv";
 import type { Shown } from "./shown";
 

@@ -3,8 +3,8 @@
 import { get } from "svelte/store";
 import { button, element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showSigned } from "../../pictures/numbers";
-import type { Selected } from "../../selection";
-import type { ViewContext } from "../../view";
+import type { Selected } from "../../view/selection";
+import type { ViewContext } from "../../view/view";
 import { cutEdge, edgeAt } from "./cut";
 import { partKey } from "./state";
 import {

@@ -4,11 +4,11 @@ import { get } from "svelte/store";
 import { select } from "d3-selection";
 import { element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { createSheet, writeLines } from "../../pictures/sheet";
 import { SUPPORT_WORDS } from "../../pictures/support";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import { drawGraph, graphOf, WIDEST, type Graph, type Readers } from "./graphPicture";
 import {
   choosePair,

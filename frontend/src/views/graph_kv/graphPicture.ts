@@ -1,15 +1,14 @@
 // Segments as boxes, one column per round; who reads whom as curves as wide as the attention paid.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { format } from "d3-format";
 import { supportLine } from "../../pictures/support";
-import { layer } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer } from "../../pictures/layer";
 import { showNumber, showSigned } from "../../pictures/numbers";
 import { PALETTES } from "../../pictures/colour";
 import { legible, visible } from "../../pictures/glyphs";
 import { fit, inkOf, measure, mutedOf, ruleOf } from "../../pictures/sheet";
-import type { Theme } from "../../theme";
+import type { Theme } from "../../base/theme";
 import { layoutOf } from "../../form/segments/layout";
 import { createRouter, labelPlace, pathOf, type Box, type Leg } from "./graphRoute";
 import { knockOutOf, massOf, nameIn, ownPair, pairName, type Pair, type Shown } from "./shown";

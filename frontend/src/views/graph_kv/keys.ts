@@ -2,8 +2,8 @@
 // has the focus.
 
 import { get } from "svelte/store";
-import { TYPING } from "../../typing";
-import type { ViewContext } from "../../view";
+import { TYPING } from "../../view/typing";
+import type { ViewContext } from "../../view/view";
 import { choosePair, pairItem, pairName, whereText, type Shown } from "./shown";
 
 export function listenToKeys(context: ViewContext, shown: () => Shown): () => void {

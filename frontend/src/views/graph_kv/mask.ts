@@ -1,18 +1,18 @@
 // The block mask of an arrangement: which token reads which, and how much of its attention.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import { limitOf, sequential } from "../../pictures/colour";
 import { element, say, segmented } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import type { CellAt } from "../../pictures/matrix";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
-import { whenChanged } from "../../panel";
-import type { ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { ViewContext } from "../../view/view";
 import { massSlice } from "./mass";
 import { createMask, drawMask, isRead, sideOf, bandAt, type Mask } from "./maskPicture";
 import {

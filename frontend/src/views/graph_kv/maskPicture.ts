@@ -2,14 +2,13 @@
 
 import { select } from "d3-selection";
 import { PALETTES, sequential } from "../../pictures/colour";
-import { layer } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer } from "../../pictures/layer";
 import { colourTable, entryOf, MASK, packed, type CellAt } from "../../pictures/matrix";
 import { placeIn } from "../../pictures/place";
 import { fit, inkOf, mutedOf } from "../../pictures/sheet";
 import { colourOf } from "../../pictures/swatch";
-import type { Theme } from "../../theme";
-import type { Numbers } from "../../arrays";
+import type { Theme } from "../../base/theme";
+import type { Numbers } from "../../net/arrays";
 
 export interface Band {
   name: string;

@@ -1,6 +1,6 @@
 // Slices of attention arrays.
 
-import type { Numbers } from "../../arrays";
+import type { Numbers } from "../../net/arrays";
 import type { TokenMass } from "../../gen/graph_kv";
 import type { WithMass } from "./state";
 

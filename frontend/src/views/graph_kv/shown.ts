@@ -2,12 +2,12 @@
 
 import { get } from "svelte/store";
 import type { Block, EdgeMass, EdgeRow } from "../../gen/graph_kv";
-import type { Panel as AnyPanel } from "../../panel";
+import type { Panel as AnyPanel } from "../../view/panel";
 import { legible } from "../../pictures/glyphs";
 import { fromOne } from "../../pictures/ordinal";
-import type { Item } from "../../selection";
-import type { Theme } from "../../theme";
-import type { Place, ViewContext } from "../../view";
+import type { Item } from "../../view/selection";
+import type { Theme } from "../../base/theme";
+import type { Place, ViewContext } from "../../view/view";
 import { cellMean } from "./mass";
 import { partKey, type Mode, type ReadLayout, type State } from "./state";
 

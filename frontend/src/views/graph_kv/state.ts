@@ -1,7 +1,7 @@
 // What the events of a run add up to. Arrays over HTTP may arrive in any order.
 
-import type { Change } from "../../fold";
-import { whenRead, type ArraySource, type Numbers } from "../../arrays";
+import type { Change } from "../../view/fold";
+import { whenRead, type ArraySource, type Numbers } from "../../net/arrays";
 import type {
   Answer,
   Arrangement,

@@ -1,6 +1,6 @@
 // The canvas of tokens, step by step, with a scrubber.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { inkOn } from "../../pictures/colour";
 import { button, element, segmented } from "../../pictures/dom";
@@ -11,9 +11,9 @@ import { showConfidence } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, fit, inkOf, mutedOf } from "../../pictures/sheet";
 import type { Table } from "../../pictures/table";
-import type { Selected } from "../../selection";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Selected } from "../../view/selection";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import { answerText } from "../decoding/answer";
 import { askedText } from "../decoding/asked";
 import { createChooser } from "../decoding/chooser";

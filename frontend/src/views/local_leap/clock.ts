@@ -1,7 +1,7 @@
 // Which step of a canvas is shown: chosen, played, or the latest while a run goes on.
 
 import { get, writable, type Readable } from "svelte/store";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { readNumber } from "../decoding/shown";
 
 export interface Tick {

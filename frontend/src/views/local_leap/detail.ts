@@ -1,14 +1,14 @@
 // A position of the canvas: what was seen there in the shown step, why it was written, and what
 // else could stand there.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import type { CanvasCandidate, CanvasStep } from "../../gen/local_leap";
 import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showConfidence, showPercent } from "../../pictures/numbers";
 import { fromOne } from "../../pictures/ordinal";
-import type { Selected } from "../../selection";
-import type { ViewContext } from "../../view";
+import type { Selected } from "../../view/selection";
+import type { ViewContext } from "../../view/view";
 import { explainLink } from "../decoding/explainLink";
 import { outputIndex, type Panel, type Shown } from "../decoding/shown";
 import { branchButton } from "../decoding/take";

@@ -3,7 +3,7 @@
 import { sequential, type ColourScale } from "../../pictures/colour";
 import type { Legend } from "../../pictures/legend";
 import { fromOne } from "../../pictures/ordinal";
-import type { Theme } from "../../theme";
+import type { Theme } from "../../base/theme";
 import type { Place } from "./moment";
 
 export const FILLS = ["order written", "confidence"] as const;

@@ -1,6 +1,6 @@
 // Steps by positions: how sure the model was where, and when and why each token was committed.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import { inkOn, sequential } from "../../pictures/colour";
 import { element, say } from "../../pictures/dom";
@@ -12,10 +12,10 @@ import { showNumber, showConfidence } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, inkOf } from "../../pictures/sheet";
 import type { Cell, Table } from "../../pictures/table";
-import type { Selected } from "../../selection";
-import { whenChanged } from "../../panel";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Selected } from "../../view/selection";
+import { whenChanged } from "../../view/panel";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import { choosePosition, outputIndex, outputItem, type Panel, type Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 import { reasonsOf } from "./canvas";

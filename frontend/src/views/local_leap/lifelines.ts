@@ -1,6 +1,6 @@
 // Delayed decoding: from when on a position's answer was ready, and when it was written at last.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import { axisLeft } from "d3-axis";
 import { scaleLinear } from "d3-scale";
@@ -9,16 +9,15 @@ import type { Consistency, DelayedPosition, Delays } from "../../gen/local_leap"
 import { LINES, sequential } from "../../pictures/colour";
 import { button, element, say } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import { layer, words } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer, words } from "../../pictures/layer";
 import { createMatrix, type CellAt, type Matrix } from "../../pictures/matrix";
 import { showPercent } from "../../pictures/numbers";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet, mutedOf, ruleOf } from "../../pictures/sheet";
 import type { Cell } from "../../pictures/table";
-import { whenChanged } from "../../panel";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import { createProposal, proposalRows } from "./proposal";
 import { choosePosition, type Panel, type Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";

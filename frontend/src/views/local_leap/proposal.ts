@@ -4,7 +4,7 @@ import { get } from "svelte/store";
 import type { Delays, Proposal } from "../../gen/local_leap";
 import { button, element, say } from "../../pictures/dom";
 import type { Cell } from "../../pictures/table";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 
 const LIMITS =
   "From one prompt, without end-of-text positions. Looks at one position repeat each other, so " +

@@ -2,7 +2,7 @@
 
 import { button, element } from "../../pictures/dom";
 import { fromOne } from "../../pictures/ordinal";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import type { Clock } from "./clock";
 
 const ELSEWHERE =

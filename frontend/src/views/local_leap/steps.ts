@@ -1,18 +1,18 @@
 // Tokens per step by reason, and the same for every decoder of the run.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import type { CanvasStep } from "../../gen/local_leap";
 import { createBars, drawBars, type BarChart } from "../../pictures/bars";
 import { createColumns, drawColumns, type ColumnChart } from "../../pictures/columns";
 import { element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { fromOne, indexColumn } from "../../pictures/ordinal";
 import { createSheet } from "../../pictures/sheet";
-import { whenChanged } from "../../panel";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import { whenChanged } from "../../view/panel";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import type { Panel, Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 import { reasonsOf } from "./canvas";

@@ -1,7 +1,7 @@
 // Choosing a position, and keeping the choice in the address.
 
-import { positionItem } from "../../position";
-import type { ViewContext } from "../../view";
+import { positionItem } from "../../view/position";
+import type { ViewContext } from "../../view/view";
 import type { State } from "./state";
 
 /** Number of the output token at a position; null in the prompt. */

@@ -3,18 +3,18 @@
 import { get } from "svelte/store";
 import type { Curve } from "../../gen/reagent";
 import { createFigure, type FigureSource } from "../../pictures/figure";
+import type { Group } from "../../pictures/layer";
 import {
   createLineChart,
   drawLineChart,
-  type Group,
   type LineChart,
   type LineChartPicture,
 } from "../../pictures/lineChart";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
-import { whenChanged } from "../../panel";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
+import { whenChanged } from "../../view/panel";
 import type { Panel, Shown } from "./shown";
 import type { State } from "./state";
 import { curveTable } from "./tables";

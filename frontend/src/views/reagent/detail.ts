@@ -1,14 +1,14 @@
 // Detail of what is hovered or selected, and what can be run next from there.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import type { Alternative, OutputStep } from "../../gen/reagent";
 import { button, element, facts, quotedToken, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent, showSigned } from "../../pictures/numbers";
 import { fromOne } from "../../pictures/ordinal";
-import { indexOf } from "../../position";
-import type { Selected } from "../../selection";
-import type { ViewContext } from "../../view";
+import { indexOf } from "../../view/position";
+import type { Selected } from "../../view/selection";
+import type { ViewContext } from "../../view/view";
 import { outputAt } from "./choose";
 import { PART, positionState, rowName, scoredText, unitAt, type Unit } from "./maps";
 import { unitName, type Panel, type Shown } from "./shown";

@@ -1,6 +1,6 @@
 // Input × output: every output token's row of the same probes.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
 import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
 import { say, segmented } from "../../pictures/dom";
@@ -11,12 +11,12 @@ import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../pictur
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import { supportScale } from "../../pictures/support";
-import { indexOf, positionItem } from "../../position";
-import type { Selected } from "../../selection";
-import type { ViewContext } from "../../view";
+import { indexOf, positionItem } from "../../view/position";
+import type { Selected } from "../../view/selection";
+import type { ViewContext } from "../../view/view";
 import { positionState, rowName } from "./maps";
 import { FAINT_WORDS, isFaint, signed, unitName, type Panel, type Shown } from "./shown";
-import { whenChanged } from "../../panel";
+import { whenChanged } from "../../view/panel";
 import type { Maps, State } from "./state";
 import { matrixTable } from "./tables";
 

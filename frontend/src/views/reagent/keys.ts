@@ -1,7 +1,7 @@
 import { get } from "svelte/store";
-import { indexOf } from "../../position";
-import { TYPING } from "../../typing";
-import type { ViewContext } from "../../view";
+import { indexOf } from "../../view/position";
+import { TYPING } from "../../view/typing";
+import type { ViewContext } from "../../view/view";
 import { outputAt } from "./choose";
 import type { State } from "./state";
 

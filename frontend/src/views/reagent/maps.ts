@@ -1,6 +1,6 @@
 // Rows of the map at three granularities: sums of scores that are there, no new run.
 
-import type { Numbers } from "../../arrays";
+import type { Numbers } from "../../net/arrays";
 import type { Token } from "../../gen/reagent";
 import type { Maps, State } from "./state";
 

@@ -3,9 +3,9 @@
 import { get } from "svelte/store";
 import { limitOf, sequential, type ColourScale } from "../../pictures/colour";
 import { supportScale } from "../../pictures/support";
-import type { Panel as AnyPanel } from "../../panel";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Panel as AnyPanel } from "../../view/panel";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import { asGranularity, rowOfTarget, unitsOf, type Granularity, type Unit } from "./maps";
 import type { State } from "./state";
 

@@ -1,7 +1,7 @@
 // What the events of a run add up to. Order does not matter beyond "later scores replace earlier".
 
-import type { Change } from "../../fold";
-import { whenRead, type ArraySource, type Numbers } from "../../arrays";
+import type { Change } from "../../view/fold";
+import { whenRead, type ArraySource, type Numbers } from "../../net/arrays";
 import type {
   Baseline,
   Convergence,

@@ -5,8 +5,8 @@ import { spoken } from "../../pictures/glyphs";
 import { showNumber } from "../../pictures/numbers";
 import { worksAgainst } from "../../pictures/support";
 import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
-import { indexOf } from "../../position";
-import type { Selected } from "../../selection";
+import { indexOf } from "../../view/position";
+import type { Selected } from "../../view/selection";
 import { PART, positionState, targetPositions, unitAt, type Unit, type UnitState } from "./maps";
 import { isFaint, type Shown } from "./shown";
 

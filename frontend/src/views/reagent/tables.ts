@@ -4,9 +4,9 @@ import { createFigure, type Figure } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { indexColumn } from "../../pictures/ordinal";
 import { createTable, type Cell, type Table, type TablePicture } from "../../pictures/table";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { PART, positionState, rowName, scoredText } from "./maps";
-import { whenChanged } from "../../panel";
+import { whenChanged } from "../../view/panel";
 import { unitName, type Panel, type Shown } from "./shown";
 import type { State } from "./state";
 

@@ -4,13 +4,13 @@ import { get } from "svelte/store";
 import type { Blanked } from "../../gen/seg_similarity";
 import { element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet, mutedOf } from "../../pictures/sheet";
 import { SUPPORT_WORDS, supportLine } from "../../pictures/support";
 import type { Cell, Table } from "../../pictures/table";
-import type { Shelf } from "../../shelf";
-import type { ViewContext } from "../../view";
+import type { Shelf } from "../../view/shelf";
+import type { ViewContext } from "../../view/view";
 import { sizeOf } from "./overlay";
 import type { Panel, Shown } from "./shown";
 

@@ -1,9 +1,9 @@
 // Choosing tokens and cells, by pointer and by keyboard.
 
 import { get } from "svelte/store";
-import type { Item } from "../../selection";
-import { TYPING } from "../../typing";
-import type { Place, ViewContext } from "../../view";
+import type { Item } from "../../view/selection";
+import { TYPING } from "../../view/typing";
+import type { Place, ViewContext } from "../../view/view";
 import { CELL, SCORES, TOKEN, type Shown } from "./shown";
 
 export const cellItem = (index: number): Item => ({ kind: CELL, index });

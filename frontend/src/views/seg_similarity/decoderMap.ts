@@ -1,17 +1,17 @@
 // The second map: what the mask decoder's own queries look at.
 
 import { get } from "svelte/store";
-import type { Numbers } from "../../arrays";
+import type { Numbers } from "../../net/arrays";
 import { sequential } from "../../pictures/colour";
 import { element } from "../../pictures/dom";
 import { createFigure, type FigureSource } from "../../pictures/figure";
 import { heatAddress, visiblePart } from "../../pictures/heat";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import type { Cell, Table } from "../../pictures/table";
-import type { Shelf } from "../../shelf";
-import type { ViewContext } from "../../view";
+import type { Shelf } from "../../view/shelf";
+import type { ViewContext } from "../../view/view";
 import { createFrame, sizeOf } from "./overlay";
 import { boxOf, type Panel, type Shown } from "./shown";
 

@@ -4,7 +4,7 @@ import { get } from "svelte/store";
 import { element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { fromOne } from "../../pictures/ordinal";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { indexOfCell, indexOfToken } from "./choose";
 import { cellSentence, PROMPTS } from "./picture";
 import { bestLayer, layerName, measuresAt, type Panel, type Shown } from "./shown";

@@ -1,13 +1,12 @@
 // The picture with its map, the outlines and the chosen cell, as SVG in the picture's own pixels.
 
 import { select } from "d3-selection";
-import type { Numbers } from "../../arrays";
+import type { Numbers } from "../../net/arrays";
 import { LINES, sequential } from "../../pictures/colour";
 import { heatAddress, outlinePath, visiblePart, type Box } from "../../pictures/heat";
-import { layer } from "../../pictures/layer";
-import type { Group } from "../../pictures/lineChart";
+import { type Group, layer } from "../../pictures/layer";
 import { inkOf } from "../../pictures/sheet";
-import type { Theme } from "../../theme";
+import type { Theme } from "../../base/theme";
 import { mapAt, type PointShown, type Shown } from "./shown";
 
 export interface Size {

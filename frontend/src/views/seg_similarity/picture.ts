@@ -1,6 +1,6 @@
 // The main picture: the map of the chosen token over the scene, beside question and answer.
 
-import { HOVER } from "../../pointing";
+import { HOVER } from "../../base/pointing";
 import type { Selection as Joined } from "d3-selection";
 import { get } from "svelte/store";
 import { sequential } from "../../pictures/colour";
@@ -9,11 +9,11 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { unitMap } from "../../pictures/heat";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
-import type { Group } from "../../pictures/lineChart";
+import type { Group } from "../../pictures/layer";
 import { showNumber, showPercent } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import { drawStrip } from "../../pictures/tokenStripSvg";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { cellItem, indexOfCell, moveCell } from "./choose";
 import { cellBox, cellUnder, createFrame, drawOverlay, sizeOf } from "./overlay";
 import { createRegion } from "./region";

@@ -1,9 +1,9 @@
 // Drawing the patches that are to be blanked, by pointer and by keyboard.
 
-import { counted } from "../../plural";
+import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { button, element, segmented } from "../../pictures/dom";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { indexOfCell } from "./choose";
 import { cellBox, cellUnder, type createFrame } from "./overlay";
 import { cellsOf, TOOLS, type Tool } from "./regionCells";

@@ -1,12 +1,12 @@
 // What all panels are drawn from: the run's state and what the user chose to see of it.
 
 import { get } from "svelte/store";
-import type { Numbers } from "../../arrays";
+import type { Numbers } from "../../net/arrays";
 import type { AnswerToken, ArrayRef, Mask } from "../../gen/seg_similarity";
 import type { Box, Grid } from "../../pictures/heat";
-import type { Shelf } from "../../shelf";
-import type { Theme } from "../../theme";
-import type { ViewContext } from "../../view";
+import type { Shelf } from "../../view/shelf";
+import type { Theme } from "../../base/theme";
+import type { ViewContext } from "../../view/view";
 import type { State } from "./state";
 
 export const SCORES = ["dot", "cosine", "centred", "z-scored", "minus-neutral"] as const;

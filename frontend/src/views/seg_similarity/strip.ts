@@ -7,7 +7,7 @@ import { element } from "../../pictures/dom";
 import { spoken } from "../../pictures/glyphs";
 import { showPercent } from "../../pictures/numbers";
 import { createTokenStrip, type StripSection, type StripToken } from "../../pictures/tokenStrip";
-import type { ViewContext } from "../../view";
+import type { ViewContext } from "../../view/view";
 import { chooseToken, indexOfToken, tokenItem } from "./choose";
 import { TOKEN, type Shown } from "./shown";
 

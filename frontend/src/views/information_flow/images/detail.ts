@@ -1,10 +1,10 @@
 // The hovered or chosen picture, larger, with everything the judge says of it.
 
-import { HOVER } from "../../../pointing";
+import { HOVER } from "../../../base/pointing";
 import { get } from "svelte/store";
 import type { Drawn, Row } from "../../../gen/information_flow";
 import { element, facts } from "../../../pictures/dom";
-import type { ViewContext } from "../../../view";
+import type { ViewContext } from "../../../view/view";
 import { howOf, phraseOf, pictureAt, placeOf, type Panel, type Shown } from "./shown";
 
 export function createDetail(root: HTMLElement, context: ViewContext): Panel {

@@ -1,21 +1,21 @@
 // What words pass to each other inside the text encoder: a matrix, its layer chosen by a slider.
 
-import { HOVER } from "../../../pointing";
+import { HOVER } from "../../../base/pointing";
 import { get } from "svelte/store";
-import type { Numbers } from "../../../arrays";
+import type { Numbers } from "../../../net/arrays";
 import type { EncoderFlow } from "../../../gen/information_flow";
 import { limitOf, sequential } from "../../../pictures/colour";
 import { element, say } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { legible } from "../../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../../pictures/legend";
-import type { Group } from "../../../pictures/lineChart";
+import type { Group } from "../../../pictures/layer";
 import { createMatrix, drawMatrix, type CellAt, type Matrix } from "../../../pictures/matrix";
 import { showNumber } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import type { Cell, Table } from "../../../pictures/table";
-import type { Shelf } from "../../../shelf";
-import type { ViewContext } from "../../../view";
+import type { Shelf } from "../../../view/shelf";
+import type { ViewContext } from "../../../view/view";
 import type { Panel, Shown } from "./shown";
 
 /** The words read, then what all others together do, then two ways of leaving them out. */

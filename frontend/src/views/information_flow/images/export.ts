@@ -3,11 +3,11 @@
 import { get } from "svelte/store";
 import type { Row } from "../../../gen/information_flow";
 import type { FigureSource } from "../../../pictures/figure";
-import type { Group } from "../../../pictures/lineChart";
+import type { Group } from "../../../pictures/layer";
 import { createSheet, mutedOf, ruleOf } from "../../../pictures/sheet";
 import type { Cell, Table } from "../../../pictures/table";
 import { drawStrip } from "../../../pictures/tokenStripSvg";
-import type { ViewContext } from "../../../view";
+import type { ViewContext } from "../../../view/view";
 import { keptSection } from "./kept";
 import { badgesOf, howOf, phraseOf, pictureAt, tally, type Shown } from "./shown";
 

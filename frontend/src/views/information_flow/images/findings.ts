@@ -5,7 +5,7 @@ import { element } from "../../../pictures/dom";
 import { createFigure } from "../../../pictures/figure";
 import { legible } from "../../../pictures/glyphs";
 import { createTable, type Cell, type Table } from "../../../pictures/table";
-import type { ViewContext } from "../../../view";
+import type { ViewContext } from "../../../view/view";
 import { howOf, phraseOf, type Panel, type Shown } from "./shown";
 
 export function createFindings(root: HTMLElement, context: ViewContext): Panel {

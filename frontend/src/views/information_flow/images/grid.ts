@@ -5,7 +5,7 @@ import { get } from "svelte/store";
 import type { Drawn, Row } from "../../../gen/information_flow";
 import { createFigure } from "../../../pictures/figure";
 import { element } from "../../../pictures/dom";
-import type { ViewContext } from "../../../view";
+import type { ViewContext } from "../../../view/view";
 import { gridSource } from "./export";
 import { keptTokens } from "./kept";
 import {

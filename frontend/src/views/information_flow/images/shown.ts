@@ -3,11 +3,11 @@
 import { get } from "svelte/store";
 import type { Drawn, Row, Verdict } from "../../../gen/information_flow";
 import { legible } from "../../../pictures/glyphs";
-import type { Panel as AnyPanel } from "../../../panel";
-import type { Item } from "../../../selection";
-import type { Shelf } from "../../../shelf";
-import type { Theme } from "../../../theme";
-import type { ViewContext } from "../../../view";
+import type { Panel as AnyPanel } from "../../../view/panel";
+import type { Item } from "../../../view/selection";
+import type { Shelf } from "../../../view/shelf";
+import type { Theme } from "../../../base/theme";
+import type { ViewContext } from "../../../view/view";
 import { pictureKey, type State } from "./state";
 
 export const PICTURE = "picture";

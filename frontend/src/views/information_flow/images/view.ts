@@ -1,9 +1,9 @@
 // What each part of a prompt carries into the picture, as rows of pictures with verdicts.
 
 import type { MethodEvent, Row } from "../../../gen/information_flow";
-import { drawPanels } from "../../../panel";
-import { createShelf } from "../../../shelf";
-import type { CreateView } from "../../../view";
+import { drawPanels } from "../../../view/panel";
+import { createShelf } from "../../../view/shelf";
+import type { CreateView } from "../../../view/view";
 import { createDetail } from "./detail";
 import { createEncoderFlow } from "./encoderFlow";
 import { createFindings } from "./findings";

@@ -1,10 +1,10 @@
 // Choosing tokens, cells and states, by pointer and by keyboard; the choice is kept in the address.
 
-import { counted } from "../../../plural";
+import { counted } from "../../../base/plural";
 import { get } from "svelte/store";
-import { indexOf, positionItem } from "../../../position";
-import { TYPING } from "../../../typing";
-import type { ViewContext } from "../../../view";
+import { indexOf, positionItem } from "../../../view/position";
+import { TYPING } from "../../../view/typing";
+import type { ViewContext } from "../../../view/view";
 import type { Edge } from "./edges";
 import type { Edits } from "./edits";
 import {

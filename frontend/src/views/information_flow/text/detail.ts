@@ -1,14 +1,14 @@
 // Detail of the hovered or chosen token: what it passes on, what restoring it brings back.
 
-import { HOVER } from "../../../pointing";
+import { HOVER } from "../../../base/pointing";
 import { get } from "svelte/store";
 import { button, element, facts, quotedToken, tokenText } from "../../../pictures/dom";
 import { visible } from "../../../pictures/glyphs";
 import { showNumber, showPercent, showSigned } from "../../../pictures/numbers";
 import { fromOne } from "../../../pictures/ordinal";
-import { indexOf } from "../../../position";
-import type { Selected } from "../../../selection";
-import type { ViewContext } from "../../../view";
+import { indexOf } from "../../../view/position";
+import type { Selected } from "../../../view/selection";
+import type { ViewContext } from "../../../view/view";
 import { edgeOf, toggleEdges } from "./choose";
 import { samePlace } from "./edges";
 import type { Edits } from "./edits";

@@ -2,10 +2,9 @@
 
 import { axisBottom } from "d3-axis";
 import { scaleLinear } from "d3-scale";
-import type { Theme } from "../../../theme";
+import type { Theme } from "../../../base/theme";
 import { LINES } from "../../../pictures/colour";
-import { layer, words } from "../../../pictures/layer";
-import type { Group } from "../../../pictures/lineChart";
+import { type Group, layer, words } from "../../../pictures/layer";
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { inkOf, mutedOf, ruleOf } from "../../../pictures/sheet";
 import { supportLine } from "../../../pictures/support";

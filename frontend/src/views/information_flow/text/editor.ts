@@ -1,12 +1,12 @@
 // The edges to cut as a list: layers and heads of each, undo, and the run that cuts them.
 
-import { counted } from "../../../plural";
+import { counted } from "../../../base/plural";
 import { select } from "d3-selection";
 import { button, element, quotedToken } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { quoted, visible } from "../../../pictures/glyphs";
 import type { Cell } from "../../../pictures/table";
-import type { ViewContext } from "../../../view";
+import type { ViewContext } from "../../../view/view";
 import { toggleEdges } from "./choose";
 import { encode, equalEdges, numbersText, readSome, type Edge } from "./edges";
 import type { Edits } from "./edits";

@@ -1,7 +1,7 @@
 // The edges being chosen: in the address, with undo; the run's own until something is changed.
 
 import { get } from "svelte/store";
-import type { ViewContext } from "../../../view";
+import type { ViewContext } from "../../../view/view";
 import { changedAt, decode, encode, equalEdges, toggled, type Edge } from "./edges";
 import { begin, edit, redone, undone, type History } from "./history";
 

@@ -5,18 +5,18 @@ import type { Knockout } from "../../../gen/information_flow";
 import { segmented } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
 import { visible } from "../../../pictures/glyphs";
+import type { Group } from "../../../pictures/layer";
 import {
   createLineChart,
   drawLineChart,
-  type Group,
   type Line,
   type LineChart,
 } from "../../../pictures/lineChart";
 import { showNumber, showSigned } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
-import { whenChanged } from "../../../panel";
-import type { Theme } from "../../../theme";
-import type { ViewContext } from "../../../view";
+import { whenChanged } from "../../../view/panel";
+import type { Theme } from "../../../base/theme";
+import type { ViewContext } from "../../../view/view";
 import type { Panel, Shown } from "./shown";
 import type { State } from "./state";
 import { curveTable } from "./tables";

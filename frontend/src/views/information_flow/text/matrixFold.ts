@@ -3,7 +3,7 @@
 import { element } from "../../../pictures/dom";
 import type { Matrix } from "../../../pictures/matrix";
 import { showNumber } from "../../../pictures/numbers";
-import { counted } from "../../../plural";
+import { counted } from "../../../base/plural";
 
 /** Below this share of the largest value a cell has the colour of 0. */
 const UNSEEN = 1 / 256;

@@ -1,17 +1,17 @@
 // Routes: what one forward pass adds to what, without any cut. Contribution, not causation.
 
-import { HOVER } from "../../../pointing";
+import { HOVER } from "../../../base/pointing";
 import { select } from "d3-selection";
 import { get } from "svelte/store";
 import { element, say } from "../../../pictures/dom";
 import { createFigure, type FigureSource } from "../../../pictures/figure";
-import type { Group } from "../../../pictures/lineChart";
+import type { Group } from "../../../pictures/layer";
 import { showNumber } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
-import { indexOf, positionItem } from "../../../position";
-import { whenChanged } from "../../../panel";
-import type { Selected } from "../../../selection";
-import type { ViewContext } from "../../../view";
+import { indexOf, positionItem } from "../../../view/position";
+import { whenChanged } from "../../../view/panel";
+import type { Selected } from "../../../view/selection";
+import type { ViewContext } from "../../../view/view";
 import { routesAt } from "./graph";
 import { drawRoutes, MOST_EDGES, type RoutesPicture } from "./routesPicture";
 import { groupAt, positionsOf, type Panel, type Shown } from "./shown";

@@ -2,11 +2,10 @@
 
 import { LINES } from "../../../pictures/colour";
 import { visible } from "../../../pictures/glyphs";
-import { layer, words } from "../../../pictures/layer";
-import type { Group } from "../../../pictures/lineChart";
+import { type Group, layer, words } from "../../../pictures/layer";
 import { showNumber } from "../../../pictures/numbers";
 import { fit, inkOf, mutedOf, ruleOf } from "../../../pictures/sheet";
-import type { Theme } from "../../../theme";
+import type { Theme } from "../../../base/theme";
 import type { Route } from "./graph";
 import type { RouteMap, State } from "./state";
 

@@ -4,8 +4,8 @@ import { inkOn, type ColourScale } from "../../../pictures/colour";
 import { spoken } from "../../../pictures/glyphs";
 import { worksAgainst, type Measured } from "../../../pictures/support";
 import type { StripMarks, StripSection, StripToken } from "../../../pictures/tokenStrip";
-import { indexOf } from "../../../position";
-import type { Selected } from "../../../selection";
+import { indexOf } from "../../../view/position";
+import type { Selected } from "../../../view/selection";
 import { groupAt, groupsOf, positionsOf } from "./shown";
 import type { State } from "./state";
 

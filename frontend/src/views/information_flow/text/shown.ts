@@ -2,12 +2,12 @@
 
 import { get } from "svelte/store";
 import type { Group, Trace } from "../../../gen/information_flow";
-import type { Panel as AnyPanel } from "../../../panel";
+import type { Panel as AnyPanel } from "../../../view/panel";
 import { limitOf, sequential, type ColourScale } from "../../../pictures/colour";
 import { quoted, visible } from "../../../pictures/glyphs";
 import { supportScale } from "../../../pictures/support";
-import type { Theme } from "../../../theme";
-import type { ViewContext } from "../../../view";
+import type { Theme } from "../../../base/theme";
+import type { ViewContext } from "../../../view/view";
 import type { Edge } from "./edges";
 import type { State } from "./state";
 

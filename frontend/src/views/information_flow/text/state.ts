@@ -1,7 +1,7 @@
 // What the events of a run add up to; what has not come yet is null, or absent from its map.
 
-import type { Change } from "../../../fold";
-import { whenRead, type ArraySource, type Numbers } from "../../../arrays";
+import type { Change } from "../../../view/fold";
+import { whenRead, type ArraySource, type Numbers } from "../../../net/arrays";
 import type {
   Agreement,
   Corrupted,

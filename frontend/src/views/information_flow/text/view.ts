@@ -1,11 +1,11 @@
 // Who reads whom in a text: cuts, curves, restored states and routes, all of one answer.
 
 import type { MethodEvent } from "../../../gen/information_flow";
-import { keepInAddress } from "../../../position";
-import { createCost } from "../../../cost";
-import { foldEvents } from "../../../fold";
-import { drawPanels } from "../../../panel";
-import type { CreateView } from "../../../view";
+import { keepInAddress } from "../../../view/position";
+import { createCost } from "../../../pictures/cost";
+import { foldEvents } from "../../../view/fold";
+import { drawPanels } from "../../../view/panel";
+import type { CreateView } from "../../../view/view";
 import { createAgreement } from "./agreement";
 import { listenToKeys } from "./choose";
 import { createDetail } from "./detail";

@@ -1,0 +1,16 @@
+import { mount } from "svelte";
+import App from "./App.svelte";
+import "../styles/base.css";
+import "../styles/frame.css";
+import "../styles/form.css";
+import "../styles/segments.css";
+import "../styles/pages.css";
+import "../styles/markdown.css";
+import "../styles/segmented.css";
+import "../styles/people.css";
+import "../styles/narrow.css";
+import { applyTheme } from "../base/theme";
+
+applyTheme();
+const target = document.getElementById("app");
+if (target) mount(App, { target });

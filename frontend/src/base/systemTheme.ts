@@ -1,0 +1,16 @@
+import type { Readable } from "svelte/store";
+
+export type Theme = "light" | "dark";
+
+const dark = () => globalThis.matchMedia?.("(prefers-color-scheme: dark)");
+
+/** What the system is set to, now and when it changes. */
+export const systemTheme: Readable<Theme> = {
+  subscribe: (run) => {
+    const query = dark();
+    const tell = () => run(query?.matches ? "dark" : "light");
+    tell();
+    query?.addEventListener("change", tell);
+    return () => query?.removeEventListener("change", tell);
+  },
+};

@@ -1,7 +1,0 @@
-// The page's one socket.
-
-import { fetchRun } from "./api";
-import { socketAddress } from "./base";
-import { createSocketClient } from "./socket";
-
-export const client = createSocketClient({ url: socketAddress("/ws"), fetch: fetchRun });

@@ -1,0 +1,65 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { Method, Model } from "../../src/net/api";
+import { explainAddress } from "../../src/run/explain";
+import type { ViewContext } from "../../src/view/view";
+import { create } from "../../src/views/cntp";
+import type { RunEvent } from "../../src/views/decoding/traces";
+import cntp from "../fixtures/cntp.json";
+import { stageOf } from "../stage";
+
+afterEach(() => document.body.replaceChildren());
+
+describe("from a token to ReAGent", () => {
+  const methods = [{ stem: "reagent", needs: ["causal_lm"] }] as unknown as Method[];
+  const models = [
+    { id: "canvas", capabilities: ["masked_diffusion_lm"] },
+    { id: "demo-lm", capabilities: ["causal_lm"] },
+  ] as unknown as Model[];
+  const source = { model: "demo-lm", prompt: "Anna", reading: { chat: false } };
+  const paramsOf = (href: string) =>
+    JSON.parse(new URL(href, "http://x").searchParams.get("params") ?? "") as unknown;
+
+  const told = (...texts: string[]) => texts.map((text, at) => ({ id: 40 + at, text }));
+
+  it("fills the form with the tokens up to the chosen one, which is the target", () => {
+    const found = explainAddress(source, { output: told(" has", " it") }, methods, models);
+    expect(paramsOf(found?.href ?? "")).toEqual({
+      chat: false,
+      prompt: "Anna",
+      continuation: [40, 41],
+      target_start: 1,
+    });
+  });
+
+  it("gives another reader the text, since its tokens are others", () => {
+    const other = { ...source, model: "canvas" };
+    const found = explainAddress(other, { output: told(" has", " it") }, methods, models);
+    expect(paramsOf(found?.href ?? "")).toMatchObject({ continuation: " has it" });
+  });
+
+  it("names another reader where the model itself cannot be asked", () => {
+    const other = { ...source, model: "canvas" };
+    const found = explainAddress(other, { output: told("a") }, methods, models);
+    expect(found?.model).toBe("demo-lm");
+    const foreign = { ...source, model: "hub/any" };
+    expect(explainAddress(foreign, { output: told("a") }, methods, models)?.model).toBe("hub/any");
+  });
+
+  it("moves what is beyond ReAGent's limit into the prompt, unless that is a chat", () => {
+    const output = told(...Array.from({ length: 130 }, (_, i) => ` ${i}`));
+    const found = explainAddress(source, { output }, methods, models);
+    expect(paramsOf(found?.href ?? "")).toMatchObject({ prompt: "Anna 0 1", target_start: 127 });
+    const chat = { ...source, reading: { chat: true } };
+    expect(explainAddress(chat, { output }, methods, models)).toBeNull();
+  });
+
+  it("is a link at every token that has text", () => {
+    const explain: ViewContext["explain"] = ({ output }) => ({
+      href: `/?n=${output.length}`,
+      model: "demo-lm",
+    });
+    const { play, detail } = stageOf(create, { state: { token: "4" }, context: { explain } });
+    play(cntp as unknown as RunEvent[]);
+    expect(detail.querySelector("a")?.getAttribute("href")).toBe("/?n=5");
+  });
+});
