@@ -7,9 +7,9 @@ must have. A pair needs `LEAST_LOOKS` looks at `LEAST_POSITIONS` positions in al
 pairs the one that covers most looks is proposed, and of those the most careful (largest τ, smallest
 W). κ is the run's own, or the next of `KAPPAS` above it at which there is such a pair.
 
-Bins count one by one, since the many sure looks would hide the few that change: on 60 number
-stories, values from one story decode the next rightly in 91 % with this rule and in 73 % with a
-share over all looks (the published values: 78 %).
+Bins count one by one, since the many sure looks would hide the few that change. On 88 number
+stories of demo-diffusion, values proposed for the story before answer 87.5 % rightly in 8.8 steps;
+the published values 80.7 % in 7.2, threshold 0.95 90.9 % in 8.5, one token per step 92.0 % in 64.
 
 It is an estimate from one prompt. Looks at one position repeat each other, so that the interval is
 narrower than it should be; final means final in that run, not right.
