@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from analysis.methods.local_leap import EXAMPLES
 from tests.e2e.conftest import WAIT, figure, status
 from tests.e2e.contexts import Contexts
 from tests.e2e.stack import Stack
@@ -105,6 +106,24 @@ def test_a_branch_is_a_new_run_in_the_same_tree(page: Page, forked: str) -> None
     branches.get_by_role("link").first.click()
     page.wait_for_url(re.compile(forked))
     expect(branches.locator("[aria-current=page]")).to_contain_text("No decisions by hand")
+
+
+def test_proposed_values_start_a_run_with_them(page: Page, stack: Stack) -> None:
+    (example,) = [one for one in EXAMPLES if one.name == "How long answers wait"]
+    run = stack.start_run(method="local_leap", model="demo-diffusion", **example.params)
+    assert stack.wait_for_status(run, "done", "failed")["status"] == "done", stack.run(run)
+    page.goto(f"/runs/{run}")
+    delays = figure(page, "Delayed decoding")
+    values = re.compile(r"Proposed for this model: (κ = \S+, τ = \S+, W = \d+)")
+    expect(delays).to_contain_text(values)
+    proposed = values.search(delays.inner_text())
+    assert proposed
+    delays.get_by_role("button", name="Use", exact=True).click()
+    page.wait_for_url(lambda url: run not in url)
+    status(page, "done")
+    label = proposed[1].replace("= ", "")
+    expect(lanes(page).first).to_contain_text(f"LocalLeap, {label}")
+    expect(lanes(page).first).to_contain_text("answer 7, right")
 
 
 def test_another_run_of_the_prompt_stands_beside(page: Page, stack: Stack, forked: str) -> None:
