@@ -38,6 +38,7 @@ check: dev frontend/node_modules/.stamp
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
+	$(PYTHON) -m words
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	npm --prefix frontend run check
 	npm --prefix frontend run lint

@@ -1,0 +1,1 @@
+"""A list of words that the project does not use, each with its replacement (`make check`)."""
