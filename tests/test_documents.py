@@ -51,7 +51,30 @@ def test_every_link_inside_the_repository_leads_to_a_file(name: str) -> None:
     assert [link for link in inside if not (document.parent / link).exists()] == []
 
 
+DECISIONS = ROOT / "docs" / "decisions"
+ROW = re.compile(r"\| (\d{4}) \| \[(.*)\]\((.*)\) \| (\S+) \| (.*) \|")
+
+
+def index_rows() -> list[tuple[str, ...]]:
+    """Number, title, file, date and status of each decision in the index."""
+    return ROW.findall((DECISIONS / "README.md").read_text())
+
+
 def test_the_index_names_every_decision_once() -> None:
-    folder = ROOT / "docs" / "decisions"
-    listed = LINK.findall((folder / "README.md").read_text())
-    assert [link for link, _ in listed] == sorted(file.name for file in folder.glob("0*.md"))
+    files = [file for _, _, file, _, _ in index_rows()]
+    assert files == sorted(file.name for file in DECISIONS.glob("0*.md"))
+
+
+@pytest.mark.parametrize("row", index_rows(), ids=lambda row: row[0])
+def test_a_decision_has_the_title_date_and_status_of_the_index(row: tuple[str, ...]) -> None:
+    number, title, file, date, status = row
+    text = (DECISIONS / file).read_text()
+    assert text.startswith(f"# {number}. {title}\n\nDate: {date}. Status: {status}.")
+
+
+@pytest.mark.parametrize("row", index_rows(), ids=lambda row: row[0])
+def test_a_status_names_a_decision_that_exists(row: tuple[str, ...]) -> None:
+    numbers = {number for number, *_ in index_rows()}
+    found = re.fullmatch(r"in force|replaced(?: in part)? by (\d{4})", row[4])
+    assert found
+    assert found[1] is None or found[1] in numbers - {row[0]}

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_name("list.txt")
 SUFFIXES = ("*.py", "*.ts", "*.svelte", "*.css", "*.md", "*.html", "*.yml", "*.in")
-NAMES = ("Makefile", "Dockerfile", "Procfile", ".env.example", "docs/decisions/README.md")
+NAMES = ("Makefile", "Dockerfile", "Procfile", ".env.example")
 EXCLUDED = re.compile(r"(^|/)(gen|fixtures|migrations|stored|words)/|^docs/decisions/")
 GAP = r"\s+(?:(?:#|//|\*)\s*)?"  # a space, or a line break with the sign of a comment
 Rule = tuple[re.Pattern[str], str]
@@ -46,8 +46,8 @@ def find_uses(name: str, text: str, rules: Iterable[Rule]) -> Iterator[str]:
 
 
 def is_checked(name: str) -> bool:
-    """Whether a tracked file is read: the index of decisions is, decisions are not."""
-    return name in NAMES or not EXCLUDED.search(name)
+    """Whether a tracked file is read."""
+    return not EXCLUDED.search(name)
 
 
 def tracked_files() -> list[str]:
