@@ -37,7 +37,7 @@ def diffusion_rows() -> list[Measured]:
     right = [text.startswith(f" {item.answer}.") for text, item in zip(said, asked, strict=True)]
     return [
         Measured("number stories, one token per step", fmean(filled), ITEMS, required=0.9),
-        Measured("answered right, 1 hop", fmean(right), QUESTIONS),
+        Measured("accuracy, 1 hop", fmean(right), QUESTIONS),
     ]
 
 

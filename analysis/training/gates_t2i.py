@@ -26,7 +26,7 @@ from torch import Tensor
 
 from analysis.methods.information_flow.images import judge as picture_judge
 from analysis.methods.information_flow.images.judge import Wanted
-from analysis.training.report import Measured
+from analysis.training.report import Measured, plural
 from analysis.training.t2i_encoder import Prompts, encode
 from analysis.training.t2i_pipeline import draw, pipeline_load
 from analysis.worlds import shape_judge
@@ -212,10 +212,12 @@ def _encoded(studio: Studio, captions: Sequence[Caption]) -> list[tuple[Caption,
 def judge_rows() -> list[Measured]:
     """The judge on real renders, clean and noisy."""
     clean = judged_right(RENDERS)
-    rows = [Measured("judge right on real renders", fmean(clean), len(clean), 0.99)]
+    rows = [Measured("judge accuracy on rendered pictures", fmean(clean), len(clean), 0.99)]
     for noise in NOISES:
         rough = judged_right(RENDERS // 4, noise=noise)
-        rows.append(Measured(f"- with noise of {noise} of 255", fmean(rough), len(rough)))
+        rows.append(
+            Measured(f"- with noise, standard deviation {noise} of 255", fmean(rough), len(rough))
+        )
     return rows
 
 
@@ -228,7 +230,7 @@ def picture_rows(studio: Studio) -> list[Measured]:
         shown = fmean(not Counter(each.looks) - Counter(seen) for seen, each in pairs)
         exact = fmean(Counter(each.looks) == Counter(seen) for seen, each in pairs)
         required = 0.95 if items == 2 else None
-        rows.append(Measured(f"all items shown, {items} item(s)", shown, count, required))
+        rows.append(Measured(f"all items drawn, {plural(items, 'item')}", shown, count, required))
         rows.append(Measured("- and nothing else", exact, count))
     return rows
 
@@ -249,13 +251,11 @@ def leak_rows(studio: Studio) -> list[Measured]:
     plain = [each for each in held_out_captions(400, items=2) if _distinct(each)][:LEAKING_CAPTIONS]
     stated = leaks(studio, plain, [each.items[1] for each in plain])
     undone = [not fixed for full, fixed in zip(every.full, every.fixed, strict=True) if full]
-    rows = _leak_rows("made to leak", every, required=0.15)
-    rows.append(
-        Measured("made to leak: borrowed, and no more after the fix", *_share(undone), 0.85)
-    )
+    rows = _leak_rows("leak prompts", every, required=0.15)
+    rows.append(Measured("leak prompts: leaks removed by the fix", *_share(undone), 0.85))
     for kind, each in by_kind.items():
         rows += _leak_rows(f"- {kind}", each)
-    return [*rows, *_leak_rows("not made to leak", stated)]
+    return [*rows, *_leak_rows("control prompts", stated)]
 
 
 def _share(hits: Sequence[bool]) -> tuple[float, int]:
@@ -270,11 +270,13 @@ def _distinct(each: Caption) -> bool:
 def _leak_rows(name: str, each: Leaks, required: float | None = None) -> list[Measured]:
     count = len(each.full)
     return [
-        Measured(f"{name}: leaks, encoded with the rest", fmean(each.with_rest), count, required),
-        Measured(f"{name}: the other item itself shows", fmean(each.strict), count),
-        Measured(f"{name}: leaks, encoded without the rest", fmean(each.without_rest), count),
-        Measured(f"{name}: borrowed in the whole picture", fmean(each.full), count),
-        Measured(f"{name}: still borrowed after the fix", fmean(each.fixed), count),
+        Measured(
+            f"{name}: leaks, encoded in the whole prompt", fmean(each.with_rest), count, required
+        ),
+        Measured(f"{name}: shows the other item itself", fmean(each.strict), count),
+        Measured(f"{name}: leaks, encoded in isolation", fmean(each.without_rest), count),
+        Measured(f"{name}: leaks in the full picture", fmean(each.full), count),
+        Measured(f"{name}: leaks after the fix", fmean(each.fixed), count),
     ]
 
 
@@ -284,7 +286,7 @@ def token_rows(studio: Studio) -> list[Measured]:
     several = [hit for hits in shown if len(hits) > 1 for hit in hits]
     return [
         Measured("items with a representative token", fmean(map(any, shown)), len(shown)),
-        Measured("tokens that alone do not show their item", 1 - fmean(several), len(several)),
+        Measured("single tokens that do not show their item", 1 - fmean(several), len(several)),
     ]
 
 

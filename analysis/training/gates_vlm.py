@@ -180,10 +180,10 @@ def rows_of(readings: Mapping[Kind, Sequence[Reading]]) -> list[Measured]:
     rows = [
         Measured("mask IoU, mean", _iou(meant), len(meant), REQUIRED_IOU),
         *(Measured(f"- {kind}", _iou(readings[kind]), len(readings[kind])) for kind in asked),
-        Measured("referent shown", _referents(meant), len(meant), REQUIRED_REFERENTS),
+        Measured("referent segmented", _referents(meant), len(meant), REQUIRED_REFERENTS),
         *(Measured(f"- {kind}", _referents(readings[kind]), len(readings[kind])) for kind in asked),
-        Measured("told that there is none", _right(none), len(none), REQUIRED_NONE),
-        Measured("answered right, word for word", _right(meant), len(meant)),
+        Measured("absence recognised", _right(none), len(none), REQUIRED_NONE),
+        Measured("exact match", _right(meant), len(meant)),
         *(Measured(f"- {kind}", _right(readings[kind]), len(readings[kind])) for kind in asked),
     ]
     return rows + map_rows(meant)
@@ -196,7 +196,7 @@ def map_rows(readings: Sequence[Reading]) -> list[Measured]:
     """
     mapped = [(it.maps_SLP, it.inside_P) for it in readings if it.maps_SLP is not None]
     if not mapped:
-        return [Measured("SEG map: no answer holds <SEG>", 0.0, 0, REQUIRED_AUC)]
+        return [Measured("SEG map: no answer contains <SEG>", 0.0, 0, REQUIRED_AUC)]
     curves_NSL = [
         [area_under_curve(map_LP, inside_P) for map_LP in maps] for maps, inside_P in mapped
     ]
@@ -207,14 +207,16 @@ def map_rows(readings: Sequence[Reading]) -> list[Measured]:
     rows = [
         Measured("SEG map, best layer: AUC", float(auc_SL[0, best]), count, REQUIRED_AUC),
         *(Measured(f"- layer {n}: AUC", float(auc), count) for n, auc in enumerate(auc_SL[0])),
-        Measured(f"SEG map, layer {best}: highest patch within", float(hit_SL[0, best]), count),
+        Measured(
+            f"SEG map, layer {best}: highest patch inside the object", float(hit_SL[0, best]), count
+        ),
     ]
     for score, best, auc_L, hit_L in zip(
         SCORES[1:], best_S[1:], auc_SL[1:], hit_SL[1:], strict=True
     ):
         name = f"- by score {score}, layer {best}"
         rows.append(Measured(f"{name}: AUC", float(auc_L[best]), count))
-        rows.append(Measured(f"{name}: highest patch within", float(hit_L[best]), count))
+        rows.append(Measured(f"{name}: highest patch inside the object", float(hit_L[best]), count))
     return rows
 
 

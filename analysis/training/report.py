@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 MODELS = Path(__file__).parents[2] / "models"
-# Where the rows of each come from; imported when asked for, so that one needs nothing of another.
+# The function that measures each model; imported on demand, since each needs other packages.
 ROWS = {
     "demo-lm": ("analysis.training.report_lm", "lm_rows"),
     "demo-diffusion": ("analysis.training.gates_diffusion", "diffusion_rows"),
@@ -54,15 +54,20 @@ def table(measured: Sequence[Measured]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 item`, `2 items`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def card_update(card: Path, text: str) -> None:
-    """Puts `text` between the marks of a model card."""
+    """Replace the text between the marks of a model card."""
     before, _, rest = card.read_text().partition(CARD_START)
     _, _, after = rest.partition(CARD_END)
     card.write_text(before + CARD_START + text + CARD_END + after)
 
 
 def report(model: str) -> list[Measured]:
-    """Measures, prints and writes; the rows whose gate is not reached."""
+    """Measure, print and write the rows of a model; return those whose gate is not reached."""
     module, name = ROWS[model]
     rows: Callable[[], Sequence[Measured]] = getattr(import_module(module), name)
     measured = rows()
@@ -75,7 +80,7 @@ def report(model: str) -> list[Measured]:
 
 
 def main() -> None:
-    """Exits with 1 when a gate is not reached."""
+    """Exit with 1 when a gate is not reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", choices=[*ROWS, []], metavar="MODEL", default=[])
     chosen = parser.parse_args().models or list(ROWS)

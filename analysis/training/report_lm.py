@@ -1,4 +1,4 @@
-"""What `demo-lm` reaches: answers, number stories, and what ReAGent finds them to hang on."""
+"""What `demo-lm` reaches: answers, number stories, and how often ReAGent finds the facts."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from analysis.training.gates_lm import (
     numbers_right,
     stops,
 )
-from analysis.training.report import Measured
+from analysis.training.report import Measured, plural
 from analysis.training.train_lm import FOLDER
 from analysis.worlds.stories import Item, Role
 
@@ -29,11 +29,11 @@ MODEL = "demo-lm"
 ITEMS = 1000  # per number of hops, and of number stories
 ATTRIBUTED_ITEMS = 150  # per number of hops
 TOP = 3
-HOT = 1.2  # a temperature at which sampling goes astray
+HOT = 1.2  # a temperature at which sampling makes mistakes
 
 
 def lm_rows() -> list[Measured]:
-    """All that is measured of the committed weights."""
+    """All rows for the committed weights."""
     items = {hops: held_out_items(ITEMS, hops=hops) for hops in (1, 2)}
     measured, right = measure_answers(items)
     attributed = [
@@ -45,7 +45,7 @@ def lm_rows() -> list[Measured]:
 
 
 def measure_answers(items_by_hops: dict[int, list[Item]]) -> tuple[list[Measured], set[Item]]:
-    """Shares of right answers, by hops and by plan, and the items answered right."""
+    """Accuracy by hops and by plan, and the items answered correctly."""
     model = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     by_plan, right = defaultdict[str, list[bool]](list), set[Item]()
@@ -54,18 +54,18 @@ def measure_answers(items_by_hops: dict[int, list[Item]]) -> tuple[list[Measured
         hits = answers_right(model, tokenizer, items)
         required = {1: 0.97, 2: 0.9}[hops]
         measured.append(
-            Measured(f"answered right, {hops} hop(s)", fmean(hits), len(hits), required)
+            Measured(f"accuracy, {plural(hops, 'hop')}", fmean(hits), len(hits), required)
         )
         for item, hit in zip(items, hits, strict=True):
-            by_plan[f"- {item.plan}, {hops} hop(s)"].append(hit)
+            by_plan[f"- {item.plan}, {plural(hops, 'hop')}"].append(hit)
         right |= {item for item, hit in zip(items, hits, strict=True) if hit}
     ends = stops(model, tokenizer, sorted(right, key=lambda item: item.prompt))
     measured += [Measured(name, fmean(hits), len(hits)) for name, hits in sorted(by_plan.items())]
-    return [*measured, Measured("ends after a right answer", fmean(ends), len(ends))], right
+    return [*measured, Measured("stops after a correct answer", fmean(ends), len(ends))], right
 
 
 def top_positions(item: Item, *, top: int) -> frozenset[int]:
-    """The prompt positions on which ReAGent (default budget) finds the answer's token to hang."""
+    """The prompt positions to which ReAGent (default budget) attributes the answer's token."""
     params = {
         "prompt": item.prompt,
         "max_new_tokens": 1,
@@ -86,7 +86,7 @@ def measure_attribution(items: Sequence[Item]) -> list[Measured]:
         top = top_positions(item, top=TOP)
         places = carrier_positions(tokenizer, item)
         found.append({role for role in ROLES if top.intersection(places[role])})
-    name = f"ReAGent top {TOP} holds"
+    name = f"ReAGent top {TOP} contains"
     return [
         Measured(f"{name} a carrier", fmean(bool(roles) for roles in found), len(found), 0.95),
         *(
@@ -97,7 +97,7 @@ def measure_attribution(items: Sequence[Item]) -> list[Measured]:
 
 
 def measure_numbers() -> list[Measured]:
-    """Shares of number stories answered right, greedily and sampled."""
+    """Shares of number stories answered correctly, greedily and sampled."""
     model = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     items = held_out_numbers(ITEMS)
@@ -106,5 +106,5 @@ def measure_numbers() -> list[Measured]:
     return [
         Measured("number stories, greedy", greedy, ITEMS, required=0.8, limit=0.99),
         Measured(f"number stories, sampled at T = {HOT}", sampled, ITEMS),
-        Measured("greedy less sampled", greedy - sampled, ITEMS, required=0.1),
+        Measured("greedy minus sampled", greedy - sampled, ITEMS, required=0.1),
     ]

@@ -1,8 +1,18 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from analysis.training.report import Measured, card_update, table
+from analysis.training.report import (
+    CARD_END,
+    CARD_START,
+    MODELS,
+    ROWS,
+    Measured,
+    card_update,
+    plural,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,3 +35,14 @@ def test_the_card_keeps_what_stands_around_the_table(tmp_path: Path) -> None:
     card.write_text("before\n<!-- gates -->\nold\n<!-- /gates -->\nafter\n")
     card_update(card, "new\n")
     assert card.read_text() == "before\n<!-- gates -->\nnew\n<!-- /gates -->\nafter\n"
+
+
+@pytest.mark.parametrize("model", ROWS)
+def test_the_card_of_a_bundled_model_shows_its_report(model: str) -> None:
+    rows = json.loads((MODELS / model / "report.json").read_text())
+    shown = table([Measured(**row) for row in rows])
+    assert CARD_START + shown + CARD_END in (MODELS / model / "README.md").read_text()
+
+
+def test_one_is_singular() -> None:
+    assert [plural(count, "hop") for count in (1, 2)] == ["1 hop", "2 hops"]

@@ -18,7 +18,7 @@ from analysis.worlds import shape_judge
 from analysis.worlds.captions import BORROWERS, COLOUR_WORDS, MIMICS, NAMES, SHAPE_WORDS
 
 JUDGED_MODEL = "demo-t2i"
-ACCURACY_ROW = "judge right on real renders"
+ACCURACY_ROW = "judge accuracy on rendered pictures"
 Sight = tuple[str, str]  # colour, shape
 
 

@@ -177,7 +177,7 @@ def test_another_item_of_the_same_shape_is_no_loan() -> None:
 
 def test_the_accuracy_is_the_one_that_was_measured(tmp_path: Path) -> None:
     assert judge.accuracy(tmp_path) is None
-    row = '{"name": "judge right on real renders", "share": 0.995, "items": 2000}'
+    row = '{"name": "judge accuracy on rendered pictures", "share": 0.995, "items": 2000}'
     (tmp_path / "report.json").write_text(f'[{{"name": "other"}}, {row}]')
     found = judge.accuracy(tmp_path)
     assert found is not None
