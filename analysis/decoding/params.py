@@ -1,4 +1,4 @@
-"""What every decoding run asks for: a prompt, a length, a seed, and how an answer is read."""
+"""Parameters of every decoding run: prompt, length, seed, and how the answer is extracted."""
 
 from typing import Any, Literal
 
@@ -7,49 +7,50 @@ from pydantic import Field
 from analysis.method import BaseParams
 
 OUTPUT_TOKENS = 512
-HIDDEN: dict[str, Any] = {"widget": "hidden", "group": "Decisions by hand"}
+HIDDEN: dict[str, Any] = {"widget": "hidden", "group": "Forced choices"}
 MOST_FORCED = 64
 LAST_NUMBER = r"(?s).*(?<![\d.,]|(?<!\d)-)(-?\d+(?:[.,]\d+)*)"
 
 
 class PromptParams(BaseParams):
-    """Prompt, seed and answer."""
+    """Parameters for prompt, seed and answer."""
 
     prompt: str = Field(
         min_length=1,
         max_length=100_000,
-        description="Text that the model goes on from.",
+        description="Prompt to continue.",
         json_schema_extra={"widget": "text", "group": "Text"},
     )
     seed: int = Field(
         default=0,
         ge=0,
         le=2**31 - 1,
-        description="Seed of every random draw.",
+        description="Random seed.",
         json_schema_extra={"group": "Text"},
     )
     chat: bool = Field(
         default=False,
-        description="Wrap the prompt as a user's message with the model's chat template.",
+        description="Format the prompt as a user message with the model's chat template.",
         json_schema_extra={"group": "Chat and special tokens"},
     )
     special_tokens: Literal["refuse", "text", "token"] = Field(
         default="refuse",
-        description="A special token typed in the prompt: refuse it, read it as plain text, or "
-        "let it act as the token.",
+        description="Special tokens typed in the prompt: refuse them, read them as plain text, or "
+        "use them as special tokens.",
         json_schema_extra={"group": "Chat and special tokens"},
     )
     answer_pattern: str = Field(
         default=LAST_NUMBER,
         max_length=200,
-        description="Regular expression that reads the answer in the output: its first group, or "
-        "all of it; as it stands, the last number. Empty: no answer is read.",
+        description="Regular expression that extracts the answer from the output: its first "
+        "group, or else the whole match. The default finds the last number. Empty: no "
+        "answer is extracted.",
         json_schema_extra={"group": "Answer"},
     )
     right_answer: str = Field(
         default="",
         max_length=200,
-        description="The answer that is known to be right: what is read is told to be right or "
-        "wrong. Numbers are held against each other as numbers. Empty: not known.",
+        description="Correct answer, with which the extracted answer is compared; numbers are "
+        "compared by value. Empty: unknown.",
         json_schema_extra={"group": "Answer"},
     )

@@ -1,17 +1,18 @@
-"""CNTP: where the model is unsure, it tries several ways on and takes the least perplexing.
+"""CNTP: sample several continuations at uncertain tokens, keep the one with lowest perplexity.
 
-The entropy H of the next token decides how many trials N are drawn from here to the end of the
-clause; the trial with the lowest perplexity is appended whole. Where the model is sure, N = 1 and
-one token is drawn.
+The entropy H of the next token decides how many trials N are sampled up to the end of the clause.
+The trial with the lowest perplexity is appended as a whole. Where the entropy is low, N = 1 and a
+single token is sampled.
 
 Source: "Cautious Next Token Prediction" (arXiv 2507.03038). With u = clamp((H − low)/(high −
 low), 0, 1) and N_max trials at most, N = ⌊1 + (N_max − 1) u⌋ (formula `code`, which matches the
 paper's figure) or clamp(⌊N_max u⌋, 1, N_max) (formula `paper`).
 
-All trials of a fork advance in one batch. Equal prefixes share a row; a trial that can no longer
-win is dropped. Random numbers belong to (seed, position, trial), so that neither changes a token.
-Beside it on the same prompt and seed: greedy, sampling, min-p, beam search, the best of several
-samples by perplexity, and self-consistency. docs/trace.md describes the events.
+All trials of a branch point advance in one batch. Equal prefixes share a row, and a trial that can
+no longer win is pruned. Each random number depends only on (seed, position, trial), so neither
+optimisation changes a token. The baselines on the same prompt and seed are greedy decoding,
+sampling, min-p, beam search, best of N by perplexity, and self-consistency. docs/trace.md describes
+the events.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -55,15 +56,16 @@ EVENTS = (PromptTokens, TraceStart, TokenStep, TrialTokens, Fork, OutputTokens, 
 
 
 class Params(BendParams, CntpParams):
-    """What a run asks for."""
+    """Parameters of a CNTP run."""
 
 
-STATED = r"has (\d+)"  # the answer, in the words of the bundled models
+STATED = r"has (\d+)"  # the answer, as the bundled models phrase it
 EXAMPLES = (
     Example(
-        name="Reckon first, or answer first?",
-        look_for="The model is unsure only how to begin: of the clauses tried there, those that "
-        "reckon are less perplexing than those that state a result, which plain sampling does.",
+        name="Work step by step, or answer at once?",
+        look_for="The model is uncertain only about how to begin. Among the trials at that branch "
+        "point, clauses that calculate have a lower perplexity than clauses that state a "
+        "result, as plain sampling does.",
         model="demo-lm",
         params={
             "prompt": "Emma found 15 coins. Emma finds 4 more. Then Emma drops 9. Emma sells 9. "
@@ -74,9 +76,10 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="Hot, and still right?",
-        look_for="At temperature 1.4 trials choose a good beginning, but a slip can still be drawn "
-        "where the entropy asked for no trial: read the ribbon where the sums go wrong.",
+        name="High temperature",
+        look_for="At temperature 1.4 the trials select a good beginning, but a wrong token can "
+        "still be sampled where the entropy is too low for trials. Look at the output "
+        "where a sum is wrong.",
         model="demo-lm",
         params={
             "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
@@ -91,8 +94,8 @@ EXAMPLES = (
     ),
     Example(
         name="Trials at every step",
-        look_for="The ablation draws ten trials wherever it stands: many more tokens are wasted, "
-        "nearly all of them equal to the winner.",
+        look_for="This ablation samples ten trials at every step. It computes many more tokens, "
+        "and nearly all trials equal the selected one.",
         model="demo-lm",
         params={
             "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
@@ -105,9 +108,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="Whole outputs against clauses",
-        look_for="Self-consistency pays for ten whole answers and counts votes; CNTP pays for one "
-        "clause, tried several times. The cost bars show the difference.",
+        name="CNTP compared with self-consistency",
+        look_for="Self-consistency generates ten complete answers and counts votes, whereas CNTP "
+        "samples several trials of single clauses. Compare the cost bars.",
         model="demo-lm",
         params={
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
@@ -121,7 +124,7 @@ EXAMPLES = (
     ),
 )
 
-WHOLE = ("best_of_n", "self_consistency")  # of the same samples
+WHOLE = ("best_of_n", "self_consistency")  # both use the same samples
 STEPWISE = ("cntp", "greedy", "sampling", "min_p")
 LABELS = {
     "cntp": "CNTP, {max_trials} trials at most",
@@ -133,7 +136,7 @@ LABELS = {
     "self_consistency": "most frequent answer of {samples}",
 }
 SAMPLING = ("temperature", "top_k", "top_p")
-EXTRA = (*PROCESSED, "token_bias", *TRUNCATED[3:], "min_p")  # told where they do something
+EXTRA = (*PROCESSED, "token_bias", *TRUNCATED[3:], "min_p")  # shown where they have an effect
 SETTINGS: dict[str, tuple[str, ...]] = {
     "cntp": (
         *SAMPLING, "entropy_low", "entropy_high", "max_trials", "trial_cap", "formula", "mode",
@@ -149,7 +152,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 
 
 def run(model: Model, params: Params) -> Iterator[Event]:
-    """Yield the traces of one prompt."""
+    """Yield the events of all decoders on one prompt."""
     _refuse_contradictions(params)
     task = read_task(
         model,
@@ -166,7 +169,7 @@ def run(model: Model, params: Params) -> Iterator[Event]:
 
 
 def _decoders(params: Params) -> list[str]:
-    """The one that the run is about, then those beside it."""
+    """The decoder of the run first, then those it is compared with."""
     beside = [
         name for name in LABELS if name != params.decoder and getattr(params, f"with_{name}", False)
     ]
@@ -176,7 +179,7 @@ def _decoders(params: Params) -> list[str]:
 def _trace(
     task: Task, params: Params, trace: int, decoder: str, pool: list[Samples]
 ) -> Generator[Event, None, None]:
-    """One decoder from its first event to its last; `pool` holds whole outputs, once drawn."""
+    """Run one decoder from start to end; `pool` keeps complete outputs once sampled."""
     force = bends(task.model, params, decoder)
     plan = _plan(params, decoder, force, forced=params.forced if trace == 0 else [])
     if pool and decoder in WHOLE:
@@ -209,7 +212,7 @@ def _plan(
 
 
 def _stops(params: Params) -> list[str]:
-    """What ends the output, as it is written for people."""
+    """Describe in words what ends the output."""
     given = params.stop_strings
     if isinstance(given, str):
         return [repr(string) for string in stop_strings(given)]
@@ -224,11 +227,12 @@ def _stop_rule(params: Params, decoder: str) -> str:
         return f"{whole}."
     signs = "".join(PUBLISHED).replace("\n", "↵")
     how = (
-        f"whose text ends a clause ({signs} and the like of other scripts)"
+        f"whose text ends a clause ({signs} and their equivalents in other scripts)"
         if params.stop_rule == "text"
-        else f"that the tokenizer begins one of these signs with ({signs})"
+        else f"with which the tokenizer begins one of these signs ({signs})"
     )
-    return f"{whole}. A trial ends there too, after {params.trial_cap} tokens, or at a token {how}."
+    return f"{whole}. A trial also ends there, after {params.trial_cap} tokens, or at a token "
+    f"{how}."
 
 
 def _worker(
@@ -267,7 +271,7 @@ def _worker(
 
 
 def _rules(task: Task, params: Params, decoder: str, force: InForce) -> Rules:
-    """Whole outputs have no clause to end at and, where they vote, nothing to be pruned by."""
+    """Complete outputs do not end at a clause and, when they vote, cannot be pruned."""
     tokenizer = task.model.tokenizer
     trials = decoder == "cntp"
     start = Start(tuple(task.prompt), task.eos, task.length, task.model.device)
@@ -294,14 +298,15 @@ def _refuse_contradictions(params: Params) -> None:
     places = [(forced.position, type(forced)) for forced in params.forced]
     if len(set(places)) < len(places):
         raise InvalidParams(
-            f"forced holds {len(places)} decisions, of which two are of one kind at one position.",
-            remedy="Keep the last of them.",
+            f"forced has {len(places)} entries, two of which are of the same kind at the same "
+            "position.",
+            remedy="Keep only the last of the two.",
             field="forced",
         )
     if params.decoder != "cntp" and any(isinstance(f, ForcedTrial) for f in params.forced):
         raise InvalidParams(
-            f"A trial is forced, but the decoder {params.decoder} draws none.",
-            remedy="Force a token, or set decoder to cntp.",
+            f"A trial is forced, but the decoder {params.decoder} samples no trials.",
+            remedy="Force a token instead, or set decoder to cntp.",
             field="forced",
         )
 
@@ -310,8 +315,8 @@ def _refuse_long_trials(params: Params, task: Task) -> None:
     room = task.model.info.longest - len(task.prompt)
     if params.trial_cap > room:
         raise InvalidParams(
-            f"trial_cap is {params.trial_cap}; after a prompt of {len(task.prompt)} tokens the "
-            f"model's context of {task.model.info.context} has room for {room}.",
+            f"trial_cap is {params.trial_cap}; after a prompt of {len(task.prompt)} tokens, the "
+            f"model's context of {task.model.info.context} tokens has room for {room}.",
             remedy=f"Set trial_cap to {room} or less, or shorten the prompt.",
             field="trial_cap",
         )

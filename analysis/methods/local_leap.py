@@ -1,15 +1,16 @@
-"""LocalLeap: sure tokens vouch for their neighbours, so that a canvas fills in leaps.
+"""LocalLeap: confident anchors let neighbours commit early in masked-diffusion decoding.
 
-A canvas of masks after the prompt is filled block by block. In each step, positions with
-confidence ≥ κ are anchors; within W tokens of an anchor, confidence ≥ τ is enough. All of them are
-committed at once, or the single most confident position where there are none.
+A canvas of masks after the prompt is decoded block by block. In each step, positions with
+confidence ≥ κ are anchors; within W tokens of an anchor, confidence ≥ τ suffices. All these
+positions are committed in parallel. If there are none, the single most confident position is
+committed.
 
-Source: "Accelerating Diffusion LLM Inference via Local Determinism Propagation" (arXiv
-2510.07081). Beside it on the same prompt: one token per step (vanilla), k per step, a threshold
-and a factor (Fast-dLLM, arXiv 2505.22618), an entropy bound (arXiv 2505.24857) and KLASS (arXiv
-2511.05664). Confidence is the softmax probability of the token on the raw logits without the
-mask's, told by its ln(1 − p) from a float64 sum over the other tokens, so that the order among
-sure positions is the model's and not rounding. docs/trace.md describes the events.
+Source: "Accelerating Diffusion LLM Inference via Local Determinism Propagation" (arXiv 2510.07081).
+The baselines on the same prompt are one token per step (vanilla), k per step, a threshold and a
+factor (Fast-dLLM, arXiv 2505.22618), an entropy bound (arXiv 2505.24857) and KLASS (arXiv
+2511.05664). Confidence is the softmax probability of the token on the raw logits without the mask
+token's. It is kept as ln(1 − p), from a float64 sum over the other tokens, so that the order among
+confident positions does not depend on rounding. docs/trace.md describes the events.
 """
 
 from collections.abc import Generator, Iterator
@@ -48,7 +49,7 @@ from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
 from analysis.text import tokenization as texts
 
 VERSION = "4"
-NO_LIMIT = 10**9  # tokens, of a model that names none
+NO_LIMIT = 10**9  # tokens, for a model that gives no limit
 NEEDS = ("masked_diffusion_lm",)
 EVENTS = (PromptTokens, TraceStart, CanvasStep, OutputTokens, Delays, TraceEnd)
 
@@ -62,79 +63,81 @@ class Params(PromptParams):
         default=64,
         ge=1,
         le=OUTPUT_TOKENS,
-        description="G: masks after the prompt; a multiple of block.",
+        description="G: number of mask tokens after the prompt; a multiple of block.",
         json_schema_extra={"group": "Canvas"},
     )
     block: int = Field(
         default=32,
         ge=1,
         le=128,
-        description="b: tokens per block, at most the canvas; blocks are filled in their order.",
+        description="b: tokens per block, at most the canvas length; blocks are decoded from left "
+        "to right.",
         json_schema_extra={"group": "Canvas"},
     )
     decoder: Decoder = Field(
         default="local_leap",
-        description="The decoder that the run is about, and that decisions by hand apply to.",
+        description="Decoder of the run; forced choices apply to it.",
         json_schema_extra={"group": "Decoder"},
     )
     kappa: float = Field(
         default=0.9,
         gt=0,
         le=1,
-        description="κ: confidence of an anchor.",
+        description="κ: minimum confidence of an anchor.",
         json_schema_extra={"group": "LocalLeap"},
     )
     tau: float = Field(
         default=0.75,
         gt=0,
         le=1,
-        description="τ: confidence that is enough near an anchor; at most κ.",
+        description="τ: minimum confidence near an anchor; at most κ.",
         json_schema_extra={"group": "LocalLeap"},
     )
     width: int = Field(
         default=4,
         ge=0,
         le=OUTPUT_TOKENS,
-        description="W: how far an anchor vouches, in tokens; 0: for itself alone.",
+        description="W: distance in tokens within which τ applies around an anchor; 0: the anchor "
+        "alone.",
         json_schema_extra={"group": "LocalLeap"},
     )
     temperature: float = Field(
         default=0.0,
         ge=0,
         le=5,
-        description="Gumbel temperature of the choice of tokens; 0: the likeliest.",
+        description="Gumbel temperature of token sampling; 0: the most probable token.",
         json_schema_extra={"group": "Canvas"},
     )
     eos_fill: bool = Field(
         default=False,
-        description="Once a finished block holds an end-of-text token, fill the rest with it and "
-        "stop.",
+        description="Stop once a finished block contains an end-of-text token, and fill the rest "
+        "of the canvas with that token.",
         json_schema_extra={"group": "Canvas"},
     )
     write_special: bool = Field(
         default=False,
-        description="Let special tokens beside those that end a text be written ([PAD], [CLS], "
-        "<unk>), as published: by default they have no probability.",
+        description="Also generate special tokens that do not end a text ([PAD], [CLS], <unk>), "
+        "as published; by default their probability is zero.",
         json_schema_extra={"group": "Canvas"},
     )
     cache: Literal["none", "prefix", "dual"] = Field(
         default="none",
-        description="Keys and values refreshed once per block only: of what stands before the "
-        "block (prefix), or also of what follows (dual). Faster, and an approximation.",
+        description="Reuse keys and values within a block: those before the block (prefix), or "
+        "also those after it (dual). Faster, but an approximation.",
         json_schema_extra={"group": "Canvas"},
     )
     fixed_k: int = Field(
         default=2,
         ge=1,
         le=128,
-        description="Tokens per step of the fixed decoder.",
+        description="k: tokens per step of the fixed_k decoder.",
         json_schema_extra={"group": "Other decoders"},
     )
     threshold: float = Field(
         default=0.9,
         gt=0,
         le=1,
-        description="Confidence from which the threshold decoder commits.",
+        description="Minimum confidence at which the threshold decoder commits.",
         json_schema_extra={"group": "Other decoders"},
     )
     factor: float = Field(
@@ -148,83 +151,86 @@ class Params(PromptParams):
         default=0.1,
         ge=0,
         le=100,
-        description="γ in nats: the entropy-bound decoder commits the longest run of sure "
-        "positions with ΣH − max H ≤ γ.",
+        description="γ in nats: the entropy-bound decoder commits the most positions, in order of "
+        "confidence, with ΣH − max H ≤ γ.",
         json_schema_extra={"group": "Other decoders"},
     )
     klass_confidence: float = Field(
         default=0.9,
         gt=0,
         le=1,
-        description="θ: KLASS asks for more confidence than this.",
+        description="θ: KLASS requires a confidence above this.",
         json_schema_extra={"group": "Other decoders"},
     )
     klass_divergence: float = Field(
         default=0.01,
         gt=0,
         le=100,
-        description="ε in nats: KL to the step before that counts as stable.",
+        description="ε in nats: KL divergence from the previous step below which KLASS counts a "
+        "position as stable.",
         json_schema_extra={"group": "Other decoders"},
     )
     klass_history: int = Field(
         default=2,
         ge=1,
         le=16,
-        description="Stable steps in a row that KLASS asks for, counted inside a block; the "
-        "published code counts over the whole canvas, which saves a step in later blocks.",
+        description="Consecutive stable steps that KLASS requires, counted within a block. The "
+        "published code counts over the whole canvas, which saves a step in later "
+        "blocks.",
         json_schema_extra={"group": "Other decoders"},
     )
     with_local_leap: bool = Field(
         default=True,
-        description="LocalLeap, where the run is about another decoder.",
-        json_schema_extra={"group": "Beside it"},
+        description="LocalLeap, if another decoder is selected.",
+        json_schema_extra={"group": "Compare with"},
     )
     with_vanilla: bool = Field(
         default=True,
-        description="One token per step, with the analysis of delayed decoding.",
-        json_schema_extra={"group": "Beside it"},
+        description="One token per step, with an analysis of delayed decoding.",
+        json_schema_extra={"group": "Compare with"},
     )
     with_fixed: bool = Field(
         default=True,
         description="fixed_k tokens per step.",
-        json_schema_extra={"group": "Beside it"},
+        json_schema_extra={"group": "Compare with"},
     )
     with_threshold: bool = Field(
         default=True,
-        description="All above a threshold.",
-        json_schema_extra={"group": "Beside it"},
+        description="All positions above a confidence threshold.",
+        json_schema_extra={"group": "Compare with"},
     )
     with_factor: bool = Field(
         default=True,
-        description="As many as the factor allows.",
-        json_schema_extra={"group": "Beside it"},
+        description="As many tokens as the factor allows.",
+        json_schema_extra={"group": "Compare with"},
     )
     with_entropy_bound: bool = Field(
         default=True,
-        description="As many as the entropy bound allows.",
-        json_schema_extra={"group": "Beside it"},
+        description="As many tokens as the entropy bound allows.",
+        json_schema_extra={"group": "Compare with"},
     )
     with_klass: bool = Field(
         default=True,
-        description="Sure and stable.",
-        json_schema_extra={"group": "Beside it"},
+        description="KLASS: all confident and stable positions.",
+        json_schema_extra={"group": "Compare with"},
     )
     forced: list[ForcedCommit] = Field(
         default=[],
         max_length=MOST_FORCED,
-        description="Decisions taken by hand, from which decoding goes on: a token committed at a "
-        "position in a step.",
+        description="Forced choices: a token committed at a given position in a given step. "
+        "Decoding continues from them.",
         json_schema_extra=HIDDEN,
     )
 
 
-STATED = r"has (\d+)"  # the answer, in the words of the bundled models
+STATED = r"has (\d+)"  # the answer, as the bundled models phrase it
 EXAMPLES = (
     Example(
-        name="Leaps around anchors",
-        look_for="Confident tokens (anchors) let their neighbours commit early; one token per step "
-        "writes the same answer in several times as many steps. On this model the published "
-        "thresholds lose 10 points of right answers; κ 0.99 with τ 0.9 loses 2 at 8.6 steps.",
+        name="Anchors and their neighbours",
+        look_for="Confident tokens (anchors) let their neighbours commit early. One token per "
+        "step gives the same answer in several times as many steps. On this model the "
+        "published thresholds reduce accuracy by 10 points; κ 0.99 with τ 0.9 reduces it "
+        "by 2 at 8.6 steps.",
         model="demo-diffusion",
         params={
             "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
@@ -234,9 +240,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="How long answers wait",
-        look_for="The lifelines of the vanilla run: most positions hold their final token long "
-        "before one token per step gets to them.",
+        name="Delayed decoding",
+        look_for="Look at the vanilla run: most positions predict their final token long before "
+        "one token per step commits it.",
         model="demo-diffusion",
         params={
             "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
@@ -247,9 +253,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="Too bold",
-        look_for="With τ at 0.3 and W at 16 neighbours are committed half guessed: fewer steps, "
-        "and a sum that no longer has to fit.",
+        name="Thresholds that are too low",
+        look_for="With τ = 0.3 and W = 16, neighbours are committed at low confidence. Decoding "
+        "takes fewer steps, but the sum can be wrong.",
         model="demo-diffusion",
         params={
             "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
@@ -261,9 +267,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="Stop where the text ends",
-        look_for="Once a finished block holds an end-of-text token, the rest of the canvas is "
-        "filled at once; keys and values outside the block are not recomputed (dual cache).",
+        name="Early stopping and dual cache",
+        look_for="Decoding stops once a finished block contains an end-of-text token. Keys and "
+        "values outside the block are not recomputed (dual cache).",
         model="demo-diffusion",
         params={
             "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
@@ -302,7 +308,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 
 
 def run(model: Model, params: Params) -> Iterator[Event]:
-    """Yield the traces of one prompt."""
+    """Yield the events of all decoders on one prompt."""
     _refuse_contradictions(params)
     adapter = adapter_for(model)
     eos = () if adapter.eos_id is None else (adapter.eos_id,)
@@ -316,7 +322,7 @@ def run(model: Model, params: Params) -> Iterator[Event]:
 
 
 def rule(params: Params, decoder: str) -> Rule:
-    """The rule by which a decoder picks what to commit."""
+    """The rule by which a decoder selects the positions to commit."""
     match decoder:
         case "local_leap":
             return selection.local_leap(params.kappa, params.tau, params.width)
@@ -349,12 +355,14 @@ def frame(params: Params, decoder: str, adapter: MaskedDiffusion) -> Frame:
 
 
 def block_of(params: Params) -> int:
-    """b: a canvas shorter than the block is one block."""
+    """b: tokens per block; a canvas shorter than that is one block."""
     return min(params.block, params.canvas_length)
 
 
 def banned(adapter: MaskedDiffusion) -> tuple[int, ...]:
-    """Special tokens that no text holds: all but those that end one or that a chat's turns hold."""
+    """Special tokens that never occur in a text: all except those that end a text or mark the turns
+    of a chat.
+    """
     tokenizer = adapter.model.tokenizer
     template = template_of(tokenizer) or ""
     kept = {adapter.eos_id, adapter.mask_id, *eos_ids(adapter.model)}
@@ -363,7 +371,7 @@ def banned(adapter: MaskedDiffusion) -> tuple[int, ...]:
 
 
 def _decoders(params: Params) -> list[str]:
-    """The one that the run is about, then those beside it."""
+    """The decoder of the run first, then those it is compared with."""
     beside = [
         name for name in DECODERS if name != params.decoder and getattr(params, f"with_{name}")
     ]
@@ -373,7 +381,7 @@ def _decoders(params: Params) -> list[str]:
 def _trace(
     task: Task, params: Params, adapter: MaskedDiffusion, trace: int, decoder: str
 ) -> Generator[Event, None, None]:
-    """One decoder from its first event to its last."""
+    """Run one decoder from its first event to its last."""
     forced = tuple(sorted(params.forced, key=lambda one: one.step)) if trace == 0 else ()
     plan = _plan(params, adapter, decoder, forced)
     yield start_event(task, plan, trace)
@@ -413,7 +421,7 @@ def _plan(
     values = params.model_dump()
     stop = "The canvas is full."
     if params.eos_fill:
-        stop = "The canvas is full, or a finished block holds an end-of-text token."
+        stop = "The canvas is full, or a finished block contains an end-of-text token."
     return Plan(
         decoder=decoder,
         label=LABELS[decoder].format(**values),
@@ -429,7 +437,7 @@ def _plan(
 
 
 def _book(meter: Meter, step: RowStep) -> None:
-    """A forward pass; every masked position that was looked at and not committed is waste."""
+    """Count a forward pass; each masked position evaluated but not committed is waste."""
     looked = len(step.looked.positions_M)
     meter.main_forwards += 1
     meter.model_seconds += step.model_seconds
@@ -447,23 +455,22 @@ def _refuse_contradictions(params: Params) -> None:
     if params.canvas_length % block_of(params):
         fitting = -(-params.canvas_length // params.block) * params.block
         raise InvalidParams(
-            f"canvas_length is {params.canvas_length}, which is no multiple of block "
+            f"canvas_length is {params.canvas_length}, which is not a multiple of block "
             f"({params.block}).",
             remedy=f"Set canvas_length to {fitting}, or choose another block.",
             field="canvas_length",
         )
     if params.tau > params.kappa:
         raise InvalidParams(
-            f"tau is {params.tau:g} and kappa {params.kappa:g}; near an anchor less confidence is "
-            "asked, not more.",
+            f"tau is {params.tau:g} and kappa is {params.kappa:g}; tau must not exceed kappa.",
             remedy=f"Set tau to {params.kappa:g} or less.",
             field="tau",
         )
     places = {forced.position for forced in params.forced}
     if len(places) < len(params.forced):
         raise InvalidParams(
-            f"forced holds {len(params.forced)} decisions for {len(places)} positions.",
-            remedy="A position is committed once: keep one decision for each.",
+            f"forced has {len(params.forced)} entries for {len(places)} positions.",
+            remedy="Each position is committed once: keep one entry per position.",
             field="forced",
         )
 
@@ -472,8 +479,8 @@ def _refuse_masks(task: Task, adapter: MaskedDiffusion) -> None:
     if adapter.mask_id in task.prompt:
         name = task.model.tokenizer.convert_ids_to_tokens(adapter.mask_id)
         raise SpecialTokenInText(
-            f"The prompt holds the mask token {name} at position "
-            f"{task.prompt.index(adapter.mask_id)}; masks stand on the canvas alone.",
+            f"The prompt contains the mask token {name} at position "
+            f"{task.prompt.index(adapter.mask_id)}; masks are allowed only on the canvas.",
             remedy="Remove it from the prompt.",
             field="prompt",
         )
@@ -484,8 +491,8 @@ def _refuse_forced(params: Params, adapter: MaskedDiffusion) -> None:
     for forced in params.forced:
         if forced.token == adapter.mask_id or forced.token >= vocabulary:
             raise InvalidParams(
-                f"Token {forced.token} was forced; this model's tokens are 0 to "
-                f"{vocabulary - 1}, without its mask {adapter.mask_id}.",
+                f"forced names token {forced.token}; this model's tokens are 0 to "
+                f"{vocabulary - 1}, without its mask token {adapter.mask_id}.",
                 remedy="Choose another token.",
                 field="forced",
             )

@@ -54,8 +54,8 @@ def test_the_folder_is_the_registry() -> None:
     assert found.stem == "reagent"
     assert found.params is reagent_params.Params
     assert found.run is reagent.run
-    assert found.title == "ReAGent: which input tokens a generated token hangs on."
-    assert found.doc.startswith("Tokens of the context")
+    assert found.title == "ReAGent: which input tokens an output token depends on."
+    assert found.doc.startswith("Random subsets of the context")
 
 
 @pytest.mark.parametrize("stem", ["unknown", "", "../reagent", "reagent.py", "__init__", "\u202e"])

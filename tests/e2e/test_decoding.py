@@ -102,7 +102,7 @@ def test_a_branch_is_a_new_run_in_the_same_tree(page: Page, forked: str) -> None
     branches = figure(page, "Branches taken by hand")
     expect(branches.get_by_role("link")).to_have_count(2, timeout=WAIT)
     expect(branches.locator("[aria-current=page]")).to_contain_text("at position 1")
-    expect(page.get_by_role("button", name=re.compile("Decisions by hand"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Forced choices"))).to_be_visible()
     branches.get_by_role("link").first.click()
     page.wait_for_url(re.compile(forked))
     expect(branches.locator("[aria-current=page]")).to_contain_text("No decisions by hand")

@@ -97,7 +97,7 @@ def test_a_refusal_names_value_limit_and_remedy(anna_client: Client) -> None:
         post(anna_client, asked(params={"prompt": "a", "probes": 3})), 422, "invalid_params"
     )
     assert body["message"] == "probes is 3; the smallest value is 16."
-    assert "Budget of probes" in body["remedy"]
+    assert "Maximum number of probes" in body["remedy"]
     long = check_refused(
         post(anna_client, asked(params={"prompt": "x" * 100_001})), 422, "invalid_params"
     )

@@ -1,20 +1,21 @@
-"""Graph-KV: segments that read only whom they should.
+"""Graph-KV: choose which text segments attend to which, and measure what the answer gains.
 
 Each segment of a prompt is encoded alone, or with the keys and values of the segments that point to
-it as its past; the question reads all of them. Segments of one round share one range of positions,
-so that the answer does not hang on their order.
+it as its past. The question attends to all segments. Segments of one round share a range of
+positions, so that the answer does not depend on their order.
 
 Source: "Graph-KV: Breaking Sequence via Injecting Structural Biases into Large Language Models"
 (arXiv 2506.07334), in the form of the paper: with P tokens of prefix and L tokens of the longest
 segment, round r begins at position P + rL, and the question at P + (T + 1)L after the last round T.
 One forward pass with a block mask and these positions equals encoding segment by segment. The
-code that the authors released for retrieval is another algorithm (consecutive positions, both
-copies of a segment visible, the answer hangs on their order): it is the mode `full` here.
+authors' released code for retrieval is a different algorithm (consecutive positions, both copies of
+a segment visible, the answer depends on their order): it is the mode `full` here.
 
-What an arrangement is worth to a model is measured, not promised: that of the paper was tuned for
-it. demo-lm was not; on 400 held-out questions where two segments must be joined, cutting the edge
-between them costs the answer 0.24 ± 0.02 nats in `graph` (right 80 % → 68 %) and 0.14 ± 0.02 in
-`graph_ordered`, cutting an edge between two others −0.04 ± 0.01 and −0.05 ± 0.01.
+The benefit of a mode depends on the model: the paper fine-tuned its model for it, and demo-lm was
+not fine-tuned. On 400 held-out questions that require two segments to be combined, cutting the edge
+between them lowers the answer's log-probability by 0.24 ± 0.02 nats in `graph` (accuracy 80 % → 68
+%) and by 0.14 ± 0.02 in `graph_ordered`; cutting an edge between two other segments changes it by
+−0.04 ± 0.01 and −0.05 ± 0.01.
 
 analysis/methods/graph_kv/events.py describes the events and their order.
 """
@@ -79,8 +80,8 @@ LETTER = [
 EXAMPLES = (
     Example(
         name="Five pears in a drawer",
-        look_for="The answer stands in one segment and needs another: cut drawer → simon and it is "
-        "lost, cut sam → carl and nothing happens. Without edges the model says seven.",
+        look_for="The answer requires two segments. Cutting drawer → simon makes it wrong; "
+        "cutting sam → carl has no effect. Without edges the model answers seven.",
         model="demo-lm",
         params={
             "segments": [
@@ -100,8 +101,8 @@ EXAMPLES = (
     ),
     Example(
         name="In any order",
-        look_for="Where the segments share their positions, every order gives the same answer; as "
-        "one text, the answer hangs on the order, and the one given is wrong.",
+        look_for="With shared positions, every order of the segments gives the same answer. As "
+        "one sequential text, the answer depends on the order and is wrong for the given order.",
         model="demo-lm",
         params={
             "segments": LETTER,
@@ -117,8 +118,8 @@ EXAMPLES = (
     ),
     Example(
         name="Draw the missing edge",
-        look_for="The only edge is of no use, and the model says six. Draw leo → ella, run again, "
-        "and it says eight.",
+        look_for="The only edge does not help, and the model answers six. Draw leo → ella and run "
+        "again: it answers eight.",
         model="demo-lm",
         params={
             "segments": [
@@ -134,9 +135,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="By score alone",
-        look_for="Every segment reads the one with the best score. Not every edge helps: without "
-        "letter → hanna the answer comes back.",
+        name="Edges from retriever scores",
+        look_for="Every segment attends to the one with the highest score. Not every edge helps: "
+        "without letter → hanna the answer is right again.",
         model="demo-lm",
         params={
             "segments": LETTER,
@@ -148,9 +149,10 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="In a circle, twice",
-        look_for="Two segments read each other: each is encoded alone, and then in two rounds with "
-        "what the other was a round before. Read as one text, the answer is wrong.",
+        name="A cycle in two rounds",
+        look_for="Two segments attend to each other: each is encoded alone, then in two rounds "
+        "with the other's encoding of the previous round. As one sequential text, the answer is "
+        "wrong.",
         model="demo-lm",
         params={
             "segments": [
@@ -174,7 +176,7 @@ EXAMPLES = (
 
 
 def run(model: Model, params: Params) -> Iterator[Event]:
-    """Yield what the segments and their edges make of the answer."""
+    """Yield the events of one run."""
     meter = Meter(model)
     reading = read(model, params)
     layouts = {mode: reading.layout(mode) for mode in reading.modes}
@@ -204,14 +206,14 @@ def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> 
     attention.refuse_unfit(model, tokens)
     if reading.params.patterns and len(layouts[0].ids_N) + longest > attention.DENSE_TOKENS:
         raise InvalidParams(
-            f"{layouts[0].mode} has {len(layouts[0].ids_N) + longest} tokens; patterns are read of "
-            f"{attention.DENSE_TOKENS} at most.",
-            remedy="Set patterns to false: edge mass then comes from the block-sparse route.",
+            f"{layouts[0].mode} has {len(layouts[0].ids_N) + longest} tokens; attention patterns "
+            f"are limited to {attention.DENSE_TOKENS} tokens.",
+            remedy="Set patterns to false: edge mass is then computed block by block.",
             field="patterns",
         )
     if not reading.params.patterns and not runs_blockwise(model.plain):
         raise ModelIncompatible(
-            f"{model.info.architecture} does more in attention than the block-sparse route.",
+            f"The block-sparse attention does not support {model.info.architecture}.",
             remedy="Set patterns to true, or choose another model.",
             field="model",
         )
@@ -287,7 +289,7 @@ def _layout_event(reading: Reading, layout: Layout) -> LayoutEvent:
 
 
 def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
-    """The answer given, or what the chosen mode writes."""
+    """The answer given, or the output of the chosen mode."""
     ids = reading.answer or (yield from _written(model, reading, layout))
     question = reading.parts.question
     yield from _stretches(model, "answer", None, ids, question)
@@ -314,7 +316,7 @@ def _written(model: Model, reading: Reading, layout: Layout) -> Generator[Event,
 def _arrangements(
     model: Model, reading: Reading, layouts: dict[Mode, Layout], answer: list[int]
 ) -> Generator[Event, None, dict[Mode, float]]:
-    """What each mode makes of the answer; its log-probability by mode."""
+    """Yield the output of each mode; return the answer's log-probability by mode."""
     found: dict[Mode, float] = {}
     for mode, layout in layouts.items():
         given = [layout.with_answer(answer)]
@@ -360,7 +362,7 @@ def _arrangement(
 
 
 def _attention(model: Model, reading: Reading, layout: Layout, kept: int) -> Iterator[Event]:
-    """Edge mass, by patterns or block by block; with both, how far they differ."""
+    """Edge mass from patterns or block by block; with both, their largest difference."""
     yield Progress(stage="reading attention", done=0, total=1, unit="passes")
     found = attention.patterned(model, layout, kept) if reading.params.patterns else None
     blocks = attention.blockwise(model, layout, kept) if runs_blockwise(model.plain) else None
@@ -397,7 +399,7 @@ def _largest(values: torch.Tensor) -> float:
 def _logprobs(
     model: Model, reading: Reading, layouts: Sequence[Layout], answer: list[int]
 ) -> Iterator[float]:
-    """Log-probability of the answer in each layout that holds it."""
+    """Log-probability of the answer in each layout that contains it."""
     limit = reading.params.rows_per_forward
     for logits_TV in attention.answer_logits(model, layouts, len(answer), limit):
         yield float(exact(logits_TV).log_softmax(-1)[range(len(answer)), answer].sum())

@@ -1,27 +1,28 @@
-"""Information flow: what one token passes to another.
+"""Information flow: cut attention between tokens and measure the effect on the output.
 
-Of a language model, edges of attention are cut, from a token that is read (B) to one that reads
-(A), and what hangs on them is seen in the log-probability of a target token and in A's own final
-state. Causal tracing hides the subject behind noise and restores one state at a time. Routes add
-up what each part contributes in one forward pass, nothing cut: contribution is not causation, and
-their rank agreement says how far apart the two are.
+In a language model, attention edges from a source token B to a reading token A are cut. The effect
+is measured on the log-probability of a target token and on A's final state. Causal tracing corrupts
+the subject with noise and restores one state at a time. Information flow routes sum the
+contributions of all parts in one forward pass without any cut. Contribution is not causation: the
+rank agreement of the two is reported.
 
-Of a text-to-image model, positions of the text encoder's output are kept alone, with all others
-set to those of the empty prompt: the picture shows what a token carries, whether an item's tokens
-carry another item along (a leak), and whether encoding the item by itself cures that.
+In a text-to-image model, only some positions of the text encoder's output are kept and all others
+are set to those of the empty prompt. The picture shows what a token encodes, whether an item's
+tokens also encode another item (attribute leakage), and whether encoding the item in isolation
+removes the leakage.
 
 Sources: attention knockout, "Dissecting Recall of Factual Associations in Auto-Regressive
 Language Models" (arXiv 2304.14767); causal tracing, "Locating and Editing Factual Associations in
 GPT" (arXiv 2202.05262); "Information Flow Routes" (arXiv 2403.00824); "Follow the Flow: On
 Information Flow Across Textual Tokens in Text-to-Image Models" (arXiv 2504.01137).
 
-Events of a language model, in this order, each analysis only if asked for: `tokens` and `output`
-as of any method on text; `groups`: what reads and is read; `edit`: the output with the chosen
-edges cut; `routes`; `flow_row`: the matrix row by row, the target's own row first, then `flow`
-with its strongest cuts and the control; `knockout`, one event per curve; `agreement` of routes
-and cuts; `corrupted`, then `trace` for residual stream, attention and MLP, each as it grows;
-`cost`. Log-probabilities are natural; cut effects are Δ = cut − uncut, so that a cut that hurts
-the target is negative.
+Events of a language model, in this order, each analysis only if requested: `tokens` and `output` as
+in every method on text; `groups`: the groups of positions; `edit`: the output with the chosen edges
+cut; `routes`; `flow_row`: the matrix row by row, the target's row first, then `flow` with the
+largest effects and the control; `knockout`, one event per curve; `agreement` of routes and cuts;
+`corrupted`, then `trace` for residual stream, attention and MLP, repeated as each grows; `cost`.
+Log-probabilities use the natural logarithm. Cut effects are Δ = cut − uncut, so that a cut that
+lowers the target's probability is negative.
 
 Shape legend: N positions, G groups of neighbouring positions, L layers, E edges, B rows of a
 batch, D width.
@@ -47,7 +48,7 @@ EVENTS = (Tokens, Output, *flow_events.EVENTS, Cost, *events.EVENTS)
 
 
 class Params(FlowParams, PictureParams):
-    """Those of both parts; `capability` in the schema says which part a field is for."""
+    """Parameters of both parts; `capability` in the schema states which part a field belongs to."""
 
 
 PASSED_ON = (
@@ -62,9 +63,9 @@ TWO_HOPS = (
 LEAKING = "a red square and a shiny ball"
 EXAMPLES = [
     Example(
-        name="Passed on: who is read, and where",
-        look_for="Peter is read in layer 1 and key in layer 0, each in one layer alone; Lena, who "
-        "had the key first, and Oscar are not read at all.",
+        name="Passed on: which tokens matter, in which layer",
+        look_for="Cutting Peter has an effect only in layer 1, and cutting key only in layer 0. "
+        "Cutting Lena, who had the key first, or Oscar has none.",
         model="demo-lm",
         params={
             "prompt": PASSED_ON,
@@ -75,15 +76,16 @@ EXAMPLES = [
     ),
     Example(
         name="Two hops, two chains",
-        look_for="The answer reads forest, which read Oscar, and it reads Oscar, which read lamp: "
-        "both hops stand out of a matrix that is else near zero.",
+        look_for="The answer depends on forest, which depends on Oscar, and on Oscar, which "
+        "depends on lamp. Both hops are visible in a matrix that is otherwise near zero.",
         model="demo-lm",
         params={"prompt": TWO_HOPS, "max_new_tokens": 2},
     ),
     Example(
-        name="Where the name lives",
-        look_for="Peter behind noise: its own state brings the answer back in layer 0, from layer "
-        "1 on only the last position does. Attention moves it there, no MLP matters.",
+        name="Where the name is stored",
+        look_for="Peter is corrupted with noise. Restoring its own state recovers the answer in "
+        "layer 0; from layer 1 on, only the last position does. Attention moves the information, "
+        "and no MLP matters.",
         model="demo-lm",
         params={
             "prompt": PASSED_ON,
@@ -95,8 +97,8 @@ EXAMPLES = [
     ),
     Example(
         name="One edge cut",
-        look_for="Where Peter no longer reads key, the model answers Lena, who had it first; as "
-        "many random edges change nothing.",
+        look_for="When attention from Peter to key is cut, the model answers Lena, who had the "
+        "key first. Cutting as many random edges changes nothing.",
         model="demo-lm",
         params={
             "prompt": PASSED_ON,
@@ -107,22 +109,22 @@ EXAMPLES = [
     ),
     Example(
         name="Two items, one picture",
-        look_for="Kept alone, the word square is enough to draw all of a purple square; the other "
-        "tokens of the item carry nothing.",
+        look_for="When only the word square is kept, the picture shows a complete purple square. "
+        "The item's other tokens encode nothing.",
         model="demo-t2i",
         params={"prompt": "a green triangle and a purple square", "leak": False},
     ),
     Example(
-        name="A word that borrows",
-        look_for="By itself a ball is blue; encoded beside the red square its tokens, kept alone, "
-        "draw a red one.",
+        name="Attribute leakage",
+        look_for="Encoded in isolation, a ball is blue. Encoded together with the red square, the "
+        "ball's tokens alone give a red ball.",
         model="demo-t2i",
         params={"prompt": LEAKING, "tokens": False},
     ),
     Example(
-        name="The leak and its fix",
-        look_for="Encoded by itself and put back in its places, the ball is blue again in the "
-        "picture of the whole prompt.",
+        name="Attribute leakage and its fix",
+        look_for="When the ball is encoded in isolation and its states replace those in the "
+        "prompt, the ball is blue again in the picture of the whole prompt.",
         model="demo-t2i",
         params={"prompt": LEAKING, "pictures": 8},
     ),
@@ -130,7 +132,7 @@ EXAMPLES = [
 
 
 def run(model: Model, params: Params) -> Iterator[Event]:
-    """Yield the events of the part that the model is for."""
+    """Yield the events of the part that fits the model."""
     if isinstance(model, ImagePipeline):
         return picture_flow.run(model, params)
     return flow.run(model, params)

@@ -1,7 +1,7 @@
-"""ReAGent: which input tokens a generated token hangs on.
+"""ReAGent: which input tokens an output token depends on.
 
-Tokens of the context are replaced at random, many times; an input token matters to an output
-token as far as the output token's probability falls when the input token is replaced.
+Random subsets of the context's tokens are replaced many times. An input token is important for an
+output token to the extent that replacing it lowers the output token's probability.
 
 Source: "ReAGent: Towards A Model-agnostic Feature Attribution Method for Generative Language
 Models" (arXiv 2402.00794). Three forms, and each result says which it is:
@@ -10,9 +10,10 @@ Models" (arXiv 2402.00794). Three forms, and each result says which it is:
   ±logit((1 + D)/2), + where i was replaced; mean over probes; one-signed, sums to 1.
 - `centred`: e_i = Σ_k (m_ki − r)(D_k − D̄) / (K r (1 − r)), the mean effect of replacing token
   i, with its standard error; signed, comparable across tokens.
-- `least_squares` (default): the same effects, fitted together to the same probes, D_k = a + Σ_i
-  e_i m_ki; on the bundled model with 1.6 to 3.4 times less variance. Until there are three probes
-  per token, and for more than 2,048 tokens, the centred form stands in; each event says which.
+- `least_squares` (default): the same effects, fitted jointly to the same probes, D_k = a +
+  Σ_i e_i m_ki; its variance is 1.6 to 3.4 times smaller on the bundled model. Until there are
+  three probes per token, and for more than 2,048 tokens, the centred form is used instead; each
+  event names its form.
 
 Shape legend: K probes (rows), N positions (prompt and output, without the last output token's
 successor), L prompt tokens, T output tokens, R rows of a map (the target first, then each
@@ -60,7 +61,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "top_n": 8,
         "paper_top_k": 3,
     },
-    "paper, 16 probes": {  # the settings of inseq's defaults, not its replacer
+    "paper, 16 probes": {  # inseq's default settings, but not its replacer
         "estimator": "paper",
         "replace_rate": 0.3,
         "paper_probes": 16,
@@ -73,8 +74,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 EXAMPLES = (
     Example(
         name="Who has it?",
-        look_for="The key in the question, and the holder and the key in one of the sentences: the "
-        "other people and things hardly count.",
+        look_for="The key in the question and the sentence about the key have the largest scores; "
+        "the other people and things have almost none.",
         model="demo-lm",
         params={
             "prompt": "Felix has the hat. Maria has the key. Sara is holding the guitar. "
@@ -84,8 +85,8 @@ EXAMPLES = (
     ),
     Example(
         name="Passed on",
-        look_for="The lantern changed hands: the second sentence counts, and the contrast with "
-        "the first holder shows what speaks for Leo and against Paul.",
+        look_for="The lantern changed hands, so the second sentence matters. The contrast with "
+        "the first holder shows which tokens favour Leo over Paul.",
         model="demo-lm",
         params={
             "prompt": "Paul picked up the lantern. Then Paul gave the lantern to Leo. "
@@ -96,8 +97,8 @@ EXAMPLES = (
     ),
     Example(
         name="Where is it? Two hops",
-        look_for="Nobody says where the ring is: the answer hangs on who has it and on where "
-        "that person is.",
+        look_for="The text does not say where the ring is: the answer depends on who has it and "
+        "on where that person is.",
         model="demo-lm",
         params={
             "prompt": "Nora walked to the cave. Emma took the ring. Emma is waiting in the hall. "
@@ -107,7 +108,8 @@ EXAMPLES = (
     ),
     Example(
         name="How many?",
-        look_for="Two people have apples; the name in the question picks the number.",
+        look_for="Two people have apples; the name in the question determines which number is the "
+        "answer.",
         model="demo-lm",
         params={
             "prompt": "Tom has five apples. Clara found seven apples. The lamp is in the attic. "
@@ -117,8 +119,8 @@ EXAMPLES = (
     ),
     Example(
         name="A sum, step by step",
-        look_for="The second sum hangs on what the model itself wrote just before. Click the other "
-        "numbers: 15 hangs on 19 and 4, and the last 23 on the 23 before it.",
+        look_for="The second sum depends on the output just before it. Click the other numbers: "
+        "15 depends on 19 and 4, and the last 23 on the previous 23.",
         model="demo-lm",
         params={
             "prompt": "David finds 7 potatoes. Felix picked up 19 stones. Felix sells 4. "
@@ -128,9 +130,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="A story goes on",
-        look_for="Click through the output: some words hang on the beginning, others on "
-        "the word before alone.",
+        name="A story continues",
+        look_for="Click through the output: some words depend on the beginning of the prompt, "
+        "others only on the previous word.",
         model="demo-lm",
         params={
             "prompt": "One day, Anna went to the forest. She was looking for the lamp.",
@@ -138,9 +140,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        name="The published form",
-        look_for="The paper's softmax scores of the same question: they never say that a token "
-        "speaks against the answer, and show how each probe stopped.",
+        name="The published estimator",
+        look_for="The paper's softmax scores for the same question. They cannot show that a token "
+        "lowers the answer's probability. The run also shows how each probe stopped.",
         model="demo-lm",
         params={
             "prompt": "Felix has the hat. Maria has the key. Sara is holding the guitar. "
@@ -179,20 +181,20 @@ def run(model: Model, params: Params) -> Iterator[Event]:
 def _refuse_contradictions(params: Params) -> None:
     if params.estimator == "paper" and params.contrast != "":
         raise InvalidParams(
-            "The paper's form has no contrast: its D is a difference of probabilities.",
+            "The paper's estimator takes no contrast: its D is a difference of probabilities.",
             remedy="Set estimator to least_squares, or leave contrast empty.",
             field="contrast",
         )
     if params.contrast != "" and params.target_length > 1:
         raise InvalidParams(
-            f"A contrast is to one token; target_length is {params.target_length}.",
+            f"A contrast takes a single target token; target_length is {params.target_length}.",
             remedy="Set target_length to 1, or leave contrast empty.",
             field="target_length",
         )
 
 
 def _case(model: Model, params: Params, context: Context) -> Generator[Event, None, Case]:
-    """Describe the context, then prepare what the probes need."""
+    """Yield the context's events, then prepare the probes."""
     span = contexts.target_span(context, params.target_start, params.target_length)
     closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
     yield from contexts.describe(model, context, closed)
@@ -236,25 +238,25 @@ def _replacer(
         if isinstance(item, replacers.Predicted):
             return item
         yield item
-    raise AssertionError("a replacer ends with its tables")
+    raise AssertionError("a replacer's generator returns its tables")
 
 
 def _masked_model(model: Model, params: Params) -> Generator[Event, None, Model]:
     if not params.replacer_model:
         raise InvalidParams(
             "The masked_lm replacer needs a masked language model.",
-            remedy="Name one in replacer_model, or choose the uniform replacer.",
+            remedy="Set replacer_model, or choose the uniform replacer.",
             field="replacer_model",
         )
     for event in model.another(params.replacer_model, needs=("masked_lm",)):
         if isinstance(event, Model):
             return event
         yield event
-    raise AssertionError("loading ends with the model")
+    raise AssertionError("loading returns the model")
 
 
 def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
-    """Yield maps as probes arrive; return the target's final map, [N]."""
+    """Yield maps as probes accumulate; return the target's final map, [N]."""
     if params.estimator == "paper":
         return (yield from _paper_scores(case, params))
     final = np.zeros(case.length)

@@ -1,15 +1,16 @@
-"""SEG similarity: where in the picture a token of the text looks.
+"""SEG similarity: which image patches a text token (such as <SEG>) is similar to.
 
-The state of a token (`<SEG>`, or any other) is compared with the states of the picture's patches,
-in every layer of the language model, by one forward pass. In models that show what they speak of,
-the token `<SEG>` prompts a mask decoder; its map arises without being trained for.
+One forward pass compares the state of a token (`<SEG>`, or any other) with the states of the
+picture's patches in every layer of the language model. In reasoning-segmentation models the token
+`<SEG>` prompts a mask decoder; its similarity map emerges without being a training objective.
 
-Source: "Reasoning to Attend: Try to Understand How <SEG> Token Works" (READ, arXiv 2412.17741),
-S_j = ⟨h_j, h_q⟩. The state that predicts the token (one position before it) is read by default,
-as READ and LISA do; or the state at the token itself. The map's points prompt the mask decoder
-too. What the answer hangs on is seen by blanking the region and as many other patches.
+Source: "Reasoning to Attend: Try to Understand How <SEG> Token Works" (READ, arXiv 2412.17741), S_j
+= ⟨h_j, h_q⟩. By default the state that predicts the token is used (one position before it), as in
+READ and LISA; alternatively, the state at the token itself. The map's points also prompt the mask
+decoder. The causal check masks the region, and as many other patches as control, and measures the
+answer's log-probability.
 
-Where a model crops or pads its pictures, maps lie over the part that it sees.
+If a model crops or pads its pictures, maps cover the part that the model sees.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
 P patches row by row, S scores, M measures, Q queries of the mask decoder, T points, H, W pixel
@@ -51,14 +52,14 @@ from analysis.worlds.scene_questions import Item, Kind, item
 VERSION = "2"
 NEEDS = ("vision_language",)
 
-QUERIES_PER_EVENT = 8  # maps that are made at once
+QUERIES_PER_EVENT = 8  # maps computed at once
 
 
 EVENTS = (Scene, Tokens, Map, MapPoints, DecoderMap, Mask, Blanked)
 
 
 def _example(kind: Kind, scene: int, look_for: str, **more: object) -> Example:
-    """A bundled scene under the name of its question."""
+    """A bundled scene, named after its question."""
     asked = item(Random(f"{kind} {scene}"), kind=kind, split="held out").question
     params = {"kind": kind, "scene": scene, **more}
     return Example(asked, look_for, model="demo-vlm", params=params)
@@ -68,26 +69,27 @@ EXAMPLES = [
     _example(
         "attribute",
         10,
-        "Step through the layers and look in which one the map of <SEG> gathers on the thing that "
-        "the mask shows.",
+        "Step through the layers: in some of them the map of <SEG> is highest on the object that "
+        "the mask covers.",
     ),
     _example(
         "superlative",
         10,
-        "The words fit several things and one is meant: look which layer's map tells it from the "
-        "others.",
+        "Several objects fit the words, but only one is meant. Look at which layer's map "
+        "distinguishes it from the others.",
     ),
     _example(
         "relation",
         11,
-        "In layer 0 click the words of the question: the map of its last word lies on the other "
-        "thing, that of <SEG> on the one that is meant.",
+        "Select layer 0 and click the words of the question: the map of the last word is highest "
+        "on the other object, the map of <SEG> on the object meant.",
         reads="at",
     ),
     _example(
         "none",
         1,
-        "Nothing of the kind is there: a right answer says so, without <SEG> and without a mask.",
+        "The picture has no such object: a correct answer says so, without <SEG> and without a "
+        "mask.",
     ),
 ]
 
@@ -125,7 +127,7 @@ def _ask(model: VisionLanguageModel, params: Params) -> Asked:
     if params.image:
         if not question:
             raise InvalidParams(
-                "question is empty; a picture of your own has none.",
+                "question is empty, and your own picture has no default question.",
                 remedy="Type a question about the picture.",
                 field="question",
             )
@@ -133,13 +135,13 @@ def _ask(model: VisionLanguageModel, params: Params) -> Asked:
         return Asked(picture, question, "A picture of your own.", None, _truth(model, params))
     if params.truth:
         raise InvalidParams(
-            "truth is given without image; the bundled scene's truth is known.",
+            "truth is given without image; the bundled scene already has a truth.",
             remedy="Leave truth empty, or choose a picture.",
             field="truth",
         )
     found = _scene(params.kind, params.scene)
     told = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
-    description = f"On a {found.scene.ground} ground: {told}."
+    description = f"On a {found.scene.ground} background: {told}."
     if question:
         return Asked(found.picture, question, description)
     truth_HW = torch.from_numpy(found.mask.copy())
@@ -151,7 +153,7 @@ def _scene(kind: Kind, number: int) -> Item:
 
 
 def _truth(model: VisionLanguageModel, params: Params) -> torch.Tensor | None:
-    """The mask that was brought along with a picture."""
+    """The ground-truth mask given with a picture."""
     if not params.truth:
         return None
     picture, mask = model.pictures(params.image), model.pictures(params.truth)
@@ -159,7 +161,7 @@ def _truth(model: VisionLanguageModel, params: Params) -> torch.Tensor | None:
         raise InvalidParams(
             f"truth is {mask.shape[1]} × {mask.shape[0]}, the picture {picture.shape[1]} × "
             f"{picture.shape[0]}.",
-            remedy="Bring a mask of the picture's own size.",
+            remedy="Give a mask of the same size as the picture.",
             field="truth",
         )
     return torch.from_numpy(mask.mean(-1) >= 128)
@@ -222,7 +224,7 @@ def _token_list(model: VisionLanguageModel, answer: Answer) -> list[AnswerToken]
 
 
 def _refuse_outside(params: Params, tokens: Tokens) -> None:
-    """Raises InvalidParams for a layer or a patch that is not there."""
+    """Raises InvalidParams for a layer or a patch that does not exist."""
     if params.layer >= tokens.layers:
         raise InvalidParams(
             f"layer is {params.layer}; the model has {tokens.layers}, counted from 0.",
@@ -240,7 +242,7 @@ def _refuse_outside(params: Params, tokens: Tokens) -> None:
 
 
 def _maps(looked: Looked) -> Iterator[Map]:
-    """A map of every state that a token of the text can be read from, the query's first."""
+    """A map for every text token, the query's first."""
     states_LND = looked.first.states_LND
     patches, neutral_LD = looked.patches(states_LND), states_LND[:, looked.neutral]
     text_positions = [token.position for token in looked.tokens.tokens]
@@ -259,7 +261,7 @@ def _maps(looked: Looked) -> Iterator[Map]:
 
 
 def _other(model: VisionLanguageModel, params: Params) -> np.ndarray:
-    """What blanked patches show where they are to show another picture."""
+    """The picture that fills masked patches if they show another picture."""
     if params.other:
         return model.pictures(params.other)
     return _scene(params.kind, (params.scene + 1) % 2**31).picture

@@ -1,4 +1,4 @@
-"""What a run of SEG similarity is given."""
+"""Parameters of SEG similarity."""
 
 from typing import Any, Literal
 
@@ -21,15 +21,15 @@ class Params(BaseParams):
         default="",
         pattern=HASH,
         max_length=64,
-        description="A picture of your own, PNG, JPEG or WebP. Empty: the bundled scene.",
+        description="Your own picture (PNG, JPEG or WebP). Empty: a bundled scene.",
         json_schema_extra=PICTURE,
     )
     truth: str = Field(
         default="",
         pattern=HASH,
         max_length=64,
-        description="White where the right answer lies in your picture, black elsewhere, of the "
-        "same size. Empty: there is nothing to measure against.",
+        description="Ground-truth mask for your picture, of the same size: white on the object, "
+        "black elsewhere. Empty: no measures are computed.",
         json_schema_extra=PICTURE,
     )
     scene: int = Field(
@@ -41,35 +41,35 @@ class Params(BaseParams):
     )
     kind: Kind = Field(
         default="attribute",
-        description="What the scene's question tells a thing by; none: a question about a thing "
-        "that is not there.",
+        description="How the scene's question identifies an object; none: a question about an "
+        "object that is absent.",
         json_schema_extra={"group": "Picture and question"},
     )
     question: str = Field(
         default="",
         max_length=300,
-        description="Your own question. Empty: the scene's, whose answer is known.",
+        description="Your own question. Empty: the scene's question, whose answer is known.",
         json_schema_extra={"widget": "text", "group": "Picture and question"},
     )
     special_tokens: Literal["refuse", "token"] = Field(
         default="refuse",
-        description="A special token typed in the question: refuse it, or let it act as the token. "
-        "That of the picture is always refused.",
+        description="Special tokens typed in the question: refuse them, or use them as special "
+        "tokens. The image token is always refused.",
         json_schema_extra={"group": "Picture and question"},
     )
     max_new_tokens: int = Field(
         default=24,
         ge=1,
         le=128,
-        description="Longest answer in tokens.",
+        description="Maximum answer length in tokens.",
         json_schema_extra={"group": "Picture and question"},
     )
     query: str = Field(
         default=SEG,
         min_length=1,
         max_length=50,
-        description="Token whose map is shown first, as it stands in the answer or the question; "
-        "every other token's map is one click away.",
+        description="Query: the token whose map is shown first, spelled as in the answer or the "
+        "question. Click any other token to show its map.",
         json_schema_extra={"group": "Map"},
     )
     reads: Reads = Field(
@@ -80,88 +80,90 @@ class Params(BaseParams):
     )
     score: Score = Field(
         default="dot",
-        description="dot: the raw product. cosine: of directions. centred: the mean over patches "
-        "taken away. z_scored: likewise, every dimension in standard deviations. minus_neutral: "
-        "the neutral token's map taken away.",
+        description="dot: dot product. cosine: cosine similarity. centred: dot product minus the "
+        "mean over patches. z_scored: centred, and each dimension divided by its standard "
+        "deviation. minus_neutral: dot product minus that of the neutral token.",
         json_schema_extra={"group": "Map"},
     )
     layer: int = Field(
         default=-1,
         ge=-1,
         le=1000,
-        description="Layer shown first; 0: the embeddings, -1: after the last one's final norm.",
+        description="Layer shown first; 0: the embeddings, -1: after the final norm.",
         json_schema_extra={"group": "Map"},
     )
     neutral: str = Field(
         default="",
         max_length=50,
-        description="Token whose map is taken away by the score minus_neutral, read at the token. "
-        "Empty: the text's first.",
+        description="Neutral token, whose map the score minus_neutral subtracts. Empty: the first "
+        "token of the text.",
         json_schema_extra={"group": "Map"},
     )
     points: Variant = Field(
         default="paper",
-        description="paper: patches so many standard deviations from the mean. code: as READ's "
-        "released code, on the halved grid, from 0.8 of the range on and up to 0.2.",
+        description="Rule for selecting points. paper: patches at least sigmas standard "
+        "deviations from the mean; code: as in READ's released code, above 0.8 or below 0.2 of "
+        "the range on a grid of half the size.",
         json_schema_extra={"group": "Points"},
     )
     point_count: int = Field(
         default=30,
         ge=1,
         le=256,
-        description="Points at most: the highest first, then the lowest, then undecided ones.",
+        description="Maximum number of points: the highest first, then the lowest, then undecided "
+        "ones.",
         json_schema_extra={"group": "Points"},
     )
     sigmas: float = Field(
         default=0.5,
         ge=0,
         le=4,
-        description="Standard deviations from the mean from which a patch counts, in the paper's "
-        "variant.",
+        description="Minimum distance from the mean in standard deviations for the rule paper.",
         json_schema_extra={"group": "Points"},
     )
     continuous: bool = Field(
         default=True,
-        description="Prompt with points moved by the map around them, by less than a pixel; off: "
-        "with the middles of the patches.",
+        description="Refine points by the map around them, by less than a pixel; off: use the "
+        "centres of the patches.",
         json_schema_extra={"group": "Points"},
     )
     causal: bool = Field(
         default=True,
-        description="Blank the region and read the answer again.",
+        description="Mask the region and measure the answer's log-probability again.",
         json_schema_extra={"group": "Causal check"},
     )
     region: list[int] = Field(
         default=[],
         max_length=4096,
-        description="Patches to blank, counted from 0 row by row: drawn on the picture. Empty: "
-        "those of the mask.",
+        description="Patches to mask, drawn on the picture and counted from 0 row by row. Empty: "
+        "those of the segmentation mask.",
         json_schema_extra={"widget": "hidden", "group": "Causal check"},
     )
     fill: Fill = Field(
         default="mean",
-        description="What a blanked patch becomes: the picture's mean colour, a blur as wide as a "
-        "patch, or the same place of another picture.",
+        description="Replacement of a masked patch: the picture's mean colour, a blur as wide as "
+        "a patch, or the same patch of another picture.",
         json_schema_extra={"group": "Causal check"},
     )
     other: str = Field(
         default="",
         pattern=HASH,
         max_length=64,
-        description="The other picture. Empty: the bundled scene of the next number.",
+        description="The other picture. Empty: the next bundled scene.",
         json_schema_extra={**PICTURE, "group": "Causal check"},
     )
     controls: int = Field(
         default=4,
         ge=1,
         le=32,
-        description="Random draws of as many patches outside the region.",
+        description="Number of control runs, each masking as many random patches outside the "
+        "region.",
         json_schema_extra={"group": "Causal check"},
     )
     seed: int = Field(
         default=0,
         ge=0,
         le=2**31 - 1,
-        description="Seed of the random draws.",
+        description="Random seed of the control runs.",
         json_schema_extra={"group": "Causal check"},
     )

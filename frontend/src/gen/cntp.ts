@@ -547,107 +547,107 @@ export interface TraceEnd {
   cost: Cost;
 }
 /**
- * What a run asks for.
+ * Parameters of a CNTP run.
  */
 export interface Params {
   /**
-   * Text that the model goes on from.
+   * Prompt to continue.
    */
   prompt: string;
   /**
-   * Seed of every random draw.
+   * Random seed.
    */
   seed?: number;
   /**
-   * Wrap the prompt as a user's message with the model's chat template.
+   * Format the prompt as a user message with the model's chat template.
    */
   chat?: boolean;
   /**
-   * A special token typed in the prompt: refuse it, read it as plain text, or let it act as the token.
+   * Special tokens typed in the prompt: refuse them, read them as plain text, or use them as special tokens.
    */
   special_tokens?: "refuse" | "text" | "token";
   /**
-   * Regular expression that reads the answer in the output: its first group, or all of it; as it stands, the last number. Empty: no answer is read.
+   * Regular expression that extracts the answer from the output: its first group, or else the whole match. The default finds the last number. Empty: no answer is extracted.
    */
   answer_pattern?: string;
   /**
-   * The answer that is known to be right: what is read is told to be right or wrong. Numbers are held against each other as numbers. Empty: not known.
+   * Correct answer, with which the extracted answer is compared; numbers are compared by value. Empty: unknown.
    */
   right_answer?: string;
   /**
-   * Longest output in tokens.
+   * Maximum output length in tokens.
    */
   max_new_tokens?: number;
   /**
-   * The decoder that the run is about, and that decisions by hand apply to.
+   * Decoder of the run; forced choices apply to it.
    */
   decoder?: "cntp" | "greedy" | "sampling" | "min_p";
   /**
-   * H_lo in nats: at or below it there is a single trial.
+   * H_lo in nats: at or below this entropy there is a single trial.
    */
   entropy_low?: number;
   /**
-   * H_hi in nats: at or above it there are max_trials.
+   * H_hi in nats: at or above this entropy there are max_trials trials.
    */
   entropy_high?: number;
   /**
-   * N_max: trials at the most uncertain tokens.
+   * N_max: maximum number of trials, used at the most uncertain tokens.
    */
   max_trials?: number;
   /**
-   * Longest trial in tokens (the published code has no limit).
+   * Maximum trial length in tokens (the published code has no limit).
    */
   trial_cap?: number;
   /**
-   * How entropy becomes a number of trials: as in the published code and the paper's figure, or as in the paper's text.
+   * Formula from entropy to number of trials: that of the published code and the paper's figure, or that of the paper's text.
    */
   formula?: "code" | "paper";
   /**
-   * entropy: more trials where the model is unsure; for ablation, fixed: max_trials at every step; negative: more where it is sure, rounded as published.
+   * entropy: more trials where the model is uncertain. Ablations: fixed: max_trials at every step; negative: more trials where the model is certain, rounded as published.
    */
   mode?: "entropy" | "fixed" | "negative";
   /**
-   * Perplexity under the distribution that was drawn from (warped) or under the model's own (raw).
+   * Perplexity under the distribution after temperature and truncation (warped), or under the model's own distribution (raw).
    */
   scoring?: "warped" | "raw";
   /**
-   * A trial ends where its decoded text ends a clause (text), or at the first token of a punctuation sign (ids, as published: it overlooks tokens such as .\n, and where signs are encoded with a blank before them it ends at that blank).
+   * A trial ends where its decoded text ends a clause (text), or at the first token of a punctuation mark (ids, as published: this misses tokens such as .\n, and ends at the space where a tokenizer encodes the mark with a leading space).
    */
   stop_rule?: "text" | "ids";
   /**
-   * What a step without trials appends: a token drawn, or the likeliest.
+   * Token appended at a step with a single trial: a sampled one, or the most probable one.
    */
   single?: "draw" | "likeliest";
   /**
-   * Drop a trial as soon as it can no longer win; changes the cost, not the result.
+   * Stop a trial as soon as it can no longer win; affects the cost, not the result.
    */
   prune?: boolean;
   /**
-   * Texts that end the output, one per line; \n stands for a new line. #12 #40 names tokens by their ids, each of which ends it (in JSON, a list).
+   * Texts that end the output, one per line; \n means a new line. #12 #40 gives tokens by their ids, each of which ends the output (in JSON, a list).
    */
   stop_strings?: string | number[];
   /**
-   * Sampling temperature; 0: the likeliest token, as greedy decoding takes.
+   * Sampling temperature; 0: greedy decoding.
    */
   temperature?: number;
   /**
-   * Draw among the k likeliest tokens; 0: all.
+   * Sample from the k most probable tokens; 0: from all.
    */
   top_k?: number;
   /**
-   * Draw among the likeliest tokens that hold this much probability.
+   * Sample from the smallest set of most probable tokens whose probabilities sum to at least this.
    */
   top_p?: number;
   /**
-   * min-p sampling alone: draw among tokens at least this share as likely as the likeliest.
+   * For min-p sampling only: sample from tokens whose probability is at least this share of the highest one.
    */
   min_p?: number;
   /**
-   * The likeliest token each time.
+   * Greedy decoding: the most probable token at every step.
    */
   with_greedy?: boolean;
   /**
-   * One draw per token, same temperature, top-k and top-p.
+   * Sampling with the same temperature, top-k and top-p.
    */
   with_sampling?: boolean;
   /**
@@ -655,27 +655,27 @@ export interface Params {
    */
   with_min_p?: boolean;
   /**
-   * Beam search on the model's own probabilities.
+   * Beam search on the model's raw probabilities.
    */
   with_beam?: boolean;
   /**
-   * Several whole outputs, of which the least perplexing is taken.
+   * Best of N: sample several complete outputs, keep the one with the lowest perplexity.
    */
   with_best_of_n?: boolean;
   /**
-   * Several whole outputs, of which the most frequent answer is taken.
+   * Self-consistency: sample several complete outputs, keep the most frequent answer.
    */
   with_self_consistency?: boolean;
   /**
-   * Beams of beam search.
+   * Number of beams of beam search.
    */
   beams?: number;
   /**
-   * Outputs drawn for the best of N and for self-consistency.
+   * Number of outputs sampled for best of N and self-consistency.
    */
   samples?: number;
   /**
-   * Decisions taken by hand, from which decoding goes on: a token at a position, or a trial at a fork.
+   * Forced choices: a token at a position, or a trial at a branch point. Decoding continues from them.
    *
    * @maxItems 64
    */

@@ -162,7 +162,7 @@ export interface Cost {
   };
 }
 /**
- * The target reads the source.
+ * The target attends to the source.
  */
 export interface Edge {
   /**
@@ -490,40 +490,40 @@ export interface Spread {
   range: number;
 }
 /**
- * Segments, edges, a question, and how they are laid out.
+ * Parameters for segments, edges, question and layout.
  */
 export interface Params {
   /**
-   * Texts that are read on their own: {id, text, score} each, as JSON, or a text whose segments are parted by blank lines.
+   * Segments, each encoded separately: a JSON list of {id, text, score}, or a text whose segments are separated by blank lines.
    *
    * @minItems 1
    * @maxItems 48
    */
   segments: [Segment, ...Segment[]];
   /**
-   * Who reads whom, as {source, target}: the target reads the source.
+   * Edges, as {source, target}: the target attends to the source.
    *
    * @maxItems 512
    */
   edges?: Edge[];
   /**
-   * Edges as given, or made from the scores (without scores, from the order): top_m: every other segment reads the m best; chains: the best is read by the next three, these by the rest; star: the best reads all others.
+   * Edges as given, or derived from the scores (or else from the order). top_m: every other segment attends to the m best; chains: the next three attend to the best, the rest to these three; star: the best attends to all others.
    */
   preset?: "given" | "top_m" | "chains" | "star";
   /**
-   * m of the preset top_m.
+   * m: number of best segments in the preset top_m.
    */
   top_m?: number;
   /**
-   * Text after the segments, which reads all of them.
+   * Text after the segments, which attends to all of them.
    */
   question: string;
   /**
-   * Answer whose probability is compared. It follows the question directly: begin it with a space where a new word begins. #12 #40 names tokens by their ids (in JSON, a list). Empty: what the chosen mode writes.
+   * Answer whose probability is compared. It follows the question directly: begin it with a space if it begins a new word. #12 #40 gives tokens by their ids (in JSON, a list). Empty: the output of the chosen mode.
    */
   answer?: string | number[];
   /**
-   * Longest text in tokens that each mode writes.
+   * Maximum output length of each mode in tokens.
    */
   max_new_tokens?: number;
   /**
@@ -531,35 +531,35 @@ export interface Params {
    */
   generation_config?: "leave" | "apply";
   /**
-   * Text before the segments. A model that marks the beginning of a text has the mark here.
+   * Text before the segments. If the model has a beginning-of-text token, it belongs here.
    */
   prefix?: string;
   /**
-   * Text before each segment and before the question, part of their tokens. A space makes each begin with a new word, as in a plain text.
+   * Text inserted before each segment and before the question, as part of their tokens. With a space, each begins with a new word, as in a plain text.
    */
   separator?: string;
   /**
-   * Arrangement that the run is about. graph: edges alone, and segments of one round share their positions; graph_ordered: the same, positions one after another; sequential: one text; parallel: no edges; full: every segment twice, the second reads all of the first (more attention than sequential); random_edges: as many edges as given, drawn at random.
+   * Mode of the run. graph: the given edges, and segments of one round share their positions; graph_ordered: the same edges with consecutive positions; sequential: one text; parallel: no edges; full: every segment twice, the second copy attends to all first copies (more attention than sequential); random_edges: the same number of random edges.
    */
   mode?: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * T: targets are encoded again in T rounds, reading their sources as they were a round before; this also takes cycles. 0: each segment is encoded once, after those it reads; cycles are refused.
+   * T: number of rounds in which targets are encoded again, attending to their sources of the previous round; cycles are allowed. 0: each segment is encoded once, after those it attends to; cycles are refused.
    */
   rounds?: number;
   /**
-   * Whether the prefix is read by the question alone, or by the segments too.
+   * Whether only the question attends to the prefix, or also the segments.
    */
   prefix_readers?: "question" | "all";
   /**
-   * The edges alone, shared positions.
+   * Given edges, shared positions.
    */
   with_graph?: boolean;
   /**
-   * The same edges, positions one after another.
+   * Given edges, consecutive positions.
    */
   with_graph_ordered?: boolean;
   /**
-   * One text, in the order given.
+   * One sequential text, in the given order.
    */
   with_sequential?: boolean;
   /**
@@ -571,45 +571,45 @@ export interface Params {
    */
   with_full?: boolean;
   /**
-   * As many edges, drawn at random.
+   * The same number of random edges.
    */
   with_random_edges?: boolean;
   /**
-   * Read attention patterns too: mass on single tokens, first tokens as sinks. They take N × N memory; without them, edge mass comes from the block-sparse route.
+   * Also compute attention patterns: mass on single tokens, attention sinks. They need N × N memory; without them, edge mass is computed block by block.
    */
   patterns?: boolean;
   /**
-   * Cut each edge in turn and read the answer's probability again.
+   * Cut each edge in turn and measure the answer's probability again.
    */
   knock_outs?: boolean;
   /**
-   * Orders of the segments to try in each mode, the given one included; 0: none.
+   * Number of segment orders to evaluate in each mode, including the given one; 0: none.
    */
   permutations?: number;
   /**
-   * Seed of random edges and orders.
+   * Random seed of edges and orders.
    */
   seed?: number;
   /**
-   * A special token typed in the prefix or the question: refuse it, read it as plain text, or let it act as the token. In segments it is plain text.
+   * Special tokens typed in the prefix or the question: refuse them, read them as plain text, or use them as special tokens. In segments they are plain text.
    */
   special_tokens?: "refuse" | "text" | "token";
   /**
-   * Variants per forward pass; changes memory and speed, not the result.
+   * Variants per forward pass; affects memory and speed, not the result.
    */
   rows_per_forward?: number;
 }
 /**
- * A text that is encoded on its own.
+ * A text that is encoded separately.
  */
 export interface Segment {
   /**
-   * Name by which edges know it.
+   * Name by which edges refer to the segment.
    */
   id: string;
   text: string;
   /**
-   * Of a retriever; higher is better.
+   * Score of a retriever; higher is better.
    */
   score?: number | null;
 }

@@ -194,18 +194,18 @@ export interface Verdict {
   leak: boolean | null;
 }
 /**
- * Edges to be cut: every edge from one of the keys to one of the queries.
+ * Edges to cut: every edge from one of the keys to one of the queries.
  */
 export interface EdgeSet {
   /**
-   * Positions that read.
+   * Positions of the queries.
    *
    * @minItems 1
    * @maxItems 4096
    */
   queries: [number, ...number[]];
   /**
-   * Positions that are read.
+   * Positions of the keys.
    *
    * @minItems 1
    * @maxItems 4096
@@ -797,7 +797,7 @@ export interface Row {
   kept: number[];
 }
 /**
- * Those of both parts; `capability` in the schema says which part a field is for.
+ * Parameters of both parts; `capability` in the schema states which part a field belongs to.
  */
 export interface Params {
   /**
@@ -897,93 +897,93 @@ export interface Params {
    */
   rows_per_batch?: number;
   /**
-   * First output token whose probability is watched, counted from 0.
+   * First target token of the output, counted from 0.
    */
   target_start?: number;
   /**
-   * Output tokens watched as one; their log-probabilities are added.
+   * Number of target tokens; their log-probabilities are summed.
    */
   target_length?: number;
   /**
-   * What each group passes to each other: every pair cut, one at a time.
+   * Flow matrix: cut every pair of groups, one at a time.
    */
   matrix?: boolean;
   /**
-   * The matrix once more for each of its layers, cut in that layer alone: as many times the work.
+   * Also compute the matrix for each layer, cut in that layer only; the cost is multiplied by the number of layers.
    */
   matrix_layers?: boolean;
   /**
-   * Curves over layers: some sources cut from the target in a window of layers.
+   * Knockout curves: cut selected sources from the target in a sliding window of layers.
    */
   knockout?: boolean;
   /**
-   * Causal tracing: noise on the subject, one state restored at a time.
+   * Causal tracing: corrupt the subject with noise, restore one state at a time.
    */
   tracing?: boolean;
   /**
-   * Routes by contribution, without any cut, and how they agree with the cuts.
+   * Information flow routes: contributions without any cut, and their agreement with the cuts.
    */
   routes?: boolean;
   /**
-   * What is cut, and restored, together. The matrix of a prompt ten times as long takes a thousand times as long: choose sentence there.
+   * Unit that is cut and restored as a whole. A prompt ten times as long makes the matrix a thousand times as expensive: choose sentence for long prompts.
    */
   grouping?: "token" | "word" | "sentence";
   /**
-   * knockout: the score is −∞ before softmax, the rest renormalises; zero: the attention weight is set to 0 after softmax, its mass is lost.
+   * knockout: the score is set to −∞ before the softmax, so that the other weights are renormalised; zero: the attention weight is set to 0 after the softmax, and its mass is lost.
    */
   ablation?: "knockout" | "zero";
   /**
-   * Layers in which the matrix cuts, from 0, such as 0-2, 4. Empty: all.
+   * Layers in which the matrix cuts, counted from 0, such as 0-2, 4. Empty: all.
    */
   layers?: string;
   /**
-   * Heads in which matrix and curves cut, from 0, such as 0, 3. Empty: all.
+   * Heads in which matrix and curves cut, counted from 0, such as 0, 3. Empty: all.
    */
   heads?: string;
   /**
-   * Sources of the curves, separated by semicolons: words of the prompt (all places where they stand), or positions such as @3-5,9. Empty: the groups whose cut from the target matters most.
+   * Sources of the knockout curves, separated by semicolons: words of the prompt (every occurrence), or positions such as @3-5,9. Empty: the groups whose cut from the target has the largest effect.
    */
   sources?: string;
   /**
-   * How many curves there are when no sources are named.
+   * Number of knockout curves if no sources are given.
    */
   curves?: number;
   /**
-   * k: layers that a point of a curve cuts, around its own. Of an even k, one more lies before it than after. 0: a fifth of all layers, odd.
+   * k: width of the window of layers cut at each point of a curve, centred on its layer. If k is even, the window includes one more layer before than after. 0: a fifth of all layers, rounded to an odd number.
    */
   window?: number;
   /**
-   * Random cuts of the same size, as the control of each analysis.
+   * Control of each analysis: number of random cuts of the same size.
    */
   control_draws?: number;
   /**
-   * Edges to cut all at once, chosen in the pictures.
+   * Edges to cut together, selected in the figures.
    *
    * @maxItems 64
    */
   edges?: EdgeSet[];
   /**
-   * What the noise of causal tracing hides: words of the prompt (all places where they stand), or positions such as @3-5,9. Empty: the group whose cut from the target matters most.
+   * Subject that causal tracing corrupts: words of the prompt (every occurrence), or positions such as @3-5,9. Empty: the group whose cut from the target has the largest effect.
    */
   subject?: string;
   /**
-   * Standard deviation of the noise, in those of the embeddings.
+   * Standard deviation of the noise, in standard deviations of the embeddings.
    */
   noise?: number;
   /**
-   * Draws of noise; effects are means over them.
+   * Number of noise samples; effects are means over them.
    */
   draws?: number;
   /**
-   * Layers around its own in which the output of attention, or of the MLP, is restored. Of an even number, as ROME's 10, one more lies before it than after.
+   * Width of the window of layers in which the output of attention, or of the MLP, is restored, centred on the layer shown. If it is even, as ROME's 10, the window includes one more layer before than after.
    */
   trace_window?: number;
   /**
-   * τ: parts that contribute less are no route.
+   * τ: minimum contribution of a route; smaller contributions are ignored.
    */
   tau?: number;
   /**
-   * Cuts per forward pass; changes memory and speed, not the result.
+   * Cuts per forward pass; affects memory and speed, not the result.
    */
   rows_per_forward?: number;
 }

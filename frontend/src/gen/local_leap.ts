@@ -557,75 +557,75 @@ export interface TraceEnd {
 }
 export interface Params {
   /**
-   * Text that the model goes on from.
+   * Prompt to continue.
    */
   prompt: string;
   /**
-   * Seed of every random draw.
+   * Random seed.
    */
   seed?: number;
   /**
-   * Wrap the prompt as a user's message with the model's chat template.
+   * Format the prompt as a user message with the model's chat template.
    */
   chat?: boolean;
   /**
-   * A special token typed in the prompt: refuse it, read it as plain text, or let it act as the token.
+   * Special tokens typed in the prompt: refuse them, read them as plain text, or use them as special tokens.
    */
   special_tokens?: "refuse" | "text" | "token";
   /**
-   * Regular expression that reads the answer in the output: its first group, or all of it; as it stands, the last number. Empty: no answer is read.
+   * Regular expression that extracts the answer from the output: its first group, or else the whole match. The default finds the last number. Empty: no answer is extracted.
    */
   answer_pattern?: string;
   /**
-   * The answer that is known to be right: what is read is told to be right or wrong. Numbers are held against each other as numbers. Empty: not known.
+   * Correct answer, with which the extracted answer is compared; numbers are compared by value. Empty: unknown.
    */
   right_answer?: string;
   /**
-   * G: masks after the prompt; a multiple of block.
+   * G: number of mask tokens after the prompt; a multiple of block.
    */
   canvas_length?: number;
   /**
-   * b: tokens per block, at most the canvas; blocks are filled in their order.
+   * b: tokens per block, at most the canvas length; blocks are decoded from left to right.
    */
   block?: number;
   /**
-   * The decoder that the run is about, and that decisions by hand apply to.
+   * Decoder of the run; forced choices apply to it.
    */
   decoder?: "local_leap" | "vanilla" | "fixed" | "threshold" | "factor" | "entropy_bound" | "klass";
   /**
-   * κ: confidence of an anchor.
+   * κ: minimum confidence of an anchor.
    */
   kappa?: number;
   /**
-   * τ: confidence that is enough near an anchor; at most κ.
+   * τ: minimum confidence near an anchor; at most κ.
    */
   tau?: number;
   /**
-   * W: how far an anchor vouches, in tokens; 0: for itself alone.
+   * W: distance in tokens within which τ applies around an anchor; 0: the anchor alone.
    */
   width?: number;
   /**
-   * Gumbel temperature of the choice of tokens; 0: the likeliest.
+   * Gumbel temperature of token sampling; 0: the most probable token.
    */
   temperature?: number;
   /**
-   * Once a finished block holds an end-of-text token, fill the rest with it and stop.
+   * Stop once a finished block contains an end-of-text token, and fill the rest of the canvas with that token.
    */
   eos_fill?: boolean;
   /**
-   * Let special tokens beside those that end a text be written ([PAD], [CLS], <unk>), as published: by default they have no probability.
+   * Also generate special tokens that do not end a text ([PAD], [CLS], <unk>), as published; by default their probability is zero.
    */
   write_special?: boolean;
   /**
-   * Keys and values refreshed once per block only: of what stands before the block (prefix), or also of what follows (dual). Faster, and an approximation.
+   * Reuse keys and values within a block: those before the block (prefix), or also those after it (dual). Faster, but an approximation.
    */
   cache?: "none" | "prefix" | "dual";
   /**
-   * Tokens per step of the fixed decoder.
+   * k: tokens per step of the fixed_k decoder.
    */
   fixed_k?: number;
   /**
-   * Confidence from which the threshold decoder commits.
+   * Minimum confidence at which the threshold decoder commits.
    */
   threshold?: number;
   /**
@@ -633,27 +633,27 @@ export interface Params {
    */
   factor?: number;
   /**
-   * γ in nats: the entropy-bound decoder commits the longest run of sure positions with ΣH − max H ≤ γ.
+   * γ in nats: the entropy-bound decoder commits the most positions, in order of confidence, with ΣH − max H ≤ γ.
    */
   entropy_bound?: number;
   /**
-   * θ: KLASS asks for more confidence than this.
+   * θ: KLASS requires a confidence above this.
    */
   klass_confidence?: number;
   /**
-   * ε in nats: KL to the step before that counts as stable.
+   * ε in nats: KL divergence from the previous step below which KLASS counts a position as stable.
    */
   klass_divergence?: number;
   /**
-   * Stable steps in a row that KLASS asks for, counted inside a block; the published code counts over the whole canvas, which saves a step in later blocks.
+   * Consecutive stable steps that KLASS requires, counted within a block. The published code counts over the whole canvas, which saves a step in later blocks.
    */
   klass_history?: number;
   /**
-   * LocalLeap, where the run is about another decoder.
+   * LocalLeap, if another decoder is selected.
    */
   with_local_leap?: boolean;
   /**
-   * One token per step, with the analysis of delayed decoding.
+   * One token per step, with an analysis of delayed decoding.
    */
   with_vanilla?: boolean;
   /**
@@ -661,23 +661,23 @@ export interface Params {
    */
   with_fixed?: boolean;
   /**
-   * All above a threshold.
+   * All positions above a confidence threshold.
    */
   with_threshold?: boolean;
   /**
-   * As many as the factor allows.
+   * As many tokens as the factor allows.
    */
   with_factor?: boolean;
   /**
-   * As many as the entropy bound allows.
+   * As many tokens as the entropy bound allows.
    */
   with_entropy_bound?: boolean;
   /**
-   * Sure and stable.
+   * KLASS: all confident and stable positions.
    */
   with_klass?: boolean;
   /**
-   * Decisions taken by hand, from which decoding goes on: a token committed at a position in a step.
+   * Forced choices: a token committed at a given position in a given step. Decoding continues from them.
    *
    * @maxItems 64
    */

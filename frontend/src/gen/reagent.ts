@@ -544,79 +544,79 @@ export interface Params {
    */
   target_start?: number;
   /**
-   * Number of output tokens explained as one; their log-probabilities are added.
+   * Number of output tokens explained together; their log-probabilities are summed.
    */
   target_length?: number;
   /**
-   * Contrast token: explain why the first target token was preferred to this one. A text is read as it would follow the tokens before the target, its leading space included; #12 names a token by its id (in JSON, a number). Empty: no contrast.
+   * Contrast token: explain why the model prefers the first target token to this one. The text is tokenized as a continuation of the tokens before the target, including its leading space; #12 gives a token by its id (in JSON, a number). Empty: no contrast.
    */
   contrast?: string | number;
   /**
-   * least_squares: signed effects of all tokens fitted together, with standard errors; centred: the same effects one by one, less precise; paper: the published softmax scores.
+   * least_squares: signed effects of all tokens, fitted jointly, with standard errors; centred: the same effects estimated separately, less precise; paper: the published softmax scores.
    */
   estimator?: "least_squares" | "centred" | "paper";
   /**
-   * What falls when a token is replaced (the paper's form always takes the probability).
+   * Quantity whose change is measured when tokens are replaced (the paper's estimator always uses the probability).
    */
   measure?: "probability" | "log_probability" | "log_odds";
   /**
-   * Where replacement tokens come from: any token, the explained model's own prediction, or a masked language model's.
+   * Source of replacement tokens: the whole vocabulary, the predictions of the explained model, or those of a masked language model.
    */
   replacer?: "uniform" | "same_model" | "masked_lm";
   /**
-   * Masked language model for the masked_lm replacer (same vocabulary).
+   * Masked language model of the masked_lm replacer; it must have the same vocabulary.
    */
   replacer_model?: string;
   /**
-   * Share r of tokens replaced in each probe.
+   * r: share of tokens replaced in each probe.
    */
   replace_rate?: number;
   /**
-   * Number of leading prompt tokens that are never replaced (special tokens and chat markers never are).
+   * Number of leading prompt tokens that are never replaced. Special tokens and chat markers are always protected.
    */
   protect_prefix?: number;
   /**
-   * Budget of probes; the paper's form has its own.
+   * Maximum number of probes; the paper's estimator has its own limits.
    */
   probes?: number;
   /**
-   * Stop before the budget ends once the 95 % bands of all tokens at once are as narrow as precision asks, or separate the top_n tokens from the rest.
+   * Stop early once the simultaneous 95 % confidence bands are as narrow as precision requires, or separate the top_n tokens from the others.
    */
   stop_early?: boolean;
   /**
-   * Half-width of the 95 % bands, as a share of the target's largest score, at which stop_early ends the run.
+   * Half-width of the 95 % bands, as a share of the target's largest score, at which stop_early stops the run.
    */
   precision?: number;
   /**
-   * Size of the top set: watched for stability; kept by the paper's stop test.
+   * Number of top tokens: their stability is monitored, and the paper's stopping test keeps them.
    */
   top_n?: number;
   /**
-   * Parallel probes P of the paper's form.
+   * P: parallel probes of the paper's estimator.
    */
   paper_probes?: number;
   /**
-   * Steps after which a probe of the paper's form gives up.
+   * Maximum number of steps of each probe of the paper's estimator.
    */
   paper_max_steps?: number;
   /**
-   * A probe stops when the target is among the k likeliest tokens.
+   * k: a probe stops when the target is among the k most probable tokens.
    */
   paper_top_k?: number;
   /**
-   * Deletion and insertion curves against random and reversed order, Soft-NS and Soft-NC.
+   * Evaluate the map: deletion and insertion curves compared with random and reversed order, Soft-NS and Soft-NC.
    */
   faithfulness?: boolean;
   /**
-   * Input × gradient, integrated gradients, attention rollout and occlusion beside the map.
+   * Also compute input × gradient, integrated gradients, attention rollout and occlusion.
    */
   baselines?: boolean;
   /**
-   * Draws of replacements per point of a faithfulness curve.
+   * Random replacements per point of a faithfulness curve.
    */
   draws?: number;
   /**
-   * Probes per forward pass; changes memory and speed, not the result.
+   * Probes per forward pass; affects memory and speed, not the result.
    */
   rows_per_forward?: number;
 }

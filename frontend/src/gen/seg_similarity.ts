@@ -334,11 +334,11 @@ export interface Tokens {
 }
 export interface Params {
   /**
-   * A picture of your own, PNG, JPEG or WebP. Empty: the bundled scene.
+   * Your own picture (PNG, JPEG or WebP). Empty: a bundled scene.
    */
   image?: string;
   /**
-   * White where the right answer lies in your picture, black elsewhere, of the same size. Empty: there is nothing to measure against.
+   * Ground-truth mask for your picture, of the same size: white on the object, black elsewhere. Empty: no measures are computed.
    */
   truth?: string;
   /**
@@ -346,23 +346,23 @@ export interface Params {
    */
   scene?: number;
   /**
-   * What the scene's question tells a thing by; none: a question about a thing that is not there.
+   * How the scene's question identifies an object; none: a question about an object that is absent.
    */
   kind?: "attribute" | "superlative" | "relation" | "none";
   /**
-   * Your own question. Empty: the scene's, whose answer is known.
+   * Your own question. Empty: the scene's question, whose answer is known.
    */
   question?: string;
   /**
-   * A special token typed in the question: refuse it, or let it act as the token. That of the picture is always refused.
+   * Special tokens typed in the question: refuse them, or use them as special tokens. The image token is always refused.
    */
   special_tokens?: "refuse" | "token";
   /**
-   * Longest answer in tokens.
+   * Maximum answer length in tokens.
    */
   max_new_tokens?: number;
   /**
-   * Token whose map is shown first, as it stands in the answer or the question; every other token's map is one click away.
+   * Query: the token whose map is shown first, spelled as in the answer or the question. Click any other token to show its map.
    */
   query?: string;
   /**
@@ -370,57 +370,57 @@ export interface Params {
    */
   reads?: "predicts" | "at";
   /**
-   * dot: the raw product. cosine: of directions. centred: the mean over patches taken away. z_scored: likewise, every dimension in standard deviations. minus_neutral: the neutral token's map taken away.
+   * dot: dot product. cosine: cosine similarity. centred: dot product minus the mean over patches. z_scored: centred, and each dimension divided by its standard deviation. minus_neutral: dot product minus that of the neutral token.
    */
   score?: "dot" | "cosine" | "centred" | "z_scored" | "minus_neutral";
   /**
-   * Layer shown first; 0: the embeddings, -1: after the last one's final norm.
+   * Layer shown first; 0: the embeddings, -1: after the final norm.
    */
   layer?: number;
   /**
-   * Token whose map is taken away by the score minus_neutral, read at the token. Empty: the text's first.
+   * Neutral token, whose map the score minus_neutral subtracts. Empty: the first token of the text.
    */
   neutral?: string;
   /**
-   * paper: patches so many standard deviations from the mean. code: as READ's released code, on the halved grid, from 0.8 of the range on and up to 0.2.
+   * Rule for selecting points. paper: patches at least sigmas standard deviations from the mean; code: as in READ's released code, above 0.8 or below 0.2 of the range on a grid of half the size.
    */
   points?: "paper" | "code";
   /**
-   * Points at most: the highest first, then the lowest, then undecided ones.
+   * Maximum number of points: the highest first, then the lowest, then undecided ones.
    */
   point_count?: number;
   /**
-   * Standard deviations from the mean from which a patch counts, in the paper's variant.
+   * Minimum distance from the mean in standard deviations for the rule paper.
    */
   sigmas?: number;
   /**
-   * Prompt with points moved by the map around them, by less than a pixel; off: with the middles of the patches.
+   * Refine points by the map around them, by less than a pixel; off: use the centres of the patches.
    */
   continuous?: boolean;
   /**
-   * Blank the region and read the answer again.
+   * Mask the region and measure the answer's log-probability again.
    */
   causal?: boolean;
   /**
-   * Patches to blank, counted from 0 row by row: drawn on the picture. Empty: those of the mask.
+   * Patches to mask, drawn on the picture and counted from 0 row by row. Empty: those of the segmentation mask.
    *
    * @maxItems 4096
    */
   region?: number[];
   /**
-   * What a blanked patch becomes: the picture's mean colour, a blur as wide as a patch, or the same place of another picture.
+   * Replacement of a masked patch: the picture's mean colour, a blur as wide as a patch, or the same patch of another picture.
    */
   fill?: "mean" | "blur" | "other";
   /**
-   * The other picture. Empty: the bundled scene of the next number.
+   * The other picture. Empty: the next bundled scene.
    */
   other?: string;
   /**
-   * Random draws of as many patches outside the region.
+   * Number of control runs, each masking as many random patches outside the region.
    */
   controls?: number;
   /**
-   * Seed of the random draws.
+   * Random seed of the control runs.
    */
   seed?: number;
 }

@@ -568,8 +568,16 @@ REFUSED: list[tuple[dict[str, Any], type[GlassbenchError], str]] = [
     ({"forced": [{"position": 500, "token": 0}]}, InvalidParams, "no step begins"),
     ({"forced": [{"position": 0, "token": 10**6}]}, InvalidParams, "has 311 tokens"),
     ({"forced": [{"position": 0}]}, InvalidParams, "forced.0"),
-    ({"forced": [{"position": 0, "token": 5}] * 2}, InvalidParams, "two are of one kind"),
-    ({"forced": [{"position": 0, "trial": 0}], "decoder": "greedy"}, InvalidParams, "draws none"),
+    (
+        {"forced": [{"position": 0, "token": 5}] * 2},
+        InvalidParams,
+        "two of which are of the same kind",
+    ),
+    (
+        {"forced": [{"position": 0, "trial": 0}], "decoder": "greedy"},
+        InvalidParams,
+        "samples no trials",
+    ),
     ({"forced": [{"position": 0, "token": 5}] * 65}, InvalidParams, "at most 64"),
 ]
 

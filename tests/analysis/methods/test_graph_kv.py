@@ -226,7 +226,9 @@ def test_the_batch_size_changes_no_number(run: Run) -> None:
 
 def test_patterns_of_too_many_tokens_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "DENSE_TOKENS", 12)
-    with pytest.raises(InvalidParams, match="patterns are read of 12 at most") as raised:
+    with pytest.raises(
+        InvalidParams, match="attention patterns are limited to 12 tokens"
+    ) as raised:
         run()
     assert raised.value.field == "patterns"
     assert of_kind(run(patterns=False), "edge_mass")
@@ -269,10 +271,10 @@ def test_examples_show_what_they_say(example: Any) -> None:
             more = {**example.params, "edges": [*example.params["edges"], drawn]}
             again = list(analysis.run("graph_kv", model=example.model, params=more))
             assert only(again, "arrangement", mode="graph").text == " eight."
-        case "By score alone":
+        case "Edges from retriever scores":
             assert not told["graph"].right
             assert cuts[1] > 3  # letter → hanna
-        case "In a circle, twice":
+        case "A cycle in two rounds":
             assert told["graph"].right
             assert not told["parallel"].right
             assert not told["sequential"].right

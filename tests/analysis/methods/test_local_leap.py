@@ -498,8 +498,8 @@ def test_a_cache_is_labelled_and_exact_at_each_block_s_first_step(model: Model, 
 
 
 REFUSED: list[tuple[dict[str, Any], type[GlassbenchError], str]] = [
-    ({"canvas_length": 20}, InvalidParams, "no multiple of block"),
-    ({"tau": 0.5}, InvalidParams, "tau is 0.5 and kappa 0.1"),
+    ({"canvas_length": 20}, InvalidParams, "not a multiple of block"),
+    ({"tau": 0.5}, InvalidParams, "tau is 0.5 and kappa is 0.1"),
     ({"kappa": 1.5}, InvalidParams, "less than or equal to 1"),
     ({"block": 129}, InvalidParams, "less than or equal to 128"),
     ({"canvas_length": 516}, InvalidParams, "less than or equal to 512"),
@@ -513,7 +513,7 @@ REFUSED: list[tuple[dict[str, Any], type[GlassbenchError], str]] = [
     ({"forced": [{"step": 0, "position": 13, "token": 5}]}, InvalidParams, "no masked position"),
     ({"forced": [{"step": 99, "position": 3, "token": 5}]}, InvalidParams, "was full after"),
     ({"forced": [{"step": 0, "position": 3, "token": 3}]}, InvalidParams, "without its mask"),
-    ({"forced": [{"step": 0, "position": 3, "token": 9999}]}, InvalidParams, "Token 9999"),
+    ({"forced": [{"step": 0, "position": 3, "token": 9999}]}, InvalidParams, "token 9999"),
     ({"forced": [{"step": n, "position": 3, "token": 5} for n in (0, 1)]}, InvalidParams, "once"),
     ({"answer_pattern": "["}, InvalidParams, "no regular expression"),
 ]

@@ -1,2 +1,1 @@
-"""Information flow of a text-to-image model: what each word of a prompt carries into the
-picture."""
+"""Information flow of a text-to-image model: what each word of a prompt contributes."""

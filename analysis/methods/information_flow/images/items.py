@@ -1,4 +1,4 @@
-"""The items that a prompt of a picture names, as stretches of its text."""
+"""The items that an image prompt names, as spans of its text."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.errors import InvalidParams
 
 MOST_ITEMS = 6
-# What stands before the first item, and between two.
+# What precedes the first item, and separates two.
 OPENING = re.compile(
     r"\s*(?:(?:a|the) (?:picture|drawing|photo|painting) of|there (?:is|are))\s+", re.I
 )
@@ -23,15 +23,15 @@ class PromptItem:
 
 
 def find_items(prompt: str, named: str) -> list[PromptItem]:
-    """The items named, separated by semicolons; where none is, the parts between joining words.
+    """The items given, separated by semicolons; if none is given, the parts between conjunctions.
 
-    Raises InvalidParams for one that does not stand in the prompt, or too many.
+    Raises InvalidParams for an item that does not occur in the prompt, or too many items.
     """
     found = _named(prompt, named) if named.strip() else _split(prompt)
     if len(found) > MOST_ITEMS:
         raise InvalidParams(
             f"The prompt has {len(found)} items; the limit is {MOST_ITEMS}.",
-            remedy="Name those that matter in items, separated by semicolons.",
+            remedy="List only the relevant ones in items, separated by semicolons.",
             field="items",
         )
     return found
@@ -43,8 +43,8 @@ def _named(prompt: str, named: str) -> list[PromptItem]:
         start = prompt.find(phrase, after)
         if start < 0:
             raise InvalidParams(
-                f"The prompt has no {phrase!a} after character {after}.",
-                remedy="Copy the items from the prompt, in its order.",
+                f"{phrase!a} does not occur in the prompt after character {after}.",
+                remedy="Copy the items from the prompt, in the order of the prompt.",
                 field="items",
             )
         after = start + len(phrase)

@@ -1,7 +1,7 @@
-"""Says whether a picture shows an item: the bundled judge of coloured shapes, with its accuracy.
+"""Judges whether a picture shows an item: the bundled classifier of coloured shapes.
 
-A verdict is a badge, never hidden truth: what the judge saw is told in words beside it. Pictures of
-other models than the bundled one have no judge.
+A verdict is shown together with what the judge detected and with the judge's accuracy. Pictures of
+models other than the bundled one have no judge.
 
 Shape legend: H, W rows and columns of pixels.
 """
@@ -24,7 +24,7 @@ Sight = tuple[str, str]  # colour, shape
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a phrase says by itself; what it leaves open is None."""
+    """Colour and shape that a phrase names; None for what it does not name."""
 
     colour: str | None
     shape: str | None
@@ -35,14 +35,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How often the judge was right on pictures whose content is known."""
+    """Accuracy of the judge on pictures whose content is known."""
 
     share: float
     pictures: int
 
 
 def wanted(phrase: str) -> Wanted:
-    """What the words of the bundled world say; both None for other words."""
+    """Colour and shape named by the words of the bundled world; both None for other words."""
     words = f" {phrase.lower()} "
     for names in (NAMES, BORROWERS, MIMICS):
         for name, (colour, shape) in names.items():
@@ -52,12 +52,12 @@ def wanted(phrase: str) -> Wanted:
 
 
 def sights(picture: np.ndarray) -> list[Sight]:
-    """Colour and shape of everything that [H, W, 3] pixels show, from top to bottom."""
+    """Colour and shape of every object in [H, W, 3] pixels, from top to bottom."""
     return list(shape_judge.looks(picture))
 
 
 def shows(seen: Sequence[Sight], item: Wanted) -> bool | None:
-    """Whether the item is among what was seen; None where its words say nothing."""
+    """Whether the item was detected; None if its words name neither colour nor shape."""
     if item == Wanted(None, None):
         return None
     return any(item.fits(sight) for sight in seen)
@@ -73,9 +73,9 @@ def leaks(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool
 
 
 def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool | None:
-    """Whether in a picture of all items this one has another's colour, or another stands for it.
+    """Whether in a picture of all items this one has another's colour, or another replaces it.
 
-    A thing drawn twice is no loan as long as the item itself is there too.
+    An object drawn twice is not leakage as long as the item itself is present.
     """
     known = _looks(others)
     if not known:
@@ -86,12 +86,12 @@ def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bo
 
 
 def _looks(items: Sequence[Wanted]) -> list[Sight]:
-    """Of the items that say both colour and shape."""
+    """Colour and shape of the items that name both."""
     return [(item.colour, item.shape) for item in items if item.colour and item.shape]
 
 
 def accuracy(folder: Path) -> Accuracy | None:
-    """As measured and written into the model's folder; None where it is not."""
+    """The accuracy recorded in the model's folder; None if there is none."""
     file = folder / "report.json"
     if not file.is_file():
         return None

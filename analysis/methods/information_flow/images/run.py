@@ -1,13 +1,14 @@
-"""What each word of a prompt carries into the picture: the text-to-image part of information flow.
+"""What each word of a prompt contributes to the picture: information flow, text to image.
 
-Each position of a text encoder's output is a vector that has read the rest of the prompt. Kept
-alone, with all other positions set to those of the empty prompt, it shows in a picture what it
-carries: which token of an item is its representative, and whether an item's tokens carry another
-item along (a leak). The fix is to encode the item by itself and to put these states in its places.
+Each position of a text encoder's output is a vector that depends on the rest of the prompt. A
+picture drawn from this position only, with all others set to those of the empty prompt, shows what
+it encodes: which token of an item is its representative, and whether an item's tokens also encode
+another item (attribute leakage). The fix is to encode the item in isolation and to insert these
+states at its positions.
 
-Source: "Follow the Flow: On Information Flow Across Textual Tokens in Text-to-Image Models"
-(arXiv 2504.01137). All pictures of a column share seed, steps and guidance. Pooled vectors, which
-carry the whole prompt, are those of the empty prompt wherever anything is taken away.
+Source: "Follow the Flow: On Information Flow Across Textual Tokens in Text-to-Image Models" (arXiv
+2504.01137). All pictures of a column share seed, steps and guidance. Pooled vectors, which encode
+the whole prompt, are those of the empty prompt wherever a position is replaced.
 
 Shape legend: B pictures, N positions of the text encoder, H, W pixels.
 """
@@ -47,16 +48,16 @@ from analysis.methods.information_flow.images.judge import Wanted
 from analysis.model import ImagePipeline
 from analysis.text.tokenization import refuse_special
 
-REPRESENTATIVE_SHARE = 0.5  # of its pictures in which a token alone shows its item
+REPRESENTATIVE_SHARE = 0.5  # minimum share of a token's pictures that show its item
 WHOLE = ("whole", "fixed", "removed", "layer")  # rows that show the whole prompt
 
-# What a row shows, its item, its label, the tokens kept, and what its pictures are drawn from.
+# What a row shows, its item, its label, the tokens kept, and the conditioning.
 Plan = tuple[Kind, int | None, str, Sequence[int], Conditioning]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A row with what it is conditioned on."""
+    """A row with its conditioning."""
 
     event: Row
     given: Conditioning
@@ -64,7 +65,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Reading:
-    """The prompt, encoded and taken apart."""
+    """The prompt, its encoding, its tokens and its items."""
 
     text: str
     studio: Studio
@@ -85,7 +86,7 @@ class Reading:
 
 
 def run(model: ImagePipeline, params: PictureParams) -> Iterator[Event]:
-    """Yield the prompt, the rows, their pictures, and what was found."""
+    """Yield the prompt, the rows, their pictures, and the result."""
     reading = _read(model, params)
     judged = model.info.id == judge.JUDGED_MODEL
     yield _prompt_event(reading, model, judged=judged)
@@ -96,7 +97,7 @@ def run(model: ImagePipeline, params: PictureParams) -> Iterator[Event]:
     if params.removal and params.tokens and judged:
         more = _removal(reading, params, tasks, verdicts)
         verdicts |= yield from _pictures(
-            model, reading, params, more, judged=judged, stage="drawing what is left"
+            model, reading, params, more, judged=judged, stage="drawing the pictures"
         )
         tasks += more
     yield Findings(rows=[_finding(reading, task.event, verdicts[task.event.row]) for task in tasks])
@@ -159,14 +160,14 @@ def _item_of(reading: Reading, token: Token) -> int | None:
 def _judge(model: ImagePipeline) -> Judge:
     known = judge.accuracy(model.path)
     return Judge(
-        name="the bundled judge of coloured shapes",
+        name="the bundled classifier of coloured shapes",
         accuracy=known.share if known else None,
         pictures=known.pictures if known else None,
     )
 
 
 def _flow(reading: Reading, params: PictureParams) -> Iterator[Event]:
-    """The matrix of words, and each word's shift against itself alone."""
+    """The matrix of words, and each word's shift from its encoding in isolation."""
     groups = _words(reading)
     segment = reading.studio.segments[-1]
     text = conditioning.encoded(reading.studio, reading.text)
@@ -247,28 +248,28 @@ def _removal(
         reading.prompt, reading.studio.empty, kept, keep_pooled=params.keep_pooled
     )
     shown = [n for n in range(len(reading.shown)) if n not in dropped]
-    plan: Plan = ("removed", reading.chosen, "Without what represents nothing", shown, given)
+    plan: Plan = ("removed", reading.chosen, "Without the non-representative tokens", shown, given)
     return _numbered([plan], first=len(tasks))
 
 
 def _whole_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
-    """The prompt as it is, and each item kept alone."""
+    """The whole prompt, and each item with only its tokens kept."""
     yield "whole", None, "Whole prompt", range(len(reading.shown)), reading.prompt
     for number, item in enumerate(reading.items):
         yield "item", number, item.phrase, *_kept(reading, params, item.start, item.end)
 
 
 def _leak_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
-    """The chosen item encoded by itself, alone and back in the whole prompt."""
+    """The chosen item encoded in isolation, alone and inserted into the whole prompt."""
     item = reading.items[reading.chosen]
     fixed = _fixed(reading, item)
     kept = _kept(reading, params, item.start, item.end, fixed)
-    yield "alone", reading.chosen, f"{item.phrase}, encoded by itself", *kept
+    yield "alone", reading.chosen, f"{item.phrase}, encoded in isolation", *kept
     yield "fixed", reading.chosen, "Whole prompt, fixed", range(len(reading.shown)), fixed
 
 
 def _token_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
-    """Each token of the chosen item kept alone."""
+    """Each token of the chosen item, only this token kept."""
     item = reading.items[reading.chosen]
     for token in (reading.shown[n] for n in reading.kept(item.start, item.end)):
         label = reading.text[token.start : token.end]
@@ -282,7 +283,7 @@ def _kept(
     end: int,
     prompt: Conditioning | None = None,
 ) -> tuple[list[int], Conditioning]:
-    """The shown tokens of characters `start:end`, and the conditioning that keeps these alone."""
+    """The shown tokens of characters `start:end`, and the conditioning that keeps only these."""
     given = prompt or reading.prompt
     positions = conditioning.positions_of(reading.tokens, start, end)
     kept = conditioning.keep(given, reading.studio.empty, positions, keep_pooled=params.keep_pooled)
@@ -290,7 +291,7 @@ def _kept(
 
 
 def _fixed(reading: Reading, item: PromptItem) -> Conditioning:
-    """The whole prompt with the states of one item from its phrase encoded by itself."""
+    """The whole prompt with the states of one item from its phrase encoded in isolation."""
     alone = conditioning.encode(reading.studio, item.phrase)
     places: dict[int, int] = {}
     for inside, outside in zip(
@@ -299,8 +300,9 @@ def _fixed(reading: Reading, item: PromptItem) -> Conditioning:
         own = [token for token in inside if token.start < item.end and token.end > item.start]
         if [token.id for token in own] != [token.id for token in outside]:
             raise InvalidParams(
-                f"{item.phrase!a} is split into other tokens by itself than in the prompt.",
-                remedy="Let the item begin and end with whole words, or set leak to false.",
+                f"{item.phrase!a} has different tokens in isolation than in the prompt.",
+                remedy="Choose an item that begins and ends at word boundaries, or set leak to "
+                "false.",
                 field="items",
             )
         places |= {a.position: b.position for a, b in zip(own, outside, strict=True)}
@@ -316,7 +318,7 @@ def _pictures(
     judged: bool,
     stage: str = "drawing",
 ) -> Generator[Event, None, dict[int, list[Verdict | None]]]:
-    """Tell all rows, then draw them in batches; the verdicts by row."""
+    """Announce all rows, then draw them in batches; return the verdicts by row."""
     for task in tasks:
         yield task.event
     if not tasks:

@@ -89,7 +89,7 @@ REFUSED: list[tuple[type[GlassbenchError], str, dict[str, Any]]] = [
     (InvalidParams, "at most 48 items", {"segments": segments(*map(str, range(49)))}),
     (InvalidParams, "at least 1 item", {"segments": []}),
     (InvalidParams, "at least 1 item", {"segments": " \n\n "}),
-    (InvalidParams, "no JSON list", {"segments": "[{"}),
+    (InvalidParams, "not a JSON list", {"segments": "[{"}),
     (InvalidParams, "at most 512 items", {"edges": edges(*["ab"] * 513)}),
     (InvalidParams, "'a' → 'x': There is no segment 'x'", {"edges": edges("ax")}),
     (InvalidParams, "'x' → 'a': There is no segment 'x'", {"edges": edges("xa")}),

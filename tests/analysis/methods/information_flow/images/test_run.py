@@ -219,7 +219,7 @@ def test_refusals_name_value_and_remedy(
 ) -> None:
     if named is None:
         params = {**params, "item": 1}
-        named = "split into other tokens"
+        named = "has different tokens in isolation"
     with pytest.raises(error, match=named) as raised:
         run(**params)
     assert raised.value.remedy
