@@ -59,7 +59,7 @@ def capabilities(architecture: str, *, has_mask_token: bool = False) -> list[str
     """What a model can be used for, of `CANNOT`'s keys.
 
     Any masked language model whose tokenizer has a mask token can be decoded by masked
-    diffusion, whether it was trained for that (see `facts.trained_for_diffusion`) or not.
+    diffusion, whether it was trained for that (see `metadata.trained_for_diffusion`) or not.
     """
     kind = kind_of(architecture)
     if kind == "masked_lm" and has_mask_token:

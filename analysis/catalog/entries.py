@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import huggingface_hub
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from analysis.catalog.files import PIPELINE_INDEX, is_pipeline, pipeline_parts
-from analysis.catalog.metadata import no_facts, read_facts
+from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable, UnknownModel
 
@@ -46,6 +46,43 @@ class Entry:
     def requested_revision(self) -> str | None:
         return self.id.partition("@")[2] or None
 
+    @property
+    def revision(self) -> str | None:
+        """Content hash of a folder, commit of a hub model (None until it is downloaded).
+
+        Raises ModelUnreadable.
+        """
+        if self.path is None:
+            return None
+        return self.path.name if self.source == "hub" else folder_revision(self.path)
+
+
+@dataclass(frozen=True)
+class Description:
+    """An entry with what its files say.
+
+    `metadata` is None where they are not downloaded, or cannot be read: then `problem` says why.
+    """
+
+    entry: Entry
+    metadata: ModelMetadata | None = None
+    problem: str | None = None
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the model is known to be usable for."""
+        return self.metadata.capabilities if self.metadata else ()
+
+
+def describe(entry: Entry) -> Description:
+    """What the files of an entry say of it."""
+    if entry.path is None:
+        return Description(entry)
+    try:
+        return Description(entry, read_metadata(entry.path))
+    except ModelUnreadable as error:
+        return Description(entry, problem=f"{error.message} {error.remedy}")
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -78,24 +115,6 @@ class Catalog:
             "name a hub model as owner/name; or put a transformers folder under MODEL_DIRS.",
             field="model",
         )
-
-    def revision(self, model_id: str) -> str | None:
-        """Content hash of a folder, commit of a hub model (None until it is downloaded)."""
-        entry = self.find(model_id)
-        if entry.path is None:
-            return None
-        return entry.path.name if entry.source == "hub" else folder_revision(entry.path)
-
-    def describe(self, model_id: str) -> dict[str, Any]:
-        """What the files of a model say of it; `problem` says why it cannot be loaded."""
-        entry = self.find(model_id)
-        facts: dict[str, Any] = {"id": entry.id, "source": entry.source, "title": entry.title}
-        if entry.path is None:
-            return {**facts, **no_facts(), "problem": None}
-        try:
-            return {**facts, **read_facts(entry.path), "problem": None}
-        except ModelUnreadable as error:
-            return {**facts, **no_facts(), "problem": f"{error.message} {error.remedy}"}
 
     def _local(self) -> Iterator[Entry]:
         yield from _folders(self.bundled, "bundled")

@@ -24,6 +24,11 @@ class Weights(NamedTuple):
     bytes: int
     dtypes: frozenset[str]
 
+    @property
+    def dtype(self) -> str:
+        """The dtypes in one text, such as "BF16, F32"."""
+        return ", ".join(sorted(self.dtypes))
+
 
 def is_pipeline(path: Path) -> bool:
     return (path / PIPELINE_INDEX).is_file()

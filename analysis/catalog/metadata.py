@@ -5,6 +5,7 @@ pipeline its largest text encoder.
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from analysis.catalog.files import (
     read_weights,
 )
 from analysis.catalog.folder import check_contents, reading
-from analysis.catalog.vision_metadata import vision_facts
+from analysis.catalog.vision_metadata import VisionMetadata, vision_metadata
 from analysis.errors import ModelUnreadable
 
 # Their first position is the padding token's id + 1, and that many fewer tokens can be read.
@@ -61,42 +62,68 @@ MASK_TOKEN = re.compile(r"\[MASK\]|<\|?(mask|mdm_mask)\|?>")
 SIZES = ("layers", "heads", "key_value_heads", "width", "context", "vocabulary")
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Part:
+    """A part of a pipeline, or a mask decoder beside a model; None where it has no weights."""
+
+    name: str
+    class_name: str
+    parameters: int | None
+    bytes: int | None
+    dtype: str | None
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What the files of a model say of it; `context` is in tokens, 0 where nothing limits it.
+
+    `missing` gives for each capability that the model lacks the reason, as a sentence.
+    """
+
+    architecture: str
+    parameters: int
+    bytes: int
+    dtype: str
+    layers: int
+    heads: int
+    key_value_heads: int
+    width: int
+    context: int
+    vocabulary: int
+    capabilities: tuple[str, ...]
+    missing: dict[str, str]
+    trained_for_diffusion: bool | None
+    vision: VisionMetadata | None
+    parts: tuple[Part, ...]
+
+
+def read_metadata(path: Path) -> ModelMetadata:
     """Sizes, parts and capabilities of a model folder. Raises ModelUnreadable, and nothing else."""
     with reading(path.name):
         check_contents(path)
-        facts = _pipeline_facts(path) if is_pipeline(path) else _model_facts(path)
-        _check_sizes(path.name, facts)
-    return facts
+        metadata = _pipeline_metadata(path) if is_pipeline(path) else _model_metadata(path)
+        _check_sizes(path.name, metadata)
+    return metadata
 
 
-def _model_facts(path: Path) -> dict[str, Any]:
+def _model_metadata(path: Path) -> ModelMetadata:
     config = read_config(path)
     architecture = _architecture(config)
     masked = kind_of(architecture) == "masked_lm" and has_mask_token(path)
     present = capabilities(architecture, has_mask_token=masked)
     weights = read_weights(path)
-    return {
-        "architecture": architecture,
-        **_weight_facts(weights),
-        **_text_facts(path, config),
-        **_uses(architecture, present),
-        "trained_for_diffusion": trained_for_diffusion(config, architecture, present),
-        "vision": vision_facts(path, config) if "vision_language" in present else None,
-        "parts": _mask_decoder_part(path),
-    }
-
-
-def no_facts() -> dict[str, Any]:
-    """The same names, for a model whose files are not there or cannot be read."""
-    unknown = ("architecture", "parameters", "bytes", "dtype", *SIZES, "trained_for_diffusion")
-    return {
-        **dict.fromkeys(unknown),
-        "vision": None,
-        "parts": [],
-        "capabilities": [],
-        "missing": {},
-    }
+    return ModelMetadata(
+        architecture=architecture,
+        parameters=weights.parameters,
+        bytes=weights.bytes,
+        dtype=weights.dtype,
+        **_text_sizes(path, config),
+        capabilities=tuple(present),
+        missing=reasons(architecture, present),
+        trained_for_diffusion=trained_for_diffusion(config, architecture, present),
+        vision=vision_metadata(path, config) if "vision_language" in present else None,
+        parts=_mask_decoder_part(path),
+    )
 
 
 def trained_for_diffusion(
@@ -124,7 +151,7 @@ def has_mask_token(path: Path) -> bool:
     )
 
 
-def _pipeline_facts(path: Path) -> dict[str, Any]:
+def _pipeline_metadata(path: Path) -> ModelMetadata:
     architecture = read_json(path, PIPELINE_INDEX).get("_class_name")
     if not isinstance(architecture, str):
         raise ModelUnreadable(
@@ -132,31 +159,33 @@ def _pipeline_facts(path: Path) -> dict[str, Any]:
             remedy="Save it with pipeline.save_pretrained(folder).",
         )
     parts = [_part(path, name, cls) for name, cls in pipeline_parts(path).items()]
-    weighed = [part for part in parts if part["parameters"]]
-    encoders = [part for part in weighed if part["name"].startswith("text_encoder")]
+    weighed = [part for part in parts if part.parameters]
+    encoders = [part for part in weighed if part.name.startswith("text_encoder")]
     if not encoders:
         raise ModelUnreadable(
             f"{path.name} has no text_encoder folder with weights.",
             remedy="Save it with pipeline.save_pretrained(folder).",
         )
-    largest = max(encoders, key=lambda part: int(part["parameters"]))
-    folder, tokenizer = path / largest["name"], largest["name"].replace("text_encoder", "tokenizer")
-    return {
-        "architecture": architecture,
-        "parameters": sum(part["parameters"] for part in weighed),
-        "bytes": sum(part["bytes"] for part in weighed),
-        "dtype": ", ".join(
-            sorted({name for part in weighed for name in part["dtype"].split(", ")})
+    largest = max(encoders, key=lambda part: part.parameters or 0).name
+    folder, tokenizer = path / largest, largest.replace("text_encoder", "tokenizer")
+    present = capabilities(architecture)
+    return ModelMetadata(
+        architecture=architecture,
+        parameters=sum(part.parameters or 0 for part in weighed),
+        bytes=sum(part.bytes or 0 for part in weighed),
+        dtype=", ".join(
+            sorted({name for part in weighed for name in (part.dtype or "").split(", ")})
         ),
-        **_text_facts(folder, read_config(folder), tokenizer=path / tokenizer),
-        **_uses(architecture, capabilities(architecture)),
-        "trained_for_diffusion": None,
-        "vision": None,
-        "parts": parts,
-    }
+        **_text_sizes(folder, read_config(folder), tokenizer=path / tokenizer),
+        capabilities=tuple(present),
+        missing=reasons(architecture, present),
+        trained_for_diffusion=None,
+        vision=None,
+        parts=tuple(parts),
+    )
 
 
-def _part(path: Path, name: str, cls: str) -> dict[str, Any]:
+def _part(path: Path, name: str, cls: str) -> Part:
     """A part of a pipeline; a tokenizer or a scheduler has no weights. Raises ModelUnreadable."""
     folder = path / name
     if not folder.is_dir():
@@ -164,21 +193,26 @@ def _part(path: Path, name: str, cls: str) -> dict[str, Any]:
             f"{path.name} lacks the folder {name} of its {cls}.", remedy="Copy it again."
         )
     has_weights = any(folder.glob("*.safetensors")) or any(folder.glob("*.bin"))
-    weights = read_weights(folder) if has_weights else None
-    return {"name": name, "class_name": cls, **_weight_facts(weights)}
+    if not has_weights:
+        return Part(name, cls, None, None, None)
+    return _weighed_part(name, cls, read_weights(folder))
 
 
-def _mask_decoder_part(path: Path) -> list[dict[str, Any]]:
+def _mask_decoder_part(path: Path) -> tuple[Part, ...]:
     folder = path / MASK_DECODER
     if not (folder / "config.json").is_file():
-        return []
+        return ()
     cls = _architecture(read_config(folder))
-    return [{"name": MASK_DECODER, "class_name": cls, **_weight_facts(read_weights(folder))}]
+    return (_weighed_part(MASK_DECODER, cls, read_weights(folder)),)
 
 
-def _check_sizes(name: str, facts: dict[str, Any]) -> None:
+def _weighed_part(name: str, cls: str, weights: Weights) -> Part:
+    return Part(name, cls, weights.parameters, weights.bytes, weights.dtype)
+
+
+def _check_sizes(name: str, metadata: ModelMetadata) -> None:
     for size in SIZES:
-        found, least = facts[size], 0 if size == "context" else 1
+        found, least = getattr(metadata, size), 0 if size == "context" else 1
         if type(found) is not int or not least <= found <= LARGEST_SIZE:
             raise ModelUnreadable(
                 f"config.json of {name} gives {ascii(found)[:50]} as {size.replace('_', ' ')}; it "
@@ -187,20 +221,9 @@ def _check_sizes(name: str, facts: dict[str, Any]) -> None:
             )
 
 
-def _weight_facts(weights: Weights | None) -> dict[str, Any]:
-    if weights is None:
-        return {"parameters": None, "bytes": None, "dtype": None}
-    dtype = ", ".join(sorted(weights.dtypes))
-    return {"parameters": weights.parameters, "bytes": weights.bytes, "dtype": dtype}
-
-
-def _uses(architecture: str, present: list[str]) -> dict[str, Any]:
-    return {"capabilities": present, "missing": reasons(architecture, present)}
-
-
-def _text_facts(
+def _text_sizes(
     path: Path, config: dict[str, Any], *, tokenizer: Path | None = None
-) -> dict[str, Any]:
+) -> dict[str, int]:
     """Sizes of the part that reads text; `tokenizer` is the folder of its tokenizer."""
     text = _text_part(config)
     heads = _first(text, *HEADS)
@@ -271,7 +294,7 @@ def _checked_vocabulary(path: Path, vocabulary: int) -> int:
     return vocabulary
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _tokenizer_size(file: Path, mtime_ns: int) -> int:
     """One more than the largest id. Raises ModelUnreadable, and whatever tokenizers does."""
     del mtime_ns  # part of the cache key: a changed file is read again

@@ -1,5 +1,6 @@
 """What a vision-language model's files say of its eye: picture size, patches, image tokens."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,39 @@ ASSUMED_PATCH = {"qwen2_vl": 14, "qwen2_5_vl": 14, "qwen3_vl": 16}
 MASK_DECODER_FILES = ("config.json", "model.safetensors", "text_head.safetensors")
 
 
-def vision_facts(path: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """Sizes in pixels and tokens; null where they follow from the picture.
+@dataclass(frozen=True)
+class VisionMetadata:
+    """Sizes in pixels and tokens; None where they follow from the picture.
 
     `image_tokens` counts what one picture (or, where `tiled`, one tile of it) takes of the
-    context.
+    context; `token_pixels` is the edge of the square of pixels behind one token.
     """
+
+    architecture: str
+    image_size: int | None
+    patch_size: int | None
+    image_tokens: int | None
+    token_pixels: int | None
+    tiled: bool
+    mask_decoder: bool
+
+
+def vision_metadata(path: Path, config: dict[str, Any]) -> VisionMetadata:
+    """What a model's config.json and the folder of its mask decoder say."""
     kind, vision = str(config.get("model_type")), _vision_part(config)
     size, patch = _edge(vision.get("image_size")), _edge(vision.get("patch_size"))
     patch = patch or ASSUMED_PATCH.get(kind)
     if kind in QWEN:
         size = None
-    return {
-        "architecture": str(vision.get("model_type") or "unknown"),
-        "image_size": size,
-        "patch_size": patch,
-        "image_tokens": _image_tokens(config, vision, size, patch),
-        "token_pixels": _token_pixels(config, vision, patch),
-        "tiled": kind in TILED,
-        "mask_decoder": all((path / MASK_DECODER / name).is_file() for name in MASK_DECODER_FILES),
-    }
+    return VisionMetadata(
+        architecture=str(vision.get("model_type") or "unknown"),
+        image_size=size,
+        patch_size=patch,
+        image_tokens=_image_tokens(config, vision, size, patch),
+        token_pixels=_token_pixels(config, vision, patch),
+        tiled=kind in TILED,
+        mask_decoder=all((path / MASK_DECODER / name).is_file() for name in MASK_DECODER_FILES),
+    )
 
 
 def _vision_part(config: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from analysis.catalog.capabilities import serving
 from analysis.catalog.entries import Catalog, Entry
-from analysis.catalog.metadata import read_facts
+from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
@@ -40,13 +40,13 @@ def load_entry(
             remedy="Choose a repository with weights in safetensors.",
             field="model",
         )
-    facts = read_facts(entry.path)
-    _require(entry.id, facts["architecture"], facts["capabilities"], facts["missing"], needs)
+    metadata = read_metadata(entry.path)
+    _require(entry.id, metadata, needs)
     model = cache.get(_key(entry))
     if model is None:
         yield Progress(stage="loading the model", done=0, total=1, unit="models")
-        cache.make_room(facts["parameters"] * dtype_for(facts["dtype"]).itemsize)
-        model = read(entry, facts, trusted=_is_trusted(entry, catalog))
+        cache.make_room(metadata.parameters * dtype_for(metadata.dtype).itemsize)
+        model = read(entry, metadata, trusted=_is_trusted(entry, catalog))
         yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
         model.info = model.info.model_copy(update={"self_check": self_check(model)})
         cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
@@ -64,24 +64,16 @@ def _key(entry: Entry) -> Key:
 
 
 def _is_trusted(entry: Entry, catalog: Catalog) -> bool:
-    assert entry.path is not None
-    revision = entry.path.name if entry.source == "hub" else folder_revision(entry.path)
-    return f"{entry.repository}@{revision}" in catalog.trusted_remote_code
+    return f"{entry.repository}@{entry.revision}" in catalog.trusted_remote_code
 
 
-def _require(
-    model_id: str,
-    architecture: str,
-    present: list[str],
-    reasons: dict[str, str],
-    needs: tuple[str, ...],
-) -> None:
+def _require(model_id: str, metadata: ModelMetadata, needs: tuple[str, ...]) -> None:
     wanted = needs or tuple(READERS)
-    if serving(wanted, present):
+    if serving(wanted, metadata.capabilities):
         return
-    why = next((reasons[name] for name in wanted if name in reasons), "")
+    why = next((metadata.missing[name] for name in wanted if name in metadata.missing), "")
     raise ModelIncompatible(
-        f"{model_id} is a {architecture}; needed: {' or '.join(wanted)}. {why}".strip(),
+        f"{model_id} is a {metadata.architecture}; needed: {' or '.join(wanted)}. {why}".strip(),
         remedy="Choose a model with that capability (see the list of models).",
         field="model",
     )

@@ -19,7 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 from analysis.catalog.entries import Entry
 from analysis.catalog.files import PIPELINE_INDEX, read_json
 from analysis.catalog.folder import first_line, is_panic
-from analysis.catalog.revision import folder_revision
+from analysis.catalog.metadata import ModelMetadata
 from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
 from analysis.loading.processor import read_processor
@@ -32,11 +32,11 @@ LIBRARIES = ("transformers", "diffusers")
 UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
 
 
-def read(entry: Entry, facts: dict[str, Any], *, trusted: bool = False) -> Model:
+def read(entry: Entry, metadata: ModelMetadata, *, trusted: bool = False) -> Model:
     """Read a model's files. Raises ModelUnreadable, OutOfMemory."""
-    reader = next(READERS[name] for name in READERS if name in facts["capabilities"])
+    reader = next(READERS[name] for name in READERS if name in metadata.capabilities)
     try:
-        return reader(entry, facts, trusted)
+        return reader(entry, metadata, trusted)
     except GlassbenchError:
         raise
     except Exception as error:
@@ -49,53 +49,53 @@ def read(entry: Entry, facts: dict[str, Any], *, trusted: bool = False) -> Model
         raise _unreadable(entry, error) from error
 
 
-def _read_text(auto: Any) -> Callable[[Entry, dict[str, Any], bool], Model]:
-    def read_model(entry: Entry, facts: dict[str, Any], trusted: bool) -> Model:  # noqa: FBT001
-        plain = _read_weights(auto, entry, facts, trusted=trusted)
+def _read_text(auto: Any) -> Callable[[Entry, ModelMetadata, bool], Model]:
+    def read_model(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
+        plain = _read_weights(auto, entry, metadata, trusted=trusted)
         tokenizer = _read_tokenizer(entry, trusted=trusted)
         assert entry.path is not None
-        return Model(_info(entry, facts, plain), plain, tokenizer, entry.path, trusted)
+        return Model(_info(entry, metadata, plain), plain, tokenizer, entry.path, trusted)
 
     return read_model
 
 
-def _read_vision_language(entry: Entry, facts: dict[str, Any], trusted: bool) -> Model:  # noqa: FBT001
+def _read_vision_language(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
     assert entry.path is not None
     del trusted  # these classes are all in transformers
-    plain = _read_weights(AutoModelForImageTextToText, entry, facts)
+    plain = _read_weights(AutoModelForImageTextToText, entry, metadata)
     tokenizer = _read_tokenizer(entry)
     processor = read_processor(entry.path, tokenizer)
-    info = _info(entry, facts, plain)
+    info = _info(entry, metadata, plain)
     return VisionLanguageModel(info, plain, tokenizer, entry.path, processor=processor)
 
 
-def _read_pipeline(entry: Entry, facts: dict[str, Any], trusted: bool) -> Model:  # noqa: FBT001
+def _read_pipeline(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
     import diffusers
 
     assert entry.path is not None
     del trusted  # the classes are those of the two libraries
     index = read_json(entry.path, PIPELINE_INDEX)
-    weighed = [part["name"] for part in facts["parts"] if part["parameters"]]
+    weighed = [part.name for part in metadata.parts if part.parameters]
     parts: dict[str, Any] = dict.fromkeys(name for name in UNUSED_PARTS if name in index)
     for name in weighed:
         if name not in UNUSED_PARTS:
-            parts[name] = _read_part(entry, name, *index[name], dtype=dtype_for(facts["dtype"]))
+            parts[name] = _read_part(entry, name, *index[name], dtype=dtype_for(metadata.dtype))
     checker = {"requires_safety_checker": False} if "requires_safety_checker" in index else {}
     diffusers.utils.logging.disable_progress_bar()
-    cls = getattr(diffusers, facts["architecture"])
+    cls = getattr(diffusers, metadata.architecture)
     pipeline = cls.from_pretrained(entry.path, local_files_only=True, **parts, **checker)
     pipeline.set_progress_bar_config(disable=True)
-    return image_pipeline(entry, facts, pipeline)
+    return image_pipeline(entry, metadata, pipeline)
 
 
-def image_pipeline(entry: Entry, facts: dict[str, Any], pipeline: Any) -> ImagePipeline:
+def image_pipeline(entry: Entry, metadata: ModelMetadata, pipeline: Any) -> ImagePipeline:
     """A pipeline whose parts are in memory, with its largest text encoder in front."""
     assert entry.path is not None
-    encoders = [part for part in facts["parts"] if part["name"].startswith("text_encoder")]
-    largest = max(encoders, key=lambda part: int(part["parameters"] or 0))["name"]
+    encoders = [part for part in metadata.parts if part.name.startswith("text_encoder")]
+    largest = max(encoders, key=lambda part: part.parameters or 0).name
     plain = pipeline.components[largest]
     tokenizer = pipeline.components[largest.replace("text_encoder", "tokenizer")]
-    info = _info(entry, facts, plain)
+    info = _info(entry, metadata, plain)
     model = ImagePipeline(info, plain, tokenizer, entry.path, pipeline=pipeline)
     count = sum(weight.numel() for part in model.modules for weight in part.parameters())
     model.info = info.model_copy(update={"parameters": count})
@@ -122,14 +122,14 @@ def _read_part(entry: Entry, name: str, library: str, cls: str, *, dtype: torch.
 
 
 def _read_weights(
-    auto: Any, entry: Entry, facts: dict[str, Any], *, trusted: bool = False
+    auto: Any, entry: Entry, metadata: ModelMetadata, *, trusted: bool = False
 ) -> PreTrainedModel:
     assert entry.path is not None
     if trusted:
-        mend_remote_code(facts["architecture"], entry.path)
+        mend_remote_code(metadata.architecture, entry.path)
     plain, report = auto.from_pretrained(
         entry.path,
-        dtype=dtype_for(facts["dtype"]),
+        dtype=dtype_for(metadata.dtype),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=trusted,
@@ -148,17 +148,18 @@ def _read_tokenizer(entry: Entry, *, trusted: bool = False) -> PreTrainedTokeniz
     return tokenizer
 
 
-def _info(entry: Entry, facts: dict[str, Any], plain: PreTrainedModel) -> ModelInfo:
-    assert entry.path is not None
+def _info(entry: Entry, metadata: ModelMetadata, plain: PreTrainedModel) -> ModelInfo:
+    revision = entry.revision
+    assert revision is not None
     names = "architecture layers heads key_value_heads width context vocabulary capabilities"
     return ModelInfo(
         id=entry.id,
-        revision=entry.path.name if entry.source == "hub" else folder_revision(entry.path),
+        revision=revision,
         parameters=sum(weight.numel() for weight in plain.parameters()),
         dtype=str(plain.dtype).removeprefix("torch."),
         device=str(plain.device),
         weights="raw",
-        **{name: facts[name] for name in names.split()},
+        **{name: getattr(metadata, name) for name in names.split()},
     )
 
 
@@ -181,7 +182,7 @@ def _refuse_missing(name: str, report: dict[str, Any]) -> None:
 
 
 # The first that a model is capable of decides: a masked language model is read as one.
-READERS: dict[str, Callable[[Entry, dict[str, Any], bool], Model]] = {
+READERS: dict[str, Callable[[Entry, ModelMetadata, bool], Model]] = {
     "causal_lm": _read_text(AutoModelForCausalLM),
     "masked_lm": _read_text(AutoModelForMaskedLM),
     "masked_diffusion_lm": _read_text(AutoModel),

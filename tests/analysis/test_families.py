@@ -10,7 +10,7 @@ import transformers
 
 import analysis
 from analysis.catalog.entries import folder_entry
-from analysis.catalog.metadata import read_facts
+from analysis.catalog.metadata import read_metadata
 from analysis.errors import ModelIncompatible
 from analysis.events import Event
 from tests.load_folder import load_folder
@@ -107,8 +107,8 @@ def test_a_model_without_a_limit_reads_any_length(method: str, tmp_path: Path) -
 def test_sizes_are_read_under_the_names_that_bloom_and_mpt_give_them(tmp_path: Path) -> None:
     folder = folder_of(bloom, tmp_path / "model")
     edit_config(folder, hidden_size=None, n_embed=32, max_seq_len=128)
-    info = read_facts(folder)
-    assert (info["width"], info["context"]) == (32, 128)
+    metadata = read_metadata(folder)
+    assert (metadata.width, metadata.context) == (32, 128)
 
 
 def test_a_side_analysis_that_a_layer_cannot_show_is_left_out(tmp_path: Path) -> None:

@@ -1,14 +1,28 @@
 """Which models there are and what is known of them."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.conf import settings
 
 from analysis.catalog.card import read_card, read_measured
-from analysis.catalog.entries import Catalog
+from analysis.catalog.entries import Catalog, Description, describe
 from analysis.catalog.tokenizer_file import Named, continuing
 from workbench.catalog.models import ModelCheck
+
+
+@dataclass(frozen=True)
+class ModelDetail:
+    """A model with what is known of this revision: its last self-check, its card, its gates."""
+
+    description: Description
+    revision: str | None
+    self_check: dict[str, Any] | None
+    checked_at: datetime | None
+    card: str | None
+    measured: list[dict[str, Any]]
 
 
 @cache
@@ -20,27 +34,25 @@ def catalog() -> Catalog:
     )
 
 
-def model_list() -> list[dict[str, Any]]:
-    """Each model with its capabilities and, where its files are unreadable, the problem."""
-    kept = ("id", "source", "title", "capabilities", "missing", "parameters", "problem")
-    described = (catalog().describe(entry.id) for entry in catalog().entries())
-    return [{name: facts[name] for name in kept} for facts in described]
+def model_list() -> list[Description]:
+    """Each model with what its files say."""
+    return [describe(entry) for entry in catalog().entries()]
 
 
-def model_get(*, model: str) -> dict[str, Any]:
-    """What the files say, with the last self-check of this revision. Raises UnknownModel."""
-    path = catalog().find(model).path
-    facts = catalog().describe(model)
-    revision = None if facts["problem"] else catalog().revision(model)
+def model_get(*, model: str) -> ModelDetail:
+    """A model with all that is known of it. Raises UnknownModel."""
+    entry = catalog().find(model)
+    found = describe(entry)
+    revision = None if found.problem else entry.revision
     check = ModelCheck.objects.filter(model=model, revision=revision or "").first()
-    return {
-        **facts,
-        "revision": revision,
-        "self_check": check.info.get("self_check") if check else None,
-        "checked_at": check.at if check else None,
-        "card": read_card(path) if path else None,
-        "measured": read_measured(path) if path else [],
-    }
+    return ModelDetail(
+        description=found,
+        revision=revision,
+        self_check=check.info.get("self_check") if check else None,
+        checked_at=check.at if check else None,
+        card=read_card(entry.path) if entry.path else None,
+        measured=read_measured(entry.path) if entry.path else [],
+    )
 
 
 def token_list(

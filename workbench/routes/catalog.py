@@ -1,16 +1,19 @@
 """Methods and models over HTTP."""
 
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.http import HttpRequest
 from ninja import Router
 from pydantic import BaseModel, Field
 
+from analysis.catalog.entries import Description
+from analysis.catalog.metadata import ModelMetadata
 from analysis.events import SelfCheck
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.catalog.methods import MethodOut, method_list
-from workbench.catalog.selectors import model_get, model_list, token_list
+from workbench.catalog.selectors import ModelDetail, model_get, model_list, token_list
 from workbench.routes.auth import guests
 
 TOKENS_SHOWN = 24
@@ -126,8 +129,8 @@ def methods(request: HttpRequest) -> list[MethodOut]:
 
 
 @router.get("/models", response={200: list[ModelOut], REFUSALS: ErrorOut}, operation_id="models")
-def models(request: HttpRequest) -> list[dict[str, Any]]:
-    return model_list()
+def models(request: HttpRequest) -> list[ModelOut]:
+    return [listed_model(found) for found in model_list()]
 
 
 @router.get(
@@ -135,5 +138,39 @@ def models(request: HttpRequest) -> list[dict[str, Any]]:
     response={200: ModelFacts, REFUSALS: ErrorOut},
     operation_id="model",
 )
-def model(request: HttpRequest, model_id: str) -> dict[str, Any]:
-    return model_get(model=model_id)
+def model(request: HttpRequest, model_id: str) -> ModelFacts:
+    return model_facts(model_get(model=model_id))
+
+
+def listed_model(found: Description) -> ModelOut:
+    """A model as the list shows it."""
+    entry, metadata = found.entry, found.metadata
+    return ModelOut(
+        id=entry.id,
+        source=entry.source,
+        title=entry.title,
+        capabilities=list(found.capabilities),
+        missing=metadata.missing if metadata else {},
+        parameters=metadata.parameters if metadata else None,
+        problem=found.problem,
+    )
+
+
+def model_facts(detail: ModelDetail) -> ModelFacts:
+    """A model as its page shows it."""
+    found = detail.description
+    unknown: dict[str, object] = {
+        **dict.fromkeys(field.name for field in fields(ModelMetadata)),
+        "parts": [],
+    }
+    return ModelFacts.model_validate(
+        {
+            **(asdict(found.metadata) if found.metadata else unknown),
+            **listed_model(found).model_dump(),
+            "revision": detail.revision,
+            "self_check": detail.self_check,
+            "checked_at": detail.checked_at,
+            "card": detail.card,
+            "measured": detail.measured,
+        }
+    )

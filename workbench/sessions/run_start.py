@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from analysis.catalog.capabilities import refuse_foreign, serving
+from analysis.catalog.entries import Description, describe
 from analysis.errors import ModelIncompatible
 from workbench.accounts.visitor import Visitor
 from workbench.body import check_value
@@ -84,10 +85,11 @@ def run_create(
     described = method_get(method)
     check_value(params, where="")
     filled = params_check(method=described, params=params)
-    capabilities = _model_check(method=described, model=model)
+    entry = catalog().find(model)
+    capabilities = _model_check(method=described, model=describe(entry))
     refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
     uploads_lend(visitor=visitor or Visitor(owner), to=owner, method=described, params=filled)
-    revision = catalog().revision(model) or ""
+    revision = entry.revision or ""
     made = Run(
         id=run,
         owner_id=owner.pk,
@@ -105,13 +107,12 @@ def run_create(
     return _insert(made, owner=owner, place=place, join=join)
 
 
-def _model_check(*, method: MethodOut, model: str) -> list[str]:
+def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
     """The model's capabilities; refuses early what its files show to be impossible."""
-    facts = catalog().describe(model)
-    known: list[str] = facts["capabilities"]
-    if facts["architecture"] and method.needs and not serving(method.needs, known):
+    known = model.capabilities
+    if model.metadata and method.needs and not serving(method.needs, known):
         raise ModelIncompatible(
-            f"{method.stem} needs a model with {' or '.join(method.needs)}; {model} has "
+            f"{method.stem} needs a model with {' or '.join(method.needs)}; {model.entry.id} has "
             f"{', '.join(known) or 'none of the known capabilities'}.",
             remedy="Choose another model: the list names what each can do.",
             field="model",

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from analysis.catalog.card import read_card, read_measured
-from analysis.catalog.entries import Catalog
-from workbench.routes.catalog import MeasuredOut, ModelFacts
+from analysis.catalog.entries import Catalog, Description, describe
+from workbench.catalog.selectors import ModelDetail
+from workbench.routes.catalog import model_facts
 
 Write = Callable[..., Path]
 WRONG = (None, True, -5, 0, 0.5, 10**30, 1e308, "", "x", "\ud800", "////", [], [[]], {}, {"a": {}})
@@ -21,15 +21,21 @@ ADDED = {"model.safetensors.index.json": {"weight_map": {"a": "model.safetensors
          "report.json": [{"name": "gate", "share": 0.5, "items": 3}]}  # fmt: skip
 
 
-def described(folder: Path) -> dict[str, Any]:
+def described(folder: Path) -> Description:
     """What the page of the model shows, checked against what the API answers."""
-    facts = Catalog(bundled=folder.parent, model_dirs=()).describe(folder.name)
-    measured = read_measured(folder)
-    TypeAdapter(list[MeasuredOut]).validate_python(measured)
-    later = {"revision": None, "self_check": None, "checked_at": None}
-    ModelFacts.model_validate({**facts, **later, "card": read_card(folder), "measured": measured})
-    json.dumps(facts, allow_nan=False)
-    return facts
+    found = describe(Catalog(bundled=folder.parent).find(folder.name))
+    answer = model_facts(
+        ModelDetail(
+            description=found,
+            revision=None,
+            self_check=None,
+            checked_at=None,
+            card=read_card(folder),
+            measured=read_measured(folder),
+        )
+    )
+    json.dumps(answer.model_dump(), allow_nan=False)
+    return found
 
 
 def edit(file: Path, path: tuple[str | int, ...], value: object) -> None:
@@ -68,7 +74,7 @@ def test_a_damage_is_named(
 ) -> None:
     folder = copy("damaged")
     edit(folder / name, path, value)
-    problem = described(folder)["problem"]
+    problem = described(folder).problem
     assert pytest.raises(AssertionError, match=named).matches(AssertionError(problem)), problem
     assert str(folder.parent) not in problem
 
@@ -79,7 +85,7 @@ def test_an_empty_vocabulary_is_named(copy: Write) -> None:
     whole |= {"added_tokens": [], "post_processor": None}
     whole["model"] |= {"vocab": {}, "merges": []}
     (folder / "tokenizer.json").write_text(json.dumps(whole))
-    assert "empty vocabulary" in described(folder)["problem"]
+    assert "empty vocabulary" in str(described(folder).problem)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -95,7 +101,7 @@ def test_no_damage_breaks_the_list(copy: Write, seed: int) -> None:
         damage(folder / name, chance)
         described(folder)
         (folder / name).write_bytes(kept[name])
-    assert described(folder)["problem"] is None
+    assert described(folder).problem is None
 
 
 def damage(file: Path, chance: random.Random) -> None:

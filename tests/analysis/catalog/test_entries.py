@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _cache_manager
 
-from analysis.catalog.entries import BUNDLED, Catalog, hub_patterns
+from analysis.catalog.entries import BUNDLED, Catalog, Description, describe, hub_patterns
 from analysis.errors import UnknownModel
 from tests.tiny_pictures import make_flux
 
@@ -57,10 +57,8 @@ def test_a_hub_id_has_no_files_until_it_is_downloaded(catalog: Catalog) -> None:
     entry = catalog.find("owner/some-model@v1.0")
     assert (entry.source, entry.path) == ("hub", None)
     assert (entry.repository, entry.requested_revision) == ("owner/some-model", "v1.0")
-    assert catalog.revision("owner/some-model@v1.0") is None
-    facts = catalog.describe("owner/some-model@v1.0")
-    assert facts["problem"] is None
-    assert facts["parameters"] is None
+    assert entry.revision is None
+    assert describe(entry) == Description(entry, metadata=None, problem=None)
 
 
 def test_a_downloaded_hub_model_is_listed_with_its_commit(
@@ -68,9 +66,11 @@ def test_a_downloaded_hub_model_is_listed_with_its_commit(
 ) -> None:
     snapshot = put_into_hub_cache(copy(), hub_cache, "owner/some-model", "c0ffee" * 6 + "c0de")
     assert catalog.find("owner/some-model").path == snapshot
-    assert catalog.revision("owner/some-model") == snapshot.name
-    assert catalog.entries()[-1].id == "owner/some-model"
-    assert catalog.describe("owner/some-model")["layers"] == 2
+    entry = catalog.entries()[-1]
+    assert (entry.id, entry.revision) == ("owner/some-model", snapshot.name)
+    metadata = describe(entry).metadata
+    assert metadata is not None
+    assert metadata.layers == 2
 
 
 def test_a_download_that_broke_off_counts_as_not_downloaded(
@@ -93,7 +93,7 @@ def test_a_download_that_broke_off_counts_as_not_downloaded(
 )  # fmt: skip
 def test_no_id_reaches_a_path_of_its_own(catalog: Catalog, tricky: str) -> None:
     with pytest.raises(UnknownModel) as caught:
-        catalog.describe(tricky)
+        catalog.find(tricky)
     assert len(caught.value.message) < 200
     assert "tiny-llama" in caught.value.remedy
     caught.value.message.encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.catalog.card import read_card, read_measured
-from analysis.catalog.entries import Catalog, folder_entry
+from analysis.catalog.entries import Catalog, describe, folder_entry
 from analysis.catalog.folder import first_line, without_folders
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable
@@ -27,9 +27,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def problem(folder: Path) -> str | None:
-    found = Catalog(bundled=folder.parent, model_dirs=()).describe(folder.name)["problem"]
-    assert found is None or isinstance(found, str)
-    return found
+    return describe(Catalog(bundled=folder.parent).find(folder.name)).problem
 
 
 @pytest.mark.parametrize("name", ["README.md", "report.json"])

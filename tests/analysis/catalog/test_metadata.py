@@ -8,8 +8,8 @@ from safetensors.numpy import load_file, save_file
 from transformers import CONFIG_MAPPING
 
 from analysis.catalog import files
-from analysis.catalog.entries import Catalog
-from analysis.catalog.metadata import ASSUMED, has_mask_token, read_facts
+from analysis.catalog.entries import Catalog, describe
+from analysis.catalog.metadata import ASSUMED, has_mask_token, read_metadata
 from analysis.errors import ModelUnreadable
 from analysis.loading import ModelCache, load, loaded
 from tests.tiny_models import (
@@ -27,8 +27,8 @@ Write = Callable[..., Path]
 
 def problem(folder: Path) -> str:
     """Why the model cannot be loaded, as the list of models shows it."""
-    found = Catalog(bundled=folder.parent, model_dirs=()).describe(folder.name)["problem"]
-    assert isinstance(found, str)
+    found = describe(Catalog(bundled=folder.parent).find(folder.name)).problem
+    assert found is not None
     return found
 
 
@@ -37,25 +37,26 @@ def test_facts_from_the_files_equal_those_of_the_loaded_model(catalog: Catalog, 
     cache = ModelCache(2**30)
     list(load(name, catalog=catalog, cache=cache))
     model = loaded(catalog.find(name), cache)
-    facts = catalog.describe(name)
+    described = describe(catalog.find(name))
+    metadata = described.metadata
     config = model.plain.config
-    assert facts["problem"] is None
-    assert facts["architecture"] == type(model.plain).__name__
-    assert facts["parameters"] == sum(weight.numel() for weight in model.plain.parameters())
-    assert facts["layers"] == config.num_hidden_layers
-    assert facts["heads"] == config.num_attention_heads
-    assert facts["key_value_heads"] == getattr(config, "num_key_value_heads", facts["heads"])
-    assert facts["width"] == model.plain.get_input_embeddings().weight.shape[1]
-    assert facts["vocabulary"] == model.plain.get_input_embeddings().weight.shape[0]
-    assert facts["context"] == config.max_position_embeddings
-    assert facts["dtype"] == "F32"
+    assert described.problem is None
+    assert metadata.architecture == type(model.plain).__name__
+    assert metadata.parameters == sum(weight.numel() for weight in model.plain.parameters())
+    assert metadata.layers == config.num_hidden_layers
+    assert metadata.heads == config.num_attention_heads
+    assert metadata.key_value_heads == getattr(config, "num_key_value_heads", metadata.heads)
+    assert metadata.width == model.plain.get_input_embeddings().weight.shape[1]
+    assert metadata.vocabulary == model.plain.get_input_embeddings().weight.shape[0]
+    assert metadata.context == config.max_position_embeddings
+    assert metadata.dtype == "F32"
     stored = [file.stat().st_size for file in model.path.glob("*.safetensors")]
-    assert facts["bytes"] == sum(stored)
+    assert metadata.bytes == sum(stored)
 
 
 def test_parameters_count_what_is_stored_so_a_tied_head_counts_once(copy: Write) -> None:
     tied = copy("tied")
-    once = read_facts(tied)["parameters"]
+    once = read_metadata(tied).parameters
     tensors = load_file(tied / "model.safetensors")
     assert "lm_head.weight" not in tensors
     assert once == sum(tensor.size for tensor in tensors.values())
@@ -63,7 +64,7 @@ def test_parameters_count_what_is_stored_so_a_tied_head_counts_once(copy: Write)
     save_file(
         {**tensors, "lm_head.weight": embedding}, tied / "model.safetensors", {"format": "pt"}
     )
-    assert read_facts(tied)["parameters"] == once + embedding.size
+    assert read_metadata(tied).parameters == once + embedding.size
 
 
 def spoil_no_config(folder: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_folder_that_cannot_be_read_says_why(
     folder = copy("spoilt")
     spoil(folder)
     with pytest.raises(ModelUnreadable, match=named) as caught:
-        read_facts(folder)
+        read_metadata(folder)
     assert caught.value.remedy
     assert problem(folder) == f"{caught.value.message} {caught.value.remedy}"
 
@@ -171,7 +172,7 @@ def test_weights_that_disappear_between_two_looks_are_a_typed_error(
 def test_a_roberta_reads_fewer_tokens_than_it_has_positions(copy: Write) -> None:
     folder = copy()
     edit_config(folder, model_type="roberta", max_position_embeddings=514, pad_token_id=1)
-    assert read_facts(folder)["context"] == 512
+    assert read_metadata(folder).context == 512
 
 
 @pytest.mark.parametrize("kind", ASSUMED)
@@ -185,16 +186,16 @@ def test_a_text_part_that_names_no_sizes_is_described(tmp_path: Path) -> None:
     folder = make_llava(tmp_path / "llava")
     text = {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 32064}
     edit_config(folder, text_config=text)
-    facts = read_facts(folder)
-    assert (facts["layers"], facts["heads"], facts["width"]) == (32, 32, 4096)
-    assert (facts["context"], facts["vocabulary"]) == (4096, 32064)
+    metadata = read_metadata(folder)
+    assert (metadata.layers, metadata.heads, metadata.width) == (32, 32, 4096)
+    assert (metadata.context, metadata.vocabulary) == (4096, 32064)
 
 
 def test_a_pipeline_is_the_sum_of_its_parts(tmp_path: Path) -> None:
     folder = make_flux(tmp_path / "flux")
-    facts = read_facts(folder)
-    parts = {part["name"]: part for part in facts["parts"]}
-    assert {name: part["class_name"] for name, part in parts.items()} == {
+    metadata = read_metadata(folder)
+    parts = {part.name: part for part in metadata.parts}
+    assert {name: part.class_name for name, part in parts.items()} == {
         "scheduler": "FlowMatchEulerDiscreteScheduler",
         "text_encoder": "CLIPTextModel",
         "text_encoder_2": "T5EncoderModel",
@@ -203,20 +204,20 @@ def test_a_pipeline_is_the_sum_of_its_parts(tmp_path: Path) -> None:
         "transformer": "FluxTransformer2DModel",
         "vae": "AutoencoderKL",
     }
-    assert parts["scheduler"]["parameters"] is None
-    weighed = [part for part in parts.values() if part["parameters"]]
-    assert facts["parameters"] == sum(part["parameters"] for part in weighed)
-    assert facts["bytes"] == sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
-    assert (facts["architecture"], facts["capabilities"]) == ("FluxPipeline", ["text_to_image"])
-    assert (facts["layers"], facts["width"], facts["context"], facts["dtype"]) == (2, 32, 77, "F32")
+    assert parts["scheduler"].parameters is None
+    weighed = [part for part in parts.values() if part.parameters]
+    assert metadata.parameters == sum(part.parameters for part in weighed)
+    assert metadata.bytes == sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
+    assert (metadata.architecture, metadata.capabilities) == ("FluxPipeline", ("text_to_image",))
+    assert (metadata.layers, metadata.width, metadata.context, metadata.dtype) == (2, 32, 77, "F32")
 
 
 def test_a_second_copy_of_the_weights_is_not_counted(tmp_path: Path) -> None:
     folder = make_flux(tmp_path / "flux")
-    before = read_facts(folder)
+    before = read_metadata(folder)
     weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
     shutil.copy(weights, weights.with_name("diffusion_pytorch_model.fp16.safetensors"))
-    assert read_facts(folder) == before
+    assert read_metadata(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_a_pipeline_that_cannot_be_read_says_why(
     folder = make_flux(tmp_path / "flux")
     spoil(folder)
     with pytest.raises(ModelUnreadable, match=named):
-        read_facts(folder)
+        read_metadata(folder)
 
 
 def test_the_mask_token_is_found_wherever_it_is_written(tmp_path: Path) -> None:
@@ -255,20 +256,20 @@ def test_the_mask_token_is_found_wherever_it_is_written(tmp_path: Path) -> None:
         folder / "tokenizer.json", added_tokens=[t for t in tokens if t["content"] != "<mask>"]
     )
     assert not has_mask_token(folder)
-    assert read_facts(folder)["capabilities"] == ["masked_lm"]
+    assert read_metadata(folder).capabilities == ("masked_lm",)
     (folder / "special_tokens_map.json").write_text('{"mask_token": "<mask>"}')
     assert has_mask_token(folder)
 
 
 def test_training_for_diffusion_is_told_from_being_able_to_be_decoded_so(tmp_path: Path) -> None:
     folder = make_modernbert(tmp_path / "plain")
-    assert read_facts(folder)["trained_for_diffusion"] is False
+    assert read_metadata(folder).trained_for_diffusion is False
     edit_config(folder, masked_diffusion=True)
-    facts = read_facts(folder)
-    assert facts["trained_for_diffusion"] is True
-    assert facts["capabilities"] == ["masked_lm", "masked_diffusion_lm"]
-    assert read_facts(make_llada(tmp_path / "llada"))["trained_for_diffusion"] is True
-    assert read_facts(make_t5(tmp_path / "t5"))["trained_for_diffusion"] is None
+    metadata = read_metadata(folder)
+    assert metadata.trained_for_diffusion is True
+    assert metadata.capabilities == ("masked_lm", "masked_diffusion_lm")
+    assert read_metadata(make_llada(tmp_path / "llada")).trained_for_diffusion is True
+    assert read_metadata(make_t5(tmp_path / "t5")).trained_for_diffusion is None
 
 
 def edit_json(file: Path, **values: object) -> None:

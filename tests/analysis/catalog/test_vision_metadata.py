@@ -13,16 +13,16 @@ from transformers import (
     Qwen3VLConfig,
 )
 
-from analysis.catalog.metadata import read_facts
-from analysis.catalog.vision_metadata import ASSUMED_PATCH, vision_facts
+from analysis.catalog.metadata import read_metadata
+from analysis.catalog.vision_metadata import ASSUMED_PATCH, VisionMetadata, vision_metadata
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 
 NOWHERE = Path("nowhere")
 
 
 def sizes(config: PretrainedConfig, **changes: Any) -> tuple[Any, ...]:
-    found = vision_facts(NOWHERE, {**config.to_dict(), **changes})
-    return found["image_size"], found["patch_size"], found["image_tokens"], found["tiled"]
+    found = vision_metadata(NOWHERE, {**config.to_dict(), **changes})
+    return found.image_size, found.patch_size, found.image_tokens, found.tiled
 
 
 @pytest.mark.parametrize(
@@ -48,24 +48,24 @@ def test_image_tokens_follow_from_the_configuration(
 @pytest.mark.parametrize("config", [Qwen2VLConfig(), Qwen2_5_VLConfig(), Qwen3VLConfig()])
 def test_a_patch_size_left_out_is_what_transformers_assumes(config: PretrainedConfig) -> None:
     assert ASSUMED_PATCH[config.model_type] == config.vision_config.patch_size
-    found = vision_facts(NOWHERE, {"model_type": config.model_type, "vision_config": {}})
+    found = vision_metadata(NOWHERE, {"model_type": config.model_type, "vision_config": {}})
     merged = config.vision_config.patch_size * config.vision_config.spatial_merge_size
-    assert found["token_pixels"] == merged
+    assert found.token_pixels == merged
 
 
 def test_facts_equal_what_the_processor_makes(tmp_path: Path) -> None:
-    facts = read_facts(make_llava(tmp_path / "llava"))
-    assert facts["vision"] == {
-        "architecture": "clip_vision_model",
-        "image_size": 32,
-        "patch_size": 8,
-        "image_tokens": 16,
-        "token_pixels": None,
-        "tiled": False,
-        "mask_decoder": False,
-    }
-    found = read_facts(make_qwen2_5_vl(tmp_path / "qwen"))["vision"]
-    assert (found["image_size"], found["patch_size"], found["token_pixels"]) == (None, 8, 16)
+    metadata = read_metadata(make_llava(tmp_path / "llava"))
+    assert metadata.vision == VisionMetadata(
+        architecture="clip_vision_model",
+        image_size=32,
+        patch_size=8,
+        image_tokens=16,
+        token_pixels=None,
+        tiled=False,
+        mask_decoder=False,
+    )
+    found = read_metadata(make_qwen2_5_vl(tmp_path / "qwen")).vision
+    assert (found.image_size, found.patch_size, found.token_pixels) == (None, 8, 16)
 
 
 def test_a_mask_decoder_is_there_when_all_its_files_are(tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_a_mask_decoder_is_there_when_all_its_files_are(tmp_path: Path) -> None:
     decoder.mkdir()
     for name in ("model.safetensors", "text_head.safetensors"):
         (decoder / name).write_bytes((folder / "model.safetensors").read_bytes())
-    assert not read_facts(folder)["vision"]["mask_decoder"]
+    assert not read_metadata(folder).vision.mask_decoder
     (decoder / "config.json").write_text('{"architectures": ["SamModel"]}')
-    facts = read_facts(folder)
-    assert facts["vision"]["mask_decoder"]
-    assert [part["class_name"] for part in facts["parts"]] == ["SamModel"]
-    assert facts["parts"][0]["parameters"] == 2 * facts["parameters"]
+    metadata = read_metadata(folder)
+    assert metadata.vision.mask_decoder
+    assert [part.class_name for part in metadata.parts] == ["SamModel"]
+    assert metadata.parts[0].parameters == 2 * metadata.parameters

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from analysis.catalog.entries import Catalog, folder_entry
-from analysis.catalog.metadata import read_facts
+from analysis.catalog.metadata import read_metadata
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible
 from analysis.events import ModelLoaded, Progress
@@ -107,13 +107,13 @@ def test_every_class_is_loaded_with_its_capabilities_and_passes_its_self_check(
     assert not any(part.training for part in model.modules)
     counted = sum(weight.numel() for part in model.modules for weight in part.parameters())
     assert model.info.parameters == counted
-    assert read_facts(model.path)["parameters"] == counted + stored_buffers(model)
+    assert read_metadata(model.path).parameters == counted + stored_buffers(model)
 
 
 def test_a_sequence_to_sequence_model_is_described_and_no_method_loads_it(tmp_path: Path) -> None:
     folder = make_t5(tmp_path / "t5")
-    facts = read_facts(folder)
-    assert (facts["layers"], facts["heads"], facts["width"], facts["context"]) == (2, 4, 32, 0)
+    metadata = read_metadata(folder)
+    assert (metadata.layers, metadata.heads, metadata.width, metadata.context) == (2, 4, 32, 0)
     with pytest.raises(ModelIncompatible, match="no method uses it alone"):
         load_folder(folder)
 

@@ -61,7 +61,7 @@ def record(method: str, model: str, given: dict[str, Any]) -> RunRecord:
         method=method,
         method_version=found.version,
         model=model,
-        revision=catalog().revision(model),
+        revision=catalog().find(model).revision,
         params=params,
         status="done",
         error=None,

@@ -142,9 +142,9 @@ def test_the_self_check_of_a_load_is_remembered(running: Run) -> None:
     info = {"id": "toy", "revision": running.revision, "self_check": check}
     run_model_seen(run=running.id, attempt=1, info=info, environment={})
     run_model_seen(run=running.id, attempt=1, info={**info, "self_check": None}, environment={})
-    facts = model_get(model="toy")
-    assert facts["self_check"] == check
-    assert facts["checked_at"] is not None
+    detail = model_get(model="toy")
+    assert detail.self_check == check
+    assert detail.checked_at is not None
     assert ModelCheck.objects.count() == 1
 
 

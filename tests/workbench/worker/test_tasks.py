@@ -215,7 +215,7 @@ def test_a_cancel_cannot_be_heard_without_redis_but_the_run_goes_on(
 
 
 def test_the_loaded_model_is_recorded(make_run: Make, use_method: Any) -> None:
-    revision = model_get(model="toy")["revision"]
+    revision = model_get(model="toy").revision
     check = SelfCheck(
         passed=True, max_abs_difference=1e-6, max_abs_difference_fast=1e-6, tolerance=1e-3, tokens=9
     )
@@ -227,4 +227,4 @@ def test_the_loaded_model_is_recorded(make_run: Make, use_method: Any) -> None:
     use_method(lambda _: (event for event in [ModelLoaded(info=info)]))
     run = execute(make_run(method="inspect", params={}))
     assert (run.status, run.queue) == (Status.DONE, "default")
-    assert model_get(model="toy")["self_check"]["passed"] is True
+    assert model_get(model="toy").self_check["passed"] is True

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from analysis import method as methods
 from analysis.catalog.codec import ids_of
-from analysis.catalog.entries import Entry, folder_entry
+from analysis.catalog.entries import Entry, describe, folder_entry
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
 from analysis.images.files import PictureReader, picture_hash, pictures_by_hash, read_picture
@@ -50,9 +50,9 @@ class Command(BaseCommand):
             needs = " or ".join(found.needs)
             self.stdout.write(f"method  {stem:20} {found.title} (needs {needs})")
         for entry in catalog().entries():
-            facts = catalog().describe(entry.id)
-            said = facts["problem"] or ", ".join(facts["capabilities"])
-            self.stdout.write(f"model   {entry.id:20} {entry.source}: {said}")
+            model = describe(entry)
+            text = model.problem or ", ".join(model.capabilities)
+            self.stdout.write(f"model   {entry.id:20} {entry.source}: {text}")
 
     def _analyze(self, options: dict[str, Any]) -> None:
         method = methods.get(_required(options, "method"))
