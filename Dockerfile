@@ -1,5 +1,5 @@
-# Two images from one file: the pinned torch brings its CUDA libraries by default; for a smaller
-# image without a GPU pass the address of PyTorch's CPU wheels as TORCH_INDEX.
+# The pinned torch includes its CUDA libraries. For a smaller image without GPU support, set
+# TORCH_INDEX to the address of PyTorch's CPU wheels.
 FROM node:20-slim AS page
 WORKDIR /src/frontend
 COPY frontend/package.json frontend/package-lock.json ./

@@ -14,7 +14,7 @@ schema: venv frontend/node_modules/.stamp
 
 venv: $(VENV)/.stamp
 $(VENV)/.stamp: requirements.txt
-	@test -f $@ || echo "First start: Python packages (2 GB; several GB more with the GPU build of torch) and the page's (0.2 GB) are installed. This takes 2 to 15 minutes, once."
+	@test -f $@ || echo "First start: installing Python packages (2 GB; several GB more with the GPU build of torch) and packages of the page (0.2 GB). This takes 2 to 15 minutes, once."
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
@@ -27,7 +27,7 @@ frontend/dist/index.html: frontend/node_modules/.stamp frontend/index.html front
 		$(shell find frontend/src frontend/public -type f 2>/dev/null)
 	npm --prefix frontend run build
 
-# Everything that can be tested, the browser too. PYTEST narrows it: make test PYTEST="-k writer".
+# All tests, including those in the browser. PYTEST selects: make test PYTEST="-k writer".
 WORKERS ?= 2
 test: dev frontend chromium
 	npm --prefix frontend test
@@ -48,7 +48,7 @@ $(VENV)/.dev-stamp: requirements.txt requirements-dev.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# Ours beside its peers, which live in an environment of their own. BENCH narrows it to subjects.
+# Compares with peers, which are installed in a separate environment. BENCH selects subjects.
 bench: dev frontend $(VENV)-bench/.stamp
 	$(PYTHON) -m bench $(BENCH)
 $(VENV)-bench/.stamp: requirements-bench.txt
@@ -56,13 +56,13 @@ $(VENV)-bench/.stamp: requirements-bench.txt
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
 
-# Pins what the ranges in requirements*.in allow; keeps what is pinned already. LOCK=--upgrade takes
-# the newest of everything.
+# Pins what the ranges in requirements*.in allow; keeps existing pins. LOCK=--upgrade takes the
+# newest versions.
 lock: $(VENV)-lock/.stamp
 	$(VENV)-lock/bin/python -m lock.pin $(LOCK)
 
-# For a schedule: wheels of every pinned requirement on each platform, then the suite on the newest
-# versions that the ranges allow. PYTEST narrows it.
+# To be scheduled: checks for wheels of every pinned requirement on each platform, then tests the
+# newest versions that the ranges allow. PYTEST selects.
 lock-check: $(VENV)-lock/.stamp frontend
 	$(VENV)-lock/bin/python -m lock.wheels
 	$(VENV)-lock/bin/python -m lock.newest $(PYTEST)
@@ -71,7 +71,7 @@ $(VENV)-lock/.stamp: lock/requirements.txt
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check -r lock/requirements.txt
 	@touch $@
 
-# Attacks on the running product, on loopback alone. SOAK narrows them: make soak SOAK=kills.
+# Stress tests of the running product, on loopback only. SOAK selects: make soak SOAK=kills.
 soak: dev frontend $(VENV)-soak/.stamp
 	$(PYTHON) -m bench.soak $(SOAK)
 $(VENV)-soak/.stamp: requirements-soak.txt
@@ -88,11 +88,11 @@ demo-models: venv
 demo-report: venv
 	$(PYTHON) -m analysis.training.report
 
-# The picture in the README, from the running product.
+# Records the picture in the README from the running product.
 screenshot: dev frontend chromium
 	$(PYTHON) docs/screenshot.py
 
-# The system's Chromium, or else the one that Playwright brings.
+# The system's Chromium, else the one that Playwright installs.
 chromium: dev
 	@$(PYTHON) -c "import sys; from tests.e2e.chromium import chromium_path as path; sys.exit(path() is None)" \
 		|| $(PYTHON) -m playwright install chromium
