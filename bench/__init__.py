@@ -1,4 +1,4 @@
-"""What Glassbench takes, beside what others take: `python -m bench [subject ...]`.
+"""Time and memory of Glassbench compared with peers: `python -m bench [subject ...]`.
 
 A subject is a module with `lines() -> Iterator[Line]`. A case is timed only where its result
 equals the reference's; otherwise its line says so and the command fails.

@@ -28,10 +28,12 @@ FOLDER = Path(__file__).parents[1] / "data" / "bench"
 
 def main() -> int:
     """0 where every line was timed; 1 where one was refused, whether its goal is met or not."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # child processes are ended too
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("subjects", nargs="*", default=SUBJECTS, help=", ".join(SUBJECTS))
-    parser.add_argument("--items", type=int, help="stories per line of decoding, for a quick look")
+    parser.add_argument(
+        "--items", type=int, help="stories per line of decoding, for a quick estimate"
+    )
     given = parser.parse_args()
     chosen = given.subjects
     if unknown := sorted(set(chosen) - set(SUBJECTS)):

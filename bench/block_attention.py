@@ -1,4 +1,4 @@
-"""block_attention beside torch's causal attention, its dense masks, and FlexAttention.
+"""block_attention compared with torch's causal attention, dense masks and FlexAttention.
 
 All of a line's calls take turns in one process on the same tensors; the peers' masks and tables
 are made before. Areas are shares of what causal attention over the same tokens reads.
@@ -58,7 +58,7 @@ def lines(case: Case = ON_CPU, few: tuple[int, ...] = FEW) -> Iterator[Line]:
 
 
 def structures(tokens: int) -> dict[str, BlockStructure]:
-    """Equal segments, 16 of them (of `full` 8, each twice): who reads whom."""
+    """Which of 16 equal segments attends to which (`full`: 8 segments, each twice)."""
     lengths = [tokens // SEGMENTS] * SEGMENTS
     half = SEGMENTS // 2
     reads: dict[str, list[list[int]]] = {
@@ -77,7 +77,7 @@ def share(structure: BlockStructure) -> float:
 
 
 def _lines(name: str, structure: BlockStructure, case: Case) -> Iterator[Line]:
-    """Ours beside each peer."""
+    """Ours compared with each peer."""
     given = _tensors(case)
     ours = partial(block_attention, *given, structure)
     peers = _peers(structure, given)
@@ -121,7 +121,7 @@ def _worst(case: Case) -> Line:
 def _table_line(case: Case) -> Line:
     """FlexAttention's table of blocks, from the structure and from a mask of all tokens."""
     structure, device = structures(case.tokens)["star"], torch.device(case.device)
-    make = flex.block_mask.__wrapped__  # without what is kept of earlier calls
+    make = flex.block_mask.__wrapped__  # without its cache
     blocks = make(structure, device)
     n = case.tokens
     plain = partial(create_block_mask, blocks.mask_mod, None, None, n, n, case.device)

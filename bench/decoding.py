@@ -1,7 +1,7 @@
-"""Decoders on held-out number stories: CNTP beside the published loop, greedy and sampling;
-LocalLeap beside one token per step, and the front of steps and right answers of its settings.
+"""Decoders on held-out number stories: CNTP compared with a sequential loop, greedy and sampling;
+LocalLeap with one token per step, and steps against accuracy for its settings.
 
-Seconds are wall time, one prompt at a time, model loaded; both sides of a line take turns in
+Seconds are wall time, one prompt at a time, model loaded; both sides of a line alternate in
 one process on the same prompts. Accuracy is of the number that the answer states.
 """
 
@@ -40,7 +40,7 @@ ITEMS = 500
 TIMED = 40  # of them, where both sides must write the same tokens
 THREADS = 1
 LENGTH, CAP = 64, 48
-BESIDE = ("greedy", "sampling", "beam", "best_of_n")
+BASELINES = ("greedy", "sampling", "beam", "best_of_n")
 QUIET = {
     f"with_{name}": False
     for name in ("greedy", "sampling", "min_p", "beam", "best_of_n", "self_consistency")
@@ -60,13 +60,13 @@ OF_FRONT = 200  # stories
 
 @dataclass
 class Result:
-    """What one decoder did on all items: `tokens` per item, `right` per item."""
+    """Results of one decoder on all items: `tokens` per item, `right` per item."""
 
     tokens: list[list[int]] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
     seconds: float = 0.0
     forwards: int = 0
-    unpadded: int = 0  # forward passes on blocks up to the one that holds the text's end
+    unpadded: int = 0  # forward passes on blocks up to the one with the end of the text
     computed: int = 0  # tokens that forward passes ran on after the prompt
 
     @property
@@ -86,9 +86,9 @@ def lines(items: int = ITEMS) -> Iterator[Line]:
     stories = held_out(items)
     writer, filler = _model("demo-lm"), _model("demo-diffusion")
     asked = [story.prompt for story in stories[:TIMED]]
-    told = [prompt[: prompt.index(QUESTION)] for prompt in asked]
+    begun = [prompt[: prompt.index(QUESTION)] for prompt in asked]
     yield from loop_lines(writer, free_stories(TIMED), "free stories", "entropy")
-    yield from loop_lines(writer, told, "number stories told on", "entropy")
+    yield from loop_lines(writer, begun, "number stories continued", "entropy")
     yield from loop_lines(writer, asked, "answers", "entropy")
     yield from loop_lines(writer, asked, "answers, trials at every step", "fixed")
     yield from accuracy_lines(writer, stories)
@@ -97,19 +97,19 @@ def lines(items: int = ITEMS) -> Iterator[Line]:
 
 
 def held_out(items: int) -> list[NumberItem]:
-    """Stories whose course of numbers is in no training text."""
+    """Stories whose calculation is in no training text."""
     rng = Random("decoding")
     return [number_item(rng) for _ in range(items)]
 
 
 def free_stories(count: int) -> list[str]:
-    """Beginnings of stories that may go on in many ways."""
+    """Beginnings of stories with many possible continuations."""
     rng = Random("free stories")
     return [tale(rng).partition(".")[0] + "." for _ in range(count)]
 
 
 def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterator[Line]:
-    """CNTP beside a loop of one trial after the other, same random numbers: equal tokens."""
+    """CNTP compared with a loop over trials, same random numbers: equal tokens."""
     ours, theirs = Result(), Result()
     for seed, prompt in enumerate(prompts):
         _run_cntp(model, prompt, ours, seed=seed, mode=mode)
@@ -132,14 +132,14 @@ def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterat
 
 
 def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
-    """Wrong answers of CNTP beside the other decoders; the difference is paired."""
-    found = {name: Result() for name in ("cntp", *BESIDE)}
+    """Wrong answers of CNTP and of the other decoders; the difference is paired."""
+    found = {name: Result() for name in ("cntp", *BASELINES)}
     for seed, story in enumerate(stories):
         for name, result in found.items():
-            _run_cntp(model, story.prompt, result, seed=seed, **_as_main_or_beside(name))
+            _run_cntp(model, story.prompt, result, seed=seed, **_as_main_or_baseline(name))
             result.right.append(_is_right(model, story, result.tokens[-1]))
     ours = found["cntp"]
-    for name in BESIDE:
+    for name in BASELINES:
         theirs = found[name]
         yield Line(
             f"CNTP, {len(stories)} stories: wrong answers",
@@ -160,7 +160,7 @@ def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
 
 
 def leap_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
-    """LocalLeap beside one token per step, with the threshold decoder beside both."""
+    """LocalLeap and the threshold decoder compared with one token per step."""
     found = {name: Result() for name in ("local_leap", "vanilla", "threshold")}
     for story in stories:
         for name, result in found.items():
@@ -246,7 +246,7 @@ def _run_cntp(model: Model, prompt: str, result: Result, **params: Any) -> None:
     result.tokens.append(ids)
 
 
-def _as_main_or_beside(name: str) -> dict[str, Any]:
+def _as_main_or_baseline(name: str) -> dict[str, Any]:
     """Parameters whose last trace is of this decoder."""
     if name in cntp.STEPWISE:
         return {"decoder": name}
@@ -255,9 +255,8 @@ def _as_main_or_beside(name: str) -> dict[str, Any]:
 
 @torch.inference_mode()
 def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any) -> None:
-    """Trials one after the other, each on a cache that begins as the prefix's, the first token
-    from the look that is there already: what a careful loop does (the published one repeats that
-    look in each trial)."""
+    """Trials in sequence, each on a copy of the prefix's cache, the first token from the logits
+    already computed: a careful loop (the published one computes them again in each trial)."""
     defaults = cntp.Params(prompt=prompt, mode=mode)
     caution = Caution(
         defaults.entropy_low, defaults.entropy_high, defaults.max_trials, defaults.formula, mode

@@ -1,4 +1,4 @@
-"""The flow matrix of demo-lm: all pairs of 64 tokens, beside the loop that cuts one pair at a time.
+"""The matrix of cut attention of demo-lm: all pairs of 64 tokens, compared with one cut at a time.
 
 Both sides make the same 2,016 cuts in one process on the same threads. The loop is what attention
 knockout is usually written as: one forward pass through TransformerLens per cut, hooks on
@@ -39,7 +39,7 @@ THREADS = 2
 def lines() -> Iterator[Line]:
     torch.set_num_threads(THREADS)
     case = case_of(TOKENS, "token")
-    rows, _ = matrix(case)  # warm, and what the loop is compared with
+    rows, _ = matrix(case)  # warm-up, and the reference for the loop
     pairs = [(query, key) for query in rows for key in range(query)][::SAMPLED]
     found, loop_seconds = loop(case, pairs)
     worst = max(abs(found[pair] - rows[pair[0]].delta[pair[1]]) for pair in pairs)
@@ -59,11 +59,11 @@ def case_of(tokens: int, grouping: str) -> Case:
     model = loaded(catalog.find("demo-lm"), model_cache())
     asked = item(Random("flow"), hops=2)
     given: dict[str, Any] = {"continuation": f" {asked.answer}", "grouping": grouping}
-    told, count = asked.prompt, 0
-    while len(model.tokenizer(told).input_ids) < tokens:
+    text, count = asked.prompt, 0
+    while len(model.tokenizer(text).input_ids) < tokens:
         story = item(Random(f"filler {count}"), hops=1).prompt
-        told, count = f"{story[: story.index(' Question:')]} {told}", count + 1
-    ids = model.tokenizer(told, add_special_tokens=False).input_ids[-(tokens - 1) :]
+        text, count = f"{story[: story.index(' Question:')]} {text}", count + 1
+    ids = model.tokenizer(text, add_special_tokens=False).input_ids[-(tokens - 1) :]
     params = FlowParams(prompt=model.tokenizer.decode(ids), **given)
     events = contexts.read(model, params)
     while True:
@@ -94,7 +94,7 @@ def loop(case: Case, pairs: list[tuple[int, int]]) -> tuple[dict[tuple[int, int]
 
 
 def peak_gib() -> float:
-    """Peak memory of a process of its own."""
+    """Peak memory of a separate process."""
     command = [sys.executable, "-m", "bench.information_flow"]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -1,6 +1,6 @@
 """The two image models on what they were not trained on, as their users see them.
 
-Every figure is read from a run's events. Shares are told as what is missing of 1, so that less is
+Every figure is read from a run's events. Shares are given as 1 minus the share, so that less is
 better; their 95 % intervals (normal approximation of the mean) stand in the results file.
 """
 
@@ -44,7 +44,10 @@ def vlm_lines(items: int) -> Iterator[Line]:
     yield from _map_lines(measured, SCORES)
     yield from _causal([run for run in runs if run["region"] is not None])
     yield Line(
-        "map of another token", "ms", ours=1000 * fmean(run["per_map"] for run in runs), at_most=50
+        "map of a further token",
+        "ms",
+        ours=1000 * fmean(run["per_map"] for run in runs),
+        at_most=50,
     )
 
 
@@ -66,7 +69,7 @@ def _map_lines(measured_NMSL: np.ndarray, scores: Sequence[str]) -> Iterator[Lin
 
 
 def _looked(kind: str, scene: int) -> dict[str, Any]:
-    """What one run says; an answer without a mask counts as a mask of nothing."""
+    """Results of one run; an answer without a mask counts as an empty mask."""
     params = {"kind": kind, "scene": 10_000 + scene}
     events = list(_timed("seg_similarity", "demo-vlm", params))
     masks = [event for _, event in events if event.kind == "mask"]
@@ -86,10 +89,10 @@ def _looked(kind: str, scene: int) -> dict[str, Any]:
 def _causal(runs: Sequence[dict[str, Any]]) -> Iterator[Line]:
     region, control = ([-run[name] for run in runs] for name in ("region", "control"))
     yield Line(
-        "answer's drop, control blanked",
+        "drop of the answer's log-probability, control patches masked",
         "nats",
         ours=fmean(control),
-        peer="region blanked",
+        peer="region masked",
         theirs=fmean(region),
         at_least_times=5,
         details={"region": _interval(region), "control": _interval(control)},
@@ -105,7 +108,7 @@ def t2i_lines(items: int) -> Iterator[Line]:
         shown += [n == 2 for n in findings[0].shown if n is not None]
         token_rows = [f for row, f in zip(rows, findings, strict=True) if row.shows == "token"]
         stand.append(any(found.representative for found in token_rows))
-    yield _missing(f"demo-t2i, {count} captions: 1 - items shown", shown, 0.05)
+    yield _missing(f"demo-t2i, {count} captions: 1 - items drawn", shown, 0.05)
     yield _missing("1 - items with a representative token", stand, None)
     before: list[float] = []
     after: list[float] = []

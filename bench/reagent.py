@@ -1,6 +1,7 @@
-"""ReAGent: the exact form beside inseq's and beside a plain loop; the centred form at work.
+"""ReAGent: the exact form compared with inseq's and with a plain loop; the centred form compared
+with inseq's.
 
-All CPU seconds are of one thread, model loaded. inseq runs in a process of its own, with the
+All CPU seconds are of one thread, model loaded. inseq runs in a separate process, with the
 versions of torch and transformers that we use.
 """
 
@@ -72,7 +73,7 @@ def lines() -> Iterator[Line]:
 
 
 def exact_line(ours: list[Run], theirs: list[Run], facts: dict[str, Any]) -> Line:
-    """The exact form beside inseq's, at inseq's settings, several texts and seeds."""
+    """The exact form compared with inseq's, at inseq's settings, several texts and seeds."""
     what = f"ReAGent, exact form, {OUTPUT_TOKENS} tokens of output"
     details = {**facts, **_costs("ours", ours), **_costs("theirs", theirs)}
     details |= {
@@ -80,7 +81,7 @@ def exact_line(ours: list[Run], theirs: list[Run], facts: dict[str, Any]) -> Lin
         "p_steps": p_value(ours, theirs, step_distance),
         "rank_correlation": _rank_correlation(ours, theirs),
     }
-    # What the same tests must see in samples of this size.
+    # What the same tests must detect in samples of this size.
     details |= {
         "p_maps_planted": p_value(shifted(ours), theirs, map_distance),
         "p_steps_planted": p_value(longer(ours), theirs, step_distance),
@@ -98,7 +99,7 @@ def exact_line(ours: list[Run], theirs: list[Run], facts: dict[str, Any]) -> Lin
 
 
 def loop_line(folder: Path, text: Text) -> Line:
-    """The exact form beside the same code one step and one row at a time: equal numbers."""
+    """The exact form compared with one step and one row at a time: equal numbers."""
     ours = exact_runs(folder, [text], [0])[0]
     with mock.patch.object(probing, "BUSY_ROWS", 1):
         loop = exact_runs(folder, [text], [0], rows_per_forward=1)[0]
@@ -116,7 +117,7 @@ def loop_line(folder: Path, text: Text) -> Line:
 
 
 def centred_lines(folder: Path) -> Iterator[Line]:
-    """The centred form beside inseq's ReAGent on stories whose answer's carriers are known."""
+    """The centred form compared with inseq's ReAGent on stories with known carriers."""
     items = list(_answered(folder, ITEMS))
     texts = [Text(i.prompt, f" {i.answer}.") for i in items]
     _, theirs = inseq_runs(folder, texts, [0])
@@ -139,7 +140,7 @@ def centred_lines(folder: Path) -> Iterator[Line]:
         )
 
 
-STOPS = {"512 probes": False, "stops when sure": True}
+STOPS = {"512 probes": False, "with early stopping": True}
 
 
 def exact_runs(folder: Path, texts: list[Text], seeds: Any, **params: Any) -> list[Run]:
@@ -223,7 +224,7 @@ def _rank_correlation(ours: list[Run], theirs: list[Run]) -> float:
 
 
 def _recovery(folder: Path, items: list[Item], maps: list[np.ndarray]) -> dict[str, float]:
-    """Shares of stories whose top token is a carrier, and whose top 3 hold one.
+    """Shares of stories whose top token is a carrier, and whose top 3 contain one.
 
     Special tokens are left out, so that a method that scores them loses nothing by it.
     """
@@ -240,13 +241,13 @@ def _recovery(folder: Path, items: list[Item], maps: list[np.ndarray]) -> dict[s
 
 
 def _texts(folder: Path, count: int) -> Iterator[Text]:
-    """Stories of PROMPT_TOKENS tokens, with the model's likeliest continuation."""
+    """Stories of PROMPT_TOKENS tokens, with the model's most probable continuation."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     rng = Random(1)
     while count:
-        told = document(rng, facts=FACTS)
-        prompt = told.text[: told.text.index(" Answer:")]
+        story = document(rng, facts=FACTS)
+        prompt = story.text[: story.text.index(" Answer:")]
         ids = tokenizer(prompt, return_tensors="pt").input_ids
         if ids.shape[1] != PROMPT_TOKENS:
             continue
@@ -260,7 +261,7 @@ def _texts(folder: Path, count: int) -> Iterator[Text]:
 
 
 def _answered(folder: Path, count: int) -> Iterator[Item]:
-    """Held-out stories that the model answers right, one hop and two in turn."""
+    """Held-out stories that the model answers correctly, one and two hops alternating."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     rng = Random(2)

@@ -53,7 +53,7 @@ def _html(report: Report) -> Iterator[Line]:
 
 
 def ten_panels() -> Report:
-    """The first example of each method on text, in turn."""
+    """The first example of each method on text, in rotation."""
     runs = list(_runs())
     panels = (
         Panel(str(UUID(int=n)), "A *caption*.", replace(runs[n % len(runs)], id=str(UUID(int=n))))
@@ -71,7 +71,7 @@ def _runs() -> Iterator[RunRecord]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """The least of some times, and what came of it."""
+    """The shortest of several times, and the result."""
     took = []
     for _ in range(TIMES):
         start = time.perf_counter()

@@ -138,7 +138,7 @@ def colour_line(stack: Stack) -> Line:
                 times.setdefault(event["kind"], at)
             waits.append(1000 * (times["scores"] - times["status"]))
     return Line(
-        f"running to first colour, slowest of {FIRST_COLOURS}",
+        f"start of a run to first scores, slowest of {FIRST_COLOURS}",
         "ms",
         max(waits),
         at_most=1000,
@@ -151,14 +151,14 @@ def colour_line(stack: Stack) -> Line:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What the sockets on one run received; milliseconds from an event's saving to its arrival.
+    """Events received by the sockets on one run; milliseconds from saving to receiving an event.
 
-    `lost` and `doubled` count events over all sockets, against what the database holds.
+    `lost` and `duplicated` count events over all sockets, against what the database holds.
     """
 
     events: int
     lost: int
-    doubled: int
+    duplicated: int
     waits: np.ndarray
 
     def percentile(self, share: float) -> float:
@@ -170,14 +170,14 @@ def fan_out(stack: Stack) -> Delivery:
     params = {**QUIET, "probes": EVENTS, "rows_per_forward": 1, "stop_early": False}
     received, run = asyncio.run(_watched(stack, params))
     stored = [event["seq"] for event in stack.events(run)]
-    lost = doubled = 0
+    lost = duplicated = 0
     waits = []
     for socket in received:
         seen = [seq for seq, _ in socket]
         lost += len(set(stored) - set(seen))
-        doubled += len(seen) - len(set(seen))
+        duplicated += len(seen) - len(set(seen))
         waits += [wait for _, wait in socket]
-    return Delivery(len(stored), lost, doubled, np.array(waits))
+    return Delivery(len(stored), lost, duplicated, np.array(waits))
 
 
 async def _watched(stack: Stack, params: Json) -> tuple[list[list[tuple[int, float]]], str]:
@@ -218,19 +218,19 @@ def _is_last(frame: str) -> bool:
 
 
 def delivery_lines(ours: Delivery, theirs: Delivery) -> Iterator[Line]:
-    """Pub/sub beside the default layer, both repaired from the database."""
-    whole = ours.lost == ours.doubled == 0 and ours.events >= EVENTS
-    refused = "" if whole else f"{ours.lost} lost, {ours.doubled} doubled of {ours.events}"
+    """Pub/sub compared with the default layer, both repaired from the database."""
+    whole = ours.lost == ours.duplicated == 0 and ours.events >= EVENTS
+    refused = "" if whole else f"{ours.lost} lost, {ours.duplicated} duplicated of {ours.events}"
     details = {
         "events": ours.events,
         "lost": ours.lost,
-        "doubled": ours.doubled,
+        "duplicated": ours.duplicated,
         "lost_theirs": theirs.lost,
-        "doubled_theirs": theirs.doubled,
+        "duplicated_theirs": theirs.duplicated,
     }
     for share, limit in ((50, None), (95, 250)):
         yield Line(
-            f"save to arrival, {SOCKETS} sockets × {ours.events} events, p{share}",
+            f"event saved to event received, {SOCKETS} sockets × {ours.events} events, p{share}",
             "ms",
             ours.percentile(share),
             "default layer",

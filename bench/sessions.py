@@ -1,6 +1,6 @@
-"""Fifty people in one session: how late each sees where the others are, and what they write.
+"""Fifty people in one session: how soon each sees the pointers and edits of the others.
 
-Real sockets to a freshly started server. Everybody moves ten times a second and writes a mark
+Real sockets to a freshly started server. Everyone moves ten times a second and writes a mark
 into the same note every second; what arrives is kept with its time and read afterwards.
 """
 
@@ -47,7 +47,7 @@ SECONDS = 20
 MOVES_PER_SECOND = 10
 SETTLE_SECONDS = 60
 NOTE = "11111111-1111-4111-8111-111111111111"
-MARK = re.compile(rb"\[(\d+)\.(\d+)\.(\d+)\]")  # of whom, which, when (ms)
+MARK = re.compile(rb"\[(\d+)\.(\d+)\.(\d+)\]")  # person, step, time (ms)
 
 
 def lines() -> Iterator[Line]:
@@ -69,7 +69,7 @@ def lines() -> Iterator[Line]:
 def report(ours: "Crowd", theirs: "Crowd", *, kept: str, cpu: float) -> Iterator[Line]:
     lost = ours.lost() + len(ours.written - marks(kept.encode()))
     alike = {person.text for person in ours.people} == {kept}
-    refused = "" if alike and not lost else f"{lost} edits lost, texts alike: {alike}"
+    refused = "" if alike and not lost else f"{lost} edits lost, texts equal: {alike}"
     details = {
         "edits": len(ours.written),
         "lost": lost,
@@ -78,7 +78,7 @@ def report(ours: "Crowd", theirs: "Crowd", *, kept: str, cpu: float) -> Iterator
     }
     for share, most in ((50, None), (95, 250)):
         yield Line(
-            f"{PEOPLE} people in a session, a move to its sight, p{share}",
+            f"{PEOPLE} people in a session, pointer moved to pointer shown, p{share}",
             "ms",
             ours.seen(share),
             "stock consumer",
@@ -88,7 +88,7 @@ def report(ours: "Crowd", theirs: "Crowd", *, kept: str, cpu: float) -> Iterator
             details=details,
         )
     yield Line(
-        f"{PEOPLE} people in a session, an edit to its sight, p95",
+        f"{PEOPLE} people in a session, edit made to edit shown, p95",
         "ms",
         ours.read(95),
         "stock consumer",
@@ -187,7 +187,7 @@ class Crowd:
     written: set[tuple[int, int]]
 
     def lost(self) -> int:
-        """Marks that somebody does not see, over all people."""
+        """Marks that are missing, over all people."""
         return sum(len(self.written - marks(person.text.encode())) for person in self.people)
 
     def seen(self, share: float) -> float:
@@ -200,7 +200,7 @@ class Crowd:
 
 
 async def crowd(port: int, session: str) -> Crowd:
-    """Everybody comes, then all live, then all is still."""
+    """All connect, then all write, then all wait."""
     people = [Person(number, await socket_of(port, session)) for number in range(PEOPLE)]
     listening = [asyncio.create_task(person.listen()) for person in people]
     first = people[0]
@@ -226,7 +226,7 @@ async def crowd(port: int, session: str) -> Crowd:
 
 
 async def still(people: list[Person]) -> None:
-    """Until nothing has come for two seconds, but not for ever: what is late then is lost."""
+    """Wait until nothing arrives for two seconds, up to a limit: what arrives later is lost."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_SECONDS):
             count = -1
@@ -235,7 +235,7 @@ async def still(people: list[Person]) -> None:
 
 
 async def text_of(port: int, session: str) -> str:
-    """The note as somebody gets it who comes afterwards."""
+    """The note as a later visitor receives it."""
     late = Person(PEOPLE, await socket_of(port, session))
     listening = asyncio.create_task(late.listen())
     await late.socket.send(sync_frame(STEP_1, b"\0"))

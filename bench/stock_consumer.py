@@ -1,4 +1,4 @@
-"""The peer of our live sessions: the consumer of pycrdt-websocket as it comes, in one process.
+"""The peer of our live sessions: the consumer of pycrdt-websocket without changes, in one process.
 
 Run by uvicorn. It has no login, saves nothing and passes each message on as it arrives.
 """

@@ -1,4 +1,4 @@
-"""A line of the benchmark: what was measured, beside what, against which goal."""
+"""A line of the benchmark: what was measured, compared with which peer, against which goal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ HEADINGS = ("what", "ours", "peer", "ratio", "goal", "")
 
 
 def table(lines: Iterable[Line]) -> str:
-    """The lines in aligned columns; a refusal stands in full under its line."""
+    """The lines in aligned columns; a refusal is printed in full below its line."""
     listed = list(lines)
     rows = [HEADINGS, *(_cells(line) for line in listed)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]

@@ -1,4 +1,4 @@
-"""vocab_stats on a GPU: the share of the copy bandwidth it reaches, and torch beside it."""
+"""vocab_stats on a GPU: its share of the copy bandwidth, compared with torch."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,7 +24,7 @@ def lines() -> Iterator[Line]:
 
 
 def _read_lines(logits: Tensor) -> Iterator[Line]:
-    """One read of the logits, beside a copy of them (which reads and writes) and beside torch."""
+    """One read of the logits, compared with a copy (which reads and writes) and with torch."""
     refused = _difference(vocab_stats(logits, k=KEPT), reference.vocab_stats(logits, k=KEPT))
     what = f"vocab_stats, {ROWS} × {VOCABULARY}, {str(logits.dtype).removeprefix('torch.')}"
     ours = _milliseconds(lambda: vocab_stats(logits, k=KEPT))

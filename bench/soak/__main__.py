@@ -18,7 +18,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
 
 def main() -> int:
     """0 where nothing went wrong, else 1."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # child processes are ended too
     given = arguments()
     outcomes = []
     for part in given.parts:

@@ -45,7 +45,7 @@ def _ending(run: Json) -> str:
 
 
 def judge(outcome: Outcome, stack: Stack, run: Json, seen: dict[int, list[int]]) -> None:
-    """Ended as designed, stored without hole or double, and told to the watcher likewise."""
+    """Ended as designed, stored and sent to the watcher without gap or duplicate."""
     name, error = run["id"], run["error"]
     lost = error is not None and error["code"] == "worker_lost" and run["attempt"] >= 3
     outcome.check(
@@ -53,14 +53,14 @@ def judge(outcome: Outcome, stack: Stack, run: Json, seen: dict[int, list[int]])
     )
     stored = stack.events(name)
     outcome.check(
-        f"{name}: the stored events have a hole or a double",
+        f"{name}: the stored events have a gap or a duplicate",
         holds=unbroken(event["seq"] for event in stored),
     )
     finals = [event for event in stored if event["event"].get("status") in FINAL]
     outcome.check(f"{name} has {len(finals)} final events", holds=len(finals) == 1)
     for attempt, seqs in seen.items():
         outcome.check(
-            f"{name}, attempt {attempt}: the watcher saw a hole or a double", holds=unbroken(seqs)
+            f"{name}, attempt {attempt}: the watcher saw a gap or a duplicate", holds=unbroken(seqs)
         )
     outcome.check(
         f"{name}: the watcher did not see all of the last attempt",

@@ -1,4 +1,4 @@
-"""What a part of the soak tried and what went wrong."""
+"""Counts and faults of one part of the soak."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """`counts`: what was tried, by name; `faults`: a sentence for each thing that went wrong."""
+    """`counts`: tests by name; `faults`: a sentence for each fault."""
 
     part: str
     counts: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     def check(self, fault: str, *, holds: bool) -> None:
-        """Note the fault unless what was expected holds."""
+        """Record the fault unless the expectation holds."""
         if not holds:
             self.faults.append(fault)
 
@@ -24,5 +24,5 @@ class Outcome:
 
 
 def unbroken(seqs: Iterable[int]) -> bool:
-    """Whether the numbers are 1, 2, 3, … without a hole or a double."""
+    """Whether the numbers are 1, 2, 3, … without a gap or a duplicate."""
     return all(seq == place for place, seq in enumerate(seqs, start=1))

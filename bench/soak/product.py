@@ -1,4 +1,4 @@
-"""The product that is attacked: real processes on a folder of their own, on loopback."""
+"""The product under attack: real processes with their own folder, on loopback."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PROMPT = "Anna has the ball. Tom has the book. Question: Who has the ball? Answe
 
 @contextmanager
 def product(**environment: str) -> Iterator[Stack]:
-    """Started afresh, with settings of .env.example changed; stopped at the end."""
+    """Freshly started, with other settings of .env.example; stopped at the end."""
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder) / "data", environment)
         stack.data_dir.mkdir()

@@ -1,6 +1,6 @@
-"""Requests made from the API's own schema, valid and invalid, by Schemathesis.
+"""Requests generated from the API's schema, valid and invalid, by Schemathesis.
 
-Schemathesis is in an environment of its own (.venv-soak), as a command.
+Schemathesis runs as a command from a separate environment (.venv-soak).
 """
 
 import json
@@ -36,7 +36,7 @@ def attack(*, per_operation: int, seed: int) -> Outcome:
 
 
 def arguments(stack: Stack, report: Path) -> list[str]:
-    """The command for somebody who is logged in, with the token that forms carry."""
+    """The command of a logged-in visitor, with the CSRF token."""
     stack.get("/")
     token = stack.client.cookies["csrftoken"]
     cookies = "; ".join(f"{name}={value}" for name, value in stack.client.cookies.items())

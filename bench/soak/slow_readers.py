@@ -1,4 +1,4 @@
-"""Sockets that never read, beside sockets that do, on one live run."""
+"""Sockets that never read, next to sockets that do, on one live run."""
 
 import json
 from contextlib import ExitStack
@@ -29,7 +29,7 @@ def attack(*, readers: int, silent: int) -> Outcome:
         growth = web_memory(stack) - before
         stored = [event["seq"] for event in stack.events(run)]
     outcome.counts |= {"events": len(stored), "MiB more in the web process": growth // MIB}
-    outcome.check("the stored events have a hole or a double", holds=unbroken(stored))
+    outcome.check("the stored events have a gap or a duplicate", holds=unbroken(stored))
     for number, watcher in enumerate(watchers):
         outcome.check(
             f"reader {number} missed events or saw them twice",

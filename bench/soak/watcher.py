@@ -19,7 +19,7 @@ QUIET_SECONDS = 3600.0  # while workers are killed as fast as they start, nothin
 class Watcher:
     """`seqs`: by run and attempt, the numbers in the order they came; `ended`: finished runs.
 
-    A socket that is cut, as under load, is opened again and goes on where it was, as a page's does.
+    A socket that is closed, as under load, is opened again and resumes, as a page does.
     """
 
     def __init__(self, stack: Stack, runs: list[str]) -> None:
