@@ -1,6 +1,12 @@
 """Errors that a user can act on: what was given, what the limit is, what to do."""
 
 
+def shortened(value: object, longest: int = 80) -> str:
+    """A given value inside a message: as Python writes it in ASCII, cut at `longest` characters."""
+    text = ascii(value[: longest + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 class GlassbenchError(Exception):
     """A refusal with a stable `code`, a `message` naming value and limit, and a `remedy`."""
 

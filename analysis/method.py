@@ -16,7 +16,7 @@ from typing import Any, Union, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from analysis import methods
-from analysis.errors import InvalidParams, UnknownMethod
+from analysis.errors import InvalidParams, UnknownMethod, shortened
 from analysis.events import Common, Event
 
 
@@ -85,7 +85,7 @@ def get(stem: str) -> Method:
     """The method of that stem. Raises UnknownMethod listing those there are."""
     if stem not in stems():
         raise UnknownMethod(
-            f"There is no method {_shorten(stem)}.", remedy=f"Choose one of: {', '.join(stems())}."
+            f"There is no method {shortened(stem)}.", remedy=f"Choose one of: {', '.join(stems())}."
         )
     return read(importlib.import_module(f"analysis.methods.{stem}"))
 
@@ -115,11 +115,11 @@ def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
     if first["type"] == "extra_forbidden":
         known = ", ".join(params.model_fields)
         return InvalidParams(
-            f"There is no parameter {_shorten(where)}.",
+            f"There is no parameter {shortened(where)}.",
             remedy=f"Choose among: {known}.",
             field=where,
         )
-    given = "" if first["type"] == "missing" else f" Given: {_shorten(first['input'])}."
+    given = "" if first["type"] == "missing" else f" Given: {shortened(first['input'])}."
     remedy = f"Correct {where}: {_describe(params, where)}"
     return InvalidParams(f"{where}: {first['msg']}.{given}", remedy=remedy, field=where)
 
@@ -136,8 +136,3 @@ def _path(loc: tuple[int | str, ...], params: type[BaseParams]) -> list[str]:
 def _describe(params: type[BaseParams], name: str) -> str:
     found = params.model_fields.get(name.split(".", maxsplit=1)[0])
     return (found.description if found else None) or "see the list of parameters."
-
-
-def _shorten(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."

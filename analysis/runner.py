@@ -9,7 +9,7 @@ from analysis import loading, refusals
 from analysis import method as methods
 from analysis.catalog.capabilities import refuse_foreign
 from analysis.catalog.entries import Catalog, Entry
-from analysis.errors import GlassbenchError, InvalidParams, OutOfMemory
+from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import Event, ModelLoaded
 from analysis.images.files import PictureReader, no_pictures
 from analysis.loading import ModelCache
@@ -112,12 +112,7 @@ def _guarded(events: Iterator[Any], today: date | None) -> Iterator[Event]:
 
 
 def _refusal(error: BaseException) -> GlassbenchError | None:
-    if memory.is_out_of_memory(error):
-        return OutOfMemory(
-            "The device's memory is used up.",
-            remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",
-        )
-    return refusals.typed(error)
+    return memory.refusal(error) or refusals.typed(error)
 
 
 def _refuse_any(params: dict[str, Any]) -> None:

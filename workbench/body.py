@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from django.http import HttpRequest
 from ninja.parser import Parser
 
-from analysis.errors import InvalidText
+from analysis.errors import InvalidText, shortened
 from workbench.errors import InvalidBody
 
 MAX_DEPTH = 32
@@ -32,7 +32,8 @@ def parse_object(content: bytes | str) -> dict[str, Any]:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidBody(
-            f"This is not JSON in UTF-8: {ascii(str(error))[:200]}.", remedy="Send a JSON object."
+            f"This is not JSON in UTF-8: {shortened(str(error), 200)}.",
+            remedy="Send a JSON object.",
         ) from None
     if not isinstance(value, dict):
         raise InvalidBody(

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from analysis.catalog.files import PIPELINE_INDEX, is_pipeline, pipeline_parts
 from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
-from analysis.errors import ModelUnreadable, UnknownModel
+from analysis.errors import ModelUnreadable, UnknownModel, shortened
 
 BUNDLED = Path(__file__).resolve().parents[2] / "models"
 # A revision is joined to a path of the hub's cache, so that it must not begin with a slash.
@@ -110,7 +110,7 @@ class Catalog:
             with suppress(HFValidationError):
                 return Entry(model_id, "hub", _snapshot(model_id))
         raise UnknownModel(
-            f"There is no model {model_id[:100]!a}.",
+            f"There is no model {shortened(model_id)}.",
             remedy="Choose one of: " + ", ".join(entry.id for entry in self.entries()) + "; or "
             "name a hub model as owner/name; or put a transformers folder under MODEL_DIRS.",
             field="model",

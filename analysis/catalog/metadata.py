@@ -27,7 +27,7 @@ from analysis.catalog.files import (
 )
 from analysis.catalog.folder import check_contents, reading
 from analysis.catalog.vision_metadata import VisionMetadata, vision_metadata
-from analysis.errors import ModelUnreadable
+from analysis.errors import ModelUnreadable, shortened
 
 # Their first position is the padding token's id + 1, and that many fewer tokens can be read.
 POSITIONS_AFTER_PADDING = {
@@ -215,7 +215,7 @@ def _check_sizes(name: str, metadata: ModelMetadata) -> None:
         found, least = getattr(metadata, size), 0 if size == "context" else 1
         if type(found) is not int or not least <= found <= LARGEST_SIZE:
             raise ModelUnreadable(
-                f"config.json of {name} gives {ascii(found)[:50]} as {size.replace('_', ' ')}; it "
+                f"config.json of {name} gives {shortened(found)} as {size.replace('_', ' ')}; it "
                 f"must be a whole number of {least} or more.",
                 remedy="Check that the folder holds the files of one checkpoint.",
             )
@@ -304,7 +304,7 @@ def _tokenizer_size(file: Path, mtime_ns: int) -> int:
         raise _faulty(file, "has an empty vocabulary")
     unknown = getattr(tokenizer.model, "unk_token", None)
     if unknown is not None and unknown not in vocabulary and _needs_unknown(tokenizer):
-        raise _faulty(file, f"has no entry for its unknown token {unknown[:50]!a}")
+        raise _faulty(file, f"has no entry for its unknown token {shortened(unknown)}")
     if getattr(tokenizer.model, "max_input_chars_per_word", 1) < 1:
         raise _faulty(file, "reads no word: max_input_chars_per_word is 0")
     _check_special_tokens(tokenizer)

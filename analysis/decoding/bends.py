@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from analysis.errors import InvalidParams
+from analysis.errors import InvalidParams, shortened
 from analysis.method import BaseParams
 from analysis.model import Model
 from analysis.model.checkpoint import (
@@ -148,7 +148,7 @@ def _bias(model: Model, line: str) -> tuple[int, float]:
     token, bias = (int(found[1]), float(found[2])) if found else (-1, 0.0)
     if not 0 <= token < model.info.vocabulary or abs(bias) > MOST_BIAS:
         raise InvalidParams(
-            f"token_bias has the line {line[:40]!a}; this model's tokens are 0 to "
+            f"token_bias has the line {shortened(line)}; this model's tokens are 0 to "
             f"{model.info.vocabulary - 1}, and a bias is at most {MOST_BIAS:g} either way.",
             remedy="Write an id and a number on each line, such as #505 -100.",
             field="token_bias",

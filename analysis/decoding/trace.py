@@ -21,7 +21,7 @@ from analysis.decoding.events import (
     TraceStart,
     TrialTokens,
 )
-from analysis.errors import GlassbenchError
+from analysis.errors import GlassbenchError, shortened
 from analysis.events import Event
 
 FORMAT = "glassbench.trace"
@@ -181,7 +181,7 @@ def _parsed(text: str) -> Iterator[Event]:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "event"
             raise InvalidTrace(
-                f"Event {number}: {where}: {first['msg']}. Given: {ascii(first['input'])[:80]}.",
+                f"Event {number}: {where}: {first['msg']}. Given: {shortened(first['input'])}.",
                 remedy=EXPORT_AGAIN,
             ) from None
         yield event
@@ -206,12 +206,12 @@ def _events_of(document: Any) -> list[Any]:
     found = document if isinstance(document, dict) else {}
     if found.get("format") != FORMAT or not isinstance(found.get("events"), list):
         raise InvalidTrace(
-            f"The file's format is {ascii(found.get('format'))[:80]}; {FORMAT} is needed.",
+            f"The file's format is {shortened(found.get('format'))}; {FORMAT} is needed.",
             remedy="Choose an exported trace, or the events.jsonl of a run.",
         )
     if found.get("version") != VERSION:
         raise InvalidTrace(
-            f"The trace's version is {ascii(found.get('version'))[:80]}; this reads {VERSION}.",
+            f"The trace's version is {shortened(found.get('version'))}; this reads {VERSION}.",
             remedy="Open it with the version of Glassbench that wrote it.",
         )
     events: list[Any] = found["events"]

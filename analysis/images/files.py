@@ -20,7 +20,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from analysis.errors import PictureRefused, PictureTooLarge, PictureUnreadable, UnknownPicture
+from analysis.errors import (
+    PictureRefused,
+    PictureTooLarge,
+    PictureUnreadable,
+    UnknownPicture,
+    shortened,
+)
 from analysis.images.event import PNG_SIGNATURE, png_bytes
 
 MAX_BYTES = 20_000_000
@@ -78,7 +84,7 @@ def pictures_by_hash(*pictures: np.ndarray) -> PictureReader:
     def read(sha256: str) -> np.ndarray:
         if sha256 not in found:
             raise UnknownPicture(
-                f"There is no picture {sha256[:70]!a} among the {len(found)} given.",
+                f"There is no picture {shortened(sha256)} among the {len(found)} given.",
                 remedy="Give it: analysis.run(…, pictures=[…]), or --set NAME=FILE.",
             )
         return found[sha256]
@@ -176,7 +182,7 @@ def _animated() -> PictureRefused:
 
 
 def _unreadable(name: str, error: Exception) -> PictureUnreadable:
-    said = ascii(str(error))[:100].strip("'\"") or type(error).__name__
+    said = shortened(str(error), 100).strip("'\"") or type(error).__name__
     return PictureUnreadable(
         f"The {name} cannot be read: {said}.",
         remedy="It may have been cut short: copy it again, or save it anew.",

@@ -32,7 +32,7 @@ from transformers import (
 )
 
 from analysis.catalog.files import MASK_DECODER, read_json, weight_files
-from analysis.errors import ModelUnreadable
+from analysis.errors import ModelUnreadable, shortened
 from analysis.images.mask_decoder import HEAD_NAME
 
 Tensors = dict[str, torch.Tensor]
@@ -129,12 +129,12 @@ def _read(file: Path) -> Tensors:
         found: Tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except UnpicklingError as error:
         raise ModelUnreadable(
-            f"{file.name} holds other things than tensors: {ascii(str(error))[:200]}.",
+            f"{file.name} holds other things than tensors: {shortened(str(error), 200)}.",
             remedy="They could run code when read: convert the checkpoint where you trust it.",
         ) from None
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         raise ModelUnreadable(
-            f"{file.name} cannot be read: {ascii(str(error))[:200]}.", remedy="Copy it again."
+            f"{file.name} cannot be read: {shortened(str(error), 200)}.", remedy="Copy it again."
         ) from None
     return found
 
@@ -164,7 +164,7 @@ def _known(name: str) -> str:
     renamed = _renamed(name, LLAVA_NAMES)
     if renamed == name:
         raise ModelUnreadable(
-            f"The checkpoint holds {name[:100]!a}, which is of no part that is known.",
+            f"The checkpoint holds {shortened(name)}, which is of no part that is known.",
             remedy="Name a merged READ, SESAME or LISA checkpoint on LLaVA 1.5.",
         )
     return renamed

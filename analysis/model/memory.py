@@ -1,17 +1,38 @@
 """How much memory there is, what a model and a forward pass take of it, and running out of it."""
 
+import gc
+
 import psutil
 import torch
 
 from analysis.errors import OutOfMemory
 from analysis.events import ModelInfo
 
+CPU_REFUSALS = ("DefaultCPUAllocator", "can't allocate memory")
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out; torch raises a bare RuntimeError where that of a CPU does."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+        isinstance(error, RuntimeError) and any(words in str(error) for words in CPU_REFUSALS)
     )
+
+
+def refusal(error: BaseException) -> OutOfMemory | None:
+    """What a run is told whose memory ran out; None for any other error."""
+    if not is_out_of_memory(error):
+        return None
+    return OutOfMemory(
+        "The memory of the device is used up.",
+        remedy="Lower rows_per_forward, shorten the text, or choose a smaller model.",
+    )
+
+
+def release() -> None:
+    """Give back what nothing refers to any more, after memory ran out."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def default_device() -> str:

@@ -14,6 +14,7 @@ from analysis.errors import (
     PromptEmpty,
     PromptTooLong,
     SpecialTokenInText,
+    shortened,
 )
 from analysis.model import chat_template
 
@@ -128,7 +129,7 @@ def refuse_lost(tokenizer: PreTrainedTokenizerBase, text: str, *, field: str) ->
     plain = codec(tokenizer)
     if not plain.decode(plain.encode(text)).strip():
         raise PromptEmpty(
-            f"The tokenizer leaves nothing of the {field} {text[:50]!a}.",
+            f"The tokenizer leaves nothing of the {field} {shortened(text)}.",
             remedy="Type some text.",
             field=field,
         )

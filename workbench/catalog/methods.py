@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from analysis.catalog.capabilities import CANNOT, serving
-from analysis.errors import UnknownMethod
+from analysis.errors import UnknownMethod, shortened
 
 FOLDER = Path(__file__).resolve().parents[1] / "gen" / "methods"
 INSPECT = "inspect"  # loads a model and checks it; no module, no params
@@ -89,7 +89,7 @@ def method_get(stem: str) -> MethodOut:
             return method
     names = ", ".join(method.stem for method in method_list())
     raise UnknownMethod(
-        f"There is no method {stem[:100]!a}.",
+        f"There is no method {shortened(stem)}.",
         remedy=f"Choose one of: {names}.",
         field="method",
     )

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
+from analysis.errors import shortened
 from workbench.reports.errors import BundleRefused, BundleUnreadable
 
 MAX_FILES = 2_000
@@ -58,7 +59,7 @@ def archive_read(content: bytes) -> dict[str, bytes]:
             _check(entries, start=start, count=count)
             return {entry.filename: _unpack(archive, entry) for entry in entries}
     except BROKEN as error:
-        raise _unreadable(ascii(str(error))[1:100]) from None
+        raise _unreadable(shortened(str(error), 100)) from None
 
 
 def archive_size(content: bytes) -> int:
@@ -67,7 +68,7 @@ def archive_size(content: bytes) -> int:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return sum(entry.file_size for entry in archive.infolist())
     except BROKEN as error:
-        raise _unreadable(ascii(str(error))[1:100]) from None
+        raise _unreadable(shortened(str(error), 100)) from None
 
 
 def _packing(content: bytes) -> int:
@@ -116,7 +117,7 @@ def _check(entries: list[zipfile.ZipInfo], *, start: int, count: int) -> None:
 def _check_entry(entry: zipfile.ZipInfo) -> None:
     name = entry.orig_filename
     if name != entry.filename or not NAME.fullmatch(name):
-        raise _refuse(f"it holds a file named {name[:80]!a}")
+        raise _refuse(f"it holds a file named {shortened(name)}")
     if entry.flag_bits & ~UTF8 or entry.extra or entry.comment:
         raise _refuse(f"{name} is encrypted, streamed or has notes of its own")
     if entry.external_attr != REGULAR_FILE or entry.compress_type not in (

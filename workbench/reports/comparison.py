@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from analysis.errors import shortened
 from analysis.summary import SILENT
 from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS
 
@@ -82,13 +83,13 @@ class Comparison:
             for old, new in zip(was, now, strict=True):
                 self._value(name, old, new, files)
         elif type(was) is not type(now):
-            self._named(name).differ(f"{_short(was)}, now {_short(now)}")
+            self._named(name).differ(f"{shortened(was)}, now {shortened(now)}")
         elif was == now:
             self._named(name, self._coarsest if isinstance(was, float) else EXACT).take(1, 0)
         elif isinstance(was, float):
             self._numbers(name, was, now, self._coarsest)
         else:
-            self._named(name).differ(f"{_short(was)}, now {_short(now)}")
+            self._named(name).differ(f"{shortened(was)}, now {shortened(now)}")
 
     def _object(self, name: str, was: dict[str, Any], now: dict[str, Any], files: "Files") -> None:
         if was.keys() == now.keys() == ARRAY_KEYS:
@@ -96,7 +97,7 @@ class Comparison:
         if was.keys() == now.keys() == PICTURE_KEYS:
             return self._arrays(name, files.picture(was), files.picture(now))
         if was.keys() != now.keys():
-            return self._named(name).differ(f"fields {_short(sorted(was.keys() ^ now.keys()))}")
+            return self._named(name).differ(f"fields {shortened(sorted(was.keys() ^ now.keys()))}")
         for key in was:
             if not _is_timing(key):
                 self._value(f"{name}.{key}", was[key], now[key], files)
@@ -152,8 +153,3 @@ def results(values: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _is_timing(name: str) -> bool:
     return name in (COST, "seconds") or name.endswith("_seconds")
-
-
-def _short(value: Any) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from pydantic import TypeAdapter
 
+from analysis.errors import shortened
 from analysis.events import Common
 from workbench.catalog.methods import INSPECT, event_schema, method_known
 from workbench.reports.errors import BundleRefused
@@ -30,7 +31,8 @@ class EventSchema:
         """Raises BundleRefused for an event that the method cannot yield."""
         validator = self.validators.get(value["kind"])
         if validator is None:
-            raise _refuse(f"{name} is a {value['kind'][:50]!a}, which {self.method} does not yield")
+            kind = shortened(value["kind"])
+            raise _refuse(f"{name} is a {kind}, which {self.method} does not yield")
         error = best_match(validator.iter_errors(value))
         if error is not None:
             where = ".".join(map(str, error.absolute_path))

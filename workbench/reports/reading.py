@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from pydantic import ValidationError
 
+from analysis.errors import shortened
 from analysis.events import ArrayRef
 from analysis.images.event import PictureRef
 from workbench.body import MAX_DEPTH, check_count, check_value
@@ -238,7 +239,7 @@ def read_json(content: bytes | str, name: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
-        raise _refuse(f"{name} is no JSON: {ascii(str(error))[1:100]}") from None
+        raise _refuse(f"{name} is no JSON: {shortened(str(error), 100)}") from None
     _check_json(value, name)
     return value
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch
 
+from analysis.errors import shortened
 from workbench.reports.document import Comment, Panel, Report, Thread
 from workbench.reports.errors import PanelUnknown
 from workbench.reports.selectors import run_record, sorted_keys, time_text
@@ -49,7 +50,7 @@ def _panels(session: Session, chosen: Sequence[str] | None) -> Iterator[Panel]:
     runs = {run.pk: run for run in session.runs.select_related("owner", "cached_from")}
     for panel in dict.fromkeys(chosen):
         if panel not in found:
-            raise _no_panel(f"There is no panel {panel[:50]!a}")
+            raise _no_panel(f"There is no panel {shortened(panel)}")
         yield _panel(found[panel], runs)
 
 
@@ -62,7 +63,7 @@ def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> Panel:
     if isinstance(panel, PanelNote):
         return Panel(id=panel.id, text=panel.text, **place)
     if panel.run not in runs:
-        raise _no_panel(f"The run of panel {panel.id[:50]!a} is not in the session (any more)")
+        raise _no_panel(f"The run of panel {shortened(panel.id)} is not in the session (any more)")
     return Panel(id=panel.id, text=panel.caption, run=run_record(run=runs[panel.run]), **place)
 
 

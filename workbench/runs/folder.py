@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ import numpy as np
 
 import analysis
 from analysis.catalog.entries import Entry
+from analysis.environment import environment
 from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import ArrayRef, Event, ModelLoaded, content_ref
 from analysis.images.event import PictureRef, picture_ref, png_bytes
 from analysis.images.files import PictureReader, no_pictures
 from analysis.method import Method
 from workbench.catalog.selectors import catalog
-
-PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "captum")
 
 
 @dataclass
@@ -74,6 +72,7 @@ class RunFolder:
                         lines.write(json.dumps(payload, ensure_ascii=False) + "\n")
                     if isinstance(event, ModelLoaded):
                         manifest["model"] = event.info.model_dump(mode="json")
+                        manifest |= environment(model.path or catalog().find(model.id).path)
                     yield event
             manifest["status"] = "done"
         except GlassbenchError as error:
@@ -96,7 +95,7 @@ class RunFolder:
             "model": {"id": model.id},
             "params": params,
             "seed": params.get("seed"),
-            "packages": {name: version(name) for name in PACKAGES},
+            **environment(None),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "status": "running",
         }

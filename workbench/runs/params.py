@@ -8,7 +8,7 @@ from django.conf import settings
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from analysis.errors import InvalidParams
+from analysis.errors import InvalidParams, shortened
 from workbench.catalog.methods import MethodOut
 from workbench.errors import TooLarge
 
@@ -59,7 +59,7 @@ def _invalid(error: ValidationError, method: MethodOut, given: dict[str, Any]) -
     if error.validator == "additionalProperties" and not error.path:
         name = next(name for name in given if name not in fields)
         return InvalidParams(
-            f"{method.stem} has no parameter {_short(name)}.",
+            f"{method.stem} has no parameter {shortened(name)}.",
             remedy=f"Choose among: {', '.join(fields)}.",
             field=name[:100],
         )
@@ -70,7 +70,7 @@ def _invalid(error: ValidationError, method: MethodOut, given: dict[str, Any]) -
         )
     name = str(error.path[0]) if error.path else "params"
     return InvalidParams(
-        f"{name} is {_short(error.instance)}; {_limit(error)}.",
+        f"{name} is {shortened(error.instance)}; {_limit(error)}.",
         remedy=_remedy(fields.get(name, {}), name),
         field=name,
     )
@@ -94,7 +94,7 @@ LIMITS = {
 def _limit(error: ValidationError) -> str:
     template = LIMITS.get(str(error.validator))
     if template is None:
-        return _short(error.message)
+        return shortened(error.message)
     size = len(error.instance) if isinstance(error.instance, str | list) else 0
     limit = error.validator_value
     shown = ", ".join(map(str, limit)) if isinstance(limit, list) else limit
@@ -103,8 +103,3 @@ def _limit(error: ValidationError) -> str:
 
 def _remedy(field: dict[str, Any], name: str) -> str:
     return f"Correct {name}: {field.get('description', 'see the list of parameters.')}"
-
-
-def _short(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."

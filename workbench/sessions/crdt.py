@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from pycrdt import Doc, Map, Text
 
+from analysis.errors import shortened
 from workbench.errors import SessionDamaged, UpdateRefused
 from workbench.sessions.document import (
     NOTE,
@@ -107,7 +108,7 @@ class SharedDocument:
         """
         contents = contents or read_update(update)
         if unknown := contents.roots - ROOTS:
-            raise refuse(f"{min(unknown)[:50]!a} is no part of a session; meta and panels are")
+            raise refuse(f"{shortened(min(unknown))} is no part of a session; meta and panels are")
         if not contents.applies_to(read_state(self.state())):
             raise UpdateIncomplete
         self._check_rivals(contents)
@@ -177,7 +178,7 @@ class SharedDocument:
         known = set(self._runs.values())
         for key in self._touched & set(self._panels.keys()):
             if not _is_uuid(key):
-                raise refuse(f"{key[:50]!a} is no id of a panel; a UUID in small letters is")
+                raise refuse(f"{shortened(key)} is no id of a panel; a UUID in small letters is")
             _check_panel(self._panels[key])
         self._runs.update({key: self._run(key) for key in self._touched})
         now = {self._runs[key] for key in self._touched}
@@ -201,7 +202,7 @@ def _check_panel(panel: Any) -> None:
     for key, value in panel.items():
         allowed = FIELDS.get(key)
         if allowed is None:
-            raise refuse(f"{key[:50]!a} is no field of a panel; {', '.join(FIELDS)} are")
+            raise refuse(f"{shortened(key)} is no field of a panel; {', '.join(FIELDS)} are")
         if not allowed(value):
             raise refuse(f"The field {key} of a panel has a wrong value")
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 
+from analysis.errors import shortened
 from analysis.images.event import PNG_SIGNATURE
 from workbench.accounts.visitor import Visitor
 from workbench.errors import ArtifactNotFound, RoleMissing, RunNotFound
@@ -34,7 +35,7 @@ def run_get(*, visitor: Visitor, run: UUID | str) -> Run:
 
 def run_not_found(run: UUID | str) -> RunNotFound:
     return RunNotFound(
-        f"There is no run {str(run)[:50]!a}.", remedy="Look it up in the list of runs."
+        f"There is no run {shortened(str(run))}.", remedy="Look it up in the list of runs."
     )
 
 
@@ -94,7 +95,9 @@ def artifact_read(*, visitor: Visitor, sha256: str) -> bytes:
     allowed = Artifact.objects.filter(sources, sha256=sha256)
     artifact = allowed.first() if SHA256.fullmatch(sha256) else None
     if artifact is None:
-        raise ArtifactNotFound(f"There is no array {sha256[:70]!a}.", remedy="Load the run again.")
+        raise ArtifactNotFound(
+            f"There is no array {shortened(sha256)}.", remedy="Load the run again."
+        )
     with default_storage.open(artifact.storage_name) as file:
         content: bytes = file.read()
     return content

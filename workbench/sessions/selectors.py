@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from analysis.errors import shortened
 from workbench.accounts.visitor import Visitor
 from workbench.errors import RoleMissing, SessionNotFound
 from workbench.runs.models import Run
@@ -190,6 +191,6 @@ def _snapshot(session: Session, grant: Grant, runs: list[UUID], members: set[int
 
 def _not_found(session: UUID | str) -> SessionNotFound:
     return SessionNotFound(
-        f"There is no session {str(session)[:50]!a}, or it is not shared with you (any more).",
+        f"There is no session {shortened(str(session))}, or it is not shared with you (any more).",
         remedy="Look it up in the list of sessions, or ask for a new link.",
     )

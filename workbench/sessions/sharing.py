@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from analysis.errors import shortened
 from workbench.accounts.visitor import Visitor
 from workbench.audit.models import Action
 from workbench.audit.services import audit
@@ -198,7 +199,7 @@ def _user(username: str) -> User:
     user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
         raise UserNotFound(
-            f"There is no account {username[:150]!a}.",
+            f"There is no account {shortened(username)}.",
             remedy="Check the name, or share a link instead.",
             field="username",
         )
@@ -211,7 +212,7 @@ def _members(session: Session, username: str) -> list[SessionMember]:
     rows = list(members.select_related("user"))
     if not rows:
         raise MemberNotFound(
-            f"{username[:150]!a} is no member of this session.", remedy="Look at its members."
+            f"{shortened(username)} is no member of this session.", remedy="Look at its members."
         )
     return rows
 

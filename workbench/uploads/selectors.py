@@ -8,7 +8,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from analysis.errors import UnknownPicture
+from analysis.errors import UnknownPicture, shortened
 from workbench.catalog.methods import MethodOut
 from workbench.uploads.models import Upload
 
@@ -60,7 +60,7 @@ def check_hash(sha256: str, field: str | None) -> None:
 
 def picture_unknown(sha256: str, field: str | None) -> UnknownPicture:
     return UnknownPicture(
-        f"There is no picture {sha256[:70]!a}.",
+        f"There is no picture {shortened(sha256)}.",
         remedy="Upload it again, or choose another.",
         field=field,
     )

@@ -1,7 +1,6 @@
 """The one task: work on a run until it is done, stopped, failed or taken away."""
 
 import contextlib
-import gc
 import logging
 import secrets
 from collections.abc import Generator
@@ -71,6 +70,8 @@ def attempt_work(run: Run) -> None:
     """
     try:
         status, error = _outcome(run)
+        if isinstance(error, OutOfMemory):
+            _release_memory()
         if status == Status.QUEUED:
             _put_back(run, error)
         else:
@@ -114,7 +115,7 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
         log.warning("Run %s is put back: %s", run.id, error)
         return Status.QUEUED, storage_refusal(error) or database_away()
     except Exception as error:  # noqa: BLE001 (the task's edge: the worker lives on)
-        found = storage_refusal(error) or _out_of_memory(error) or refusals.typed(error)
+        found = storage_refusal(error) or _memory_refusal(error) or refusals.typed(error)
         return Status.FAILED, found or _internal(run)
     except BaseException as error:
         if not is_panic(error):
@@ -164,19 +165,17 @@ def _forget_cancel(run: UUID) -> None:
         log.warning("Redis is away, the cancel flag of run %s expires by itself: %s", run, error)
 
 
-def _out_of_memory(error: Exception) -> OutOfMemory | None:
-    import torch
+def _memory_refusal(error: Exception) -> OutOfMemory | None:
+    """Imported late, as the analysis is."""
+    from analysis.model import memory
 
-    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    if not (refused or isinstance(error, MemoryError | torch.OutOfMemoryError)):
-        return None
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return OutOfMemory(
-        f"The worker ran out of memory: {ascii(str(error))[:200]}.",
-        remedy="Use a shorter text, fewer rows at once, or a smaller model.",
-    )
+    return memory.refusal(error)
+
+
+def _release_memory() -> None:
+    from analysis.model import memory
+
+    memory.release()
 
 
 def _internal(run: Run) -> Internal:

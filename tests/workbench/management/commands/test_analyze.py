@@ -17,6 +17,8 @@ from django.core.management import call_command
 
 import analysis
 from analysis.catalog.entries import folder_entry
+from analysis.catalog.revision import file_digests
+from analysis.environment import packages
 from analysis.method import get
 from tests.tiny_models import make_llama
 from workbench.management.commands.analyze import _setting
@@ -102,6 +104,9 @@ def test_a_folder_holds_the_numbers_of_analysis_run(folder: Path, tmp_path: Path
     assert manifest["seed"] == 4
     assert manifest["model"]["self_check"]["passed"]
     assert manifest["params"]["replace_rate"] == 0.3  # defaults are written out
+    assert manifest["packages"] == packages()
+    assert manifest["model_files"] == file_digests(folder)
+    assert {"glassbench", "python", "system", "threads", "gpu"} <= manifest.keys()
     assert sorted(manifest["arrays"]) == sorted(p.stem for p in (out / "arrays").iterdir())
 
 
