@@ -1,7 +1,7 @@
 """The two image models on what they were not trained on, as their users see them.
 
 Every figure is read from a run's events. Shares are given as 1 minus the share, so that less is
-better; their 95 % intervals (normal approximation of the mean) stand in the results file.
+better; their 95 % intervals (normal approximation of the mean) are in the results file.
 """
 
 import time

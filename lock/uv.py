@@ -1,4 +1,4 @@
-"""Resolving with uv: what it is asked for, and what is left out of its answer."""
+"""Resolve with uv: its arguments, and what is removed from its output."""
 
 import os
 import re
@@ -16,7 +16,7 @@ TRITON = "triton"
 
 
 def uv_executable() -> str:
-    """The uv that is installed beside the running Python."""
+    """The uv installed next to the running Python."""
     return str(Path(sysconfig.get_path("scripts")) / "uv")
 
 

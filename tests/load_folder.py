@@ -21,7 +21,7 @@ def load_folder(path: Path, **options: Any) -> Model:
 
 
 def load_trusted(path: Path) -> Model:
-    """Likewise; the folder's own code may run."""
+    """As `load_folder`, but Python code in the folder may run."""
     listed = f"{path.name}@{folder_revision(path)}"
     return load_folder(path, trusted_remote_code=frozenset({listed}))
 
@@ -34,7 +34,7 @@ def checked(path: Path) -> SelfCheck:
 
 
 def plain_logits(model: Model, **inputs: torch.Tensor) -> torch.Tensor:
-    """Logits of plain transformers with eager attention, of a causal model loaded anew."""
+    """Logits of plain transformers with eager attention, of a freshly loaded causal model."""
     plain = AutoModelForCausalLM.from_pretrained(model.path, attn_implementation="eager").eval()
     with torch.inference_mode():
         logits: torch.Tensor = plain(**inputs).logits

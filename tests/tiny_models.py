@@ -193,7 +193,7 @@ def make_llada(folder: Path) -> Path:
 
 
 def make_dream(folder: Path) -> Path:
-    """Dream likewise; its logits stand one position to the left."""
+    """As LLaDA, for Dream, whose logits are shifted one position to the left."""
     tokenizer = byte_tokenizer(300, mask=True)
     config = DreamConfig(
         **_sizes(tokenizer), **_ends(), num_key_value_heads=2, mask_token_id=tokenizer.mask_token_id

@@ -63,7 +63,7 @@ def _byte_decoder() -> decoders.Decoder:
 
 
 def prepending() -> PreTrainedTokenizerFast:
-    """As Llama 2: a normalizer puts ▁ before every text, and bytes stand in for the rest."""
+    """As Llama 2: a normalizer puts ▁ before each text; other characters become bytes."""
     core = Tokenizer(models.BPE(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Metaspace()  # so that no piece reaches over a space
     core.decoder = _byte_decoder()

@@ -59,7 +59,7 @@ def arguments(stack: Stack, report: Path) -> list[str]:
 
 
 def count(report: Path) -> dict[str, int]:
-    """Requests and answers of 500 and above, out of the report."""
+    """Requests and responses of 500 and above in the report."""
     statuses = [
         status for line in report.read_text().splitlines() for status in _statuses(json.loads(line))
     ]

@@ -1,4 +1,4 @@
-// Each room of the page knows only those below it, so that a file can be read without those above.
+// Each folder of the page imports only those below it, so that a file can be read without those above.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -43,7 +43,7 @@ const said = ({ from, to }: Arrow) => `${from} -> ${to}`;
 const ALL = FILES.flatMap((file) => arrows(file, readFileSync(join("src", file), "utf8")));
 
 describe("rooms", () => {
-  it("are all in the order, and no file lies beside them", () => {
+  it("are all in the order, and no file is outside them", () => {
     expect(readdirSync("src").sort()).toEqual(ORDER.flat().sort());
   });
 
@@ -52,7 +52,7 @@ describe("rooms", () => {
     expect(ALL.filter(isUp).map(said)).toEqual([]);
   });
 
-  it("are told from those above them, however they are imported", () => {
+  it("are distinguished from those above them, however they are imported", () => {
     const up = [
       arrows("base/query.ts", 'import { api } from "../net/api";'),
       arrows("views/reagent.ts", 'void import("../session/room.svelte");'),

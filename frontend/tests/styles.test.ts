@@ -35,7 +35,7 @@ it("lets no two sheets style the same class, but those that are shared by intent
       owners.set(found, [...(owners.get(found) ?? []), name]);
     }
   }
-  const doubled = [...owners].filter(([, sheets]) => sheets.length > 1);
-  expect(doubled.filter(([name]) => !(name in SHARED))).toEqual([]);
+  const repeated = [...owners].filter(([, sheets]) => sheets.length > 1);
+  expect(repeated.filter(([name]) => !(name in SHARED))).toEqual([]);
   expect(Object.keys(SHARED).filter((name) => (owners.get(name)?.length ?? 0) < 2)).toEqual([]);
 });

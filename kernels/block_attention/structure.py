@@ -1,4 +1,4 @@
-"""Who reads whom among segments of a sequence, without an N × N mask.
+"""Which segments of a sequence attend to which, without an N × N mask.
 
 Shape legend: S segments, E edges, P parts, N tokens.
 """

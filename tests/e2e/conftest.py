@@ -17,7 +17,7 @@ from tests.e2e.stack import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The product, running; a test that ends a worker starts another.
 
-    Beside demo-lm there is `no-weights`, a model folder without its weights.
+    In addition to demo-lm there is `no-weights`, a model folder without its weights.
     """
     running = Stack(tmp_path_factory.mktemp("stack"))
     try:
@@ -61,7 +61,7 @@ def page(context: BrowserContext) -> Page:
 
 
 def status(page: Page, word: str) -> None:
-    """Wait until the run says so."""
+    """Wait until the run has this status."""
     expect(page.get_by_role("main").get_by_text(word, exact=True).first).to_be_visible(timeout=WAIT)
 
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class Relay:
-    """Forwards connections from a port of its own until `cut`, and again after `mend`."""
+    """Forwards connections from its own port until `cut`, and again after `restore`."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -38,7 +38,7 @@ class Relay:
             end.close()
         self.ends.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self.open = True
 
     def _accept(self) -> None:

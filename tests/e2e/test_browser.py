@@ -188,7 +188,7 @@ def test_a_cut_network_loses_nothing(contexts: Contexts, page: Page, stack: Stac
         coloured(cut)
         relay.cut()
         expect(cut.locator("body")).to_contain_text("econnecting", timeout=WAIT)
-        relay.mend()
+        relay.restore()
         page.goto(f"/runs/{run}")
         coloured(page)
         stop(page)

@@ -1,4 +1,4 @@
-"""The guard of all browser tests: it hears each kind of problem, and no test goes around it."""
+"""The guard of all browser tests: it detects each kind of problem, and no test bypasses it."""
 
 import re
 from pathlib import Path

@@ -21,7 +21,7 @@ PICTURES = ("Text and answer", "Flow matrix", "Edges to cut", "Knockout by layer
 
 @pytest.fixture(scope="module")
 def flowed(stack: Stack) -> str:
-    """A finished run of all analyses, nothing cut by hand."""
+    """A finished run of all analyses without cuts of the user."""
     run = stack.start_run(method="information_flow", **SMALL)
     assert stack.wait_for_status(run, "done", "failed")["status"] == "done", stack.run(run)
     return run

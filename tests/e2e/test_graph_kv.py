@@ -1,4 +1,4 @@
-"""Segments and who reads whom, as a visitor meets them: the editor and the pictures."""
+"""Segments and which attends to which, as a visitor sees them: the editor and the pictures."""
 
 import json
 import re

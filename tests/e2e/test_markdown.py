@@ -1,4 +1,4 @@
-"""The Markdown report as a user takes it from a session: what is in it, and beside it."""
+"""The Markdown report as a user exports it from a session, and the files next to it."""
 
 import io
 import re

@@ -73,7 +73,7 @@ def call(page: Page, method: str, path: str, body: Json | None = None) -> Any:
 
 def create(page: Page, **roles: str) -> str:
     """A session of that person, with these others in it; its address."""
-    session = call(page, "POST", "/api/sessions", {"title": "What the answer hangs on"})["id"]
+    session = call(page, "POST", "/api/sessions", {"title": "What the answer depends on"})["id"]
     for username, role in roles.items():
         member = {"username": username, "role": role}
         call(page, "POST", f"/api/sessions/{session}/members", member)
@@ -143,7 +143,7 @@ def test_three_write_and_read_one_note_one_offline_one_cut_off(
         write(bob, "Offline bob. ")
         write(ana, "Online ana. ")
         reads(cleo, "Online ana.")
-        relay.mend()
+        relay.restore()
         for page in (ana, bob, cleo):
             reads(page, "From ana.", "From bob.", "Offline bob.", "Online ana.")
     call(ana, "DELETE", f"/api{session}/links/{link['id']}")

@@ -96,11 +96,11 @@ def refuse_barriers(page: Page) -> None:
     serious = [v for v in found if v["impact"] in ("serious", "critical")]
     assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    doubled = """(() => {
+    repeated = """(() => {
       const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
       return ids.filter((id, at) => ids.indexOf(id) !== at);
     })()"""
-    assert page.evaluate(doubled) == []
+    assert page.evaluate(repeated) == []
 
 
 def test_a_report_opens_and_draws_what_comes_into_view(open_report: Open) -> None:

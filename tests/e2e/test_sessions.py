@@ -202,7 +202,7 @@ def test_two_write_one_note_and_nothing_is_lost_while_one_is_away(
         expect(other.get_by_role("main")).to_contain_text("Reconnecting", timeout=WAIT)
         other.keyboard.type(" Away.")
         page.keyboard.type("Hey! ")
-        relay.mend()
+        relay.restore()
         for one in (page, other):
             expect(editor(one)).to_contain_text("Hey! The ball is red.", timeout=WAIT)
             expect(editor(one)).to_contain_text("So is the car. Away.", timeout=WAIT)
@@ -212,7 +212,7 @@ def test_two_write_one_note_and_nothing_is_lost_while_one_is_away(
         other.keyboard.type(" Closed.")
         other.wait_for_timeout(500)
         other.close()
-        relay.mend()
+        relay.restore()
         again = context.new_page()
         again.goto(f"http://127.0.0.1:{relay.port}{address.removeprefix(stack.url)}")
         expect(editor(page)).to_contain_text("Away. Closed.", timeout=WAIT)

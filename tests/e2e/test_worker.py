@@ -1,4 +1,4 @@
-"""Real worker processes: killed, stopped, hung, doubled; no run is lost, mixed or stuck."""
+"""Real worker processes: killed, stopped, hung, duplicated; no run is lost, mixed or stuck."""
 
 import json
 import signal

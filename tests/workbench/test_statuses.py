@@ -1,4 +1,4 @@
-"""Every status that an operation answers stands in the schema, whatever is asked."""
+"""Every status that an operation answers is declared in the schema."""
 
 import json
 import uuid

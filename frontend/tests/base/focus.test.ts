@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 describe("a page that is opened", () => {
-  it("gives the focus to its heading, also when that comes late and is drawn anew", async () => {
+  it("gives the focus to its heading, also when that comes late and is drawn again", async () => {
     document.body.innerHTML = "<div id=page><main>Loading</main></div>";
     const stop = arrive(at("#page"));
     expect(document.activeElement).toBe(document.body);
@@ -38,7 +38,7 @@ describe("a page that is opened", () => {
 });
 
 describe("what has the focus is taken away", () => {
-  it("what stands in its place gets it, else what is nearest before", async () => {
+  it("what takes its place gets it, else what is nearest before", async () => {
     document.body.innerHTML =
       "<section><button id=a></button><p><button id=b></button></p><i></i></section>";
     const stop = keepFocus(at("section"));

@@ -69,7 +69,7 @@ describe("fields", () => {
     expect(field("mode").choices).toEqual(["fast", "exact"]);
   });
 
-  it("stand in groups, in the order of the schema", () => {
+  it("are grouped in the order of the schema", () => {
     expect(groupsOf(FIELDS).map((group) => group.name)).toEqual([
       "Text",
       "Output",

@@ -29,7 +29,7 @@ describe("tokens by their ids", () => {
 });
 
 describe("what is asked of a text", () => {
-  it("stands behind the prompt, or behind separator and question", () => {
+  it("follows the prompt, or separator and question", () => {
     const prompt = { prompt: "One day", contrast: " w" };
     expect(askedFor("contrast", false, "m", prompt)).toEqual({
       model: "m", before: "One day", given: " w", alone: true,

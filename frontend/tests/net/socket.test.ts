@@ -269,7 +269,7 @@ describe("a proxy that lets no socket through", () => {
   const stored = (attempt: number, ...seqs: number[]) =>
     seqs.map((seq) => ({ type: "event" as const, run: RUN, attempt, seq, at, event: {} }));
 
-  it("is told, and runs are fetched until a socket opens", async () => {
+  it("is reported, and runs are fetched until a socket opens", async () => {
     const asked: unknown[][] = [];
     const pages = [stored(1, 1, 2), stored(1, 3), []];
     const fetch: FetchRun = (...place) => {

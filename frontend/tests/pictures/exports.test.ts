@@ -54,7 +54,7 @@ describe("SVG", () => {
     expect(read.querySelector("script")).toBeNull();
   });
 
-  it("stands alone even where a token is a control character", () => {
+  it("is self-contained even where a token is a control character", () => {
     const sheet = createSheet("T", "light", FACTS);
     sheet.body.append("text").text("\u0016 \ud800 \uffff 👩");
     const svg = toSvg(sheet.finish(400, 100));

@@ -80,7 +80,7 @@ describe("the colour of support", () => {
     if (events === centred) expect(signed).toBeGreaterThan(0);
   });
 
-  it.each(RUNS)("is told by a sign beside the hue in %s", (method, view, events) => {
+  it.each(RUNS)("has a sign in addition to the hue in %s", (method, view, events) => {
     const root = played(view, events, method);
     const against = [...root.querySelectorAll<HTMLElement>(".token.against")];
     for (const token of against) expect(hueOf(token.style.backgroundColor)).not.toBe("orange");
@@ -122,7 +122,7 @@ describe("the colour of support", () => {
     }
   });
 
-  it("is told by a sign exactly where a number opposes and can be seen", () => {
+  it("has a sign exactly where a number opposes and can be seen", () => {
     const scale = supportScale(2, "light", "removed");
     expect([-2, -0.05, 0, 0.05, 0.2, 2].map((one) => worksAgainst(one, scale, "removed"))).toEqual([
       ...[false, false, false, false, true, true],
@@ -152,7 +152,7 @@ describe("a token in a sentence", () => {
   it.each([
     ["reagent", reagent, centred, ["map"]],
     ["information_flow", flow, flowText, ["text"]],
-  ])("stands in quotes in %s", (method, view, events, stems) => {
+  ])("is quoted in %s", (method, view, events, stems) => {
     const root = played(view, events, method);
     for (const stem of stems) {
       const tokens = root.querySelectorAll(`[data-figure=${stem}] .explaining .token-text`);

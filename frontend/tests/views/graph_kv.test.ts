@@ -180,7 +180,7 @@ describe("the chosen edge", () => {
     expect(shown).toEqual([]);
   });
 
-  it("is told apart by layer and head in the table", () => {
+  it("is distinguished by layer and head in the table", () => {
     const { play, root } = onStage({ state: { tables: "edge" } });
     play(EVENTS);
     const rows = [...figure(root, "edge").querySelectorAll("tbody tr")];

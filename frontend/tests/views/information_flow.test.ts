@@ -37,7 +37,7 @@ it("live and replayed end in the same pictures", () => {
 });
 
 describe("a grid", () => {
-  it("stands before its pictures come, and does not move when they do", () => {
+  it("is complete before its pictures come, and does not move when they do", () => {
     const { play, root } = onStage();
     const first = EVENTS.findIndex((event) => event.kind === "picture");
     play(EVENTS.slice(0, first));
@@ -105,7 +105,7 @@ describe("a grid", () => {
     expect(get(context.selection).primary).toBeNull();
   });
 
-  it("shows the hovered picture larger beside it", () => {
+  it("shows the hovered picture larger next to it", () => {
     const { play, root, detail } = onStage();
     play(EVENTS);
     cells(root, "items")[1]?.dispatchEvent(new Event("pointerover", { bubbles: true }));
@@ -115,7 +115,7 @@ describe("a grid", () => {
 });
 
 describe("what is found", () => {
-  it("is told in sentences that count", () => {
+  it("is described in sentences with counts", () => {
     const { play, root } = onStage();
     play(EVENTS);
     const said = [...figure(root, "findings").querySelectorAll("li")].map((li) => li.textContent);

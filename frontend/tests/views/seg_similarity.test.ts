@@ -198,7 +198,7 @@ describe("the decoder's own map", () => {
   });
 });
 
-describe("a region drawn by hand", () => {
+describe("a region drawn by the user", () => {
   it("takes patches with Space and is blanked by a new run", () => {
     const rerun = vi.fn();
     const { play, root, context } = onStage({ context: { rerun } });

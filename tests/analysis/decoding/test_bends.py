@@ -18,8 +18,8 @@ from analysis.errors import InvalidParams
 
 PROMPT = "Anna has the ball. Where is"
 LENGTH = 24
-BESIDE = ("greedy", "sampling", "min_p", "beam", "best_of_n", "self_consistency")
-QUIET = {f"with_{name}": False for name in BESIDE}
+BASELINES = ("greedy", "sampling", "min_p", "beam", "best_of_n", "self_consistency")
+QUIET = {f"with_{name}": False for name in BASELINES}
 ASKED: dict[str, Any] = {
     "repetition_penalty": 1.3,
     "no_repeat_ngram_size": 3,

@@ -1,4 +1,4 @@
-"""Caches that are shared, cut and joined answer as if the text had been read anew."""
+"""Caches that are shared, cut and joined give the same logits as a fresh forward pass."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def prefix(model: Model) -> Prefix:
 
 
 @torch.inference_mode()
-def anew(model: Model, ids: list[int]) -> torch.Tensor:
+def fresh(model: Model, ids: list[int]) -> torch.Tensor:
     return forward(model, caches.empty(model), [ids])
 
 
@@ -38,7 +38,7 @@ def test_a_row_cut_out_and_joined_is_as_read(prefix: Prefix) -> None:
     prefix.append([50, 71, 90], tail)
     assert prefix.cache.get_seq_length() == len(PROMPT) + 2
     torch.testing.assert_close(
-        prefix.next_logits(), anew(model, [*PROMPT, 50, 71, 90]), atol=1e-5, rtol=0
+        prefix.next_logits(), fresh(model, [*PROMPT, 50, 71, 90]), atol=1e-5, rtol=0
     )
 
 
@@ -56,9 +56,9 @@ def test_without_a_tail_the_tokens_are_read_in_one_pass(prefix: Prefix) -> None:
     prefix.append([50, 71, 90], None)
     forwards = prefix.model.forwards
     torch.testing.assert_close(
-        prefix.next_logits(), anew(prefix.model, [*PROMPT, 50, 71, 90]), atol=1e-5, rtol=0
+        prefix.next_logits(), fresh(prefix.model, [*PROMPT, 50, 71, 90]), atol=1e-5, rtol=0
     )
-    assert prefix.model.forwards == forwards + 2  # ours and the one that read anew
+    assert prefix.model.forwards == forwards + 2  # ours and the fresh one
 
 
 def test_bytes_are_those_of_keys_and_values(prefix: Prefix) -> None:

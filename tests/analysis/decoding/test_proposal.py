@@ -1,4 +1,4 @@
-"""The proposal of κ, τ and W: its rule on looks written by hand."""
+"""The proposal of κ, τ and W: its rule on hand-written predictions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The mask decoder driven by a state, against the same computation written out by hand.
+"""The mask decoder driven by a state, against the same computation written out.
 
 Shape legend: that of `analysis.images.mask_decoder`, for one picture and one prompt: Q tokens, P
 cells.

@@ -482,8 +482,8 @@ def test_a_branch_with_what_was_there_is_the_identity(decode: Decode) -> None:
 
 @pytest.mark.parametrize("decoder", ["cntp", "sampling", "min_p"])
 def test_temperature_zero_is_greedy(decode: Decode, decoder: str) -> None:
-    beside = {"with_greedy": True, "with_best_of_n": True, "with_self_consistency": True}
-    file = read(decode(decoder=decoder, temperature=0, **beside))
+    baselines = {"with_greedy": True, "with_best_of_n": True, "with_self_consistency": True}
+    file = read(decode(decoder=decoder, temperature=0, **baselines))
     texts = {trace.start.decoder: trace.ids for trace in file.traces.values()}
     assert len(texts) == 4
     assert all(ids == texts["greedy"] for ids in texts.values())
@@ -615,12 +615,12 @@ def test_examples_run(catalog: Catalog, example: Any) -> None:
 
 def test_the_known_answer_tells_right_from_wrong(decode: Decode) -> None:
     """In the trace and in what `trace show` prints of it."""
-    beside = {"with_greedy": True, "answer_pattern": "([aeiou])"}
-    plain = read(decode(**beside))
+    baselines = {"with_greedy": True, "answer_pattern": "([aeiou])"}
+    plain = read(decode(**baselines))
     answers = [trace.end.answer for trace in plain.traces.values() if trace.end]
-    told = read(decode(**beside, right_answer=answers[0]))
-    ends = [trace.end for trace in told.traces.values() if trace.end]
+    given = read(decode(**baselines, right_answer=answers[0]))
+    ends = [trace.end for trace in given.traces.values() if trace.end]
     assert [end.right for end in ends] == [answer == answers[0] for answer in answers]
     assert all(trace.end and trace.end.right is None for trace in plain.traces.values())
-    shown = "\n".join(trace_text.lines(told))
+    shown = "\n".join(trace_text.lines(given))
     assert f"answer {answers[0]!r} (right)" in shown

@@ -112,7 +112,7 @@ def demo() -> Model:
 
 def columns(model: Model, hops: int, count: int) -> list[tuple[int, list[float], list[bool]]]:
     """Per item answered right: the strongest cut into the answer, and per sentence of the story
-    its strongest cut into anything and whether the answer hangs on it."""
+    its strongest cut into anything and whether the answer depends on it."""
     found = []
     for item in held_out_items(count, hops=hops):
         given = FlowParams(prompt=item.prompt, continuation=f" {item.answer}.", grouping="sentence")
@@ -145,7 +145,7 @@ def test_the_strongest_cut_into_the_answer_is_from_a_sentence_that_it_hangs_on(
 
 
 def test_both_hops_of_a_question_stand_out(demo: Model) -> None:
-    """Each of the two facts passes on more than any sentence that the answer does not hang on."""
+    """Both facts have a larger effect than any sentence that the answer does not depend on."""
     shown = [
         max(cut for cut, own in zip(out, holds, strict=True) if own)
         < min([cut for cut, own in zip(out, holds, strict=True) if not own], default=0.0)

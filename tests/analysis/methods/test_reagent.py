@@ -327,15 +327,17 @@ def test_a_contrast_is_the_difference_of_two_effects(analyze: Analyze, catalog: 
     plain = analyze(**given)
     output = of_kind(plain, "output")[0].steps[0]
     tokenizer = AutoTokenizer.from_pretrained(catalog.find("tiny-llama").path)
-    foil = next(
+    other = next(
         a for a in output.alternatives[1:]
         if tokenizer(a.text, add_special_tokens=False).input_ids == [a.id]
     )  # fmt: skip
-    against = final_scores(analyze(**given, contrast=foil.text))
+    against = final_scores(analyze(**given, contrast=other.text))
     assert against.measure == "log_ratio"
-    foil_only = final_scores(analyze(measure="log_probability", continuation=foil.text))
+    contrast_only = final_scores(analyze(measure="log_probability", continuation=other.text))
     np.testing.assert_allclose(
-        against.mean[0, :-1], final_scores(plain).mean[0, :-1] - foil_only.mean[0, :-1], atol=1e-6
+        against.mean[0, :-1],
+        final_scores(plain).mean[0, :-1] - contrast_only.mean[0, :-1],
+        atol=1e-6,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a checkpoint brings is told with the run, and a run of another day can be repeated."""
+"""A run records the settings of its checkpoint, and an earlier run can be repeated."""
 
 import json
 from collections.abc import Callable

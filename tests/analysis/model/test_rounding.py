@@ -1,4 +1,4 @@
-"""Rounding between routes, measured against log-probabilities by hand."""
+"""Rounding between routes, measured against explicit log-probabilities."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The mean of what models read, against weights and scales taken by hand."""
+"""The mean input embedding of models, against explicit weights and scales."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ DRAWS = 700
 
 @pytest.fixture(scope="module")
 def plain(model: Model) -> PreTrainedModel:
-    """The same checkpoint, loaded anew in float64."""
+    """The same checkpoint, loaded again in float64."""
     return AutoModelForCausalLM.from_pretrained(
         model.path, attn_implementation="eager", dtype=torch.float64
     ).eval()

@@ -1,4 +1,4 @@
-"""Questions beside each other are computed as each by itself; masks and patches are right."""
+"""Questions in one batch are computed as if alone; masks and patches are correct."""
 
 import re
 from random import Random

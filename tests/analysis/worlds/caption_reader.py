@@ -20,7 +20,7 @@ THINGS = {
     "traffic cone": "orange triangle",
 }  # fmt: skip
 BARE = {"circle": "blue", "square": "yellow", "triangle": "red", "cross": "green"}
-# Said alone, and what they keep of it in company.
+# Appearance in isolation, and what of it remains next to another item.
 CHANGING = {
     "ball": ("blue circle", "circle"), "tile": ("yellow square", "square"),
     "kite": ("red triangle", "triangle"), "badge": ("green cross", "cross"),
@@ -43,7 +43,7 @@ def _find(phrase: str, words: dict[str, str]) -> str | None:
 
 
 def _plain(phrase: str) -> tuple[str | None, str] | None:
-    """What the phrase says by itself; None for a word that changes in company."""
+    """The appearance of the phrase in isolation; None for a word that depends on another item."""
     if thing := _find(phrase, THINGS):
         colour, shape = thing.split()
         return colour, shape

@@ -55,7 +55,7 @@ class World:
         return found
 
     def count(self, owner: str, what: str) -> str | None:
-        """How many of `what` somebody or some place has, directly, by likeness or in a box."""
+        """How many of `what` somebody or some place has, directly, by comparison or in a box."""
         if (owner, what) in self.counts:
             return self.counts[owner, what]
         if (owner, what) in self.same:

@@ -121,7 +121,7 @@ def test_the_others_of_a_shape_have_the_next_free_quarters() -> None:
 
 @pytest.mark.parametrize("kind", LEAKING)
 def test_an_item_that_leaks_leaves_its_company_in_place(kind: Kind) -> None:
-    """So that, undone, it stands beside it."""
+    """So that, after the fix, it is next to it."""
     for n in range(MANY):
         each = leaking_caption(Random(n), kind)
         company = next(item for item in each.items if item is not each.leaking)

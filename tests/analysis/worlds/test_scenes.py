@@ -1,4 +1,4 @@
-"""Scenes and questions: the same for a seed, right by another reckoning, clear by a margin."""
+"""Scenes and questions: the same for a seed, correct by another computation, clear by a margin."""
 
 from collections import Counter
 from random import Random

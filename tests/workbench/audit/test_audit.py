@@ -1,4 +1,4 @@
-"""The log keeps the action, for as long as it is told to, and forgets the name when asked."""
+"""The log keeps actions for the configured time, and removes names on request."""
 
 import uuid
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A bundle: whole, the same each time, and read back as the report that it was made of."""
+"""A bundle is complete, reproducible, and read back as the report that it was built from."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Chromium as a process: what it is started with, and how it ends. A shell script stands in."""
+"""Chromium as a process: its arguments, and how it ends. A shell script takes its place."""
 
 import base64
 import json

@@ -50,7 +50,7 @@ def session(finished_run: Make, make_session: Make, anna: User) -> Session:
         (first, HOSTILE), f"# Note\n{HOSTILE}", (second, ""), (first, "again"), title=HOSTILE
     )
     at = timezone.now()
-    for number in range(2):  # two at one time: their order hangs on their ids
+    for number in range(2):  # two at one time: their order depends on their ids
         thread = Thread.objects.create(
             session=made, run=first, panel=panel_id(1), anchor={"type": "token", "index": number},
             created_at=at, resolved_at=at if number else None,

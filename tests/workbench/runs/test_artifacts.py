@@ -1,4 +1,4 @@
-"""Arrays and pictures inside events and beside them."""
+"""Arrays and pictures inside and outside events."""
 
 import base64
 import json

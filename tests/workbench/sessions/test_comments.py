@@ -1,4 +1,4 @@
-"""Comments: who may say, change and take back what, where it hangs, and who is told."""
+"""Comments: who may write, change and delete what, their anchors, and who is notified."""
 
 import json
 import uuid
@@ -332,7 +332,7 @@ def test_strangers_are_asked_to_log_in(stranger_client: Client, path: str) -> No
     refused(call(stranger_client, "POST", path, WHOLE), 401, "login_required")
 
 
-# --- who is told ----------------------------------------------------------------------------------
+# --- who is notified -----------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)

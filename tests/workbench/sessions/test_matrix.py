@@ -1,7 +1,7 @@
-"""Every operation of the API and every message of the socket, asked by everybody.
+"""Every operation of the API and every message of the socket, requested by every kind of visitor.
 
-The lists come from the API itself: what has no row here turns the tests red. Beside the answer,
-whoever is refused must have changed nothing.
+The lists come from the API itself: what has no row here fails the tests. In addition,
+a refused request must have changed nothing.
 """
 
 import json
@@ -35,7 +35,7 @@ Expected = dict[str, int]
 
 
 def by_role(needs: str, ok: int = 200) -> Expected:
-    """Whoever has at least that role in the session; who has none finds nothing."""
+    """Visitors with at least that role in the session; without a role it is not found."""
     statuses = dict.fromkeys(ENDED, 401) | {"other": 404}
     for role in Role:
         statuses[role] = statuses[f"guest_{role}"] = ok if role.allows(Role(needs)) else 403
@@ -43,12 +43,12 @@ def by_role(needs: str, ok: int = 200) -> Expected:
 
 
 def admitted(ok: int = 200) -> Expected:
-    """Whoever has an account, or a link that stands."""
+    """Visitors with an account or a valid link."""
     return {who: 401 if who in ENDED else ok for who in EVERYBODY}
 
 
 def accounts(ok: int = 200, **others: int) -> Expected:
-    """Whoever has an account."""
+    """Visitors with an account."""
     guests = (*ENDED, *GUESTS)
     return {who: 401 if who in guests else others.get(who, ok) for who in EVERYBODY}
 
@@ -127,7 +127,7 @@ ROWS: dict[str, list[Row]] = {
     "comment_create": [Row(by_role(COMMENTER, 201), SAYS)],
     "comment_change": [Row(by_role(OWNER) | {"commenter": 200, "owner": 403}, SAYS)],
     "comment_delete": [Row(by_role(OWNER, 204) | {"commenter": 204})],
-    # --- reports; that there is no such panel is told to those who may ask
+    # --- reports; only those who may read it learn that a panel does not exist
     "session_export": [Row(by_role(VIEWER, 422), {"format": "markdown", "panels": ["{new}"]})],
     "bundle_import": [Row(accounts(201), BUNDLE)],
     # --- sharing
@@ -135,7 +135,7 @@ ROWS: dict[str, list[Row]] = {
     "member_add": [Row(by_role(OWNER), {"username": "other", "role": "viewer"})],
     "member_change": [Row(by_role(OWNER), {"role": "editor"})],
     "member_remove": [
-        # Whoever is asked for here may leave.
+        # The member named here may leave.
         Row(by_role(OWNER, 204) | {"commenter": 204}),
     ],
     "session_hand_over": [Row(by_role(OWNER), {"username": "editor"})],

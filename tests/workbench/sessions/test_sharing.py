@@ -275,7 +275,7 @@ def test_links_of_guests_count_only_while_the_server_has_guests(
 
 
 def test_a_guests_login_gets_a_key_of_its_own_once(make_link: Any, settings: Any) -> None:
-    """The first link changes it, against planted keys; open sockets hang on what follows."""
+    """The first link changes it, against planted keys; open sockets depend on later keys."""
     settings.ANONYMOUS_LINKS = True
     client = Client(REMOTE_ADDR="192.0.2.5")
     keys = [client.session.session_key]

@@ -36,7 +36,7 @@ PICTURE = png_bytes(np.zeros((2, 3, 3), np.uint8))
 
 @dataclass(frozen=True)
 class World:
-    """`people`: a client for each of EVERYBODY; `names`: what stands in addresses and bodies."""
+    """`people`: a client for each of EVERYBODY; `names`: values for addresses and bodies."""
 
     people: dict[str, Client]
     names: dict[str, str]

@@ -48,7 +48,7 @@ describe("comments", () => {
     expect(said()).toContain("second, newer");
   });
 
-  it("hang on what is selected, by the key m", async () => {
+  it("are anchored to the selection by the key m", async () => {
     const { context, asked, target } = comments("commenter");
     context.selection.choose({ kind: "position", index: 7 });
     press("m");

@@ -273,7 +273,7 @@ describe("marks of others in a view", () => {
     expect(tokens()[3]?.className).toMatch(/is-watched.*is-commented|is-commented.*is-watched/);
     expect(tokens()[3]?.dataset.person).toBe("teal");
     expect(tokens()[3]?.style.backgroundColor).toBe(fill);
-    play(CENTRED.slice(-1)); // drawn anew
+    play(CENTRED.slice(-1)); // drawn again
     expect(tokens()[5]?.classList.contains("is-commented")).toBe(true);
     stop();
     putMarks(context, "people", [person(4)]);

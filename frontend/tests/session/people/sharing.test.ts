@@ -111,7 +111,7 @@ describe("the page of a link", () => {
     show(Join, {});
   };
 
-  it("takes the token out of the address at once, and opens the session", async () => {
+  it("removes the token from the address at once, and opens the session", async () => {
     const asked = serve({ "POST /api/links/open": { session: SESSION, role: "viewer" } });
     go.mockImplementation(() => {});
     arrive(`#${TOKEN}`);
@@ -154,7 +154,7 @@ describe("the page of a link", () => {
 describe("who is here", () => {
   const bob = { id: "2", name: "bob", colour: "teal" };
 
-  it("is told to the others, and can be followed until one's own input", () => {
+  it("is sent to the others, and can be followed until the first own input", () => {
     serve({});
     const { room, awareness, opened } = createRoom("viewer");
     show(PeopleBar, { room });
@@ -251,7 +251,7 @@ describe("export", () => {
 });
 
 describe("a session that is gone", () => {
-  it("says so and leaves nothing in the browser", () => {
+  it("is reported and leaves nothing in the browser", () => {
     const { say, feed } = createRoom("viewer");
     localStorage.setItem(`glassbench.seen.${SESSION}`, "{}");
     say({ type: "thread", thread: threadAt() });

@@ -101,7 +101,7 @@ describe("the prefix tree", () => {
   });
 });
 
-describe("thresholds mapped anew", () => {
+describe("other thresholds without a new run", () => {
   const base: Thresholds = { low: 0.5, high: 1.5, most: 10, formula: "code", mode: "entropy" };
 
   it("gives the recorded trial counts back from the stored entropies", () => {
@@ -176,7 +176,7 @@ describe("branches", () => {
   const first = { position: 2, token: 7 };
   const second = { position: 5, trial: 3 };
 
-  it("hang on the run with the most of their decisions", () => {
+  it("are children of the run with the most of their decisions", () => {
     const current = run("c", [first, second]);
     const runs = [run("a", []), run("b", [first]), current, run("x", [], { seed: 2 })];
     const [root, ...rest] = branchTree(runs, current);
@@ -186,12 +186,12 @@ describe("branches", () => {
     expect(root?.children[0]?.children[0]?.added).toEqual([second]);
   });
 
-  it("stand alone where the run they came from is gone", () => {
+  it("are roots where their parent run is gone", () => {
     const current = run("c", [first, second]);
     expect(branchTree([], current).map(({ run: { id } }) => id)).toEqual(["c"]);
   });
 
-  it("of another decoder hang on the run without decisions", () => {
+  it("of another decoder are children of the run without decisions", () => {
     const current = run("c", [first], { decoder: "greedy" });
     const [root] = branchTree([run("a", []), run("b", [first]), current], current);
     expect(root?.children.map(({ run: { id } }) => id)).toEqual(["b", "c"]);
@@ -227,7 +227,7 @@ describe("a canvas at one moment", () => {
     expect(first.slice(trace.start.block ?? 0).every(({ state }) => state === "closed")).toBe(true);
   });
 
-  it("knows near misses and the neighbourhood they stand in", () => {
+  it("knows near misses and their neighbourhood", () => {
     const at = trace.canvas.findIndex((step) => step.near_misses.length > 0);
     const missed = momentOf(trace, at).filter((place) => place.nearMiss);
     expect(missed.map(({ position }) => position)).toEqual(trace.canvas[at]?.near_misses);

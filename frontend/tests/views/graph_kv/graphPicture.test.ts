@@ -55,7 +55,7 @@ describe("a curve", () => {
     }
   });
 
-  it("that shares a gap with another lies beside it", () => {
+  it("that shares a gap with another is next to it", () => {
     const boxes = columns(1, 2, 1);
     const route = createRouter(boxes, GAP);
     const [from, , , to] = boxes as [Box, Box, Box, Box];

@@ -60,7 +60,7 @@ describe("the folded matrix", () => {
     ([row, { delta_logprob }]) => row === LAST || delta_logprob.some(seen),
   );
 
-  it("leaves out what has the colour of 0, says so, and shows it when asked", () => {
+  it("leaves out what has the colour of 0, reports it, and shows it on request", () => {
     const { root, context } = played();
     expect(drawnCells(root)).toEqual([size, size]);
     foldButton(root).click();

@@ -283,7 +283,7 @@ describe("edges", () => {
 });
 
 describe("the cut", () => {
-  it("stands beside random cuts, every draw a mark", () => {
+  it("is compared with random cuts, every draw a mark", () => {
     const { root } = played();
     const cut = figure(root, "cut");
     expect(cut.querySelectorAll("circle")).toHaveLength(EDIT.control.draws.length);
@@ -365,12 +365,12 @@ describe("routes", () => {
   it("say which is contribution and which is causation", () => {
     const { root } = played();
     expect(figure(root, "routes").textContent).toContain("Contribution, not causation");
-    const beside = figure(root, "agreement");
-    expect([...beside.querySelectorAll("h3")].map((h) => h.textContent?.split(":")[0])).toEqual([
+    const compared = figure(root, "agreement");
+    expect([...compared.querySelectorAll("h3")].map((h) => h.textContent?.split(":")[0])).toEqual([
       "Contribution",
       "Causation",
     ]);
-    expect(beside.textContent).toMatch(/Spearman\) of routes and cuts: −?[\d.]+ over \d+ groups/);
+    expect(compared.textContent).toMatch(/Spearman\) of routes and cuts: −?[\d.]+ over \d+ groups/);
   });
 });
 

@@ -66,7 +66,7 @@ describe("the end of a canvas", () => {
     expect(played(LEAP).tail()?.hidden).toBe(true);
   });
 
-  it("is shown where the chosen token stands in it", () => {
+  it("is shown at the chosen token", () => {
     expect(played(endedFrom(6), { token: "14" }).seen()).toHaveLength(16);
   });
 });

@@ -103,7 +103,7 @@ describe("the canvas", () => {
       return { node, use, rerun };
     }
 
-    it("is said beside the table, and starts a run with its values", () => {
+    it("is shown next to the table, and starts a run with its values", () => {
       const { node, use, rerun } = drawn(PROPOSAL);
       expect(node.textContent).toContain("Proposed for this model: κ = 0.99, τ = 0.8, W = 5");
       expect(node.textContent).toContain("From one prompt");

@@ -1,4 +1,4 @@
-"""Points of maps made by hand, in both variants."""
+"""Points of hand-made maps, in both variants."""
 
 import numpy as np
 import pytest

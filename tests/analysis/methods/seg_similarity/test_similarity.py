@@ -1,4 +1,4 @@
-"""Maps and measures by hand, and by another way of computing them."""
+"""Maps and metrics, computed explicitly and in another way."""
 
 import numpy as np
 import pytest
@@ -131,7 +131,7 @@ def test_a_patch_is_inside_from_a_quarter_on() -> None:
 
 @pytest.mark.parametrize(("pixels", "inside"), [(255, False), (256, True), (257, True)])
 def test_a_quarter_is_256_of_1024_pixels(pixels: int, inside: bool) -> None:  # noqa: FBT001
-    """Beside a patch that is filled whole, so that no patch counts as the fullest one."""
+    """Next to a patch that is filled completely, so that no patch counts as the fullest one."""
     mask = torch.zeros(64, 64, dtype=torch.bool)
     mask[32:, 32:] = True
     mask[torch.arange(pixels) // 32, torch.arange(pixels) % 32] = True

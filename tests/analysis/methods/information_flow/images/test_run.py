@@ -1,4 +1,4 @@
-"""What a run yields: rows of pictures whose states, seeds and verdicts are as they are told."""
+"""The rows of pictures of a run have the states, seeds and verdicts that they state."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Curves, and edges cut by hand, against whole forward passes through hooks."""
+"""Curves, and edges cut by the user, against complete forward passes through hooks."""
 
 from typing import Any
 

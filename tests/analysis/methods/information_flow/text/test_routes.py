@@ -44,7 +44,7 @@ def test_shares_add_to_one(model: Model) -> None:
 
 @torch.inference_mode()
 def test_an_edges_share_is_that_of_the_definition(model: Model) -> None:
-    """One query, part by part, with W_O cut into heads by hand."""
+    """One query, part by part, with W_O split into heads explicitly."""
     case = make_case(model)
     found = shares(case)
     _, cache = model.bridge.run_with_cache(case.ids_1N)
