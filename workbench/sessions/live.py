@@ -1,7 +1,7 @@
 """The binary socket of a session, /ws/sessions/<id>: its document and the people in it.
 
-Speaks the y-websocket protocol (see `protocol`). Who may only read gets all of it and changes
-nothing. What a page is to receive is queued, so that a slow one delays nobody.
+It follows the y-websocket protocol (see `protocol`). A reader receives everything and changes
+nothing. Frames for a page are queued, so that a slow page delays no other.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from analysis.errors import GlassbenchError
 from workbench.accounts.visitor import Visitor, socket_visitor
 from workbench.errors import SessionDamaged, SessionNotFound, TooLarge
 from workbench.sessions.access import is_admitted, session_role
+from workbench.sessions.connection import CLOSE_AGAIN, CLOSE_GONE
 from workbench.sessions.models import Session
 from workbench.sessions.protocol import (
     STEP_1,
@@ -34,15 +35,15 @@ from workbench.sessions.protocol import (
     sync_frame,
 )
 from workbench.sessions.roles import Role
-from workbench.sessions.room import CLOSE_AGAIN, CLOSE_GONE, Room, room_enter, room_leave
+from workbench.sessions.room import Room, room_enter, room_leave
 from workbench.sessions.updates import clients_in, read_state
 
 CLOSE_REFUSED, CLOSE_LOGIN, CLOSE_ROLE, CLOSE_RATE = 4400, 4401, 4403, 4429
 MAX_QUEUED_BYTES = 16 * 2**20
 MAX_STATE_BYTES = 4 * 2**10
-# Typing, dragging and moving at once stay far below.
+# Typing, dragging and pointer moves together stay far below.
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 120, 360
-# Who comes back brings as much as a whole document, once for each page that was away.
+# A visitor who reconnects sends up to a whole document, once for each page that was offline.
 BYTES_PER_SECOND, BYTES_AT_ONCE = 2 * 2**20, 4 * settings.MAX_DOCUMENT_BYTES
 READER_BYTES_PER_SECOND, READER_BYTES_AT_ONCE = 64 * 2**10, 2**20
 MAX_STEP_1_BYTES = 128 * 2**10  # some ten thousand clients
@@ -52,11 +53,11 @@ class Ending(NamedTuple):
     """The last thing that a socket sends."""
 
     code: int
-    why: str
+    reason: str
 
 
 class Allowance:
-    """How much a page may still send: so much at once, then so much a second."""
+    """A token bucket: how much a page may send at once, and then per second."""
 
     def __init__(self, *, at_once: float, a_second: float) -> None:
         self._most, self._rate = at_once, a_second
@@ -70,7 +71,7 @@ class Allowance:
 
 
 class Allowances:
-    """Messages and bytes of one page; who may only read has little to say."""
+    """Messages and bytes of one page; a reader needs fewer bytes than an editor."""
 
     def __init__(self) -> None:
         self.messages = Allowance(at_once=MESSAGES_AT_ONCE, a_second=MESSAGES_PER_SECOND)
@@ -78,7 +79,7 @@ class Allowances:
         self.reader = Allowance(at_once=READER_BYTES_AT_ONCE, a_second=READER_BYTES_PER_SECOND)
 
     def refusal(self, size: int, role: Role) -> str | None:
-        """Why this message is too much; None: it is not."""
+        """The reason for which this message exceeds a limit; None if it does not."""
         if not self.messages.take():
             return f"More than {MESSAGES_PER_SECOND} messages a second."
         edits = role.allows(Role.EDITOR)
@@ -88,8 +89,8 @@ class Allowances:
         return None
 
 
-class Standing(NamedTuple):
-    """`admitted`: anything at all is there for the visitor; `found`: there is such a session."""
+class Access(NamedTuple):
+    """`admitted`: the visitor may read something here; `found`: the session exists."""
 
     admitted: bool
     found: bool
@@ -97,10 +98,10 @@ class Standing(NamedTuple):
 
 
 @database_sync_to_async
-def read_standing(visitor: Visitor, session: UUID) -> Standing:
+def read_access(visitor: Visitor, session: UUID) -> Access:
     found = Session.objects.filter(pk=session).only("owner").first()
     role = session_role(visitor, found) if found else None
-    return Standing(role is not None or is_admitted(visitor), found is not None, role)
+    return Access(role is not None or is_admitted(visitor), found is not None, role)
 
 
 class SessionConsumer(AsyncWebsocketConsumer):
@@ -119,7 +120,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.filled = asyncio.Event()
         await self.accept()
         self.writer = asyncio.create_task(self._write())
-        if await self.look():
+        if await self.check_access():
             await self._enter()
 
     async def disconnect(self, code: int) -> None:
@@ -150,54 +151,54 @@ class SessionConsumer(AsyncWebsocketConsumer):
         except SessionDamaged as error:
             self.refuse(error)
             return
-        self.put(sync_frame(STEP_1, await self.room.state()))
-        self.put(people_frame(self.room.presence.entries()))
-
-    # --- from the page --------------------------------------------------------------------------
+        self.put(sync_frame(STEP_1, await self.room.document.state()))
+        self.put(people_frame(self.room.people.presence.entries()))
 
     async def _answer(self, room: Room, message: Sync | People | AskPeople) -> None:
         if isinstance(message, AskPeople):
-            self.put(people_frame(room.presence.entries()))
+            self.put(people_frame(room.people.presence.entries()))
         elif isinstance(message, People):
-            self._hear(room, message.entries)
+            self._receive_people(room, message.entries)
         elif message.step == STEP_1:
             _check_state(message.data)
-            self.put(sync_frame(STEP_2, await room.difference(message.data)))
+            self.put(sync_frame(STEP_2, await room.document.difference(message.data)))
         elif self.role.allows(Role.EDITOR):
-            room.submit(self, message.data)
+            room.document.submit(self, message.data)
         elif message.step == STEP_2 and clients_in(message.data) == 0:
-            self.saved(1)  # a page answers step 1 whether it has news or not; this one has none
+            self.saved(1)  # a page answers step 1 even if it has no changes; this one has none
         else:
-            self.put(refused_frame(f"You are {self.role.value} of this session; editors change."))
+            self.put(
+                refused_frame(
+                    f"Your role in this session is {self.role.value}; changing it needs editor."
+                )
+            )
 
-    def _hear(self, room: Room, entries: list[Entry]) -> None:
-        """A page speaks for the client that it names first; the rest it repeats from others."""
+    def _receive_people(self, room: Room, entries: list[Entry]) -> None:
+        """A page owns the client that it names first; the others it only repeats."""
         if self.client is None and entries:
             self.client = entries[0].client
         for entry in entries:
             if entry.client == self.client:
-                said = entry._replace(state=self._signed(entry.state))
-                if not room.hear(self, said):
-                    self.put(people_frame(room.presence.about(entry.client)))
+                state = entry._replace(state=self._signed(entry.state))
+                if not room.people.receive(self, state):
+                    self.put(people_frame(room.people.presence.about(entry.client)))
 
     def _signed(self, text: str) -> str:
-        """The state with who it is from, as the server knows it.
+        """The state with the visitor's id and name, as the server knows them.
 
         Raises InvalidMessage, TooLarge.
         """
         if len(text) > MAX_STATE_BYTES:
             raise TooLarge(
-                f"What a page says about its user has {len(text)} characters; the limit is "
+                f"The state of a page's user has {len(text)} characters; the limit is "
                 f"{MAX_STATE_BYTES}.",
-                remedy="Say less.",
+                remedy="Load the page again.",
             )
         return state_signed(text, id=self.speaker, name=self.visitor.name)
 
     @property
     def speaker(self) -> str:
         return self.visitor.id
-
-    # --- to the page: a room's connection -------------------------------------------------------
 
     def put(self, frame: bytes) -> None:
         if self.ending:
@@ -217,23 +218,23 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.put(refused_frame(f"{error.message} {error.remedy}"))
         self.end(CLOSE_REFUSED, error.message)
 
-    def end(self, code: int, why: str) -> None:
+    def end(self, code: int, reason: str) -> None:
         if not self.ending:
             self.ending = True
-            self.queue.append(Ending(code, why))
+            self.queue.append(Ending(code, reason))
             self.filled.set()
 
-    async def look(self) -> bool:
-        """Whether the visitor still may read; what else they may is noted."""
+    async def check_access(self) -> bool:
+        """Whether the visitor may still read; their role is kept."""
         self.visitor = await socket_visitor(self.scope)
-        admitted, found, role = await read_standing(self.visitor, self.session)
+        admitted, found, role = await read_access(self.visitor, self.session)
         if role:
             self.role = role
         elif not admitted:
             self.end(CLOSE_LOGIN, "This needs a login.")
         elif found and self.room:
             self.end(CLOSE_ROLE, "This session is no longer shared with you.")
-        else:  # who never had a role is not told whether there is such a session
+        else:  # without a role, a visitor does not learn whether the session exists
             self.end(CLOSE_GONE, "There is no such session, or it is not shared with you.")
         return role is not None
 
@@ -244,7 +245,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             while self.queue:
                 item = self.queue.popleft()
                 if isinstance(item, Ending):
-                    await self.close(item.code, _short(item.why))
+                    await self.close(item.code, _close_reason(item.reason))
                     return
                 self.queued_bytes -= len(item)
                 await self.send(bytes_data=item)
@@ -260,6 +261,6 @@ def _check_state(data: bytes) -> None:
     read_state(data)
 
 
-def _short(why: str) -> str:
+def _close_reason(reason: str) -> str:
     """At most 123 bytes, as a close frame takes."""
-    return why.encode()[:123].decode(errors="ignore")
+    return reason.encode()[:123].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Who is in a session and what they look at: the newest saying of each client, never saved."""
+"""Who is in a session and what they look at: the newest state of each client, never saved."""
 
 import json
 from collections.abc import Iterable
@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from workbench.sessions.protocol import GONE, Entry
 
-EXPIRE_SECONDS = 30.0  # as y-protocols; a client repeats itself every 15 s
+EXPIRE_SECONDS = 30.0  # as in y-protocols; a client repeats its state every 15 s
 
 
 @dataclass(frozen=True)
-class Saying:
-    """`speaker`: whose client it is; `at`: when it was heard, in seconds of the loop's clock."""
+class ClientState:
+    """`speaker`: the visitor whose client it is; `at`: seconds of the loop's clock on arrival."""
 
     entry: Entry
     speaker: str
@@ -20,52 +20,52 @@ class Saying:
 
 class Presence:
     def __init__(self) -> None:
-        self.sayings: dict[int, Saying] = {}
-        self._news: set[int] = set()
+        self.states: dict[int, ClientState] = {}
+        self._pending: set[int] = set()
 
-    def hear(self, entry: Entry, *, speaker: str, at: float, told: bool = False) -> bool:
-        """Keep a saying, unless it is older than what is known or the client is another's.
+    def receive(self, entry: Entry, *, speaker: str, at: float, from_peer: bool = False) -> bool:
+        """Keep a state, unless it is older than the known one or the client is another visitor's.
 
-        `told`: other processes know of it.
+        `from_peer`: it came from another process, and need not be broadcast.
         """
-        known = self.sayings.get(entry.client)
+        known = self.states.get(entry.client)
         if known and (known.speaker != speaker or _is_older(entry, known.entry)):
             return False
-        self.sayings[entry.client] = Saying(entry, speaker, at)
-        if not told:
-            self._news.add(entry.client)
+        self.states[entry.client] = ClientState(entry, speaker, at)
+        if not from_peer:
+            self._pending.add(entry.client)
         return True
 
     def drop(self, client: int, *, at: float) -> None:
-        """A client has left without saying so."""
-        saying = self.sayings.get(client)
-        if saying and saying.entry.state != GONE:
-            gone = Entry(client, saying.entry.clock + 1, GONE)
-            self.sayings[client] = replace(saying, entry=gone, at=at)
-            self._news.add(client)
+        """A client has left without a last message."""
+        state = self.states.get(client)
+        if state and state.entry.state != GONE:
+            gone = Entry(client, state.entry.clock + 1, GONE)
+            self.states[client] = replace(state, entry=gone, at=at)
+            self._pending.add(client)
 
     def expire(self, *, at: float) -> None:
-        """Drop clients of which nothing was heard for long: their process was killed."""
-        for client, saying in list(self.sayings.items()):
-            if at - saying.at > EXPIRE_SECONDS:
-                if saying.entry.state == GONE:
-                    del self.sayings[client]
+        """Drop clients that have sent nothing for long: their process was killed."""
+        for client, state in list(self.states.items()):
+            if at - state.at > EXPIRE_SECONDS:
+                if state.entry.state == GONE:
+                    del self.states[client]
                 else:
                     self.drop(client, at=at)
 
     def entries(self) -> list[Entry]:
         """Everybody who is here."""
-        return [said.entry for said in self.sayings.values() if said.entry.state != GONE]
+        return [state.entry for state in self.states.values() if state.entry.state != GONE]
 
     def about(self, client: int) -> list[Entry]:
         """What is known of a client, also that it is gone."""
-        return [self.sayings[client].entry] if client in self.sayings else []
+        return [self.states[client].entry] if client in self.states else []
 
-    def news(self) -> list[Saying]:
-        """What was heard since the last call."""
-        told = [self.sayings[client] for client in self._news if client in self.sayings]
-        self._news.clear()
-        return told
+    def pending(self) -> list[ClientState]:
+        """The states that arrived since the last call."""
+        found = [self.states[client] for client in self._pending if client in self.states]
+        self._pending.clear()
+        return found
 
 
 def _is_older(entry: Entry, known: Entry) -> bool:
@@ -74,9 +74,9 @@ def _is_older(entry: Entry, known: Entry) -> bool:
     return entry.clock < known.clock
 
 
-def packed(sayings: Iterable[Saying]) -> str:
+def packed(states: Iterable[ClientState]) -> str:
     """As text, for the other processes."""
-    return json.dumps([[*said.entry, said.speaker] for said in sayings])
+    return json.dumps([[*state.entry, state.speaker] for state in states])
 
 
 def unpacked(text: str) -> list[tuple[Entry, str]]:

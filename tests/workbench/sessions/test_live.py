@@ -18,7 +18,7 @@ from pycrdt import Map
 from tests.workbench.sessions.pages import NOTE, Page, Process, opened, process
 from tests.workbench.sessions.test_crdt import rivals
 from workbench.runs.models import Run
-from workbench.sessions import live, room
+from workbench.sessions import live, live_document, peers, room
 from workbench.sessions.broadcast import broadcast_access
 from workbench.sessions.document import PanelNote, SessionDocument
 from workbench.sessions.models import Session, SessionMember, SessionRun, SessionUpdate
@@ -58,7 +58,7 @@ def other() -> Iterator[Process]:
 
 @pytest.fixture
 def slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(room, "REREAD_SECONDS", 3600)
 
 
 async def saved_text(session: Session) -> str:
@@ -129,7 +129,7 @@ async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The database fails: pages are sent away, and bring their edits again."""
-    append, begun = room.document_append, asyncio.Event()
+    append, begun = live_document.document_append, asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def fail(**given: Any) -> bool:
@@ -138,7 +138,7 @@ async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
 
     watcher = await Page(session, anna_client).start()
     writer = await Page(session, anna_client).start()
-    monkeypatch.setattr(room, "document_append", fail)
+    monkeypatch.setattr(live_document, "document_append", fail)
     writer.type("unsaved ")
     await writer.flush()
     await begun.wait()
@@ -146,7 +146,7 @@ async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
     assert writer.saved < writer.sent
     assert watcher.text() == "Tom."
     assert await saved_text(session) == "Tom."
-    monkeypatch.setattr(room, "document_append", append)
+    monkeypatch.setattr(live_document, "document_append", append)
     await watcher.leave()
     await writer.leave()
     assert "disk full" in caplog.text
@@ -176,16 +176,16 @@ async def test_news_that_redis_loses_are_read_from_the_database(
     session: Session, anna_client: Client, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First every message is lost, then two of three: a look, or the gap, leads to the rows."""
-    tell, told = room.Room._tell, []
+    send, sent = peers.Peers.send, []
 
-    async def lose(self: room.Room, message: dict[str, Any], group: str | None = None) -> None:
-        told.append(message)
-        if losing == "some" and len(told) % 3 == 0:
-            await tell(self, message, group)
+    async def lose(self: peers.Peers, message: dict[str, Any], group: str | None = None) -> None:
+        sent.append(message)
+        if losing == "some" and len(sent) % 3 == 0:
+            await send(self, message, group)
 
     losing = "all"
-    monkeypatch.setattr(room.Room, "_tell", lose)
-    monkeypatch.setattr(room, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(peers.Peers, "send", lose)
+    monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
     far = Page(session, anna_client)
     await other.run(far.start())
     async with opened(session, anna_client) as near:
@@ -193,7 +193,7 @@ async def test_news_that_redis_loses_are_read_from_the_database(
         await near.until_saved()
         await other.run(far.until(lambda: far.text() == "1 Tom."))
         losing = "some"
-        monkeypatch.setattr(room, "LOOK_SECONDS", 3600)
+        monkeypatch.setattr(room, "REREAD_SECONDS", 3600)
         await asyncio.sleep(0.3)
         for number in range(2, 12):
             near.type(f"{number} ")
@@ -218,7 +218,7 @@ async def test_an_update_without_its_predecessor_is_asked_for(
 async def test_updates_are_folded_and_who_is_behind_gets_all(
     session: Session, anna_client: Client, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "FOLD_UPDATES", 5)
+    monkeypatch.setattr(live_document, "FOLD_UPDATES", 5)
     far = Page(session, anna_client)
     await other.run(far.start())
     async with opened(session, anna_client) as near:
@@ -454,7 +454,7 @@ async def test_a_revoked_member_is_cut_off_at_once(
 async def test_a_revoked_member_is_cut_off_without_any_message(
     session: Session, tom_client: Client, member: SessionMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
     tom = await Page(session, tom_client).start()
     await in_database(member.delete)()
     assert await tom.until_closed() == live.CLOSE_ROLE
@@ -464,7 +464,7 @@ async def test_a_revoked_member_is_cut_off_without_any_message(
 async def test_a_lowered_role_counts_at_once(
     session: Session, tom_client: Client, member: SessionMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(room, "REREAD_SECONDS", 0.05)
     async with opened(session, tom_client) as tom:
         await in_database(SessionMember.objects.update)(role=Role.VIEWER)
         await asyncio.sleep(0.5)
@@ -478,7 +478,7 @@ async def test_a_lowered_role_counts_at_once(
 async def test_a_session_deleted_or_a_login_ended_closes_the_socket(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(room, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
     page = await Page(session, anna_client).start()
     await in_database(session.delete if what == "session" else anna_client.logout)()
     assert await page.until_closed() == (4404 if what == "session" else live.CLOSE_LOGIN)
@@ -561,7 +561,7 @@ async def test_an_unsaved_change_is_shown_to_nobody_who_comes(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch, slow_look: None
 ) -> None:
     """While a change is being saved, who asks for the document waits for it."""
-    append = room.document_append
+    append = live_document.document_append
     saving, go_on = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -573,7 +573,7 @@ async def test_an_unsaved_change_is_shown_to_nobody_who_comes(
     async with opened(session, anna_client) as writer, opened(session, anna_client) as reader:
         await writer.until_saved()
         await reader.until_saved()
-        monkeypatch.setattr(room, "document_append", wait)
+        monkeypatch.setattr(live_document, "document_append", wait)
         writer.type("1 ")
         await writer.flush()
         await saving.wait()

@@ -25,37 +25,37 @@ from workbench.sessions.protocol import (
 
 def test_the_newest_saying_is_kept() -> None:
     presence = Presence()
-    assert presence.hear(Entry(1, 2, "{}"), speaker="anna", at=0)
-    assert not presence.hear(Entry(1, 2, '{"a":1}'), speaker="anna", at=1)
-    assert not presence.hear(Entry(1, 1, GONE), speaker="anna", at=1)
-    assert not presence.hear(Entry(1, 9, GONE), speaker="tom", at=1)
-    assert [said.entry for said in presence.news()] == [Entry(1, 2, "{}")]
-    assert presence.news() == []
-    assert presence.hear(Entry(1, 2, GONE), speaker="anna", at=2)
+    assert presence.receive(Entry(1, 2, "{}"), speaker="anna", at=0)
+    assert not presence.receive(Entry(1, 2, '{"a":1}'), speaker="anna", at=1)
+    assert not presence.receive(Entry(1, 1, GONE), speaker="anna", at=1)
+    assert not presence.receive(Entry(1, 9, GONE), speaker="tom", at=1)
+    assert [state.entry for state in presence.pending()] == [Entry(1, 2, "{}")]
+    assert presence.pending() == []
+    assert presence.receive(Entry(1, 2, GONE), speaker="anna", at=2)
     assert presence.entries() == []
     assert presence.about(1) == [Entry(1, 2, GONE)]
-    assert presence.hear(Entry(1, 3, "{}"), speaker="anna", at=3, told=True)
+    assert presence.receive(Entry(1, 3, "{}"), speaker="anna", at=3, from_peer=True)
     assert presence.entries() == [Entry(1, 3, "{}")]
 
 
 def test_who_left_or_was_cut_off_is_dropped() -> None:
     presence = Presence()
-    presence.hear(Entry(1, 4, "{}"), speaker="anna", at=0)
-    presence.hear(Entry(2, 1, "{}"), speaker="tom", at=20)
-    presence.news()
+    presence.receive(Entry(1, 4, "{}"), speaker="anna", at=0)
+    presence.receive(Entry(2, 1, "{}"), speaker="tom", at=20)
+    presence.pending()
     presence.drop(2, at=20)
     presence.drop(3, at=20)
-    assert [said.entry for said in presence.news()] == [Entry(2, 2, GONE)]
+    assert [state.entry for state in presence.pending()] == [Entry(2, 2, GONE)]
     presence.expire(at=EXPIRE_SECONDS + 1)
-    assert [said.entry for said in presence.news()] == [Entry(1, 5, GONE)]
+    assert [state.entry for state in presence.pending()] == [Entry(1, 5, GONE)]
     presence.expire(at=3 * EXPIRE_SECONDS)
-    assert presence.sayings == {}
+    assert presence.states == {}
 
 
 def test_sayings_travel_between_processes() -> None:
     presence = Presence()
-    presence.hear(Entry(2**53 - 1, 4, '{"a":"\u202e😀"}'), speaker="guest-7", at=0)
-    assert unpacked(packed(presence.news())) == [
+    presence.receive(Entry(2**53 - 1, 4, '{"a":"\u202e😀"}'), speaker="guest-7", at=0)
+    assert unpacked(packed(presence.pending())) == [
         (Entry(2**53 - 1, 4, '{"a":"\u202e😀"}'), "guest-7")
     ]
 
