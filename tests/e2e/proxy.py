@@ -6,56 +6,36 @@ One request a connection: the head is rewritten, then bytes go through both ways
 import contextlib
 import re
 import socket
-import threading
-from types import TracebackType
+
+from tests.e2e.listener import Listener, exchange
 
 HEAD_END = b"\r\n\r\n"
 
 
-class Proxy:
-    """Serves the product of `target` below `base`; `strip` takes the path off, as nginx may.
+class Proxy(Listener):
+    """Serves the product of `target` below `base`; `strip` removes the path, as nginx may.
 
-    `upgrade=False`: as a proxy that does not pass Upgrade on, so that no socket opens.
+    `upgrade=False`: as a proxy that does not forward Upgrade, so that no socket opens.
     """
 
     def __init__(self, target: int, *, base: str, strip: bool, upgrade: bool = True) -> None:
-        self.target, self.base, self.strip, self.upgrade = target, base, strip, upgrade
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
+        super().__init__(target)
+        self.base, self.strip, self.upgrade = base, strip, upgrade
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{self.base}/"
 
-    def __enter__(self) -> "Proxy":
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # the listener was closed
-            while True:
-                near, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
+    def serve(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError), near:  # either end went away
             head, rest = _read_head(near)
             path = head.split(b" ", 2)[1].decode()
             if not path.startswith(f"{self.base}/"):
                 near.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
                 return
-            with socket.create_connection(("127.0.0.1", self.target)) as far:
+            with self.connect() as far:
                 far.sendall(self._rewritten(head) + HEAD_END + rest)
-                threading.Thread(target=_pump, args=(near, far), daemon=True).start()
-                _pump(far, near)
+                exchange(near, far)
 
     def _rewritten(self, head: bytes) -> bytes:
         if self.strip:
@@ -75,10 +55,3 @@ def _read_head(near: socket.socket) -> tuple[bytes, bytes]:
         data += more
     head, _, rest = data.partition(HEAD_END)
     return head, rest
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # either end was closed
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)

@@ -20,6 +20,7 @@ from analysis.events import Array, Event
 from workbench import redis_connection
 from workbench.catalog.selectors import catalog
 from workbench.management.commands.redis import server_command
+from workbench.runs.execution import run_claim
 from workbench.runs.models import Run
 from workbench.sessions.run_start import run_create
 from workbench.worker.life import state
@@ -139,6 +140,14 @@ Events = Callable[[Run], Iterator[Event]]
 def steps(count: int, *, size: int = 0) -> Iterator[Event]:
     for number in range(count):
         yield Step(number=number, array=np.arange(size, dtype=np.float64) if size else None)
+
+
+@pytest.fixture
+def running(make_run: Callable[..., Run]) -> Run:
+    """A run that a worker has claimed: attempt 1."""
+    run = run_claim(run=make_run().id, worker="w")
+    assert run is not None
+    return run
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from analysis.attention.decoder_masks import hooked, logits, of_cuts, size_of
 from analysis.attention.edges import Cut, Size
 from analysis.errors import CutOutOfRange, InvalidParams, ModelIncompatible
 from analysis.model import Model
+from tests.analysis.attention.cuts import OUT_OF_RANGE
 from tests.load_folder import load_folder
 from tests.tiny_models import make_gemma, make_gpt2, make_llama, make_qwen2
 
@@ -178,16 +179,7 @@ def test_a_mask_never_shows_the_future(model: Model, ids: torch.Tensor) -> None:
     torch.testing.assert_close(found, fast(model, ids))
 
 
-@pytest.mark.parametrize(
-    ("cut", "message"),
-    [
-        (Cut((7,), (0,)), "query 7; there are 7"),
-        (Cut((0,), (-1,)), "key -1; there are 7"),
-        (Cut((0,), (1,), layers=(2,)), "layer 2; there are 2"),
-        (Cut((0,), (1,), heads=(0, 4)), "head 4; there are 4"),
-        (Cut((0,), (1,), rows=(2,)), "row 2; there are 2"),
-    ],
-)
+@pytest.mark.parametrize(("cut", "message"), OUT_OF_RANGE)
 def test_what_is_not_there_cannot_be_cut(cut: Cut, message: str) -> None:
     with pytest.raises(CutOutOfRange, match=message) as caught:
         of_cuts([cut], Size(2, TOKENS, LAYERS, HEADS))

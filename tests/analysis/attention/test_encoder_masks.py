@@ -7,6 +7,7 @@ from transformers import Gemma2Config, Gemma2Model, PreTrainedModel, T5Config, T
 from analysis.attention.edges import Cut
 from analysis.attention.encoder_masks import cut_edges, encoder_parts, longest_input, run_with_cuts
 from analysis.errors import CutOutOfRange, ModelIncompatible
+from tests.analysis.attention.cuts import OUT_OF_RANGE
 from tests.tiny_models import byte_tokenizer, spread
 from tests.tiny_pictures import make_clip_encoder, make_t5_encoder
 
@@ -126,16 +127,7 @@ def test_rows_of_a_batch_have_cuts_of_their_own(
         torch.testing.assert_close(found[row], final(encoder, ids[:1], cut)[0])
 
 
-@pytest.mark.parametrize(
-    ("cut", "message"),
-    [
-        (Cut((7,), (0,)), "query 7; there are 7"),
-        (Cut((0,), (-1,)), "key -1; there are 7"),
-        (Cut((0,), (1,), layers=(2,)), "layer 2; there are 2"),
-        (Cut((0,), (1,), heads=(0, 4)), "head 4; there are 4"),
-        (Cut((0,), (1,), rows=(2,)), "row 2; there are 2"),
-    ],
-)
+@pytest.mark.parametrize(("cut", "message"), OUT_OF_RANGE)
 def test_what_is_not_there_cannot_be_cut(
     encoder: PreTrainedModel, ids: torch.Tensor, cut: Cut, message: str
 ) -> None:

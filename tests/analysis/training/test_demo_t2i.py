@@ -81,15 +81,15 @@ def test_encoder_and_denoiser_give_the_stored_values(studio: Studio) -> None:
     assert prompts.states_BND[0, :, 0].tolist() == pytest.approx(EXPECTED["states"], abs=TOLERANCE)
     noise = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        foretold = studio.pipeline.transformer(
+        predicted = studio.pipeline.transformer(
             noise,
             encoder_hidden_states=prompts.states_BND,
             encoder_attention_mask=prompts.mask_BN,
             timestep=torch.tensor([900.0]),
             added_cond_kwargs={},
         ).sample
-    seen = foretold[0, 0, ::4, ::4].flatten().tolist()
-    assert seen == pytest.approx(EXPECTED["foretold"], abs=TOLERANCE)
+    seen = predicted[0, 0, ::4, ::4].flatten().tolist()
+    assert seen == pytest.approx(EXPECTED["predicted"], abs=TOLERANCE)
 
 
 def test_a_picture_is_the_stored_one(studio: Studio) -> None:

@@ -29,13 +29,6 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Run]
 
 
-@pytest.fixture
-def running(make_run: Make) -> Run:
-    run = run_claim(run=make_run().id, worker="first")
-    assert run is not None
-    return run
-
-
 def payloads(run: Run, attempt: int) -> list[dict[str, Any]]:
     return [json.loads(row.payload) for row in event_list(run=run, attempt=attempt, after=0)]
 

@@ -1,6 +1,5 @@
 """What a link gave ends in open sockets too: at once where Redis tells it, else with the ticker."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.utils import timezone
 
 from tests.workbench.sessions.calls import open_link, send, taken
 from tests.workbench.sockets import Page, page
-from workbench.runs.execution import Pending, event_append, run_claim
+from workbench.runs.execution import Pending, event_append
 from workbench.runs.models import Run
 from workbench.sessions import services, sharing
 from workbench.sessions.models import Session, SessionLink
@@ -22,11 +21,17 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
 
 @pytest.fixture
-def running(make_run: Callable[..., Run], anna_client: Client, path: str) -> Run:
-    run = run_claim(run=make_run().id, worker="w")
-    assert run is not None
-    taken(send(anna_client, "post", f"{path}/runs", {"run": run.pk}), 204)
-    return run
+def running(running: Run, anna_client: Client, path: str) -> Run:
+    """The claimed run, attached to the session."""
+    taken(send(anna_client, "post", f"{path}/runs", {"run": running.pk}), 204)
+    return running
+
+
+@pytest.fixture
+def viewer_client(anna_client: Client, tom_client: Client, path: str) -> Client:
+    """Tom, a viewer of the session by name."""
+    taken(send(anna_client, "post", f"{path}/members", {"username": "tom", "role": "viewer"}))
+    return tom_client
 
 
 @pytest.fixture
@@ -125,11 +130,9 @@ async def test_a_member_by_a_revoked_link_keeps_the_socket(
 
 
 async def test_a_run_watched_without_its_session_ends_too(
-    told_at_once: None, anna_client: Client, tom_client: Client, path: str, running: Run
+    told_at_once: None, anna_client: Client, viewer_client: Client, path: str, running: Run
 ) -> None:
-    member = {"username": "tom", "role": "viewer"}
-    await in_database(send)(anna_client, "post", f"{path}/members", member)
-    async with page(tom_client) as socket:
+    async with page(viewer_client) as socket:
         await socket.watch(running)
         await socket.events(1)
         await in_database(anna_client.delete)(f"{path}/members/tom")
@@ -141,16 +144,14 @@ async def test_a_run_watched_without_its_session_ends_too(
 async def test_a_session_taken_away_is_said_so(
     told_at_once: None,
     anna_client: Client,
-    tom_client: Client,
+    viewer_client: Client,
     session: Session,
     path: str,
     running: Run,
     how: str,
 ) -> None:
-    member = {"username": "tom", "role": "viewer"}
-    await in_database(send)(anna_client, "post", f"{path}/members", member)
     address = path if how == "deleted" else f"{path}/members/tom"
-    async with page(tom_client) as socket:
+    async with page(viewer_client) as socket:
         await watch(socket, session, running)
         await in_database(anna_client.delete)(address)
         await check_ended(socket, session, how, closes=False)
@@ -159,14 +160,12 @@ async def test_a_session_taken_away_is_said_so(
 async def test_a_run_taken_out_of_the_session_is_not_shown_on(
     told_at_once: None,
     anna_client: Client,
-    tom_client: Client,
+    viewer_client: Client,
     session: Session,
     path: str,
     running: Run,
 ) -> None:
-    member = {"username": "tom", "role": "viewer"}
-    await in_database(send)(anna_client, "post", f"{path}/members", member)
-    async with page(tom_client) as socket:
+    async with page(viewer_client) as socket:
         await watch(socket, session, running)
         await in_database(anna_client.delete)(f"{path}/runs/{running.pk}")
         assert (await socket.receive_kind("session"))["session"]["runs"] == []
@@ -177,15 +176,13 @@ async def test_a_run_taken_out_of_the_session_is_not_shown_on(
 async def test_a_change_of_title_or_role_is_told(
     told_at_once: None,
     anna_client: Client,
-    tom_client: Client,
+    viewer_client: Client,
     tom: User,
     session: Session,
     path: str,
     running: Run,
 ) -> None:
-    member = {"username": "tom", "role": "viewer"}
-    await in_database(send)(anna_client, "post", f"{path}/members", member)
-    async with page(tom_client) as socket:
+    async with page(viewer_client) as socket:
         await watch(socket, session, running)
         await in_database(send)(anna_client, "patch", path, {"title": "New"})
         assert (await socket.receive_kind("session"))["session"]["title"] == "New"

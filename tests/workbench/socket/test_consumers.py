@@ -33,13 +33,6 @@ def finish(run: Run, attempt: int = 1) -> None:
     assert run_end(run=run.id, attempt=attempt, status=Status.DONE)
 
 
-@pytest.fixture
-def running(make_run: Make) -> Run:
-    run = run_claim(run=make_run().id, worker="w")
-    assert run is not None
-    return run
-
-
 async def test_a_late_watcher_sees_the_whole_run(anna_client: Client, running: Run) -> None:
     await in_database(append)(running, 2, 450)
     await in_database(finish)(running)

@@ -16,7 +16,6 @@ from django.db import connection
 
 from tests.e2e.stack import wait_until
 from workbench.runs import flags
-from workbench.runs.execution import run_claim
 from workbench.runs.models import Run, Status
 from workbench.worker import guard
 from workbench.worker.guard import Guard, memory_limit, memory_used
@@ -67,13 +66,6 @@ def ended(worker: subprocess.Popen[str], run: Run) -> Run:
                 run.refresh_from_db()
         finally:
             worker.kill()
-    return run
-
-
-@pytest.fixture
-def running(make_run: Make) -> Run:
-    run = run_claim(run=make_run().id, worker="w")
-    assert run is not None
     return run
 
 

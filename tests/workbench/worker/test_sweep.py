@@ -14,13 +14,6 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Run]
 
 
-@pytest.fixture
-def running(make_run: Make) -> Run:
-    run = run_claim(run=make_run().id, worker="w")
-    assert run is not None
-    return run
-
-
 def look(sweep: Sweep, run: Run) -> Run:
     sweep.look()
     run.refresh_from_db()
