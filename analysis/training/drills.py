@@ -11,7 +11,8 @@ from dataclasses import replace
 from random import Random
 
 from analysis.worlds import lexicon
-from analysis.worlds.stories import Document, Fact, facts_told
+from analysis.worlds.facts import Fact
+from analysis.worlds.stories import Document, facts_told
 
 WORDS = (
     *lexicon.PEOPLE,

@@ -9,8 +9,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from analysis.training.corpus import positions_of
+from analysis.worlds.facts import Kind, Role
 from analysis.worlds.numbers import NumberItem, answer_read, number_item
-from analysis.worlds.stories import Item, Kind, Role, item
+from analysis.worlds.stories import Item, item
 
 ROLES: tuple[Role, ...] = ("source", "link", "key")
 

@@ -23,7 +23,8 @@ from analysis.training.gates_lm import (
 )
 from analysis.training.report import Measured, plural
 from analysis.training.train_lm import FOLDER
-from analysis.worlds.stories import Item, Role
+from analysis.worlds.facts import Role
+from analysis.worlds.stories import Item
 
 MODEL = "demo-lm"
 ITEMS = 1000  # per number of hops, and of number stories

@@ -13,7 +13,8 @@ from random import Random
 from typing import Literal
 
 from analysis.worlds import lexicon
-from analysis.worlds.stories import HELD_OUT_SHARE, Carrier, Cast, Document, Fact, Role
+from analysis.worlds.facts import HELD_OUT_SHARE, Carrier, Cast, Fact, Role
+from analysis.worlds.stories import Document
 
 Wording = Literal["result first", "steps", "words"]
 Span = tuple[int, int]

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 import torch
 
-from analysis.training import train_vlm
+from analysis.training import train_vlm, vlm_losses
 from analysis.training.gates_vlm import area_under_curve, held_out_items, model_load, read, vlm_rows
 from analysis.training.picture_losses import common_share, mask_losses
 from analysis.training.scene_batches import ALL_KINDS, PATCHES, Mix, ask, batch
@@ -23,9 +23,9 @@ LESSONS = tuple(
 
 
 @pytest.fixture(scope="module")
-def learner() -> train_vlm.Learner:
+def learner() -> vlm_losses.Learner:
     torch.manual_seed(0)
-    return train_vlm.Learner(parts_make())
+    return vlm_losses.Learner(parts_make())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a model that had one step of each lesson."""
     torch.manual_seed(0)
     at = tmp_path_factory.mktemp("vlm") / "model"
-    taught = train_vlm.Learner(parts_make())
+    taught = vlm_losses.Learner(parts_make())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_vlm, "CHECK_SCENES", 4)
         train_vlm.train(taught, LESSONS, seed=0, folder=at, pool=4)
@@ -48,7 +48,7 @@ def chosen() -> Iterator[list[Scene]]:
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_step_lowers_the_loss(lesson: train_vlm.Lesson) -> None:
     torch.manual_seed(0)
-    taught = train_vlm.Learner(parts_make())
+    taught = vlm_losses.Learner(parts_make())
     optimizer = torch.optim.SGD(taught.parameters(), lr=0.02)
     before, after = [], []
     for losses in (before, after):
@@ -58,9 +58,9 @@ def test_a_step_lowers_the_loss(lesson: train_vlm.Lesson) -> None:
     assert 0 < after[0] < before[0]
 
 
-def test_masks_teach_the_language_model_through_seg_alone(learner: train_vlm.Learner) -> None:
+def test_masks_teach_the_language_model_through_seg_alone(learner: vlm_losses.Learner) -> None:
     mix = Mix(3, {"attribute": 1.0})
-    found = train_vlm.seg_losses(learner, chosen(), Random(1), mix)
+    found = vlm_losses.seg_losses(learner, chosen(), Random(1), mix)
     (found["pixels"] + found["dice"]).backward()
     grad = learner.llava.model.language_model.layers[0].mlp.up_proj.weight.grad
     assert grad is not None
@@ -69,7 +69,7 @@ def test_masks_teach_the_language_model_through_seg_alone(learner: train_vlm.Lea
 
 
 def test_patches_alone_teach_the_tower(tmp_path: Path) -> None:
-    taught = train_vlm.Learner(parts_make())
+    taught = vlm_losses.Learner(parts_make())
     tower = taught.llava.model.vision_tower
     for lesson in (LESSONS[0], LESSONS[-1]):
         before = {name: weight.clone() for name, weight in tower.state_dict().items()}
@@ -77,7 +77,7 @@ def test_patches_alone_teach_the_tower(tmp_path: Path) -> None:
             patch.setattr(train_vlm, "CHECK_SCENES", 2)
             train_vlm.train(taught, (lesson,), seed=0, folder=tmp_path / "model", pool=2)
         same = [torch.equal(before[name], weight) for name, weight in tower.state_dict().items()]
-        assert all(same) == (lesson.losses is not train_vlm.patch_losses)
+        assert all(same) == (lesson.losses is not vlm_losses.patch_losses)
 
 
 @torch.inference_mode()
@@ -104,13 +104,15 @@ def test_what_patches_share_is_one_of_equal_ones_and_none_of_opposite_ones() -> 
     assert common_share(layers).item() == pytest.approx(0.5)
 
 
-def test_what_relations_compare_is_read_where_the_question_ends(learner: train_vlm.Learner) -> None:
+def test_what_relations_compare_is_read_where_the_question_ends(
+    learner: vlm_losses.Learner,
+) -> None:
     scenes = next(chosen())
     mix = Mix(4, {"relation": 1.0, "none": 1.0}, false_forms={"relation": 1.0})
     asked = batch(learner.parts.tokenizer, scenes, [ask(Random(2), it, mix) for it in scenes])
     assert asked.related_BK.any()
     states_BND = torch.zeros(*asked.ids_BN.shape, WIDTH, requires_grad=True)
-    train_vlm.compared_off(learner, asked, states_BND + 0.1).backward()
+    vlm_losses.compared_off(learner, asked, states_BND + 0.1).backward()
     assert states_BND.grad is not None
     read_BN = states_BND.grad.abs().sum(-1) > 0
     ends = {(row, int(at)) for row, ends in enumerate(asked.asked_BK) for at in ends}
@@ -133,7 +135,7 @@ def test_mask_losses_are_least_at_the_truth() -> None:
     assert sum(mask_losses(-sure, bad, truth, 0 * weight).values()) == 0
 
 
-def test_answers_right_sees_each_wrong_token(learner: train_vlm.Learner) -> None:
+def test_answers_right_sees_each_wrong_token(learner: vlm_losses.Learner) -> None:
     scenes = next(chosen())
     mix = Mix(3, ALL_KINDS)
     asked = batch(learner.parts.tokenizer, scenes, [ask(Random(2), it, mix) for it in scenes])
@@ -161,7 +163,7 @@ def test_training_writes_a_folder_that_goes_on(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_vlm, "CHECK_SCENES", 4)
         train_vlm.train(
-            train_vlm.Learner(parts), LESSONS[-1:], seed=1, folder=folder, entries=entries, pool=4
+            vlm_losses.Learner(parts), LESSONS[-1:], seed=1, folder=folder, entries=entries, pool=4
         )
     lines = (folder / LOG_NAME).read_text().splitlines()
     assert json.loads(lines[-1])["step"] == len(LESSONS) + 1

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.worlds import lexicon, stories
-from analysis.worlds.stories import Carrier, Item, chains, document, item
+from analysis.worlds.facts import Carrier
+from analysis.worlds.stories import Item, chains, document, item
 from tests.analysis.worlds.solver import solve
 
 POOLS = (

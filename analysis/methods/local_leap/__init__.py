@@ -39,9 +39,9 @@ from analysis.decoding.params import HIDDEN, MOST_FORCED, OUTPUT_TOKENS, PromptP
 from analysis.decoding.selection import Rule
 from analysis.decoding.stops import eos_ids
 from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
-from analysis.errors import InvalidParams, SpecialTokenInText
+from analysis.errors import InvalidParams
 from analysis.events import Event, Progress
-from analysis.method import Example
+from analysis.methods.local_leap import examples, refusals
 from analysis.model import Model
 from analysis.model.chat_template import template_of
 from analysis.model.checkpoint import generation_asks
@@ -223,68 +223,7 @@ class Params(PromptParams):
     )
 
 
-STATED = r"has (\d+)"  # the answer, as the bundled models phrase it
-EXAMPLES = (
-    Example(
-        name="Anchors and their neighbours",
-        look_for="Confident tokens (anchors) let their neighbours commit early. One token per "
-        "step gives the same answer in several times as many steps. On this model the "
-        "published thresholds reduce accuracy by 10 points; κ 0.99 with τ 0.9 reduces it "
-        "by 2 at 8.6 steps.",
-        model="demo-diffusion",
-        params={
-            "prompt": "Rosa picked up 19 nuts. Rosa finds 7 more. David has 11 buttons. "
-            "Rosa loses 1. Question: How many nuts does Rosa have now? Answer:",
-            "answer_pattern": STATED,
-            "right_answer": "25",
-        },
-    ),
-    Example(
-        name="Delayed decoding",
-        look_for="Look at the vanilla run: most positions predict their final token long before "
-        "one token per step commits it.",
-        model="demo-diffusion",
-        params={
-            "prompt": "Simon found 4 plums. Then Simon gets 6 more. Then Simon drops 8. Simon "
-            "finds 5 more. Question: How many plums does Simon have now? Answer:",
-            "answer_pattern": STATED,
-            "right_answer": "7",
-            "decoder": "vanilla",
-        },
-    ),
-    Example(
-        name="Thresholds that are too low",
-        look_for="With τ = 0.3 and W = 16, neighbours are committed at low confidence. Decoding "
-        "takes fewer steps, but the sum can be wrong.",
-        model="demo-diffusion",
-        params={
-            "prompt": "Leo finds 7 buttons. Ida picked up 7 shells. Leo gives 3 more to Ida. Ida "
-            "buys 9 more. Ida finds 8 more. Question: How many shells does Ida have now? Answer:",
-            "answer_pattern": STATED,
-            "right_answer": "27",
-            "tau": 0.3,
-            "width": 16,
-        },
-    ),
-    Example(
-        name="Early stopping and dual cache",
-        look_for="Decoding stops once a finished block contains an end-of-text token. Keys and "
-        "values outside the block are not recomputed (dual cache).",
-        model="demo-diffusion",
-        params={
-            "prompt": "Julia got 9 buttons. Julia buys 4 more. Then Julia gets 6 more. Oscar finds "
-            "14 feathers. Question: How many buttons does Julia have now? Answer:",
-            "answer_pattern": STATED,
-            "right_answer": "19",
-            "eos_fill": True,
-            "cache": "dual",
-            "with_factor": False,
-            "with_entropy_bound": False,
-            "with_klass": False,
-        },
-    ),
-)
-
+EXAMPLES = examples.EXAMPLES
 DECODERS = get_args(Decoder)
 LABELS = {
     "local_leap": "LocalLeap, κ {kappa:g}, τ {tau:g}, W {width}",
@@ -314,8 +253,8 @@ def run(model: Model, params: Params) -> Iterator[Event]:
     eos = () if adapter.eos_id is None else (adapter.eos_id,)
     context = adapter.context or NO_LIMIT
     task = read_task(model, params, length=params.canvas_length, eos=eos, context=context)
-    _refuse_masks(task, adapter)
-    _refuse_forced(params, adapter)
+    refusals.refuse_masks(task, adapter)
+    refusals.refuse_forced(params.forced, adapter)
     yield from task.prompt_events()
     for trace, decoder in enumerate(_decoders(params)):
         yield from paced(_trace(task, params, adapter, trace, decoder))
@@ -473,26 +412,3 @@ def _refuse_contradictions(params: Params) -> None:
             remedy="Each position is committed once: keep one entry per position.",
             field="forced",
         )
-
-
-def _refuse_masks(task: Task, adapter: MaskedDiffusion) -> None:
-    if adapter.mask_id in task.prompt:
-        name = task.model.tokenizer.convert_ids_to_tokens(adapter.mask_id)
-        raise SpecialTokenInText(
-            f"The prompt contains the mask token {name} at position "
-            f"{task.prompt.index(adapter.mask_id)}; masks are allowed only on the canvas.",
-            remedy="Remove it from the prompt.",
-            field="prompt",
-        )
-
-
-def _refuse_forced(params: Params, adapter: MaskedDiffusion) -> None:
-    vocabulary = adapter.model.info.vocabulary
-    for forced in params.forced:
-        if forced.token == adapter.mask_id or forced.token >= vocabulary:
-            raise InvalidParams(
-                f"forced names token {forced.token}; this model's tokens are 0 to "
-                f"{vocabulary - 1}, without its mask token {adapter.mask_id}.",
-                remedy="Choose another token.",
-                field="forced",
-            )
