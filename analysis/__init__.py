@@ -1,4 +1,4 @@
-"""Methods on language models as generators of typed events. No Django, no I/O of its own."""
+"""Methods on language models as generators of typed events, without Django and without I/O."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -21,11 +21,10 @@ def run(
 ) -> Iterator["Event"]:
     """Run a method on a model and yield its events; close the generator to stop.
 
-    `model` is an id of the catalog, or the entry of a folder; "inspect" as `method` only
-    loads the model and checks its hooks; `pictures` reads those that params name by their hash,
-    see `analysis.images.files`; `today` is what chat templates take for the date, so that a run
-    can be repeated (default: the day on which it runs). Raises a GlassbenchError with code and
-    remedy.
+    `model` is an id of the catalog, or the entry of a folder. The `method` "inspect" only loads the
+    model and checks its hooks. `pictures` reads the pictures that params name by their hash, see
+    `analysis.images.files`. `today` is the date that chat templates use, so that a run can be
+    repeated (default: the current date). Raises a GlassbenchError with code and remedy.
     """
     from analysis.images.files import no_pictures
     from analysis.runner import run as run_in_session

@@ -1,4 +1,4 @@
-"""What a run is computed with, beside model, params and seed: for whoever repeats it."""
+"""The software and hardware of a run, recorded for reproduction."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +15,7 @@ PACKAGES = (
 
 
 def environment(model: Path | None) -> dict[str, Any]:
-    """Versions, machine, threads, and the digests of the files of the model at that path.
+    """Versions, machine, threads, and the digests of the model's files at that path.
 
     `model_files`: see `analysis.catalog.revision.file_digests`. Raises ModelUnreadable.
     """
@@ -33,11 +33,11 @@ def environment(model: Path | None) -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """The versions of the packages that numbers depend on, of those that are installed."""
+    """The versions of the installed packages on which numbers depend."""
     found = {}
     for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            continue  # triton: not on every machine
+            continue  # triton is not available on every machine
     return found

@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what was given, what the limit is, what to do."""
+"""Errors that a user can act on: the value given, the limit, and the remedy."""
 
 
 def shortened(value: object, longest: int = 80) -> str:
@@ -8,7 +8,7 @@ def shortened(value: object, longest: int = 80) -> str:
 
 
 class GlassbenchError(Exception):
-    """A refusal with a stable `code`, a `message` naming value and limit, and a `remedy`."""
+    """An error with a stable `code`, a `message` with value and limit, and a `remedy`."""
 
     code = "error"
 
@@ -28,19 +28,19 @@ class GlassbenchError(Exception):
 
 
 class InvalidParams(GlassbenchError):
-    """A parameter is unknown, missing, of the wrong type or out of its range."""
+    """A parameter is unknown, missing, of the wrong type or out of range."""
 
     code = "invalid_params"
 
 
 class ChatTemplateRefused(InvalidParams):
-    """A checkpoint's chat template fails, takes too much, or leaves out what was typed."""
+    """A checkpoint's chat template fails, exceeds its limits, or omits the prompt."""
 
     code = "chat_template"
 
 
 class InvalidText(GlassbenchError):
-    """A text holds what no tokenizer or database can take: lone surrogates, NUL."""
+    """A text contains lone surrogates or NUL, which tokenizers and databases do not accept."""
 
     code = "invalid_text"
 
@@ -54,7 +54,7 @@ class UnknownModel(GlassbenchError):
 
 
 class ModelUnreadable(GlassbenchError):
-    """A model folder lacks a file, or its files contradict each other."""
+    """A model folder lacks a file, or its files are inconsistent."""
 
     code = "model_unreadable"
 
@@ -78,19 +78,19 @@ class PromptTooLong(GlassbenchError):
 
 
 class SpecialTokenInText(GlassbenchError):
-    """A special token was typed as text; it would otherwise act on the model unseen."""
+    """A special token was typed as text; used silently, it would change the model's input."""
 
     code = "special_token_in_text"
 
 
 class InputRefused(GlassbenchError):
-    """The model's own tokenizer, processor or chat template does not take this text or picture."""
+    """The model's tokenizer, processor or chat template does not accept this text or picture."""
 
     code = "input_refused"
 
 
 class ModelNumbers(GlassbenchError):
-    """The model gave numbers that are not finite."""
+    """The model returned numbers that are not finite."""
 
     code = "model_numbers"
 
@@ -100,7 +100,9 @@ class TargetOutOfRange(GlassbenchError):
 
 
 class CutOutOfRange(GlassbenchError):
-    """A cut names a layer, head, token or row that is not there, or leaves a token nothing."""
+    """A cut names a layer, head, token or row that does not exist, or leaves a token without
+    keys.
+    """
 
     code = "cut_out_of_range"
 
@@ -110,24 +112,24 @@ class OutOfMemory(GlassbenchError):
 
 
 class PictureRefused(GlassbenchError):
-    """A file that is no still picture of a kind that is taken."""
+    """A file is not a still picture in a supported format."""
 
     code = "picture_refused"
 
 
 class PictureTooLarge(GlassbenchError):
-    """A picture of too many bytes or pixels."""
+    """A picture has too many bytes or pixels."""
 
     code = "picture_too_large"
 
 
 class PictureUnreadable(GlassbenchError):
-    """A file that is cut short or contradicts itself."""
+    """A file is truncated or inconsistent."""
 
     code = "picture_unreadable"
 
 
 class UnknownPicture(GlassbenchError):
-    """There is no such picture, or it is somebody else's: the answer is the same."""
+    """There is no such picture, or it belongs to another user: the answer is the same."""
 
     code = "unknown_picture"

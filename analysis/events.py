@@ -1,8 +1,8 @@
-"""What a method yields: typed, finite, discriminated on `kind`.
+"""Events of a method: typed, finite, discriminated on `kind`.
 
-An event holds its arrays as numpy arrays. Where it leaves the process it is dumped with a
-context `{"store": callable}`; the callable turns an array into an `ArrayRef`, inline or by
-content hash, so that methods know nothing of files, databases or sockets.
+An event contains its arrays as numpy arrays. When it leaves the process it is dumped with a context
+`{"store": callable}`. The callable turns an array into an `ArrayRef`, inline or by content hash, so
+that methods do not depend on files, databases or sockets.
 """
 
 import base64
@@ -21,12 +21,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
-NO_LIMIT = 2**31  # tokens: more than any text has
+NO_LIMIT = 2**31  # tokens: longer than any text
 DTYPES = ("float32", "float64", "int32", "uint8")
 
 
 class ArrayRef(BaseModel):
-    """An array as it travels: little-endian, row-major, inline (`data`) or to be fetched."""
+    """A serialized array: little-endian, row-major, inline (`data`) or to be fetched."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -88,7 +88,7 @@ Array = Annotated[
 
 
 class Event(BaseModel):
-    """One thing that happened in a run."""
+    """An event of a run."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True
@@ -96,17 +96,17 @@ class Event(BaseModel):
 
 
 class Progress(Event):
-    """How far a stage is; `done` and `total` count `unit`s."""
+    """Progress of a stage; `done` and `total` count `unit`s."""
 
     kind: Literal["progress"] = "progress"
-    stage: str = Field(description="What is being done, as a user would say it.")
+    stage: str = Field(description="Description of the stage, for display.")
     done: int = Field(ge=0)
-    total: int = Field(ge=0, description="0: not known.")
-    unit: str = Field(description="What is counted: probes, bytes, rows, steps.")
+    total: int = Field(ge=0, description="Total number of units; 0: unknown.")
+    unit: str = Field(description="Unit that is counted: probes, bytes, rows, steps.")
 
 
 class SelfCheck(BaseModel):
-    """The routes that methods take against plain transformers on a fixed input, at load.
+    """Self-check at load: the code paths of the methods compared with plain transformers.
 
     Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
     """
@@ -114,44 +114,48 @@ class SelfCheck(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     passed: bool
-    max_abs_difference: float = Field(description="Largest |Δ|, hooked eager route.")
-    max_abs_difference_fast: float = Field(description="Largest |Δ|, SDPA route.")
-    tolerance: float = Field(description="The difference up to which the check passes.")
-    tokens: int = Field(description="Length of the prompt that was compared.")
-    message: str = Field(default="", description="Why the hooked model could not be built.")
+    max_abs_difference: float = Field(description="Largest |Δ| of the hooked eager model.")
+    max_abs_difference_fast: float = Field(description="Largest |Δ| of the SDPA model.")
+    tolerance: float = Field(description="Largest difference that passes the check.")
+    tokens: int = Field(description="Length of the compared prompt.")
+    message: str = Field(
+        default="", description="Reason for which the hooked model could not be built."
+    )
     compared: str = Field(default="", description="What was compared, as a sentence.")
     rounding_nats: float | None = Field(
         default=None,
-        description="Differences of log-probabilities up to this are rounding: the largest between "
-        "exact routes, at least half a step of the dtype at the largest logit. null: not known.",
+        description="Rounding error of log-probabilities: the largest difference between exact "
+        "code paths, but at least half a step of the dtype at the largest logit. null: unknown.",
     )
 
 
 class Brings(BaseModel):
-    """What a checkpoint brings beside its weights that changes a run, or `generate` would obey."""
+    """Settings of a checkpoint, apart from its weights, that affect a run or `generate`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     template_date: str | None = Field(
-        default=None, description="The day that the chat template took for today."
+        default=None, description="The date that the chat template used as today."
     )
     generation: dict[str, Any] = Field(
-        default={}, description="What generation_config.json asks of generate, by field."
+        default={}, description="Settings in generation_config.json, by field."
     )
     applied: dict[str, Any] | None = Field(
         default=None,
-        description="Of this, what the run does where it writes text; null: traces tell it.",
+        description="Settings that the run applies when it generates text; null: see the traces.",
     )
     not_applied: dict[str, Any] | None = Field(
-        default=None, description="What generate would do and the run does not; null: likewise."
+        default=None,
+        description="Settings that generate would apply and the run does not; null: "
+        "see the traces.",
     )
     pad_word: str | None = Field(
-        default=None, description="The padding token, where it is an ordinary word."
+        default=None, description="The padding token, if it is an ordinary word."
     )
 
 
 class ModelInfo(BaseModel):
-    """What a loaded model is; sizes are those of the part that reads text."""
+    """Description of a loaded model; sizes are those of its language model or text encoder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -163,23 +167,23 @@ class ModelInfo(BaseModel):
     heads: int
     key_value_heads: int
     width: int
-    context: int = Field(description="Longest input in tokens; 0: no limit of its own.")
+    context: int = Field(description="Maximum input length in tokens; 0: unlimited.")
     vocabulary: int
     dtype: str
     device: str
     capabilities: list[str]
-    weights: str = Field(description="raw: as in the checkpoint, nothing folded or centred.")
+    weights: str = Field(description="raw: as in the checkpoint, without folding or centring.")
     self_check: SelfCheck | None = None
     brings: Brings | None = None
 
     @property
     def longest(self) -> int:
-        """The longest input in tokens, a number also where there is no limit."""
+        """The maximum input length in tokens, a large number if there is no limit."""
         return self.context or NO_LIMIT
 
 
 class ModelLoaded(Event):
-    """The model is in memory."""
+    """The model has been loaded."""
 
     kind: Literal["model"] = "model"
     info: ModelInfo

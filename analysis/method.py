@@ -1,7 +1,7 @@
-"""What every method module declares, and the registry that finds them.
+"""The declarations of a method module, and the registry of methods.
 
-The folder `analysis/methods` is the registry: a module or package there is a method, its name the
-stem under which the page, the command line and the tests know it.
+The folder `analysis/methods` is the registry: each module or package in it is a method, and its
+name is the stem by which the page, the command line and the tests refer to it.
 """
 
 import importlib
@@ -21,27 +21,29 @@ from analysis.events import Common, Event
 
 
 class BaseParams(BaseModel):
-    """Parameters of a method: frozen, nothing unknown, every bound declared."""
+    """Base class of a method's parameters: frozen, without unknown fields, with all bounds
+    declared.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A named set of params: form default, gallery card and test data at once."""
+    """A named set of params, used as form default, gallery card and test data."""
 
     name: str
-    look_for: str  # one sentence: what to look for in the picture
+    look_for: str  # what to look for in the figures
     model: str
     params: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method module, read.
+    """The declarations of a method module.
 
-    `needs` holds capabilities of which the model must have one; the first that it has decides what
-    the method does. `presets` are partial params.
+    `needs` lists capabilities of which the model must have one; the first that it has determines
+    what the method does. `presets` are partial params.
     """
 
     stem: str
@@ -69,7 +71,7 @@ class Method:
 
 
 def picture_fields(method: Method) -> list[str]:
-    """The params that name a picture by its hash; empty: none."""
+    """The params that name a picture by its hash; empty params are omitted."""
     fields = method.params.model_json_schema()["properties"]
     return [name for name, field in fields.items() if field.get("widget") == "picture"]
 
@@ -82,7 +84,7 @@ def stems() -> tuple[str, ...]:
 
 @cache
 def get(stem: str) -> Method:
-    """The method of that stem. Raises UnknownMethod listing those there are."""
+    """The method with that stem. Raises UnknownMethod, which lists the available ones."""
     if stem not in stems():
         raise UnknownMethod(
             f"There is no method {shortened(stem)}.", remedy=f"Choose one of: {', '.join(stems())}."
@@ -91,7 +93,7 @@ def get(stem: str) -> Method:
 
 
 def read(module: ModuleType) -> Method:
-    """The declarations of a method module."""
+    """Read the declarations of a method module."""
     title, _, doc = (module.__doc__ or "").partition("\n")
     return Method(
         stem=module.__name__.rpartition(".")[2],
@@ -109,7 +111,7 @@ def read(module: ModuleType) -> Method:
 
 def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
     every = error.errors(include_url=False)
-    # Of a parameter that takes one of several types: that of the right type, out of its bounds.
+    # For a parameter with several types: the error of the matching type, whose bounds fail.
     first = next((one for one in every if not one["type"].endswith("_type")), every[0])
     where = ".".join(_path(first["loc"], params)) or "params"
     if first["type"] == "extra_forbidden":
@@ -125,7 +127,7 @@ def _invalid(error: ValidationError, params: type[BaseParams]) -> InvalidParams:
 
 
 def _path(loc: tuple[int | str, ...], params: type[BaseParams]) -> list[str]:
-    """Names and places; which of several types a value was tried as is no part of it."""
+    """Names and indices of the field, without the type that was tried."""
     field = params.model_fields.get(str(loc[0])) if loc else None
     tried = field is not None and get_origin(field.annotation) in (Union, UnionType)
     return [

@@ -1,7 +1,7 @@
-"""What a library raises for somebody's input or model, as an error that its user can act on.
+"""Converts errors that libraries raise for an input or a model into typed errors.
 
-Applied once, where a method's events leave the analysis: `typed` reads the kind of an error and the
-place where our code called the library.
+This is applied once, where a method's events leave the analysis. `typed` examines the type of an
+error and the place where our code called the library.
 """
 
 import re
@@ -19,45 +19,47 @@ from analysis.errors import (
     PromptEmpty,
 )
 
-# Modules of libraries that turn text and pictures into a model's inputs.
+# Library modules that convert text and pictures to model inputs.
 READERS = ("jinja2", "tokenizers", "sentencepiece", "tiktoken", "PIL")
 TRANSFORMERS = ("tokenization_", "processing_", "image_processing_", "image_utils", "feature_")
 NOT_FINITE = ("probability tensor contains", "not finite", "infs or NaNs", "contains NaN")
-HOOK = re.compile(r"hook_\w+")  # TransformerLens names what its classes show
-NO_IDS = "argument #1 'indices'"  # torch's words for an embedding of an empty list
+HOOK = re.compile(r"hook_\w+")  # TransformerLens's names of hook points
+NO_IDS = "argument #1 'indices'"  # torch's message for an embedding of an empty list
 
 
 def typed(error: BaseException) -> GlassbenchError | None:
-    """The refusal that an error stands for; None: a fault of the program."""
+    """The typed error for an error; None: a bug in the program."""
     if isinstance(error, GlassbenchError):
         return error
     if is_panic(error):
         return ModelUnreadable(
-            "A library that reads this model's files broke off: the files contradict themselves.",
+            "A library failed to read this model's files: the files are inconsistent.",
             remedy="Check tokenizer.json of the model, or choose another model.",
             field="model",
         )
     if _is_not_finite(error):
         return ModelNumbers(
-            "The model gave numbers that are not finite (NaN or infinity).",
-            remedy="Its weights may be damaged, or overflow in their dtype: look at its "
-            "self-check, or choose another model.",
+            "The model returned numbers that are not finite (NaN or infinity).",
+            remedy="Its weights may be damaged or overflow in their dtype: see its self-check, or "
+            "choose another model.",
             field="model",
         )
     if isinstance(error, RuntimeError) and NO_IDS in str(error):
         return PromptEmpty(
-            "The tokenizer leaves nothing of the text.", remedy="Type another text.", field="prompt"
+            "The tokenizer gives no tokens for the text.",
+            remedy="Type another text.",
+            field="prompt",
         )
     if isinstance(error, KeyError) and (missing := HOOK.search(str(error))):
         return ModelIncompatible(
-            f"Layers of this model have no {missing[0]}, which this analysis reads.",
-            remedy="Choose another model, or leave this analysis out.",
+            f"Layers of this model have no {missing[0]}, which this analysis requires.",
+            remedy="Choose another model, or disable this analysis.",
             field="model",
         )
     if _is_of_reader(error):
         return InputRefused(
             f"The model's tokenizer or processor refuses this input: {first_line(error)}",
-            remedy="Change the text or the picture as the message says, or choose another model.",
+            remedy="Change the text or the picture accordingly, or choose another model.",
         )
     return None
 
@@ -74,9 +76,9 @@ def _is_not_finite(error: BaseException) -> bool:
 
 
 def _is_of_reader(error: BaseException) -> bool:
-    """Whether our code called a reader of text or pictures, and the error came out of it.
+    """Whether the error was raised in a tokenizer or processor that our code called.
 
-    The readers in Rust leave no frame of their own; some of them raise bare Exception.
+    Tokenizers in Rust leave no frame of their own; some of them raise a bare Exception.
     """
     called = _called_module(error.__traceback__)
     if called is None:
@@ -89,7 +91,7 @@ def _is_of_reader(error: BaseException) -> bool:
 
 
 def _called_module(trace: TracebackType | None) -> str | None:
-    """The module that the last frame of ours called; None if it called none in Python."""
+    """The module called by the last frame of our code; None if it called no Python module."""
     called: str | None = None
     while trace is not None:
         name = str(trace.tb_frame.f_globals.get("__name__", ""))

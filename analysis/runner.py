@@ -1,4 +1,4 @@
-"""One process's models, and running methods on them."""
+"""The models of one process, and running methods on them."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -28,7 +28,7 @@ def run(
     pictures: PictureReader = no_pictures,
     today: date | None = None,
 ) -> Iterator[Event]:
-    """See `analysis.run`. Wrong params are refused before anything is loaded."""
+    """See `analysis.run`. Invalid params are refused before a model is loaded."""
     if method == INSPECT:
         _refuse_any(params)
         return _guarded(_load(model, catalog or Catalog(), ()), today)
@@ -62,7 +62,7 @@ def _run(
 
 
 def _told(loaded: ModelLoaded, params: methods.BaseParams) -> ModelLoaded:
-    """With what this run does of what the checkpoint asks."""
+    """Add the checkpoint's settings that this run applies."""
     if loaded.info.brings is None:
         return loaded
     brings = told_of(loaded.info.brings, params)
@@ -75,7 +75,7 @@ def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: M
 
 
 def _load(model: str | Entry, catalog: Catalog, needs: tuple[str, ...]) -> Iterator[Any]:
-    """Events of loading, then the Model."""
+    """Yield the events of loading; return the Model."""
     store = model_cache()
     if isinstance(model, str):
         yield from loading.load(model, catalog=catalog, cache=store, needs=needs)
@@ -96,7 +96,7 @@ def _another(catalog: Catalog, model_id: str, *, needs: tuple[str, ...]) -> Any:
 
 
 def _guarded(events: Iterator[Any], today: date | None) -> Iterator[Event]:
-    """The events; what libraries raise for the user's input or model is a typed error."""
+    """The events; errors of libraries caused by the input or the model become typed errors."""
     chat_template.today.set(today or date.today())
     try:
         for event in events:
@@ -118,6 +118,6 @@ def _refusal(error: BaseException) -> GlassbenchError | None:
 def _refuse_any(params: dict[str, Any]) -> None:
     if params:
         raise InvalidParams(
-            f"inspect takes no parameters; given: {', '.join(map(ascii, params))}.",
+            f"inspect has no parameters; given: {', '.join(map(ascii, params))}.",
             remedy="Leave the parameters empty.",
         )

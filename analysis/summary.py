@@ -1,12 +1,12 @@
-"""The main numbers of a run in a few lines: what a notebook prints and a report lists."""
+"""The main numbers of a run in a few lines, for notebooks and reports."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from analysis.events import Event
 
-SILENT = frozenset({"progress", "status", "model"})  # kinds that hold no numbers of a result
-MOST = 12  # of each kind
+SILENT = frozenset({"progress", "status", "model"})  # kinds without result values
+MOST = 12  # maximum number of lines per kind
 LONGEST = 60  # characters of a text
 
 
@@ -18,7 +18,7 @@ def show(events: Iterable[Event]) -> None:
 
 
 def main_numbers(values: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Names and numbers of the last event of each kind; how many events there were of it."""
+    """Names and numbers of the last event of each kind, and the number of its events."""
     last: dict[str, dict[str, Any]] = {}
     count: dict[str, int] = {}
     for value in values:

@@ -1,1 +1,1 @@
-"""The core that all decoders share: one trace format, random streams, stop rules, costs."""
+"""The core of all decoders: one trace format, random streams, stop rules, costs."""

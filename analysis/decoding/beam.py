@@ -1,7 +1,7 @@
-"""Beam search on the model's own probabilities, as transformers' `generate` does it.
+"""Beam search on the model's raw probabilities, as in transformers' `generate`.
 
-A hypothesis that ends is kept with the score (Σ ln p) / length, higher is better. The search ends
-when the best running hypothesis, at its present length, can no longer beat the worst of `beams`
+A finished hypothesis is kept with the score (Σ ln p) / length; higher is better. The search ends
+when the best running hypothesis, at its current length, can no longer beat the worst of `beams`
 kept ones, or when the output is full.
 
 Shape legend: R running hypotheses, V vocabulary.
@@ -95,7 +95,7 @@ class Beam:
         return STOPS.get(winner.end, "length")
 
     def _grow(self, running: list[Hypothesis], seen: Look) -> tuple[list[Hypothesis], list[int]]:
-        """The next running hypotheses and the rows they come from; ended ones are kept."""
+        """The next running hypotheses and their parent rows; finished ones are kept."""
         candidates = self._candidates(running, seen)
         ended = [found for found, _ in candidates[: self.beams] if found.end is not None]
         kept = sorted([*self.finished, *ended], key=lambda found: -found.score)
@@ -104,7 +104,7 @@ class Beam:
         return [found for found, _ in going], [row for _, row in going]
 
     def _candidates(self, running: list[Hypothesis], seen: Look) -> list[tuple[Hypothesis, int]]:
-        """The likeliest continuations with their rows, enough that `beams` of them go on."""
+        """The most probable continuations with their rows, enough for `beams` unfinished ones."""
         totals_R1 = seen.raw_RV.new_tensor([found.total for found in running])[:, None]
         scores_RV = totals_R1 + seen.raw_RV
         wanted = max(2, 1 + len(self.task.eos)) * self.beams

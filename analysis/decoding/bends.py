@@ -1,4 +1,4 @@
-"""Processors and truncations that a decoding run asks for, and those that its checkpoint does."""
+"""Processors and truncations set by a decoding run's parameters and by its checkpoint."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ from analysis.model.checkpoint import (
 
 BIAS = re.compile(r"#?(\d{1,8})\s+([+-]?\d{1,3}(?:\.\d{1,6})?)")
 MOST_BIAS = 100.0
-PENALTIES, SAMPLING = "Penalties and bans", "Sampling"
+PENALTIES, SAMPLING = "Penalties and constraints", "Sampling"
 PROCESSED = (
     "repetition_penalty", "frequency_penalty", "presence_penalty", "no_repeat_ngram_size",
     "min_new_tokens",
@@ -28,7 +28,9 @@ TRUNCATED = ("temperature", "top_k", "top_p", "typical_p", "epsilon_cutoff", "et
 
 
 class BendParams(BaseParams):
-    """What bends the distributions of all decoders but beam search; the defaults do nothing."""
+    """Parameters that modify the distributions of all decoders except beam search; off by
+    default.
+    """
 
     generation_config: GenerationConfigUse = Field(
         default="leave",
@@ -39,37 +41,37 @@ class BendParams(BaseParams):
         default=0.0,
         ge=0,
         le=1,
-        description="min-p inside CNTP, sampling and whole outputs too; 0: off.",
+        description="min-p for CNTP, sampling and complete outputs as well; 0: off.",
         json_schema_extra={"group": SAMPLING},
     )
     typical_p: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Draw among the tokens closest to the expected surprise that hold this much "
-        "probability; 1: off.",
+        description="Locally typical sampling: sample from the tokens closest to the expected "
+        "surprise whose probabilities sum to at least this; 1: off.",
         json_schema_extra={"group": SAMPLING},
     )
     epsilon_cutoff: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Cut off tokens less probable than this; 0: off.",
+        description="Epsilon sampling: exclude tokens less probable than this; 0: off.",
         json_schema_extra={"group": SAMPLING},
     )
     eta_cutoff: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Cut off tokens less probable than this, or than its square root times exp of "
-        "−entropy where that is less; 0: off.",
+        description="Eta sampling: exclude tokens less probable than the smaller of this value "
+        "and its square root times exp(−entropy); 0: off.",
         json_schema_extra={"group": SAMPLING},
     )
     top_n_sigma: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="Draw among logits within this many standard deviations of the largest "
+        description="Top-nσ: sample from logits within n standard deviations of the largest "
         "(arXiv 2411.07641); 0: off.",
         json_schema_extra={"group": SAMPLING},
     )
@@ -77,49 +79,50 @@ class BendParams(BaseParams):
         default=1.0,
         ge=0.01,
         le=10,
-        description="Divides positive and multiplies negative logits of tokens that prompt or "
-        "output hold; 1: off.",
+        description="Factor that divides positive and multiplies negative logits of tokens in the "
+        "prompt or output; 1: off.",
         json_schema_extra={"group": PENALTIES},
     )
     frequency_penalty: float = Field(
         default=0.0,
         ge=-10,
         le=10,
-        description="Taken off a token's logit each time that the output holds it; 0: off.",
+        description="Subtracted from a token's logit for each occurrence in the output; 0: off.",
         json_schema_extra={"group": PENALTIES},
     )
     presence_penalty: float = Field(
         default=0.0,
         ge=-10,
         le=10,
-        description="Taken off a token's logit once the output holds it; 0: off.",
+        description="Subtracted once from the logit of each token that occurs in the output; 0: "
+        "off.",
         json_schema_extra={"group": PENALTIES},
     )
     no_repeat_ngram_size: int = Field(
         default=0,
         ge=0,
         le=64,
-        description="No run of this many tokens stands twice in prompt and output; 0: off.",
+        description="n: no n-gram of tokens occurs twice in prompt and output; 0: off.",
         json_schema_extra={"group": PENALTIES},
     )
     min_new_tokens: int = Field(
         default=0,
         ge=0,
         le=512,
-        description="No end of text before the output has this many tokens; 0: off.",
+        description="Minimum output length in tokens before the text may end; 0: off.",
         json_schema_extra={"group": PENALTIES},
     )
     token_bias: str = Field(
         default="",
         max_length=4000,
-        description="Added to the logit of a token named by its id, one per line: #505 -100 all "
-        "but rules it out.",
+        description="Added to the logit of a token given by its id, one per line: #505 -100 "
+        "practically excludes it.",
         json_schema_extra={"widget": "text", "group": PENALTIES},
     )
 
 
 def bends(model: Model, params: BendParams, decoder: str) -> InForce:
-    """What bends this decoder's distributions. Raises InvalidParams for a bias that is none."""
+    """Processors and truncations of this decoder. Raises InvalidParams for an invalid bias."""
     asks = generation_asks(model.plain.generation_config)
     if decoder == "beam":
         return in_force(asks, {"num_beams": getattr(params, "beams", 1)}, apply=False, draws=False)
@@ -148,8 +151,9 @@ def _bias(model: Model, line: str) -> tuple[int, float]:
     token, bias = (int(found[1]), float(found[2])) if found else (-1, 0.0)
     if not 0 <= token < model.info.vocabulary or abs(bias) > MOST_BIAS:
         raise InvalidParams(
-            f"token_bias has the line {shortened(line)}; this model's tokens are 0 to "
-            f"{model.info.vocabulary - 1}, and a bias is at most {MOST_BIAS:g} either way.",
+            f"token_bias contains the line {shortened(line)}; this model's tokens are 0 to "
+            f"{model.info.vocabulary - 1}, and a bias lies between -{MOST_BIAS:g} and "
+            f"{MOST_BIAS:g}.",
             remedy="Write an id and a number on each line, such as #505 -100.",
             field="token_bias",
         )

@@ -1,6 +1,6 @@
-"""Decoders that draw whole outputs and choose one: the best of N, and self-consistency.
+"""Decoders that sample complete outputs and select one: best of N and self-consistency.
 
-Each trace is one fork at position 0 whose trials are whole outputs.
+Each trace is a single branch point at position 0 whose trials are complete outputs.
 """
 
 from collections.abc import Generator
@@ -22,7 +22,7 @@ STOPS: dict[str | None, TraceStop] = {"eos": "eos", "stop_string": "stop_string"
 
 @dataclass(frozen=True)
 class Samples:
-    """Whole outputs drawn by `trace`, first look and cost included."""
+    """Complete outputs sampled by `trace`, including its first evaluation and its cost."""
 
     trace: int
     seen: Look
@@ -32,9 +32,9 @@ class Samples:
 
 @dataclass
 class Whole:
-    """`samples` outputs, of which the least perplexing or the most agreed on is taken.
+    """Sample `samples` outputs; select the lowest perplexity or the most frequent answer.
 
-    `pool` holds the samples of another trace that are to be the same, or takes in those drawn here.
+    `pool` contains the samples of another trace to reuse, or receives those sampled here.
     """
 
     task: Task
@@ -75,7 +75,7 @@ class Whole:
         return drawn
 
     def _taken(self, found: Samples) -> Generator[Event, None, Drawn]:
-        """Another trace's samples; their cost is counted here too."""
+        """Another trace's samples; their cost is also counted here."""
         self.prefix.meter.main_forwards = 1
         yield fork_step(self.task, self.trace, self.prefix, found.seen, self.samples)
         self.prefix.meter.repeat(found.spent)
@@ -119,7 +119,7 @@ class Whole:
 
 
 def count_votes(answers: list[str | None]) -> list[Vote]:
-    """Answers with the trials that gave them, most votes first, earlier ones before later."""
+    """Answers with their trials, by descending votes; ties in order of occurrence."""
     found: dict[str, list[int]] = {}
     for trial, answer in enumerate(answers):
         if answer is not None:
@@ -129,7 +129,7 @@ def count_votes(answers: list[str | None]) -> list[Vote]:
 
 
 def fork_step(task: Task, trace: int, prefix: Prefix, seen: Look, trials: int) -> TokenStep:
-    """The one step of a trace that is a single fork."""
+    """The only step of a trace that is a single branch point."""
     return TokenStep(
         trace=trace,
         index=0,

@@ -1,4 +1,4 @@
-"""Events of a fork: each trial's tokens, how the trials ended, and which one was appended."""
+"""Events of a branch point: each trial's tokens, how the trials ended, and the selected one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from analysis.text import tokenization
 
 @dataclass(frozen=True)
 class Outcome:
-    """Which trial won: `scores` per trial, the lowest wins unless a hand chose."""
+    """The selected trial: the lowest of `scores`, unless a trial is forced."""
 
     by: str
     scores: list[float]
@@ -35,7 +35,7 @@ def fork_events(
     outcome: Outcome,
     forwards: int,
 ) -> Iterator[TrialTokens | Fork]:
-    """The tokens of each trial, then the fork; `context` is what stands before it."""
+    """Yield the tokens of each trial, then the branch point; `context` is the text before it."""
     for path in paths:
         yield from _tokens(tokenizer, trace, index, context, path)
     same = trie.first_equal([path.ids for path in paths])
@@ -99,7 +99,7 @@ def _trial(
 
 
 def _margin(paths: Sequence[Path], outcome: Outcome) -> float | None:
-    """Best score of a finished trial with other tokens, less the winner's."""
+    """Best score of a finished trial with other tokens, minus the winner's."""
     won = paths[outcome.winner].ids
     others = [
         score

@@ -1,7 +1,7 @@
-"""Keys and values of transformers' DynamicCache: shared, spread over rows, cut and joined.
+"""Keys and values in transformers' DynamicCache: share, expand to rows, slice and join.
 
-Layers that replace their tensors instead of writing into them are shared by copies of the cache,
-so that a prefix is held once however many forks read it; other layers are copied.
+Layers that replace their tensors instead of writing into them are shared by copies of the cache, so
+that any number of branch points stores a prefix only once; other layers are copied.
 """
 
 import copy
@@ -19,7 +19,7 @@ Tail = list[tuple[torch.Tensor, ...]]  # keys and values per layer, [1, heads, T
 
 
 def empty(model: Model) -> DynamicCache:
-    """A cache of the kinds of layers that the model has."""
+    """An empty cache with the model's layer types."""
     return DynamicCache(config=model.plain.config)
 
 
@@ -32,7 +32,7 @@ def spread(cache: DynamicCache, rows: int) -> DynamicCache:
 
 
 def share(cache: DynamicCache) -> DynamicCache:
-    """A copy that may be added to and leaves the original as it is."""
+    """A copy that can be extended without changing the original."""
     twin = copy.copy(cache)
     twin.layers = [
         copy.copy(layer) if type(layer) in REPLACED else copy.deepcopy(layer)
@@ -42,18 +42,18 @@ def share(cache: DynamicCache) -> DynamicCache:
 
 
 def select(cache: DynamicCache, rows: Sequence[int], device: torch.device) -> None:
-    """Keep these rows, in this order; a row may be kept more than once."""
+    """Select these rows, in this order; a row may be repeated."""
     chosen: Any = torch.tensor(rows, device=device)
     cache.reorder_cache(chosen)
 
 
 def can_cut(cache: DynamicCache) -> bool:
-    """Whether each layer holds every position, so that rows can be cut out and joined."""
+    """Whether each layer stores every position, so that rows can be sliced and joined."""
     return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 def cut(cache: DynamicCache, row: int, start: int) -> Tail:
-    """What a row holds from position `start` on."""
+    """Keys and values of a row from position `start` on."""
     layers: list[Any] = cache.layers
     return [
         (
@@ -65,13 +65,13 @@ def cut(cache: DynamicCache, row: int, start: int) -> Tail:
 
 
 def join(cache: DynamicCache, tail: Tail, length: int) -> None:
-    """Add the first `length` positions of a tail to a one-row cache."""
+    """Append the first `length` positions of a tail to a one-row cache."""
     for number, (keys, values) in enumerate(tail):
         cache.update(keys[:, :, :length], values[:, :, :length], number)
 
 
 def held_bytes(cache: DynamicCache | None) -> int:
-    """Bytes of all that the layers keep: keys and values, or the states of linear attention."""
+    """Bytes of all layers: keys and values, or the states of linear attention."""
     layers: list[Any] = [] if cache is None else cache.layers
     kept = [value for layer in layers for value in vars(layer).values()]
     each = (one for value in kept for one in (value if isinstance(value, list) else [value]))

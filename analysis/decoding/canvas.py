@@ -1,8 +1,8 @@
-"""Filling canvases of masks, several rows at once, each as if it were alone.
+"""Decode canvases of masks, several rows per batch, each independent of the others.
 
-Every step runs one forward pass on the rows that are not full, scores the vocabulary at the masked
-positions of each row's active block only, brings what the rules need to the CPU in one transfer,
-and commits what the rule picks.
+Each step runs one forward pass on the rows that are not full and computes the vocabulary's logits
+only at the masked positions of each row's active block. It transfers the statistics to the CPU at
+once and commits the positions that the rule selects.
 
 Shape legend: B rows at work, P masked positions of the row that has most (others repeat their
 first), V vocabulary, L prompt tokens, G canvas, K candidates kept.
@@ -30,9 +30,9 @@ Logits = Callable[[Tensor, Tensor], Tensor]  # tokens [B, L + G], positions [B, 
 
 @dataclass(frozen=True)
 class Frame:
-    """What is filled and how: G tokens in blocks of `block`, none of them `banned` or the mask.
+    """Layout of a canvas: G tokens in blocks of `block`, none of them `banned` or the mask.
 
-    `divergence` is KLASS's ε; None: distributions of the step before are not kept.
+    `divergence` is KLASS's ε; None: distributions of the previous step are not kept.
     """
 
     length: int
@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Looked:
-    """What one row's step saw at its M masked positions, before it committed; float64."""
+    """Predictions of one row's step at its M masked positions, before it commits; float64."""
 
     positions_M: Int[np.ndarray, "M"]
     ids_M: Int[np.ndarray, "M"]
@@ -65,7 +65,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class RowStep:
-    """One step of one row; commits have no text yet."""
+    """One step of one row, without the texts of its commits."""
 
     row: int
     index: int
@@ -79,7 +79,7 @@ class RowStep:
 
 @dataclass
 class _Row:
-    """A canvas at work; `stable_G` counts KLASS's stable steps per position."""
+    """State of a canvas; `stable_G` counts KLASS's stable steps per position."""
 
     number: int
     seed: int
@@ -93,7 +93,7 @@ class _Row:
 
 @dataclass
 class Canvases:
-    """Rows of equal prompt length, and the rule that fills them."""
+    """Rows of equal prompt length, and their decoding rule."""
 
     logits: Logits
     prompts_BL: Int[np.ndarray, "B L"]
@@ -123,14 +123,14 @@ class Canvases:
         return np.stack([row.canvas_G for row in self.rows])
 
     def run(self) -> Generator[list[RowStep], None, None]:
-        """Yield what each step did, one entry per row at work, until all are full."""
+        """Yield the steps, one entry per unfinished row, until all rows are full."""
         while working := [row for row in self.rows if self._masked(row).size]:
             yield self._step(working)
         for row in self.rows:
             _refuse_left_over(row)
 
     def _masked(self, row: _Row) -> np.ndarray:
-        """Masked positions of the active block; moves on to the next block where there are none."""
+        """Masked positions of the active block; advances to the next block if there are none."""
         block, frame = self.frame.block, self.frame
         while row.block * block < frame.length:
             inside = row.canvas_G[row.block * block : (row.block + 1) * block]
@@ -185,7 +185,7 @@ class Canvases:
         positions_BP: np.ndarray,
         logits_BPV: Tensor,
     ) -> list[Looked]:
-        """Statistics of all rows in one transfer, and KLASS's divergence from the step before."""
+        """Statistics of all rows in one transfer, and KLASS's divergence from the previous step."""
         rows, width, vocabulary = logits_BPV.shape
         flat_RV = logits_BPV.flatten(0, 1)
         kept = min(KEPT, vocabulary)
@@ -228,7 +228,7 @@ class Canvases:
     def _chosen(
         self, working: list[_Row], positions_BP: np.ndarray, logits_BPV: Tensor, argmax_R: Tensor
     ) -> Tensor:
-        """The token of each position: the likeliest, or by Gumbel-max at the temperature, [R]."""
+        """The token of each position, [R]: the most probable, or Gumbel-max at the temperature."""
         if not self.frame.temperature:
             return argmax_R
         vocabulary = logits_BPV.shape[-1]
@@ -244,7 +244,7 @@ class Canvases:
     def _divergence(
         self, working: list[_Row], masked: list[np.ndarray], logits_BPV: Tensor, lse_BP: Tensor
     ) -> Tensor:
-        """KL(now ‖ step before) in nats, [R]; ∞ at a block's first step."""
+        """KL(current ‖ previous step) in nats, [R]; ∞ at a block's first step."""
         found_BP = torch.full_like(lse_BP, torch.inf)
         if self.frame.divergence is None:
             return found_BP.flatten()
@@ -259,12 +259,12 @@ class Canvases:
         return found_BP.flatten()
 
     def _choose(self, row: _Row, seen: Looked) -> Choice:
-        """The rule's choice among what no hand has decided in this step."""
+        """The rule's choice among the positions that are not forced in this step."""
         forced = {one.position: one.token for one in row.forced if one.step == row.steps}
         _refuse_elsewhere(list(forced), seen.positions_M, row.steps)
         whole = self._by_rule(row, seen, ())
         if forced.items() <= _written(seen, whole).items():
-            return whole  # the hands decide what the rule does
+            return whole  # forced choices replace the rule
         return self._by_rule(row, seen, tuple(forced))
 
     def _by_rule(self, row: _Row, seen: Looked, by_hand: tuple[int, ...]) -> Choice:
@@ -314,7 +314,9 @@ class Canvases:
         return [*commits, *self._fill_after_end(row)]
 
     def _fill_after_end(self, row: _Row) -> list[Commit]:
-        """Once the active block is full and holds an end-of-text token: the rest of the canvas."""
+        """The rest of the canvas, once the active block is full and contains an end-of-text
+        token.
+        """
         start, stop = row.block * self.frame.block, (row.block + 1) * self.frame.block
         inside = row.canvas_G[start:stop]
         ended = np.flatnonzero(np.isin(inside, self.frame.eos))
@@ -333,7 +335,7 @@ def doubts(
 ) -> tuple[Float[Tensor, "R"], Float[Tensor, "R"]]:
     """ln(1 − p) of one token per row, and the row's entropy in nats, float64.
 
-    From the other tokens' own sum: 1 − p itself is rounding noise where p is close to 1.
+    Computed from the sum over the other tokens, because 1 − p is rounding noise if p is close to 1.
     """
     exact_RV = exact(logits_RV)
     ids_R1 = ids_R[:, None].to(exact_RV.device)
@@ -362,7 +364,7 @@ def _refuse_elsewhere(by_hand: list[int], positions_M: np.ndarray, step: int) ->
     for position in by_hand:
         if position not in positions_M:
             raise InvalidParams(
-                f"Position {position} was forced in step {step}, where it is no masked position "
+                f"Position {position} was forced in step {step}, where it is not a masked position "
                 f"of the active block ({positions_M[0]} to {positions_M[-1]}).",
                 remedy="Take step and position from the trace that the decision branches off.",
                 field="forced",
@@ -373,8 +375,7 @@ def _refuse_left_over(row: _Row) -> None:
     for forced in row.forced:
         if forced.step >= row.steps:
             raise InvalidParams(
-                f"A decision was forced in step {forced.step}; the canvas was full after "
-                f"{row.steps}.",
+                f"forced names step {forced.step}; the canvas was full after {row.steps} steps.",
                 remedy="Take step and position from the trace that the decision branches off.",
                 field="forced",
             )

@@ -1,11 +1,11 @@
-"""Keys and values of a canvas kept for the length of a block: an approximation, and labelled so.
+"""Cache of a canvas's keys and values for the length of a block: a labelled approximation.
 
-Attention in both directions means that every new token changes every key and value. Fast-dLLM
-(arXiv 2505.22618) keeps those outside the active block as they were at its first step: of what
-stands before it (prefix), or also of what follows (dual). The first step of a block is exact.
+With bidirectional attention, every new token changes all keys and values. Fast-dLLM (arXiv
+2505.22618) reuses those outside the active block from the block's first step: those before it
+(prefix), or also those after it (dual). The first step of a block is exact.
 
-Works where attention goes through transformers' registry of attention functions and positions can
-be given: the place is the function that is registered here for the time of a forward pass.
+This requires a model class that uses transformers' registry of attention functions and accepts
+position ids: a function registered here replaces attention during a forward pass.
 
 Shape legend: B rows, H heads, T tokens of the canvas with its prompt, S of them fed, W head width.
 """
@@ -31,13 +31,13 @@ LABELS = {
     "prefix": "keys and values before the active block are those of the block's first step",
     "dual": "keys and values outside the active block are those of the block's first step",
 }
-# Model types that take positions, with the number of their first one.
+# Model types that accept position ids, with their first position.
 FIRST_POSITION = {"bert": 0, "modernbert": 0, "roberta": 2, "xlm-roberta": 2}
 
 
 @dataclass
 class CachedLogits:
-    """In the place of `MaskedDiffusion.logits`, for one row; `exact` says so of the last call."""
+    """Replaces `MaskedDiffusion.logits` for one row; `exact` describes the last call."""
 
     adapter: MaskedDiffusion
     mode: Literal["prefix", "dual"]
@@ -46,15 +46,15 @@ class CachedLogits:
     exact: bool = True
     _at: int = -1
     _kept: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    _span: range | None = None  # positions that are fed; None: all, and they are kept
+    _span: range | None = None  # positions of the input; None: all, and they are cached
 
     def __post_init__(self) -> None:
-        """Raise ModelIncompatible where the model's class cannot do it."""
+        """Raise ModelIncompatible if the model's class does not support the cache."""
         kind = self.adapter.model.plain.config.model_type
         if kind not in FIRST_POSITION:
             raise ModelIncompatible(
-                f"cache is {self.mode}, but keys and values of a {kind} model cannot be kept; "
-                f"those of {', '.join(FIRST_POSITION)} can.",
+                f"cache is {self.mode}, but keys and values of a {kind} model cannot be cached; "
+                f"supported are {', '.join(FIRST_POSITION)}.",
                 remedy="Set cache to none: every step is then exact.",
                 field="cache",
             )
@@ -74,7 +74,7 @@ class CachedLogits:
 
     @contextmanager
     def _positions(self, length: int, offset: int) -> Iterator[None]:
-        """Context in which the model is told where the tokens stand that it is fed."""
+        """Context in which the model receives the positions of its input tokens."""
         plain = self.adapter.model.plain
         first = FIRST_POSITION[plain.config.model_type] + offset
         places = torch.arange(first, first + length, device=plain.device)[None]
@@ -91,7 +91,7 @@ class CachedLogits:
     def attend(
         self, module: Any, query_BHSW: Tensor, key_BHSW: Tensor, value_BHSW: Tensor, **options: Any
     ) -> Tensor:
-        """Attention of the fed tokens to all, [B, S, H, W]; at an exact step all are kept."""
+        """Attention of the input tokens to all tokens, [B, S, H, W]; an exact step caches all."""
         span = self._span
         if span is None:
             self._kept[id(module)] = key_BHSW, value_BHSW
@@ -111,9 +111,9 @@ class CachedLogits:
 
 
 def _window(span: range, length: int, width: int | None, device: torch.device) -> Tensor | None:
-    """Which of all tokens a fed one attends to in a layer of local attention, [S, T].
+    """Tokens that each input token attends to in a layer of local attention, [S, T].
 
-    transformers tells attention functions the distance that is just too far.
+    transformers passes the first distance that is outside the window.
     """
     if width is None:
         return None
@@ -126,7 +126,7 @@ _ACTIVE: ContextVar[CachedLogits | None] = ContextVar("canvas_cache", default=No
 
 @contextmanager
 def _attending(cache: CachedLogits) -> Iterator[None]:
-    """Context in which the model's attention asks the cache."""
+    """Context in which the model's attention uses the cache."""
     config = cache.adapter.model.plain.config
     own, token = config._attn_implementation, _ACTIVE.set(cache)
     config._attn_implementation = NAME

@@ -8,7 +8,7 @@ from analysis.decoding.events import CanvasCandidate, CanvasStep
 from analysis.decoding.meter import Meter
 from analysis.text.tokenization import token_name
 
-LEAST_DOUBT = -1e6  # stands for −∞, which is no JSON: a token without any other
+LEAST_DOUBT = -1e6  # replaces −∞, which JSON cannot represent: a token without alternatives
 
 
 def canvas_event(

@@ -1,4 +1,4 @@
-"""Delayed decoding: how long positions wait with their final token already in sight.
+"""Delayed decoding: how long a position waits after its prediction is final.
 
 Source: arXiv 2510.07081, section on delayed decoding. Measured on a vanilla trace.
 """
@@ -19,7 +19,7 @@ FARTHEST = 8  # distances from here on share a bin
 
 @dataclass
 class _Looks:
-    """What was seen at one position, step by step."""
+    """Predictions at one position, step by step."""
 
     ids: list[int] = field(default_factory=list)
     confidences: list[float] = field(default_factory=list)
@@ -27,7 +27,7 @@ class _Looks:
 
     @property
     def stable(self) -> int:
-        """The earliest look, from 1, from which nothing changes."""
+        """The first evaluation, counted from 1, from which the prediction no longer changes."""
         changed = [at for at, token in enumerate(self.ids) if token != self.ids[-1]]
         return changed[-1] + 2 if changed else 1
 
@@ -75,7 +75,7 @@ def _redundancy(looks: dict[int, _Looks]) -> Redundancy:
 
 
 def _early(steps: Sequence[RowStep], kappa: float, ends: set[int]) -> EarlyLooks:
-    """Looks at positions that are text at the end, with anchors of this κ."""
+    """Evaluations of positions that are text in the final output, with anchors of this κ."""
     looks = {at: seen for at, seen in _looks(steps, kappa).items() if at not in ends}
     seen = looks.values()
     return EarlyLooks(

@@ -1,4 +1,4 @@
-"""A look at next-token distributions: the model's own, and the warped one that is drawn from.
+"""Next-token distributions: the model's own, and the warped one used for sampling.
 
 Shape legend: R rows, V vocabulary, K candidates.
 """
@@ -20,7 +20,7 @@ CANDIDATES = 8
 
 @dataclass(frozen=True)
 class Look:
-    """Distributions of R rows, float32 natural logs; warped_RV is −∞ where a token is cut off."""
+    """Distributions of R rows, float32 natural logs; warped_RV is −∞ for truncated tokens."""
 
     raw_RV: Float[torch.Tensor, "R V"]
     warped_RV: Float[torch.Tensor, "R V"]
@@ -35,7 +35,7 @@ class Look:
         return float((p_V * (surprise_V - self.raw.entropy_R[0]) ** 2).sum())
 
     def candidates(self, tokenizer: PreTrainedTokenizerBase) -> list[Candidate]:
-        """The likeliest of the first row."""
+        """The most probable tokens of the first row."""
         return [
             self.candidate(tokenizer, token)
             for token, logit in zip(
@@ -57,9 +57,9 @@ class Look:
 def look(
     logits_RV: Float[torch.Tensor, "R V"], warp: Warp, rows: Sequence[Sequence[int]] = ()
 ) -> Look:
-    """Entropies, best tokens and log-probabilities, before and after the warp.
+    """Entropies, most probable tokens and log-probabilities, before and after warping.
 
-    `rows`: the ids that each row stands behind; a warp with processors needs them.
+    `rows`: the ids that precede each row, which logit processors need.
     """
     logits_RV = logits_RV.float()
     warped_RV = warp(logits_RV, rows)
@@ -74,7 +74,7 @@ def look(
 
 
 def ranks(look: Look, rows: Int[torch.Tensor, "N"], tokens: Int[torch.Tensor, "N"]) -> list[int]:
-    """Rank in the model's own distribution of one token per given row."""
+    """Rank of one token per given row in the model's own distribution."""
     picked_NV = look.raw_RV[rows]
     better_N = (picked_NV > picked_NV.gather(1, tokens[:, None])).sum(-1)
     return [1 + int(value) for value in better_N.tolist()]

@@ -1,9 +1,9 @@
-"""The trace of a decoder, live: what happened, why, and what it cost.
+"""Events of a decoder's trace: its steps, their reasons, and their cost.
 
-One format for decoders that write from left to right and for those that fill a canvas of masks.
-A run holds the tokens of its prompt and then any number of traces, each a `TraceStart`, its steps,
-its `OutputTokens` and a `TraceEnd`. See docs/trace.md. Logs are natural, entropies in nats,
-positions count from the first token after the prompt.
+The format is the same for left-to-right decoders and for decoders that fill a canvas of masks. A
+run yields the tokens of its prompt, then any number of traces, each a `TraceStart`, its steps, its
+`OutputTokens` and a `TraceEnd`. See docs/trace.md. Logarithms are natural, entropies are in nats,
+and positions count from the first token after the prompt.
 """
 
 from typing import Annotated, Any, Literal
@@ -14,8 +14,10 @@ from analysis.events import Event
 
 VERSION = 1
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
-DIGITS = 7  # after the point: five more than what two devices agree on needs
-ENTROPY_DIGITS = 9  # what float32 holds: thresholds mapped anew meet the number that decided
+DIGITS = 7  # decimal places: five more than two devices agree on
+ENTROPY_DIGITS = (
+    9  # precision of float32, so that other thresholds compare with the number that decided
+)
 
 Family = Literal["autoregressive", "diffusion"]
 TrialEnd = Literal["stop", "eos", "stop_string", "cap", "length", "pruned"]
@@ -45,21 +47,21 @@ class Record(BaseModel):
 
 
 class ForcedToken(Record):
-    """A decision taken by hand: this token stands at this position."""
+    """A forced choice: the token at this position."""
 
     position: int = Field(ge=0, le=4095, description="Counted from the first output token.")
     token: int = Field(ge=0, le=10_000_000, description="Id of the token.")
 
 
 class ForcedTrial(Record):
-    """A decision taken by hand: at the fork that begins at this position, this trial wins."""
+    """A forced choice: the trial selected at the branch point that begins at this position."""
 
-    position: int = Field(ge=0, le=4095, description="Where the fork begins.")
+    position: int = Field(ge=0, le=4095, description="Position at which the branch point begins.")
     trial: int = Field(ge=0, le=255, description="Number of the trial, from 0.")
 
 
 class ForcedCommit(Record):
-    """A decision taken by hand: in this step, this token is committed at this position."""
+    """A forced choice: the token committed at this position in this step."""
 
     step: int = Field(ge=0, le=4095, description="Number of the step, from 0.")
     position: int = Field(ge=0, le=4095, description="Counted from the first token of the canvas.")
@@ -70,11 +72,11 @@ Forced = ForcedToken | ForcedTrial | ForcedCommit
 
 
 class PromptTokens(Event):
-    """A stretch of the prompt, which all traces of a run share."""
+    """A chunk of the prompt, which all traces of a run share."""
 
     kind: Literal["prompt_tokens"] = "prompt_tokens"
     start: int = Field(description="Position of its first token in the prompt.")
-    total: int = Field(description="Tokens of the whole prompt.")
+    total: int = Field(description="Number of tokens of the whole prompt.")
     ids: list[int]
     texts: list[str] = Field(description="What each adds to the text; they join to the whole.")
 
@@ -85,12 +87,16 @@ class TraceStart(Event):
     kind: Literal["trace_start"] = "trace_start"
     version: Literal[1] = 1
     trace: int = Field(ge=0, description="Number of the trace in its run.")
-    decoder: str = Field(description="cntp, greedy, beam, local_leap, vanilla and the like.")
-    label: str = Field(description="Its name and main setting, as a user would say it.")
+    decoder: str = Field(
+        description="Name of the decoder, such as cntp, greedy, beam, local_leap, vanilla."
+    )
+    label: str = Field(description="The decoder's name and main setting, for display.")
     family: Family
-    main: bool = Field(description="The decoder that the run is about; the others stand beside it.")
+    main: bool = Field(
+        description="Whether this is the decoder of the run; the others are baselines."
+    )
     approximation: str = Field(
-        description="Empty: exact. Else what was not recomputed, such as a cache."
+        description="Description of an approximation, such as a cache; empty: exact."
     )
     model: str
     revision: str
@@ -98,93 +104,112 @@ class TraceStart(Event):
     tokenizer: str = Field(description="sha256 of the tokenizer.")
     seed: int
     settings: dict[str, int | float | str | bool] = Field(
-        description="Every parameter that bears on this decoder."
+        description="All parameters that affect this decoder."
     )
-    stop_rule: str = Field(description="Where a trial ends and where the text does, in words.")
+    stop_rule: str = Field(description="Description of where a trial ends and where the text ends.")
     eos_ids: list[int]
     mask_id: int | None = Field(default=None, description="Diffusion only.")
-    length: int = Field(description="Most output tokens; the length G of a canvas.")
+    length: int = Field(description="Maximum number of output tokens; the length G of a canvas.")
     block: int | None = Field(default=None, description="Diffusion only: tokens per block, b.")
-    forced: list[Forced] = Field(description="Decisions taken by hand, which this trace follows.")
+    forced: list[Forced] = Field(description="Forced choices of this trace.")
     applied: dict[str, Any] = Field(
         default={},
-        description="What the checkpoint's generation_config.json asks and this decoder does, by "
-        "field.",
+        description="Settings of the checkpoint's generation_config.json that this decoder "
+        "applies, by field.",
     )
     not_applied: dict[str, Any] = Field(
         default={},
-        description="What it asks, transformers' generate would do, and this decoder does not.",
+        description="Settings that transformers' generate would apply and this decoder does not.",
     )
     samples_of: int | None = Field(
         default=None,
-        description="The trace whose samples these are: drawn once, their cost stands in both.",
+        description="Trace from which the samples are reused; their cost is counted in both "
+        "traces.",
     )
 
 
 class Candidate(Record):
-    """A token that could have come next."""
+    """A candidate for the next token."""
 
     id: int
     text: str
-    logprob_raw: Number = Field(description="ln of its probability under the model alone.")
-    probability: Number = Field(description="After temperature, top-k, top-p; 0: cut off.")
+    logprob_raw: Number = Field(
+        description="ln of its probability under the model's own distribution."
+    )
+    probability: Number = Field(
+        description="Probability after temperature and truncation; 0: excluded."
+    )
 
 
 class TokenStep(Event):
-    """A decoder that writes from left to right looks at the next token.
+    """A left-to-right decoder evaluates the next token.
 
-    `single` steps append one token, `fork` steps what their trials decide (see `Fork`).
+    `single` steps append one token; `fork` steps append tokens of the selected trial (see `Fork`).
     """
 
     kind: Literal["step"] = "step"
     trace: int
     index: int = Field(description="Number of the step, from 0.")
-    position: int = Field(description="Of the first token that it appends.")
-    entropy: Entropy = Field(description="H of the warped distribution: it decides on trials.")
-    entropy_raw: Number = Field(description="H of the model's own distribution.")
-    varentropy: Number = Field(description="Variance of −ln p under the model's own, nats².")
-    candidates: list[Candidate] = Field(description="The likeliest, in the order of the model.")
-    trials: int = Field(description="N: trials drawn here; 1: a single token.")
+    position: int = Field(description="Position of the first token that the step appends.")
+    entropy: Entropy = Field(
+        description="Entropy H of the warped distribution, which determines the number of trials."
+    )
+    entropy_raw: Number = Field(description="Entropy H of the model's own distribution.")
+    varentropy: Number = Field(
+        description="Variance of −ln p under the model's own distribution, nats²."
+    )
+    candidates: list[Candidate] = Field(
+        description="The most probable tokens, in the model's order."
+    )
+    trials: int = Field(description="N: number of trials sampled; 1: a single token.")
     decision: Literal["single", "fork"]
     reason: Literal["drawn", "likeliest", "forced", "trials"]
-    chosen: Candidate | None = Field(description="The token appended; null for a fork.")
-    forwards: int = Field(description="Forward passes so far, this one included.")
+    chosen: Candidate | None = Field(description="The token appended; null for a branch point.")
+    forwards: int = Field(description="Number of forward passes so far, including this one.")
     seconds: Number = Field(description="Since the trace began.")
 
 
 class TrialTokens(Event):
-    """A stretch of a trial's tokens; comes before its `Fork`."""
+    """A chunk of a trial's tokens; precedes its `Fork`."""
 
     kind: Literal["trial_tokens"] = "trial_tokens"
     trace: int
     index: int = Field(description="Number of the step that forks.")
     trial: int = Field(description="Number of the trial, from 0.")
-    start: int = Field(description="Place of the first of these tokens in the trial.")
+    start: int = Field(description="Index of the first of these tokens in the trial.")
     ids: list[int]
     texts: list[str]
-    logprobs: list[Number] = Field(description="ln q, warped.")
-    logprobs_raw: list[Number] = Field(description="ln p under the model alone.")
-    entropies: list[Entropy] = Field(description="H of the warped distribution it was drawn from.")
-    ranks: list[int] = Field(description="1: the likeliest of the model.")
+    logprobs: list[Number] = Field(description="ln q under the warped distribution.")
+    logprobs_raw: list[Number] = Field(description="ln p under the model's own distribution.")
+    entropies: list[Entropy] = Field(
+        description="Entropy of the warped distribution from which the token was sampled."
+    )
+    ranks: list[int] = Field(
+        description="Rank in the model's own distribution; 1: the most probable token."
+    )
 
 
 class Trial(Record):
     """A finished trial."""
 
-    length: int = Field(description="Tokens, the one that ended it included.")
+    length: int = Field(description="Number of tokens, including the one that ended the trial.")
     end: TrialEnd = Field(
         description="stop: a clause ended; cap: the trial cap; length: the output is full; "
         "pruned: it could no longer win."
     )
-    nll: Number = Field(description="−Σ ln q, warped.")
+    nll: Number = Field(description="−Σ ln q under the warped distribution.")
     nll_raw: Number
     perplexity: Number = Field(description="exp of the mean −ln q.")
     perplexity_raw: Number
-    score: Number = Field(description="What decides, less is better: see `Fork.by`.")
+    score: Number = Field(description="Score used for selection; lower is better, see `Fork.by`.")
     duplicate_of: int | None = Field(description="The first trial with the same tokens.")
-    greedy: bool = Field(description="Each of its tokens was the model's likeliest.")
-    stream: list[int] = Field(description="Seed, position and trial: names its random numbers.")
-    answer: str | None = Field(description="What the answer pattern reads in it.")
+    greedy: bool = Field(
+        description="Whether each token was the most probable one under the model."
+    )
+    stream: list[int] = Field(
+        description="Seed, position and trial, which determine the random numbers."
+    )
+    answer: str | None = Field(description="Answer extracted by the answer pattern.")
 
 
 class Vote(Record):
@@ -195,10 +220,10 @@ class Vote(Record):
 
 
 class Fork(Event):
-    """The trials of a step, and which of them was appended.
+    """A branch point: the trials of a step, and the selected one.
 
-    Each trial's tokens came before it as `TrialTokens`; the prefix tree follows from them: two
-    trials share a node as long as all their tokens so far are equal.
+    Each trial's tokens precede it as `TrialTokens`. They determine the prefix tree: two trials
+    share a node as long as all their tokens so far are equal.
     """
 
     kind: Literal["fork"] = "fork"
@@ -206,22 +231,27 @@ class Fork(Event):
     index: int = Field(description="Number of the step that forks.")
     position: int
     by: Literal["perplexity", "perplexity_raw", "vote", "beam", "forced"] = Field(
-        description="What chose the winner; the lowest score wins, the first of equals."
+        description="Criterion of the selection; the lowest score wins, ties go to the first trial."
     )
     trials: list[Trial]
     winner: int
-    kept: int = Field(description="Tokens of the winner appended; fewer where a hand cut in.")
+    kept: int = Field(
+        description="Number of the winner's tokens appended; fewer if a forced token follows."
+    )
     margin: Number | None = Field(
-        description="Score of the best other trial with other tokens, less the winner's; null: "
-        "none finished."
+        description="Score of the best other trial with different tokens, minus the winner's; "
+        "null: no such trial finished."
     )
     greedy_rank: int | None = Field(
-        description="Rank by score of the trial of likeliest tokens; null: not drawn or pruned."
+        description="Rank by score of the trial of the most probable tokens; null: not sampled, "
+        "or pruned."
     )
-    votes: list[Vote] = Field(description="Self-consistency only, most votes first.")
-    nodes: int = Field(description="Distinct nodes of the prefix tree.")
-    tokens: int = Field(description="Tokens of all trials together: what no merging would cost.")
-    forwards: int = Field(description="Forward passes of the trials.")
+    votes: list[Vote] = Field(description="Self-consistency only: answers by descending votes.")
+    nodes: int = Field(description="Number of distinct nodes of the prefix tree.")
+    tokens: int = Field(
+        description="Number of tokens of all trials, without merging equal prefixes."
+    )
+    forwards: int = Field(description="Number of forward passes of the trials.")
 
 
 class CanvasCandidate(Record):
@@ -231,23 +261,27 @@ class CanvasCandidate(Record):
 
 
 class Commit(Record):
-    """A token that was written on the canvas for good."""
+    """A token committed to the canvas."""
 
     position: int
     id: int
     text: str
-    confidence: Number | None = Field(description="Null: filled or forced without being looked at.")
+    confidence: Number | None = Field(
+        description="Confidence of the token; null: filled or forced without an evaluation."
+    )
     reason: Reason
     anchor: int | None = Field(default=None, description="Position of the nearest anchor.")
-    distance: int | None = Field(default=None, description="To the nearest anchor, in tokens.")
-    threshold: Number | None = Field(default=None, description="The confidence that was asked.")
+    distance: int | None = Field(
+        default=None, description="Distance to the nearest anchor, in tokens."
+    )
+    threshold: Number | None = Field(default=None, description="The confidence required.")
 
 
 class CanvasStep(Event):
-    """A decoder that fills a canvas looks at the masked positions of the active block.
+    """A step on a canvas: the predictions at the masked positions of the active block.
 
     `positions`, `ids`, `texts`, `confidences`, `doubts`, `entropies`, `gaps` and `alternatives`
-    belong together: one entry per masked position, before this step's commits.
+    have one entry per masked position, before this step's commits.
     """
 
     kind: Literal["canvas"] = "canvas"
@@ -255,29 +289,39 @@ class CanvasStep(Event):
     index: int = Field(description="Number of the step, from 0; one forward pass each.")
     block: int = Field(description="Number of the active block, from 0.")
     positions: list[int]
-    ids: list[int] = Field(description="The token that would be written: the likeliest, or drawn.")
+    ids: list[int] = Field(
+        description="The predicted token: the most probable one, or a sampled one."
+    )
     texts: list[str]
-    confidences: list[Number] = Field(description="Probability of that token.")
+    confidences: list[Number] = Field(description="Probability of the predicted token.")
     doubts: list[Number] | None = Field(
         default=None,
-        description="ln(1 − confidence), which ranks: it tells apart what rounds to 1. Null in "
-        "older traces.",
+        description="ln(1 − confidence), used for ranking because it distinguishes confidences "
+        "that round to 1. Null in older traces.",
     )
     entropies: list[Number]
-    gaps: list[Number] = Field(description="Probability of the likeliest less the second's.")
-    alternatives: list[list[CanvasCandidate]] = Field(description="The likeliest tokens.")
-    anchors: list[int] = Field(description="Positions sure enough to vouch for their neighbours.")
+    gaps: list[Number] = Field(
+        description="Probability of the most probable token minus that of the second."
+    )
+    alternatives: list[list[CanvasCandidate]] = Field(description="The most probable tokens.")
+    anchors: list[int] = Field(
+        description="Positions with confidence ≥ κ, whose neighbours may commit early."
+    )
     neighbourhood: list[list[int]] = Field(description="Intervals [first, last] around anchors.")
     commits: list[Commit]
-    near_misses: list[int] = Field(description="In the neighbourhood, and not sure enough.")
-    cached: bool = Field(description="Some keys and values were not recomputed in this step.")
+    near_misses: list[int] = Field(
+        description="Positions in the neighbourhood of an anchor with confidence below τ."
+    )
+    cached: bool = Field(
+        description="Whether some keys and values were not recomputed in this step."
+    )
     model_seconds: Number
     selection_seconds: Number
     seconds: Number = Field(description="Since the trace began.")
 
 
 class OutputTokens(Event):
-    """A stretch of the output as it stands at the end of a trace."""
+    """A chunk of the final output of a trace."""
 
     kind: Literal["output_tokens"] = "output_tokens"
     trace: int
@@ -288,96 +332,118 @@ class OutputTokens(Event):
 
 
 class DelayedPosition(Record):
-    """When a position was stable, and when it was committed; steps of its block, from 1."""
+    """When a position's prediction became final, and when it was committed; steps of its block,
+    from 1.
+    """
 
     position: int
-    stable: int = Field(description="e: the earliest step from which the argmax stays.")
+    stable: int = Field(description="e: the first step from which the argmax no longer changes.")
     committed: int = Field(description="t.")
-    eos: bool = Field(description="Its final token is an end-of-text token.")
+    eos: bool = Field(description="Whether the final token is an end-of-text token.")
 
 
 class Consistency(Record):
-    """Looks at masked positions with this confidence, this far from an anchor."""
+    """Evaluations of masked positions, binned by confidence and by distance to an anchor."""
 
-    confidence: list[float] = Field(description="From (included) and to.")
+    confidence: list[float] = Field(description="Bounds of the bin, the lower one inclusive.")
     distance: int | None = Field(
-        description="To the nearest anchor; 0: it is one; the last bin is open; null: no anchor."
+        description="Distance to the nearest anchor; 0: an anchor itself; the last bin is "
+        "unbounded; null: no anchor."
     )
     looks: int
-    consistent: int = Field(description="Of them, how many saw the final token already.")
+    consistent: int = Field(
+        description="Number of these evaluations whose prediction was already final."
+    )
 
 
 class Redundancy(Record):
-    """Σd/Σt with d = t − e: the share of looks after which nothing changed."""
+    """Σd/Σt with d = t − e: the share of evaluations whose prediction was already final."""
 
     positions: int
     share: Number
 
 
 class Proposal(Record):
-    """κ, τ and W that this run's early predictions bear out; see analysis/decoding/proposal.py."""
+    """κ, τ and W that this run's early predictions support; see analysis/decoding/proposal.py."""
 
     kappa: Number
     tau: Number
     width: int
-    consistent: int = Field(description="Of the looks, how many saw the final token already.")
-    looks: int = Field(description="At 1 to W tokens from an anchor, with confidence τ to κ.")
-    positions: int = Field(description="Of these looks; a position is looked at repeatedly.")
+    consistent: int = Field(
+        description="Number of these evaluations whose prediction was already final."
+    )
+    looks: int = Field(
+        description="Number of evaluations at 1 to W tokens from an anchor, with "
+        "confidence from τ to κ."
+    )
+    positions: int = Field(
+        description="Number of distinct positions evaluated; a position is evaluated repeatedly."
+    )
     low: Number = Field(default=0.0, description="95 % Wilson interval of consistent / looks.")
     high: Number = 1.0
     verdict: Literal["proposed", "unreliable", "too_few"] = Field(
         default="too_few",
-        description="unreliable: a bin or the anchors reach no 99 %; too_few: too few looks. The "
-        "values are then those that come closest.",
+        description="unreliable: a bin or the anchors do not reach 99 %; too_few: too few "
+        "evaluations. The values are then the closest ones.",
     )
-    anchors: int = Field(description="Looks with confidence κ or more.")
+    anchors: int = Field(description="Number of evaluations with confidence ≥ κ.")
     anchors_consistent: int
-    sentence: str = Field(default="", description="All of this in words.")
+    sentence: str = Field(default="", description="The result as a sentence.")
 
 
 class Delays(Event):
-    """How long positions of the vanilla trace waited with the answer ready."""
+    """Delayed decoding of the vanilla trace: how long positions waited after their prediction was
+    final.
+    """
 
     kind: Literal["delays"] = "delays"
     trace: int
     positions: list[DelayedPosition]
-    redundancy: Redundancy = Field(description="Over all positions.")
+    redundancy: Redundancy = Field(description="Redundancy over all positions.")
     redundancy_without_eos: Redundancy
-    proposal: Proposal | None = Field(default=None, description="Without end-of-text positions.")
-    table: list[Consistency] = Field(description="Over all positions, by confidence and distance.")
+    proposal: Proposal | None = Field(
+        default=None, description="Redundancy without end-of-text positions."
+    )
+    table: list[Consistency] = Field(
+        description="Consistency over all positions, by confidence and distance."
+    )
     table_without_eos: list[Consistency]
 
 
 class Cost(Record):
-    """What a trace took.
+    """Cost of a trace.
 
-    A token is computed when a forward pass ran on it beyond the prompt; it is kept when it is
-    part of the output.
+    A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
+    output.
     """
 
-    main_forwards: int = Field(description="Forward passes that decided a step.")
-    trial_forwards: int = Field(description="Forward passes inside trials.")
+    main_forwards: int = Field(description="Number of forward passes that decided a step.")
+    trial_forwards: int = Field(description="Number of forward passes inside trials.")
     tokens_computed: int
     tokens_kept: int
-    tokens_wasted: int = Field(description="Drawn or computed, and not kept.")
-    nodes: int = Field(description="Distinct nodes of the trials' prefix trees; 0: no trials.")
-    cache_bytes: int = Field(description="Most bytes of keys and values held at once.")
-    model_seconds: Number = Field(description="Inside forward passes.")
-    seconds: Number = Field(description="In all, without loading the model.")
+    tokens_wasted: int = Field(description="Number of tokens sampled or computed but not kept.")
+    nodes: int = Field(
+        description="Number of distinct nodes of the trials' prefix trees; 0: no trials."
+    )
+    cache_bytes: int = Field(description="Peak bytes of keys and values.")
+    model_seconds: Number = Field(description="Seconds inside forward passes.")
+    seconds: Number = Field(description="Total seconds, without loading the model.")
 
 
 class TraceEnd(Event):
-    """A decoder is done."""
+    """A decoder has finished."""
 
     kind: Literal["trace_end"] = "trace_end"
     trace: int
-    stop: TraceStop = Field(description="filled: no mask is left on the canvas.")
+    stop: TraceStop = Field(
+        description="Reason for the end; filled: no mask is left on the canvas."
+    )
     steps: int
-    length: int = Field(description="Output tokens.")
-    answer: str | None = Field(description="What the answer pattern reads in the text.")
+    length: int = Field(description="Number of output tokens.")
+    answer: str | None = Field(description="Answer extracted by the answer pattern.")
     right: bool | None = Field(
         default=None,
-        description="Whether that is the known right answer; null: none is known.",
+        description="Whether the answer equals the known correct answer; null: unknown.",
     )
     cost: Cost
 

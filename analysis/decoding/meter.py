@@ -1,4 +1,4 @@
-"""What a trace takes, counted while it runs."""
+"""The cost of a trace, counted while it runs."""
 
 import time
 from collections.abc import Iterator
@@ -42,18 +42,18 @@ class Meter:
             self.main_forwards += 1
 
     def snapshot(self) -> "Meter":
-        """As it stands now, its clock stopped."""
+        """A snapshot of the cost, its clock stopped."""
         return replace(self, began=self.seconds)
 
     def repeat(self, spent: "Meter") -> None:
-        """Count what a snapshot of another trace has spent as if it were spent here."""
+        """Add the cost in a snapshot of another trace."""
         self.main_forwards, self.trial_forwards = spent.main_forwards, spent.trial_forwards
         self.tokens_computed, self.cache_bytes = spent.tokens_computed, spent.cache_bytes
         self.model_seconds = spent.model_seconds
         self.began -= spent.began
 
     def hold(self, size: int) -> None:
-        """Bytes of keys and values that are held at once."""
+        """Record the bytes of keys and values in memory."""
         self.cache_bytes = max(self.cache_bytes, size)
 
     def cost(self, *, kept: int) -> Cost:

@@ -1,4 +1,4 @@
-"""What a left-to-right decoder has written so far, with the model's keys and values of it."""
+"""Prompt and output of a left-to-right decoder, with the model's keys and values."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from analysis.model import Model
 
 @dataclass
 class Prefix:
-    """Prompt and output; `read` of these tokens are in the cache, the rest are still to be read."""
+    """Prompt and output; the first `read` tokens are in the cache."""
 
     model: Model
     prompt: list[int]
@@ -31,7 +31,7 @@ class Prefix:
         return [*self.prompt, *self.output]
 
     def next_logits(self) -> torch.Tensor:
-        """Logits of the next token, [1, V]: one forward pass on what was not read yet."""
+        """Logits of the next token, [1, V]: one forward pass on the tokens not yet in the cache."""
         unread = self.ids[self.read :]
         written = len(unread) - max(0, len(self.prompt) - self.read)
         with self.meter.forward(written):
@@ -41,7 +41,7 @@ class Prefix:
         return logits
 
     def append(self, ids: list[int], tail: Tail | None = None) -> None:
-        """Add tokens; of a tail of keys and values, those of all but the last are taken over."""
+        """Append tokens; a tail of keys and values is added except for the last token."""
         if tail is not None and len(ids) > 1:
             caches.join(self.cache, tail, len(ids) - 1)
             self.read += len(ids) - 1
@@ -49,7 +49,7 @@ class Prefix:
 
 
 def forward(model: Model, cache: DynamicCache, rows: list[list[int]]) -> torch.Tensor:
-    """Logits of the token after each row, [R, V]; the cache takes the rows in."""
+    """Logits of the token after each row, [R, V]; adds the rows to the cache."""
     ids = torch.tensor(rows, device=model.device)
     out: Any = model.forward(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     logits: torch.Tensor = out.logits[:, -1]

@@ -1,18 +1,20 @@
-"""κ, τ and W for the model at hand, from what looks at masks of a vanilla run saw.
+"""Propose κ, τ and W for a model, from the early predictions of a vanilla run.
 
 LocalLeap commits anchors (confidence ≥ κ) and predictions with confidence ≥ τ at 1 to W tokens from
-one. At each W, τ falls through `TAUS` as long as each bin of confidence that it adds has
-`LEAST_IN_BIN` looks, of which at least `SHARE` saw the final token already; as many of the anchors
-must have. A pair needs `LEAST_LOOKS` looks at `LEAST_POSITIONS` positions in all. Of several such
-pairs the one that covers most looks is proposed, and of those the most careful (largest τ, smallest
-W). κ is the run's own, or the next of `KAPPAS` above it at which there is such a pair.
+one. For each W, τ decreases through `TAUS` as long as each added bin of confidence has
+`LEAST_IN_BIN` evaluations, of which at least `SHARE` predict the final token; the same share of the
+anchors must do so. A pair needs `LEAST_LOOKS` evaluations at `LEAST_POSITIONS` positions in total.
+Of several such pairs the one that covers the most evaluations is proposed; ties go to the most
+conservative (largest τ, smallest W). κ is the run's own, or the next of `KAPPAS` above it for which
+such a pair exists.
 
-Bins count one by one, since the many sure looks would hide the few that change. On 88 number
-stories of demo-diffusion, values proposed for the story before answer 87.5 % rightly in 8.8 steps;
-the published values 80.7 % in 7.2, threshold 0.95 90.9 % in 8.5, one token per step 92.0 % in 64.
+Each bin is tested separately, because many confident predictions would hide the few that change.
+On 88 number stories of demo-diffusion, values proposed from the previous story answer 87.5 %
+correctly in 8.8 steps; the published values 80.7 % in 7.2, threshold 0.95 90.9 % in 8.5, and one
+token per step 92.0 % in 64.
 
-It is an estimate from one prompt. Looks at one position repeat each other, so that the interval is
-narrower than it should be; final means final in that run, not right.
+It is an estimate from one prompt. Evaluations of one position are correlated, so that the interval
+is too narrow; final means final in that run, not correct.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +36,9 @@ WIDTHS = range(1, 8)
 
 @dataclass(frozen=True, slots=True)
 class EarlyLooks:
-    """N looks at masked positions; distances to the nearest anchor (0: it is one), −1 for none."""
+    """N evaluations of masked positions; distances to the nearest anchor (0: an anchor), −1:
+    none.
+    """
 
     position_N: np.ndarray
     confidence_N: np.ndarray
@@ -43,12 +47,12 @@ class EarlyLooks:
 
 
 def kappas(kappa: float) -> tuple[float, ...]:
-    """The run's κ and those to try after it, rising."""
+    """The run's κ, then the values to try next, in ascending order."""
     return (kappa, *(one for one in KAPPAS if one > kappa))
 
 
 def propose(looks: Mapping[float, EarlyLooks]) -> Proposal | None:
-    """What the looks, by κ and the run's own first, bear out; None where no τ lies below κ."""
+    """The proposal from evaluations by κ, the run's own first; None if no τ is below κ."""
     tried = [_best(found, kappa) for kappa, found in looks.items()]
     judged = [one for one in tried if one is not None]
     proposed = (one for one in judged if one.verdict == "proposed")
@@ -69,7 +73,7 @@ def _best(looks: EarlyLooks, kappa: float) -> Proposal | None:
 
 
 def _reached(looks: EarlyLooks, kappa: float, width: int) -> Iterator[float]:
-    """Values of τ, falling, until a bin has too few looks or too many that changed."""
+    """Values of τ in descending order until a bin has too few evaluations or too many changes."""
     near_N, above = _near(looks, width), kappa
     for tau in sorted((tau for tau in TAUS if tau < kappa), reverse=True):
         bin_N = near_N & (looks.confidence_N >= tau) & (looks.confidence_N < above)
@@ -111,7 +115,7 @@ def _pair(looks: EarlyLooks, kappa: float, tau: float, width: int) -> Proposal:
 
 
 def _judged(one: Proposal, verdict: str) -> Proposal:
-    """With the verdict, and the 95 % Wilson interval; 0 to 1 where nothing was counted."""
+    """Add the verdict and the 95 % Wilson interval; 0 to 1 if there are no evaluations."""
     low, high = 0.0, 1.0
     if one.looks:
         found = binomtest(one.consistent, one.looks).proportion_ci(0.95, method="wilson")
@@ -123,7 +127,7 @@ def _judged(one: Proposal, verdict: str) -> Proposal:
 
 def _sentence(one: Proposal) -> str:
     pair = f"κ = {one.kappa:g}, τ = {one.tau:g}, W = {one.width}"
-    seen = f"final in {one.consistent} of {one.looks} looks at {one.positions} positions"
+    seen = f"final in {one.consistent} of {one.looks} evaluations at {one.positions} positions"
     anchors = f"anchors in {one.anchors_consistent} of {one.anchors}"
     match one.verdict:
         case "proposed":
@@ -134,13 +138,13 @@ def _sentence(one: Proposal) -> str:
             )
         case "unreliable":
             return (
-                f"No values proposed: {pair} came closest, with early predictions {seen} and "
-                f"{anchors}; {100 * SHARE:g} % are needed, of the anchors and in each bin of "
-                f"confidence down to τ, of at least {LEAST_IN_BIN} looks."
+                f"No values proposed: {pair} comes closest, with early predictions {seen} and "
+                f"{anchors}. Required are {100 * SHARE:g} %, of the anchors and in each bin of "
+                f"confidence down to τ, and {LEAST_IN_BIN} evaluations per bin."
             )
         case _:
             return (
                 f"Too few cases to propose τ and W at κ = {one.kappa:g}: {one.looks} early "
                 f"predictions at {one.positions} positions; {LEAST_LOOKS} at {LEAST_POSITIONS} "
-                "are needed."
+                "positions are required."
             )

@@ -1,4 +1,4 @@
-"""One stream of random numbers per (seed, place, trial), however the work is batched.
+"""One stream of random numbers per (seed, position, trial), independent of batching.
 
 Shape legend: R rows, V vocabulary, P positions.
 """
@@ -31,13 +31,14 @@ def gumbels(
 
 
 def pick(logprobs_RV: Float[torch.Tensor, "R V"], u: Sequence[float]) -> Int[torch.Tensor, "R"]:
-    """The token at which the distribution function passes u: one draw per row.
+    """The token at which the cumulative distribution passes u: one sample per row.
 
-    Tokens stand in the order of their ids, so that no tie of probabilities can turn a draw.
+    Tokens are in the order of their ids, so that ties of probabilities cannot change a sample.
     """
     cumulative_RV = exact(logprobs_RV).exp().cumsum(-1)
     target_R1 = torch.tensor(u, dtype=torch.float64)[:, None].to(cumulative_RV.device)
     found_R1 = torch.searchsorted(cumulative_RV, target_R1 * cumulative_RV[:, -1:], right=True)
-    # Rounding may leave the last sum at the target: then the last token that has probability.
+    # Rounding may leave the last sum at the target: the last token with non-zero probability is
+    # used.
     last_R1 = (cumulative_RV < cumulative_RV[:, -1:]).sum(-1, keepdim=True)
     return torch.minimum(found_R1, last_R1)[:, 0].to(logprobs_RV.device)

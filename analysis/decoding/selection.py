@@ -1,6 +1,6 @@
-"""Which masked positions a step commits: LocalLeap and the decoders beside it, as pure functions.
+"""Rules that select the masked positions to commit, as pure functions: LocalLeap and baselines.
 
-Confidences are told by ln(1 − c), so that those close to 1 keep their order and none reaches 1.
+Confidences are stored as ln(1 − c), so that values close to 1 keep their order.
 
 Shape legend: M masked positions of the active block, in ascending order.
 """
@@ -17,7 +17,7 @@ from analysis.decoding.events import Reason
 
 @dataclass(frozen=True)
 class View:
-    """What a rule sees; `first` and `last` bound the block, `stable_M` counts KLASS's steps."""
+    """Input of a rule; `first` and `last` bound the block, `stable_M` counts KLASS's steps."""
 
     positions_M: Int[np.ndarray, "M"]
     doubt_M: Float[np.ndarray, "M"]  # ln(1 − confidence), float64
@@ -27,14 +27,14 @@ class View:
     last: int
 
     def surest(self) -> Int[np.ndarray, "M"]:
-        """Places by falling confidence, the first of equals first."""
+        """Indices by descending confidence; ties by position."""
         order_M: np.ndarray = np.argsort(self.doubt_M, kind="stable")
         return order_M
 
 
 @dataclass(frozen=True)
 class Pick:
-    """One position to commit: its place among the M, and why."""
+    """One position to commit: its index among the M, and the reason."""
 
     place: int
     reason: Reason
@@ -45,7 +45,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a rule decided; positions, not places, for all but the picks."""
+    """Result of a rule; positions, except that picks have indices."""
 
     picks: list[Pick]
     anchors: list[int] = field(default_factory=list)
@@ -91,7 +91,7 @@ def fixed(k: int) -> Rule:
 
 
 def threshold(least: float) -> Rule:
-    """All with c ≥ `least`."""
+    """All positions with c ≥ `least`."""
 
     def choose(view: View) -> Choice:
         places = np.flatnonzero(view.doubt_M <= doubt(least)).tolist()
@@ -116,7 +116,7 @@ def factor(bound: float) -> Rule:
 
 
 def entropy_bound(nats: float) -> Rule:
-    """The longest run of positions of rising entropy with ΣH − max H ≤ `nats`; one at least."""
+    """As many positions in order of entropy as satisfy ΣH − max H ≤ `nats`; at least one."""
 
     def choose(view: View) -> Choice:
         order = np.argsort(view.entropy_M, kind="stable")
@@ -142,7 +142,7 @@ def klass(confidence: float, history: int) -> Rule:
 
 
 def doubt(confidence: float) -> float:
-    """ln(1 − c); −∞ for 1, which no token but an only one reaches."""
+    """ln(1 − c); −∞ for 1, which is reached only without any other token."""
     return math.log1p(-confidence) if confidence < 1 else -math.inf
 
 
@@ -151,7 +151,7 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest anchor of each position and the distance to it, [M] each.
 
-    The first of two equally near ones; without anchors −1 and a distance beyond any width.
+    The first of two equally near anchors; without anchors −1 and a distance above any width.
     """
     if not len(anchors):
         return np.full(len(positions_M), -1), np.full(len(positions_M), np.iinfo(np.int64).max)
@@ -160,7 +160,9 @@ def nearest(
 
 
 def intervals(anchors: np.ndarray, width: int, first: int, last: int) -> list[list[int]]:
-    """What lies within `width` of an anchor, as joined intervals [from, to] inside the block."""
+    """Neighbourhoods within `width` of an anchor, as merged intervals [from, to] inside the
+    block.
+    """
     found: list[list[int]] = []
     for anchor in anchors.tolist():
         start, stop = max(first, anchor - width), min(last, anchor + width)

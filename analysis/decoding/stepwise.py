@@ -1,7 +1,7 @@
-"""Decoders that look at the next token, then append one token or the best of several trials.
+"""Decoders that evaluate the next token, then append one token or the best of several trials.
 
-CNTP, greedy decoding and sampling differ only in how many trials a look asks for, and in what is
-appended where it asks for one.
+CNTP, greedy decoding and sampling differ only in the number of trials per step, and in the token
+appended if it is one.
 """
 
 import math
@@ -32,7 +32,7 @@ Formula = Literal["code", "paper"]
 
 @dataclass(frozen=True)
 class Caution:
-    """How entropy in nats becomes a number of trials."""
+    """Mapping from entropy in nats to the number of trials."""
 
     low: float
     high: float
@@ -41,12 +41,12 @@ class Caution:
     mode: Mode
 
     def __call__(self, entropy: float) -> int:
-        """N for one look."""
+        """N for one entropy."""
         if self.mode == "fixed":
             return self.most
         u = min(1.0, max(0.0, (entropy - self.low) / (self.high - self.low)))
         if self.formula == "code" and self.mode == "negative":
-            return math.floor(self.most - (self.most - 1) * u)  # as the authors round
+            return math.floor(self.most - (self.most - 1) * u)  # rounded as in the authors' code
         if self.formula == "code":
             trials = math.floor(1 + (self.most - 1) * u)
         else:
@@ -55,14 +55,14 @@ class Caution:
 
 
 def one_trial(entropy: float) -> int:
-    """The caution of decoders that never fork."""
+    """The caution of decoders without branch points."""
     del entropy
     return 1
 
 
 @dataclass
 class Stepwise:
-    """A decoder at work on one trace."""
+    """State of a decoder on one trace."""
 
     task: Task
     trace: int
@@ -76,11 +76,12 @@ class Stepwise:
     starts: set[int] = field(default_factory=set)  # positions at which a step began
 
     def run(self) -> Generator[Event, None, TraceStop]:
-        """Yield steps, forks and progress until the text ends; return why it did."""
+        """Yield steps, branch points and progress until the text ends; return the reason."""
         while len(self.prefix.output) < self.task.length:
             yield self._progress()
             seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
-            # From the number that the trace holds, so that thresholds mapped anew agree with it.
+            # Uses the rounded number of the trace, so that other thresholds can be evaluated from
+            # the trace.
             trials = self.caution(round(float(seen.warped.entropy_R[0]), ENTROPY_DIGITS))
             by_hand = self._by_hand()
             if isinstance(by_hand, ForcedToken) and (
@@ -115,7 +116,7 @@ class Stepwise:
         return "stop_string" if self.rules.text(output) else None
 
     def _by_hand(self) -> Forced | None:
-        """The decision for this position. Raises InvalidParams where a fork was passed over."""
+        """The forced choice for this position. Raises InvalidParams if it was skipped."""
         for forced in self.forced:
             if isinstance(forced, ForcedTrial) and self._inside_last_step(forced.position):
                 raise _no_step(forced.position)
@@ -159,7 +160,7 @@ class Stepwise:
         vocabulary = seen.raw_RV.shape[1]
         if token >= vocabulary:
             raise InvalidParams(
-                f"Token {token} was forced; this model has {vocabulary} tokens.",
+                f"forced names token {token}; this model has {vocabulary} tokens.",
                 remedy=f"Choose a token from 0 to {vocabulary - 1}.",
                 field="forced",
             )
@@ -172,7 +173,8 @@ class Stepwise:
         wanted = None if by_hand is None else by_hand.trial
         if wanted is not None and wanted >= trials:
             raise InvalidParams(
-                f"Trial {wanted} was forced at position {position}, where {trials} are drawn.",
+                f"Trial {wanted} was forced at position {position}, where {trials} trials are "
+                "sampled.",
                 remedy=f"Choose a trial from 0 to {trials - 1}.",
                 field="forced",
             )
@@ -198,9 +200,10 @@ class Stepwise:
         self.prefix.append(drawn.paths[winner].ids[:kept], drawn.tails.get(winner))
 
     def _begins_with(self, seen: Look, trials: int, token: int) -> Generator[Event, None, bool]:
-        """Whether the fork here would write this token first: then forcing it changes nothing.
+        """Whether the branch point would append this token first, so that forcing it changes
+        nothing.
 
-        What that takes is no part of decoding, and is not counted.
+        Its cost is not part of decoding and is not counted.
         """
         meter = self.prefix.meter
         spent = replace(meter)
@@ -222,7 +225,7 @@ class Stepwise:
             yield self._progress()
 
     def _kept(self, position: int, ids: list[int]) -> int:
-        """Tokens of the winner up to the next token in it that was forced to be another."""
+        """Tokens of the winner up to the next one that is forced to differ."""
         inside = (
             forced.position - position
             for forced in self.forced
@@ -251,7 +254,7 @@ class Stepwise:
         meter.tokens_wasted += nodes - kept
 
     def _refuse_left_over(self) -> None:
-        """Raise InvalidParams for a decision whose place was never reached."""
+        """Raise InvalidParams for a forced choice whose position was never reached."""
         for forced in self.forced:
             if forced.position >= self.position or (
                 isinstance(forced, ForcedTrial) and forced.position not in self.starts
@@ -261,7 +264,7 @@ class Stepwise:
 
 def _no_step(position: int) -> InvalidParams:
     return InvalidParams(
-        f"A decision was forced at position {position}, where no step begins.",
+        f"forced names position {position}, where no step begins.",
         remedy="Take the position from the trace that the decision branches off.",
         field="forced",
     )

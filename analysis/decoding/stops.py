@@ -1,4 +1,4 @@
-"""Where a trial ends, and where a text does: decided on decoded text, or on ids as published."""
+"""Stop rules of trials and texts, on decoded text or, as published, on ids."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +11,7 @@ from analysis.model import Model
 from analysis.text import tokenization as texts
 from analysis.text.context import check_id
 
-SLACK = 16  # characters at the start of a stretch, which may be decoded otherwise than inside
+SLACK = 16  # characters at the start of a chunk, which may be decoded differently there
 PUBLISHED = (".", ",", "\n", "?", "!", ":", ";", ")", "]", "}")
 
 
@@ -45,9 +45,9 @@ class ClauseStop:
 
 @dataclass(frozen=True)
 class TextStop:
-    """Texts that end an output, looked for in its decoded text, and tokens that end it.
+    """Texts that end an output, searched in its decoded text, and tokens that end it.
 
-    `anchor`: what the output is decoded behind; some tokenizers drop a space that begins a text.
+    `anchor`: ids before the decoded output, since some tokenizers drop a leading space.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -65,7 +65,9 @@ class TextStop:
         return any(string in now and string not in before for string in self.strings)
 
     def _end(self, ids: list[int]) -> str:
-        """The end of the text, long enough that what its newest token completes lies in it."""
+        """The end of the text, long enough to contain any stop text that its newest token
+        completes.
+        """
         wanted = max(map(len, self.strings)) + SLACK
         tokens = wanted
         while len(said := self._decode(ids[-tokens:])) < wanted and tokens < len(ids):

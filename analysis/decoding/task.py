@@ -1,4 +1,4 @@
-"""What all traces of a run share: the model, the prompt, the seed, and how a trace is framed."""
+"""Shared by all traces of a run: the model, the prompt, the seed, and the first and last events."""
 
 import hashlib
 import json
@@ -36,8 +36,8 @@ class Task:
     seed: int
     eos: tuple[int, ...]
     answer: AnswerPattern
-    length: int  # most output tokens
-    known: str = ""  # the right answer; empty: not known
+    length: int  # maximum number of output tokens
+    known: str = ""  # the correct answer; empty: unknown
 
     def prompt_events(self) -> Iterator[PromptTokens]:
         shown = texts.display_texts(self.model.tokenizer, self.prompt)
@@ -48,7 +48,7 @@ class Task:
             )
 
     def text(self, output: list[int]) -> str:
-        """The output as text, special tokens left out."""
+        """The output as text, without special tokens."""
         return str(self.model.tokenizer.decode(output, skip_special_tokens=True))
 
     def read_answer(self, output: list[int]) -> str | None:
@@ -57,7 +57,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """Who decodes: the name, what a user would call it, and all that bears on it."""
+    """A decoder: its name, its label, and all parameters that affect it."""
 
     decoder: str
     label: str
@@ -78,7 +78,7 @@ def read_task(
 ) -> Task:
     """Encode the prompt. Raises PromptEmpty, PromptTooLong, SpecialTokenInText, InvalidText."""
     answer = AnswerPattern(params.answer_pattern)
-    answer.read("")  # refuses what is no pattern before any work is done
+    answer.read("")  # refuses an invalid pattern before any work
     prompt = texts.encode_prompt(
         model.tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
     )
@@ -88,7 +88,7 @@ def read_task(
 
 
 def _open_ended(model: Model, ids: list[int], eos: tuple[int, ...]) -> list[int]:
-    """Without the token with which the tokenizer closes every text, as BERT's does."""
+    """Remove the token that the tokenizer appends to every text, as BERT's does."""
     closes = model.tokenizer("a").input_ids[-1] in eos
     return ids[:-1] if closes and len(ids) > 1 and ids[-1] in eos else ids
 
@@ -123,7 +123,7 @@ def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:
 def end_events(
     task: Task, trace: int, output: list[int], *, stop: TraceStop, steps: int, meter: Meter
 ) -> Iterator[OutputTokens | TraceEnd]:
-    """The output as it stands, then what it took."""
+    """Yield the final output, then its cost."""
     cost = meter.cost(kept=len(output))
     answer = task.read_answer(output)
     shown = texts.display_continued(task.model.tokenizer, output, before=task.prompt)
@@ -144,7 +144,7 @@ def end_events(
 
 
 def tokenizer_hash(model: Model) -> str:
-    """sha256 of the tokenizer: its whole definition where it is a fast one, else its vocabulary."""
+    """sha256 of the tokenizer: of the whole definition of a fast one, else of the vocabulary."""
     backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is not None:
         said = backend.to_str()
@@ -154,7 +154,7 @@ def tokenizer_hash(model: Model) -> str:
 
 
 def paced(events: Generator[Event, None, Any]) -> Iterator[Event]:
-    """The events; of a crowd of progress events one in SECONDS_PER_PROGRESS."""
+    """The events, with at most one progress event per SECONDS_PER_PROGRESS."""
     said = 0.0
     for event in events:
         now = time.perf_counter()

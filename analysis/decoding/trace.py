@@ -1,4 +1,4 @@
-"""Traces as files: written from events, read back with every claim checked, no model needed."""
+"""Trace files: written from events, read with full validation, without a model."""
 
 import json
 from collections import OrderedDict
@@ -28,18 +28,18 @@ FORMAT = "glassbench.trace"
 LONGEST_FILE = 256 * 2**20  # characters
 ADAPTER: TypeAdapter[Any] = TypeAdapter(TraceEvent)
 KINDS = frozenset(ADAPTER.json_schema()["discriminator"]["mapping"])
-OTHER_KINDS = frozenset({"progress", "model"})  # of a run, and no part of its traces
+OTHER_KINDS = frozenset({"progress", "model"})  # events of a run that are not part of its traces
 
 
 class InvalidTrace(GlassbenchError):
-    """A trace file cannot be read, or its parts contradict each other."""
+    """A trace file cannot be read or is inconsistent."""
 
     code = "invalid_trace"
 
 
 @dataclass
 class Fan:
-    """A fork with its trials' tokens, by trial."""
+    """A branch point with its trials' tokens, by trial."""
 
     fork: Fork | None = None
     tokens: dict[int, list[TrialTokens]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Fan:
 
 @dataclass
 class Trace:
-    """One decoder's trace, put together; `end` is None while it is not finished."""
+    """One decoder's trace; `end` is None while it is not finished."""
 
     start: TraceStart
     steps: list[TokenStep | CanvasStep] = field(default_factory=list)
@@ -98,7 +98,7 @@ class TraceFile:
     traces: OrderedDict[int, Trace] = field(default_factory=OrderedDict)
 
     def events(self) -> Iterator[Event]:
-        """What the file is made of, in the order of a run."""
+        """The events of the file, in the order of the run."""
         yield from self.prompt
         for trace in self.traces.values():
             yield from trace.events()
@@ -151,7 +151,7 @@ def load(text: str) -> TraceFile:
 
 
 def assemble(events: Iterable[Event]) -> TraceFile:
-    """The traces that the events make. Raises InvalidTrace where they contradict each other."""
+    """The traces of these events. Raises InvalidTrace if they are inconsistent."""
     file = TraceFile()
     for number, event in enumerate(events):
         try:
@@ -167,7 +167,7 @@ EXPORT_AGAIN = "Export the trace again; do not edit it by hand."
 
 
 class _Contradiction(Exception):
-    """What does not fit, as the end of a sentence."""
+    """An inconsistency, as the end of a sentence."""
 
 
 def _parsed(text: str) -> Iterator[Event]:
@@ -197,7 +197,7 @@ def _objects(text: str) -> list[Any]:
         whole = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidTrace(
-            f"The file is no JSON: {str(error)[:200]}.", remedy="Choose an exported trace."
+            f"The file is not JSON: {str(error)[:200]}.", remedy="Choose an exported trace."
         ) from None
     return _events_of(whole)
 
@@ -206,12 +206,13 @@ def _events_of(document: Any) -> list[Any]:
     found = document if isinstance(document, dict) else {}
     if found.get("format") != FORMAT or not isinstance(found.get("events"), list):
         raise InvalidTrace(
-            f"The file's format is {shortened(found.get('format'))}; {FORMAT} is needed.",
+            f"The file's format is {shortened(found.get('format'))}; {FORMAT} is required.",
             remedy="Choose an exported trace, or the events.jsonl of a run.",
         )
     if found.get("version") != VERSION:
         raise InvalidTrace(
-            f"The trace's version is {shortened(found.get('version'))}; this reads {VERSION}.",
+            f"The trace's version is {shortened(found.get('version'))}; this program reads "
+            f"version {VERSION}.",
             remedy="Open it with the version of Glassbench that wrote it.",
         )
     events: list[Any] = found["events"]
@@ -219,7 +220,7 @@ def _events_of(document: Any) -> list[Any]:
 
 
 def _take(file: TraceFile, event: Event) -> None:
-    """Add an event to the file, after checking it against what is there."""
+    """Add an event to the file after validating it against the events before it."""
     match event:
         case PromptTokens():
             _follows(len(file.prompt_ids), event.start, event.total, event.ids, event.texts)
@@ -271,7 +272,10 @@ def _take_step(trace: Trace, step: TokenStep | CanvasStep) -> None:
         _claim(all(len(c) == rows for c in columns), "its columns differ in length")
     else:
         single = step.decision == "single"
-        _claim(single == (step.chosen is not None), "a single step chooses a token, a fork none")
+        _claim(
+            single == (step.chosen is not None),
+            "a single step must have a token and a branch point must not",
+        )
     trace.steps.append(step)
 
 
@@ -325,7 +329,7 @@ def _written(trace: Trace) -> list[int]:
 def _winner(trace: Trace, index: int) -> list[int]:
     fan = trace.fans.get(index)
     if fan is None or fan.fork is None:
-        raise _Contradiction(f"step {index} forks, and its trials are missing")
+        raise _Contradiction(f"step {index} is a branch point without trials")
     return fan.ids(fan.fork.winner)[: fan.fork.kept]
 
 

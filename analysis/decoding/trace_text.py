@@ -9,7 +9,7 @@ SHOWN = 60  # characters of a text
 
 
 def lines(file: TraceFile) -> Iterator[str]:
-    """The prompt, then each trace: its steps, its output and what it cost."""
+    """The prompt, then each trace: its steps, its output and its cost."""
     yield f"prompt  {file.prompt_text!r}"
     for trace in file.traces.values():
         yield ""

@@ -1,8 +1,9 @@
-"""Trials of a fork: several continuations drawn at once, one forward pass per token of the longest.
+"""Trials of a branch point: several continuations sampled together in batched forward passes.
 
 Trials with equal tokens so far share a row; a row whose trials have all ended is dropped. With a
-cap of M tokens, a trial of negative log-likelihood S can at best reach exp(S / M), since later
-tokens only add: where that exceeds the best finished perplexity, it is dropped (exact).
+cap of M tokens, a trial of negative log-likelihood S can at best reach the perplexity exp(S / M),
+since later tokens only add to S. If that exceeds the best finished perplexity, the trial is pruned,
+which is exact.
 
 Shape legend: R rows of the batch, V vocabulary.
 """
@@ -27,7 +28,7 @@ from analysis.text.sampling import Warp
 
 @dataclass(frozen=True)
 class Rules:
-    """How trials are drawn, scored and ended; `cap` is the longest trial in tokens."""
+    """How trials are sampled, scored and ended; `cap` is the maximum length in tokens."""
 
     warp: Warp
     seed: int
@@ -62,14 +63,16 @@ class Path:
 
 @dataclass
 class Drawn:
-    """All trials of a fork; `tails` holds keys and values of those that may be appended."""
+    """All trials of a branch point; `tails` has the keys and values of those that may be
+    appended.
+    """
 
     paths: list[Path]
     tails: dict[int, Tail] = field(default_factory=dict)
     forwards: int = 0
 
     def best(self, scoring: Literal["warped", "raw"]) -> int:
-        """The trial of lowest perplexity, the first of equals; pruned ones cannot win."""
+        """The trial of lowest perplexity, ties to the first; pruned trials cannot win."""
         ended = [path for path in self.paths if path.end not in (None, "pruned")]
         return min(ended, key=lambda path: path.perplexity(scoring)).number
 
@@ -77,10 +80,10 @@ class Drawn:
 def draw_trials(
     prefix: Prefix, first: Look, count: int, rules: Rules, *, room: int, wanted: int | None = None
 ) -> Generator[None, None, Drawn]:
-    """Draw `count` trials after the prefix; yields after each forward pass.
+    """Sample `count` trials after the prefix; yields after each forward pass.
 
-    `first` is the look at the next token, `room` how many tokens the output may still take, and
-    `wanted` a trial that must be drawn to its end.
+    `first` has the statistics of the next token, `room` is the remaining length of the output, and
+    `wanted` a trial that must not be pruned.
     """
     most = min(rules.cap, room)
     position = len(prefix.output)
@@ -107,15 +110,17 @@ def draw_trials(
 
 @dataclass
 class _Batch:
-    """The rows that the live trials stand in: `rows[i]` is the row of live trial i."""
+    """The rows of the live trials: `rows[i]` is the row of live trial i."""
 
     prefix: Prefix
     look: Look
     rows: list[int]
-    cache: DynamicCache | None = None  # None: nothing was read since the prefix
+    cache: DynamicCache | None = None  # None: no token after the prefix was evaluated
 
     def advance(self, paths: Sequence[Path], places: Sequence[int], warp: Warp) -> None:
-        """Read the newest token of each path; equal ones in one row. `places` are among `rows`."""
+        """Evaluate the newest token of each path, equal ones in one row. `places` are indices of
+        `rows`.
+        """
         parents = [self.rows[place] for place in places]
         children, self.rows = trie.merge(parents, [path.ids[-1] for path in paths])
         model, meter = self.prefix.model, self.prefix.meter
@@ -129,19 +134,19 @@ class _Batch:
         self.look = look(logits, warp, self._texts(paths) if warp.processors else ())
 
     def _texts(self, paths: Sequence[Path]) -> list[list[int]]:
-        """The ids that each row has read: prompt, output and the trial's own."""
+        """The ids of each row: prompt, output and the trial's tokens."""
         before, written = self.prefix.ids, dict(zip(self.rows, paths, strict=True))
         return [[*before, *written[row].ids] for row in sorted(written)]
 
     def tail(self, place: int) -> Tail | None:
-        """Keys and values that a live trial added to the prefix."""
+        """Keys and values of a live trial after the prefix."""
         if self.cache is None or not caches.can_cut(self.cache):
             return None
         return caches.cut(self.cache, self.rows[place], self.prefix.read)
 
 
 def _extend(live: Sequence[Path], batch: _Batch) -> None:
-    """Draw one token for each live trial."""
+    """Sample one token for each live trial."""
     look = batch.look
     rows = torch.tensor(batch.rows, device=look.warped_RV.device)
     u = [float(path.uniforms[len(path.ids)]) for path in live]
@@ -159,7 +164,7 @@ def _extend(live: Sequence[Path], batch: _Batch) -> None:
 
 
 def _ending(path: Path, output: list[int], rules: Rules, room: int) -> TrialEnd | None:
-    """Why the trial ends with its newest token, or None."""
+    """The reason for which the trial ends with its newest token, or None."""
     if path.ids[-1] in rules.eos:
         return "eos"
     if rules.text([*output, *path.ids]):
@@ -174,7 +179,7 @@ def _ending(path: Path, output: list[int], rules: Rules, room: int) -> TrialEnd 
 def _keep_tails(
     drawn: Drawn, live: Sequence[Path], batch: _Batch, rules: Rules, wanted: int | None
 ) -> None:
-    """Keep the keys and values of the best trial so far, and of the wanted one."""
+    """Keep the keys and values of the best trial so far, and of the forced one."""
     ended = [place for place, path in enumerate(live) if path.end is not None]
     if not ended:
         return

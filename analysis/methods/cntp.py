@@ -227,12 +227,11 @@ def _stop_rule(params: Params, decoder: str) -> str:
         return f"{whole}."
     signs = "".join(PUBLISHED).replace("\n", "↵")
     how = (
-        f"whose text ends a clause ({signs} and their equivalents in other scripts)"
+        f"whose text ends a clause ({signs} and the like of other scripts)"
         if params.stop_rule == "text"
-        else f"with which the tokenizer begins one of these signs ({signs})"
+        else f"that the tokenizer begins one of these signs with ({signs})"
     )
-    return f"{whole}. A trial also ends there, after {params.trial_cap} tokens, or at a token "
-    f"{how}."
+    return f"{whole}. A trial ends there too, after {params.trial_cap} tokens, or at a token {how}."
 
 
 def _worker(

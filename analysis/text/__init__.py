@@ -1,1 +1,1 @@
-"""Texts: as tokens, as a run shows them, as a model goes on with them."""
+"""Texts: tokenization, the context of a run, and generation."""

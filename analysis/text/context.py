@@ -1,7 +1,6 @@
-"""What a method on text starts from: the prompt, the output, and how both are shown.
+"""The context of a method on text: the prompt and the output.
 
-The parameters are those of `TextParams`; methods inherit them, so that the form asks for a
-prompt in one way everywhere.
+Methods inherit the parameters of `TextParams`, so that the prompt has the same form everywhere.
 """
 
 from collections.abc import Generator, Iterator
@@ -21,20 +20,20 @@ from analysis.text import tokenization as text
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 TEXT_MODEL: dict[str, Any] = {
     "capability": "causal_lm"
-}  # marks fields that no other model has a use for
+}  # marks fields that apply only to language models
 OUTPUT_TOKENS = 128  # likewise: the output and its alternatives are one event
 TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
-# What the form and the command line ask for as a text or as ids (#12, #34).
+# Fields that the form and the command line accept as text or as ids (#12, #34).
 OR_IDS = {"widget": "text_or_ids"}
 
 
 class TextParams(BaseParams):
-    """Prompt and output: given, or written by the model."""
+    """Parameters for the prompt and the output, given or generated."""
 
     prompt: str = Field(
         min_length=1,
         max_length=100_000,
-        description="Text that the model reads.",
+        description="Prompt of the model.",
         json_schema_extra={"widget": "text", "group": "Text"},
     )
     continuation: (
@@ -43,36 +42,37 @@ class TextParams(BaseParams):
     ) = Field(
         default="",
         description=f"Output to explain, at most {OUTPUT_TOKENS} tokens; it follows the prompt "
-        "directly, so begin it with a space where a new word begins. #12 #40 names tokens by "
-        "their ids (in JSON, a list). Empty: the model writes it.",
+        "directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by "
+        "their ids (in JSON, a list). Empty: the model generates it.",
         json_schema_extra={**OR_IDS, "many": True, "group": "Output", **TEXT_MODEL},
     )
     max_new_tokens: int = Field(
         default=8,
         ge=1,
         le=OUTPUT_TOKENS,
-        description="Longest output in tokens, when the model writes it.",
+        description="Maximum length of a generated output in tokens.",
         json_schema_extra={"group": "Output", **TEXT_MODEL},
     )
     temperature: float = Field(
         default=0.0,
         ge=0,
         le=5,
-        description="Sampling temperature; 0: the likeliest token each time (greedy).",
+        description="Sampling temperature; 0: greedy decoding.",
         json_schema_extra={"group": "Output", **TEXT_MODEL},
     )
     top_k: int = Field(
         default=0,
         ge=0,
         le=1_000_000,
-        description="Sample among the k likeliest tokens; 0: all.",
+        description="Sample from the k most probable tokens; 0: from all.",
         json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
     top_p: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Sample among the likeliest tokens that hold this much probability.",
+        description="Sample from the smallest set of most probable tokens whose probabilities sum "
+        "to at least this.",
         json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
     generation_config: GenerationConfigUse = Field(
@@ -84,18 +84,18 @@ class TextParams(BaseParams):
         default=0,
         ge=0,
         le=2**31 - 1,
-        description="Seed of sampling and of every random draw.",
+        description="Random seed, for sampling and all other random numbers.",
         json_schema_extra={"group": "Sampling and seed"},
     )
     chat: bool = Field(
         default=False,
-        description="Wrap the prompt as a user's message with the model's chat template.",
+        description="Format the prompt as a user message with the model's chat template.",
         json_schema_extra={"group": "Chat and special tokens", **TEXT_MODEL},
     )
     special_tokens: Literal["refuse", "text", "token"] = Field(
         default="refuse",
-        description="A special token typed in the prompt: refuse it, read it as plain text, or "
-        "let it act as the token.",
+        description="Special tokens typed in the prompt: refuse them, read them as plain text, or "
+        "use them as special tokens.",
         json_schema_extra={"group": "Chat and special tokens", **TEXT_MODEL},
     )
 
@@ -106,43 +106,47 @@ class Token(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: int
-    text: str = Field(description="What it adds to the decoded text; the parts join to the whole.")
-    piece: str = Field(description="Its entry in the vocabulary.")
+    text: str = Field(
+        description="Text that the token adds; the concatenated parts give the whole text."
+    )
+    piece: str = Field(description="The token as listed in the vocabulary.")
     word: int = Field(description="Number of the word it belongs to.")
     sentence: int = Field(description="Number of the sentence it belongs to.")
-    protected: bool = Field(description="Never replaced, so it has no score.")
+    protected: bool = Field(description="Protected: never replaced, so that it has no score.")
 
 
 class Tokens(Event):
-    """A stretch of the context: prompt tokens, then output tokens."""
+    """A chunk of the context: prompt tokens, then output tokens."""
 
     kind: Literal["tokens"] = "tokens"
-    start: int = Field(description="Position of the first token of this stretch.")
-    total: int = Field(description="Positions in all, N.")
-    prompt_length: int = Field(description="L: positions below it are the prompt.")
+    start: int = Field(description="Position of the first token of this chunk.")
+    total: int = Field(description="N: total number of positions.")
+    prompt_length: int = Field(
+        description="L: number of prompt tokens; the output begins at position L."
+    )
     tokens: list[Token]
 
 
 class Alternative(BaseModel):
-    """A token that the model could have written."""
+    """An alternative output token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: int
-    text: str = Field(description="With the space that belongs to it; #555 where it is no text.")
+    text: str = Field(description="Including its leading space; #555 if the token has no text.")
     logprob: float = Field(description="Natural log of its probability.")
 
 
 class OutputStep(BaseModel):
-    """One output token and what stood beside it."""
+    """One output token and its alternatives."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     position: int = Field(description="Its position in the context.")
     logprob: float = Field(description="Natural log of its probability.")
-    rank: int = Field(description="1: the likeliest.")
-    entropy: float = Field(description="Of the next-token distribution, nats.")
-    alternatives: list[Alternative] = Field(description="The likeliest tokens, at most five.")
+    rank: int = Field(description="1: the most probable token.")
+    entropy: float = Field(description="Entropy of the next-token distribution, nats.")
+    alternatives: list[Alternative] = Field(description="The most probable tokens, at most five.")
 
 
 class Output(Event):
@@ -153,12 +157,14 @@ class Output(Event):
     steps: list[OutputStep] = Field(description="One per output token, T.")
     target_start: int
     target_length: int
-    contrast: Alternative | None = Field(description="The foil of the first target token.")
+    contrast: Alternative | None = Field(
+        description="The contrast token of the first target token."
+    )
 
 
 @dataclass(frozen=True)
 class Context:
-    """Prompt and output as ids, with what is known of each position.
+    """Prompt and output as token ids, with the protected positions.
 
     `closed` marks special tokens and chat markers, which a method must leave alone.
     """
@@ -172,7 +178,7 @@ class Context:
 
 
 def read(model: Model, params: TextParams) -> Generator[Event, None, Context]:
-    """Encode the prompt and take or write the output; yields progress while writing.
+    """Encode the prompt and the output, or generate the output; yields progress while generating.
 
     Raises PromptEmpty, PromptTooLong, SpecialTokenInText, InvalidText, InvalidParams.
     """
@@ -195,7 +201,7 @@ def _refuse_long(output: list[int]) -> None:
     if len(output) > OUTPUT_TOKENS:
         raise InvalidParams(
             f"The continuation has {len(output)} tokens; the limit is {OUTPUT_TOKENS}.",
-            remedy="Move its beginning into the prompt.",
+            remedy="Move its first tokens into the prompt.",
             field="continuation",
         )
 
@@ -230,7 +236,7 @@ def _context(model: Model, prompt: text.Prompt, output: list[int]) -> Context:
 
 
 def describe(model: Model, context: Context, closed: list[bool]) -> Iterator[Tokens]:
-    """Yield the tokens in stretches; `closed` are those shown as protected."""
+    """Yield the tokens in chunks; `closed` are those shown as protected."""
     pieces = model.tokenizer.convert_ids_to_tokens(context.ids)
     parts = (context.ids, context.texts, pieces, context.words, context.sentences, closed)
     tokens = [
@@ -267,7 +273,7 @@ def check_id(model: Model, token: int, *, field: str) -> None:
 
 
 def single_token(model: Model, given: str | int, *, before: list[int], field: str) -> int:
-    """Id of a text behind `before` that must be one token, or the id given.
+    """Id of a text that continues `before` and must be one token, or the id given.
 
     Raises InvalidParams naming its tokens.
     """
@@ -281,20 +287,20 @@ def single_token(model: Model, given: str | int, *, before: list[int], field: st
     ids = text.encode_continued(model.tokenizer, given, before=before, field=field)
     names = [f"{text.token_name(model.tokenizer, token)!r} (#{token})" for token in ids]
     raise InvalidParams(
-        f"{field} {given!r} is {len(ids)} tokens of this model: {', '.join(names)}.",
-        remedy="Give one token, with the space that belongs to it, or its id.",
+        f"{field} {given!r} has {len(ids)} tokens of this model: {', '.join(names)}.",
+        remedy="Give a single token, including the space that belongs to it, or its id.",
         field=field,
     )
 
 
 def target_span(context: Context, start: int, length: int) -> range:
-    """Numbers of a target's tokens in the output. Raises TargetOutOfRange."""
+    """Indices of a target's tokens in the output. Raises TargetOutOfRange."""
     outputs, stop = len(context.ids) - context.prompt_length, start + length
     if stop > outputs:
         raise TargetOutOfRange(
-            f"The target is output tokens {start} to {stop - 1}; "
-            f"the output has {outputs} (0 to {outputs - 1}).",
-            remedy="Choose a target inside the output, or ask for a longer output.",
+            f"The target is output tokens {start} to {stop - 1}; the output has {outputs} tokens "
+            f"(0 to {outputs - 1}).",
+            remedy="Choose a target inside the output, or increase max_new_tokens.",
             field="target_start",
         )
     return range(start, stop)

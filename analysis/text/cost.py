@@ -1,4 +1,4 @@
-"""What a run took: the last event of a method on text, and the meter behind it."""
+"""The cost of a run: the last event of a method on text, and its meter."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from analysis.model import Model
 
 
 class Cost(Event):
-    """What the run took; the last event of a method."""
+    """Cost of the run; the last event of a method."""
 
     kind: Literal["cost"] = "cost"
     rows: dict[str, int] = Field(description="Sequences run, per stage.")
@@ -24,7 +24,7 @@ class Meter:
         self.spent: dict[str, tuple[int, int]] = {}
 
     def book(self, name: str) -> None:
-        """Book what was spent since the last call."""
+        """Record the seconds since the last call."""
         self.spent[name] = (self.model.rows - self.rows, self.model.forwards - self.forwards)
         self.rows, self.forwards = self.model.rows, self.model.forwards
 

@@ -1,7 +1,8 @@
-"""What the embedding module returns over a whole vocabulary: its mean and its spread.
+"""Mean and standard deviation of the input embeddings over a whole vocabulary.
 
-The numbers are those that the layers above are given as `inputs_embeds`: Gemma's are scaled by
-√width within the module; OPT's projection and BLOOM's layer norm come after it and are not in them.
+The values are those passed to the layers as `inputs_embeds`. Gemma scales them by √width within the
+embedding module, which is included; OPT's projection and BLOOM's layer norm follow it and are not
+included.
 
 Shape legend: V rows of the table, C of them at a time, D width.
 """
@@ -15,7 +16,7 @@ import torch
 from analysis.model import Model
 from analysis.precision import exact
 
-ROWS_AT_ONCE = 4096  # so that no second copy of a large table is made
+ROWS_AT_ONCE = 4096  # avoids a second copy of a large table
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Letting a model write, and scoring what it wrote."""
+"""Generate text with a model, and score a given output."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ from analysis.precision import exact
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn; temperature 0 takes the likeliest.
+    """How the next token is sampled; temperature 0 is greedy.
 
-    `bends`: values by GenerationConfig's names, in place of the others where they are named.
+    `bends`: values by GenerationConfig's names, which take precedence over the other fields.
     """
 
     temperature: float
@@ -34,10 +34,10 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Scored:
-    """The model's view of a given output of T tokens, natural logs, float64.
+    """Scores of a given output of T tokens under the model, natural logs, float64.
 
-    logprob_T, rank_T (1 = likeliest), entropy_T (nats); top_ids_TA and top_logprobs_TA hold
-    the A likeliest tokens of each step, likeliest first.
+    logprob_T, rank_T (1 = most probable), entropy_T (nats); top_ids_TA and top_logprobs_TA hold the
+    A most probable tokens of each step, in descending order.
     """
 
     logprob_T: Float[torch.Tensor, "T"]
@@ -50,7 +50,7 @@ class Scored:
 
 @torch.no_grad()
 def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> Iterator[int]:
-    """Yield up to `length` token ids; an end-of-text token is the last one."""
+    """Yield up to `length` token ids, ending after an end-of-text token."""
     stops = stop_ids(model)
     start = Start(tuple(prompt), tuple(sorted(stops)), length, model.device)
     processors = _processors(sampling, start)
@@ -87,7 +87,7 @@ def score(model: Model, context: list[int], prompt_length: int, alternatives: in
 
 
 def _processors(sampling: Sampling, start: Start) -> LogitsProcessorList:
-    """Truncations too, where a token is drawn."""
+    """Whether truncations apply, that is, whether tokens are sampled."""
     chosen = make(PROCESSORS, sampling.values, start)
     drawn = make(WARPERS, sampling.values, start) if sampling.temperature else []
     return LogitsProcessorList([*chosen, *drawn])

@@ -1,4 +1,4 @@
-"""How a distribution is bent before a token is drawn, and what is left of it after that.
+"""Processors and truncations of a distribution before sampling, and the result.
 
 Shape legend: R rows, V vocabulary.
 """
@@ -16,10 +16,11 @@ from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, bent, ma
 
 @dataclass(frozen=True)
 class Warp:
-    """The defaults leave a distribution as it is.
+    """Logit processors and warpers; the defaults change nothing.
 
-    `processors` also change which token is the likeliest, by what stands before; `warpers` are
-    temperature and truncations. `likeliest`: all of the probability goes to the likeliest token.
+    `processors` depend on the preceding tokens and may change which token is most probable;
+    `warpers` are temperature and truncations. `likeliest`: the most probable token gets all of the
+    probability.
     """
 
     processors: LogitsProcessorList = field(default_factory=LogitsProcessorList)
@@ -29,7 +30,7 @@ class Warp:
     def __call__(
         self, logits_RV: Float[torch.Tensor, "R V"], rows: Sequence[Sequence[int]] = ()
     ) -> Float[torch.Tensor, "R V"]:
-        """Warped logits, float32; −∞ where a token is cut off. `rows` are the ids before them."""
+        """Warped logits, float32; −∞ for a truncated token. `rows` are the preceding ids."""
         ids: Any = None
         bent_RV = logits_RV.float()
         if self.processors:
@@ -42,7 +43,7 @@ class Warp:
 
 
 def make_warp(values: Mapping[str, Any], start: Start) -> Warp:
-    """From values under GenerationConfig's names; temperature 0 takes the likeliest."""
+    """Build from values by GenerationConfig's names; temperature 0 is greedy."""
     likeliest = values.get("temperature") == 0
     return Warp(
         processors=make(PROCESSORS, values, start),
@@ -52,6 +53,6 @@ def make_warp(values: Mapping[str, Any], start: Start) -> Warp:
 
 
 def _likeliest(logits_RV: Float[torch.Tensor, "R V"]) -> Float[torch.Tensor, "R V"]:
-    """All of the distribution on the first of the likeliest tokens."""
+    """Put all of the probability on the first of the most probable tokens."""
     best_R1 = logits_RV.argmax(-1, keepdim=True)
     return torch.full_like(logits_RV, -torch.inf).scatter(1, best_R1, 0.0)

@@ -1,4 +1,4 @@
-"""Text to token ids and back: what is typed, what is shown, and how tokens group."""
+"""Text to token ids and back: input text, displayed text, and groups of tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,28 +19,28 @@ from analysis.errors import (
 from analysis.model import chat_template
 
 WORD = regex.compile(r"\w+(?:['’]\w+)*|\S")
-LONGEST_STRETCH = 16  # tokens; a character takes four at most, unless bytes are no text
-# Signs by Unicode's own tables, so that every script is told apart by its own marks.
-# A sentence ends at marks with a blank after them, or at wide marks, which no blank follows.
+LONGEST_STRETCH = 16  # tokens; a character takes at most four, unless the bytes are not text
+# Punctuation by Unicode's tables, so that each script uses its own marks. A sentence ends at a
+# mark followed by a space, or at a wide mark, which is not followed by a space.
 _CLOSERS = r"[\p{Quotation_Mark}\p{Pe}\p{Pf}]*"
 _WIDE = r"[\p{Sentence_Break=STerm}&&[\p{ea=W}\p{ea=F}\p{ea=H}]]"
 SENTENCE_END = regex.compile(
     rf"(?V1)[\p{{Sentence_Terminal}}…]*{_WIDE}[\p{{Sentence_Terminal}}…]*{_CLOSERS}\s*"
     rf"|[\p{{Sentence_Terminal}}…]+{_CLOSERS}\s+|\n+"
 )
-# A text that ends a clause: at a mark or a closing bracket, quotes and blanks behind it set aside.
+# A text that ends a clause: at a mark or a closing bracket, ignoring quotes and spaces after it.
 CLAUSE_END = regex.compile(
     r"(?V1)[\p{Terminal_Punctuation}…\n\u2028\u2029[\p{Pe}--\p{Quotation_Mark}]]"
     r"[\s\p{Quotation_Mark}\p{Pf}*_`]*$"
 )
-ACTS = "token (it acts on the model)"
+ACTS = "token (use it as the special token)"
 
 _codecs: WeakKeyDictionary[PreTrainedTokenizerBase, Codec] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids of a prompt, and which of them a method must leave alone."""
+    """Token ids of a prompt, and which of them are protected."""
 
     ids: list[int]
     protected: list[bool]
@@ -49,30 +49,31 @@ class Prompt:
 def encode_prompt(
     tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool = False, special: str = "refuse"
 ) -> Prompt:
-    """Ids of a prompt as the model reads it: with BOS, or inside the chat template.
+    """Ids of a prompt as input to the model: with BOS, or inside the chat template.
 
-    `special` says what happens to special tokens typed as text: refuse, text or token.
-    Raises PromptEmpty, InvalidText, SpecialTokenInText, InvalidParams (no chat template).
+    `special` is the treatment of special tokens typed as text: refuse, text or token. Raises
+    PromptEmpty, InvalidText, SpecialTokenInText, InvalidParams (no chat template).
     """
     if not text.strip():
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
     refuse_lost(tokenizer, text, field="prompt")
-    # A chat template is tokenized whole: special tokens in it act, they cannot be read as text.
+    # A chat template is tokenized as a whole: special tokens in it cannot be read as text.
     if special == "refuse" or (chat and special == "text"):
         refuse_special(tokenizer, text, **({"ways": ACTS} if chat else {}))
     if chat:
         return _encode_chat(tokenizer, text)
-    # Where they are refused there are none; but a word with a role must not be cut out of others.
+    # If they are refused there are none, but a word that has a role must not be cut out of a
+    # longer word.
     ids = tokenizer(text, split_special_tokens=special != "token").input_ids
     if tokenizer("a").input_ids[-1] == tokenizer.eos_token_id:
-        ids = ids[:-1]  # some tokenizers close the text, which a continuation must not see
+        ids = ids[:-1]  # some tokenizers append an end token, which a continuation must not contain
     specials = set(special_tokens(tokenizer).values())
     return Prompt(ids, [token in specials for token in ids])
 
 
 def codec(tokenizer: PreTrainedTokenizerBase) -> Codec:
-    """The tokenizer as `analysis.catalog.codec` takes it."""
-    if tokenizer not in _codecs:  # what is kept must not keep the tokenizer alive
+    """The tokenizer as a Codec of `analysis.catalog.codec`."""
+    if tokenizer not in _codecs:  # the cached value must not keep the tokenizer alive
         _codecs[tokenizer] = _codec(proxy(tokenizer))
     return _codecs[tokenizer]
 
@@ -107,10 +108,10 @@ def encode_continued(
     acting: bool = False,
     field: str,
 ) -> list[int]:
-    """Ids of a text that continues `before`, or any text: no BOS.
+    """Ids of a text that continues `before`, or of any text without BOS.
 
-    Special tokens in it are plain text unless they are `acting`. Codec.continued says where it is
-    cut from what stands before it. Raises InvalidText.
+    Special tokens in it are plain text unless they are `acting`. `Codec.continued` defines the
+    boundary to the preceding text. Raises InvalidText.
     """
     check_text(text, field)
     plain = codec(tokenizer)
@@ -119,37 +120,37 @@ def encode_continued(
 
 
 def token_name(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
-    """What one token adds to a text, its space included; `#555` where that is no text."""
+    """The text that one token adds, including its space; `#555` if it has no text."""
     return codec(tokenizer).name(token)
 
 
 def refuse_lost(tokenizer: PreTrainedTokenizerBase, text: str, *, field: str) -> None:
-    """Raise PromptEmpty for a text of which the tokenizer leaves nothing, or InvalidText."""
+    """Raise PromptEmpty for a text that has no tokens, or InvalidText."""
     check_text(text, field)
     plain = codec(tokenizer)
     if not plain.decode(plain.encode(text)).strip():
         raise PromptEmpty(
-            f"The tokenizer leaves nothing of the {field} {shortened(text)}.",
+            f"The tokenizer gives no tokens for the {field} {shortened(text)}.",
             remedy="Type some text.",
             field=field,
         )
 
 
 def check_text(text: str, field: str) -> None:
-    """Raise InvalidText for what is not Unicode text: lone surrogates, NUL."""
+    """Raise InvalidText for lone surrogates and NUL, which are not Unicode text."""
     bad = next((c for c in text if "\ud800" <= c <= "\udfff" or c == "\0"), None)
     if bad is not None:
         raise InvalidText(
-            f"{field} holds U+{ord(bad):04X}, which is no character.",
+            f"{field} contains U+{ord(bad):04X}, which is not a character.",
             remedy="Remove it and type the text again.",
             field=field,
         )
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
-    """Ids of the special tokens by name: those with a role, and those that only act.
+    """Ids of the special tokens by name: those with a role, and all others.
 
-    A token that has a role but is spelled as a word or a sign (a pad token "the") is text.
+    A token that has a role but is an ordinary word or sign (a pad token "the") is text.
     """
     roles = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     added = tokenizer.added_tokens_decoder.items()
@@ -163,15 +164,15 @@ def refuse_special(
     *,
     ways: str = f"text (plain characters) or {ACTS}",
 ) -> None:
-    """Raise SpecialTokenInText if a special token's name stands in the prompt.
+    """Raise SpecialTokenInText if the prompt contains a special token's name.
 
-    `ways` are the values of special_tokens that would take it; empty: none does.
+    `ways` are the values of special_tokens that would accept it; empty: none.
     """
     found = _typed_special(tokenizer, text)
     if found:
         remedy = f"Remove it, or set special_tokens to {ways}." if ways else "Remove it."
         raise SpecialTokenInText(
-            f"The prompt holds the special token {found} at character {text.index(found)}.",
+            f"The prompt contains the special token {found} at character {text.index(found)}.",
             remedy=remedy,
             field="special_tokens" if ways else "prompt",
         )
@@ -182,7 +183,7 @@ def refuse_special_in_question(
 ) -> None:
     """Raise SpecialTokenInText for a special token in a question about a picture.
 
-    `special` token lets it act; that of the picture, an id, never may, since it needs a picture.
+    With `special` = token it is used as such, except the image token, which needs a picture.
     """
     names = special_tokens(tokenizer)
     if special == "token":
@@ -190,10 +191,11 @@ def refuse_special_in_question(
     found = _typed_special(tokenizer, question, names)
     if found:
         acts_too = names[found] != picture
+        why = "" if acts_too else "; it marks the picture, which is already inserted"
         more = f", or set special_tokens to {ACTS}" if acts_too else ""
         raise SpecialTokenInText(
-            f"The question holds the special token {found} at character {question.index(found)}"
-            f"{'' if acts_too else '; it stands for a picture, which is put in already'}.",
+            f"The question contains the special token {found} at character "
+            f"{question.index(found)}{why}.",
             remedy=f"Remove it{more}.",
             field="question",
         )
@@ -202,7 +204,7 @@ def refuse_special_in_question(
 def _typed_special(
     tokenizer: PreTrainedTokenizerBase, text: str, names: dict[str, int] | None = None
 ) -> str | None:
-    """The special token whose name stands first in the text, the longest of several there."""
+    """The first special token in the text; of several at the same place, the longest."""
     known = special_tokens(tokenizer) if names is None else names
     typed = [name for name in known if name in text]
     return min(typed, key=lambda name: (text.index(name), -len(name)), default=None)
@@ -214,8 +216,8 @@ def check_length(length: int, *, output: int, context: int) -> None:
         room = context - output
         shorter = f"Shorten the prompt to {room} tokens, or ask" if room > 0 else "Ask"
         raise PromptTooLong(
-            f"The prompt has {length} tokens and the output up to {output}, "
-            f"{length + output} in all; the model's context is {context}.",
+            f"The prompt has {length} tokens and the output up to {output}, {length + output} in "
+            f"total; the model's context is {context} tokens.",
             remedy=f"{shorter} for a shorter output.",
             field="prompt",
         )
@@ -238,10 +240,10 @@ def joined_continued(
 
 
 def display_texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str]:
-    """What each token adds to the decoded text; the parts join to the whole.
+    """The text that each token adds; the concatenated parts give the whole text.
 
-    The bytes of one character may be spread over tokens: all but the last of them then add
-    nothing, and the last adds the character. A token may also end one and begin the next.
+    The bytes of one character may be spread over several tokens: the last of them adds the
+    character, the others add nothing. A token may also end one character and begin the next.
     """
 
     def decode(start: int, end: int) -> str:
@@ -249,10 +251,14 @@ def display_texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[st
 
     whole = decode(0, len(ids))
     texts: list[str] = []
-    # A stretch begins where a character does; it is decoded together with the one before it,
-    # because a decoder may treat the first token of a text in its own way.
+    # A chunk begins at the start of a character. It is decoded together with the previous chunk,
+    # because a decoder may treat the first token of a text differently.
     previous = start = 0
-    before, base, shown = "", 0, 0  # text of the previous stretch; characters up to here, given out
+    before, base, shown = (
+        "",
+        0,
+        0,
+    )  # text of the previous chunk; number of characters already yielded
     for end in range(1, len(ids) + 1):
         added = decode(previous, end)[len(before) :]
         same = _common(added, whole[base : base + len(added)])
@@ -309,7 +315,7 @@ def _encode_rendered(tokenizer: PreTrainedTokenizerBase, rendered: str) -> list[
 
 
 def _common(one: Sequence[object], other: Sequence[object]) -> int:
-    """Length of the common start of two sequences."""
+    """Length of the common prefix of two sequences."""
     for at, (a, b) in enumerate(zip(one, other, strict=False)):
         if a != b:
             return at

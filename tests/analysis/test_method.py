@@ -109,7 +109,7 @@ def test_a_missing_parameter_is_named() -> None:
         registry.get("reagent").check({})
     assert caught.value.field == "prompt"
     assert "required" in caught.value.message
-    assert "Text that the model reads." in caught.value.remedy
+    assert "Prompt of the model." in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["promt", "__class__", "x" * 10_000, "\u202eprobes"])

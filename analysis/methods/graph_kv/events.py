@@ -1,11 +1,11 @@
-"""What a run on segments yields.
+"""Events of Graph-KV.
 
-In this order: `Segments`; `SegmentTokens` of the prefix, of each segment and of the question; a
-`Layout` for each mode, the chosen one first; `Answer`, after progress while the model writes it; an
-`Arrangement` for each mode; `EdgeMass`, and where patterns were asked for `TokenMass`, `Sinks` and
-`Routes`, of the chosen mode; a `KnockOut` for each edge; for each mode its `Permutation`s and their
-`Spread`; last the `Cost`. Segments and blocks are numbers, from 0, into the lists of `Segments` and
-of the mode's `Layout`. Logs are natural.
+Their order is: `Segments`; `SegmentTokens` of the prefix, of each segment and of the question; a
+`Layout` for each mode, the chosen one first; `Answer`, after progress while the model generates it;
+an `Arrangement` for each mode; `EdgeMass` and, if patterns are requested, `TokenMass`, `Sinks` and
+`Routes` of the chosen mode; a `KnockOut` for each edge; for each mode its `Permutation`s and their
+`Spread`; finally the `Cost`. Segments and blocks are indices, from 0, into the lists of `Segments`
+and of the mode's `Layout`. Logarithms are natural.
 
 Shapes: N tokens of a layout, U runs of a mask, B blocks, P pairs of blocks, L layers, H heads.
 """
@@ -29,80 +29,88 @@ class Record(BaseModel):
 
 
 class SegmentRow(Record):
-    """A segment as it was given."""
+    """A segment as given."""
 
     id: str
     score: float | None
-    tokens: int = Field(description="Its length.")
+    tokens: int = Field(description="Length of the segment in tokens.")
 
 
 class EdgeRow(Record):
-    """The target reads the source."""
+    """The target attends to the source."""
 
     source: int
     target: int
 
 
 class Segments(Event):
-    """The segments and the edges of the run, presets made out."""
+    """The segments and the edges of the run, presets resolved."""
 
     kind: Literal["segments"] = "segments"
     segments: list[SegmentRow]
     edges: list[EdgeRow]
-    prefix: int = Field(description="Tokens before the segments, the beginning mark included.")
+    prefix: int = Field(
+        description="Tokens before the segments, including the beginning-of-text token."
+    )
     question: int = Field(description="Tokens of the question.")
     longest: int = Field(description="L, tokens of the longest segment.")
 
 
 class SegmentToken(Record):
     id: int
-    text: str = Field(description="What it adds to the text of its part.")
+    text: str = Field(description="Text that the token adds to its part.")
 
 
 class SegmentTokens(Event):
-    """A stretch of the tokens of one part; a copy of a segment has the same tokens."""
+    """A chunk of the tokens of one part; a copy of a segment has the same tokens."""
 
     kind: Literal["segment_tokens"] = "segment_tokens"
     part: Role
-    segment: int | None = Field(description="Null for a part that is no segment.")
-    start: int = Field(description="Number of the first token of this stretch in its part.")
+    segment: int | None = Field(
+        description="Number of the segment; null for a part that is not a segment."
+    )
+    start: int = Field(description="Index of this chunk's first token in its part.")
     tokens: list[SegmentToken]
 
 
 class Block(Record):
-    """Tokens that read alike: the prefix, a copy of a segment, the question, the answer's place.
+    """Tokens with the same mask: the prefix, a copy of a segment, the question, or the answer.
 
-    The answer begins at the last token of the question, after which its first token is predicted:
-    that token is the block `answer`, to which the answer is added, and no part of `question`.
+    The answer is predicted from the last token of the question on. This token belongs to the block
+    `answer`, to which the answer is appended, and not to `question`.
     """
 
     role: Role
-    segment: int | None = Field(description="Null for a block that is no segment.")
-    round: int | None = Field(description="Round in which it is encoded; null: no segment.")
-    start: int = Field(description="Number of its first token in the layout.")
+    segment: int | None = Field(
+        description="Number of the segment; null for a block that is not a segment."
+    )
+    round: int | None = Field(
+        description="Round in which the segment is encoded; null: not a segment."
+    )
+    start: int = Field(description="Index of its first token in the layout.")
     tokens: int
-    position: int = Field(description="Position id of its first token; they go up by one.")
+    position: int = Field(description="Position id of its first token; ids increase by one.")
     reads: list[int] = Field(
-        description="Blocks that it reads in full; it also reads itself, causally."
+        description="Blocks that it attends to in full; it also attends to itself causally."
     )
 
 
 class Layout(Event):
-    """A mode's tokens in their order, their positions, and who reads whom.
+    """A mode's tokens in order, their positions, and their attention mask.
 
-    Row i of the mask is the runs `row_start[i]:row_start[i + 1]`; run u is the tokens
-    `run_start[u]:run_stop[u]` that are read.
+    Row i of the mask consists of the runs `row_start[i]:row_start[i + 1]`; run u allows attention
+    to the tokens `run_start[u]:run_stop[u]`.
     """
 
     kind: Literal["layout"] = "layout"
     mode: Mode
-    edges: list[EdgeRow] = Field(description="Those of the mode, if any: as given, or drawn.")
-    blocks: list[Block] = Field(description="In the order of their tokens.")
+    edges: list[EdgeRow] = Field(description="Edges of the mode, if any: as given, or random.")
+    blocks: list[Block] = Field(description="Blocks in the order of their tokens.")
     tokens: int = Field(description="N.")
-    span: int = Field(description="Positions used, the longest answer included.")
-    area: int = Field(description="Pairs of a token and one that it reads.")
+    span: int = Field(description="Number of positions used, including the longest answer.")
+    area: int = Field(description="Number of pairs of tokens that attend to each other.")
     relative_area: float = Field(
-        description="Area among the segments over that of the same segments in sequence."
+        description="Number of pairs within the segments, divided by that of the sequential text."
     )
     row_start: Array = Field(description="[N + 1], int32.")
     run_start: Array = Field(description="[U], int32.")
@@ -115,25 +123,31 @@ class Answer(Event):
     kind: Literal["answer"] = "answer"
     text: str
     tokens: int
-    written_by: Mode | None = Field(description="The mode that wrote it; null: it was given.")
+    written_by: Mode | None = Field(
+        description="The mode that generated it; null: the answer was given."
+    )
 
 
 class Arrangement(Event):
-    """What the model makes of a mode."""
+    """Result of a mode."""
 
     kind: Literal["arrangement"] = "arrangement"
     mode: Mode
-    logprob: float = Field(description="Of the answer, the sum over its tokens, nats.")
-    token_logprobs: list[float] = Field(description="Of each token of the answer, nats.")
-    alternatives: list[Alternative] = Field(description="Likeliest first tokens, at most five.")
-    text: str = Field(description="What the model writes, the likeliest token each time.")
+    logprob: float = Field(
+        description="Log-probability of the answer, summed over its tokens, nats."
+    )
+    token_logprobs: list[float] = Field(
+        description="Log-probability of each token of the answer, nats."
+    )
+    alternatives: list[Alternative] = Field(description="Most probable first tokens, at most five.")
+    text: str = Field(description="Output of greedy decoding.")
     right: bool | None = Field(
-        description="The text begins with the answer; null: no answer was given."
+        description="Whether the output begins with the answer; null: no answer was given."
     )
 
 
 class EdgeMass(Event):
-    """Share of attention that a block pays to each it reads and to itself; these sum to 1.
+    """Share of a block's attention to itself and to each block it attends to; these sum to 1.
 
     mass[p] = mean over the tokens i of block `readers[p]` of Σ_j pattern[i, j] over the tokens j of
     block `sources[p]`, for each layer and head.
@@ -141,30 +155,30 @@ class EdgeMass(Event):
 
     kind: Literal["edge_mass"] = "edge_mass"
     mode: Mode
-    readers: list[int] = Field(description="Block that reads, for each pair.")
-    sources: list[int] = Field(description="Block that is read, for each pair.")
+    readers: list[int] = Field(description="Block that attends, for each pair.")
+    sources: list[int] = Field(description="Block that is attended to, for each pair.")
     mass: Array = Field(description="[P, L, H], shares.")
 
 
 class TokenMass(Event):
-    """Share of attention that a block pays to each token, mean over its tokens and the heads."""
+    """Share of a block's attention to each token, mean over its tokens and the heads."""
 
     kind: Literal["token_mass"] = "token_mass"
     mode: Mode
-    mass: Array = Field(description="[L, B, N + answer - 1], shares; 0 where nothing is read.")
+    mass: Array = Field(description="[L, B, N + answer - 1], shares; 0 where attention is masked.")
 
 
 class Sinks(Event):
-    """Share of attention that a block's tokens after the first pay to its first token."""
+    """Attention sinks: share of the attention of a block's later tokens to its first token."""
 
     kind: Literal["sinks"] = "sinks"
     mode: Mode
-    blocks: list[int] = Field(description="Those of more than one token.")
+    blocks: list[int] = Field(description="Blocks of more than one token.")
     mass: Array = Field(description="[one per block, L, H], shares.")
 
 
 class Routes(Event):
-    """Block-sparse attention against eager attention with hooks, in this very run."""
+    """Block-sparse attention compared with eager attention with hooks, in this run."""
 
     kind: Literal["routes"] = "routes"
     mode: Mode
@@ -173,29 +187,32 @@ class Routes(Event):
 
 
 class KnockOut(Event):
-    """The chosen mode with one edge cut in every layer and head; positions stay."""
+    """The chosen mode with one edge cut in all layers and heads; positions are unchanged."""
 
     kind: Literal["knock_out"] = "knock_out"
     edge: int = Field(description="Number of the edge in the mode's `Layout`.")
-    logprob: float = Field(description="Of the answer without the edge, nats.")
-    delta: float = Field(description="Without the edge less with it, nats; below 0: it helped.")
+    logprob: float = Field(description="Log-probability of the answer without the edge, nats.")
+    delta: float = Field(
+        description="Log-probability without the edge minus that with it, nats; "
+        "negative: the edge helps."
+    )
 
 
 class Permutation(Event):
-    """A mode with its segments in another order; the first is the order given."""
+    """A mode with its segments in another order; the first is the given order."""
 
     kind: Literal["permutation"] = "permutation"
     mode: Mode
     number: int
-    order: list[int] = Field(description="Segments in the order in which they are given.")
-    logprob: float = Field(description="Of the answer, nats.")
+    order: list[int] = Field(description="Segments in this order.")
+    logprob: float = Field(description="Log-probability of the answer, nats.")
 
 
 class Spread(Event):
-    """How much the answer hangs on the order of the segments."""
+    """How much the answer depends on the order of the segments."""
 
     kind: Literal["spread"] = "spread"
     mode: Mode
-    orders: int = Field(description="As many as asked for, or all there are.")
+    orders: int = Field(description="Number of orders evaluated: as many as requested, or all.")
     std: float = Field(description="Standard deviation over these orders (divided by n), nats.")
-    range: float = Field(description="Largest less smallest, nats.")
+    range: float = Field(description="Largest minus smallest log-probability, nats.")

@@ -360,7 +360,7 @@ def _plan(
     values = params.model_dump()
     stop = "The canvas is full."
     if params.eos_fill:
-        stop = "The canvas is full, or a finished block contains an end-of-text token."
+        stop = "The canvas is full, or a finished block holds an end-of-text token."
     return Plan(
         decoder=decoder,
         label=LABELS[decoder].format(**values),

@@ -1,4 +1,4 @@
-"""What a run of ReAGent yields."""
+"""Events of ReAGent."""
 
 from typing import Literal
 
@@ -8,15 +8,17 @@ from analysis.events import Array, Event
 
 
 class Replacement(Event):
-    """Where replacement tokens come from in this run."""
+    """The source of replacement tokens in this run."""
 
     kind: Literal["replacement"] = "replacement"
     label: str
-    fallbacks: int = Field(description="Positions where a masked model offered nothing.")
+    fallbacks: int = Field(
+        description="Positions for which the masked model offered no replacement."
+    )
 
 
 class Scores(Event):
-    """The maps so far; row 0 is the target, row t + 1 output token t.
+    """The current maps; row 0 is the target, row t + 1 is output token t.
 
     Row r is defined for positions below `valid[r]` that are not protected; elsewhere the
     arrays hold 0, which means "no score", not "no effect".
@@ -24,40 +26,42 @@ class Scores(Event):
 
     kind: Literal["scores"] = "scores"
     estimator: Literal["least_squares", "centred", "paper"] = Field(
-        description="The form of these numbers; centred where least squares has too few probes."
+        description="Estimator of these numbers; centred while least squares has too few probes."
     )
     measure: Literal["probability", "log_probability", "log_odds", "log_ratio", "importance"] = (
         Field(description="log_ratio: log p(target) − log p(contrast); importance: sums to 1.")
     )
     unit: str = Field(description="Unit of the scores: probability, nats, share.")
-    probes: int = Field(description="Probes behind these numbers (paper form: steps).")
+    probes: int = Field(description="Number of probes used (paper estimator: steps).")
     budget: int
     final: bool
-    base: list[float] = Field(description="The measure on the unchanged context, per row.")
+    base: list[float] = Field(description="Value of the measure on the unchanged context, per row.")
     valid: list[int] = Field(description="Positions below it have a score, per row.")
     mean: Array = Field(description="[R, N] scores.")
     standard_error: Array = Field(description="[R, N], in the unit of the scores.")
     word_standard_error: Array = Field(description="[R, words] of the word's summed score.")
     sentence_standard_error: Array = Field(description="[R, sentences], likewise.")
     stable_since: list[int] = Field(
-        description="Probe since which the top_n set of the row has not changed."
+        description="Number of probes after which the row's top_n set has not changed."
     )
     separated: list[bool] = Field(
-        description="95 % bands of all tokens at once separate the top_n from the rest, per row "
-        "(paper form: intervals of single tokens)."
+        description="Whether the simultaneous 95 % bands separate the top_n from the other "
+        "tokens, per row (paper estimator: intervals of single tokens)."
     )
     single_factor: float | None = Field(
         default=None,
-        description="Standard errors to each side in the 95 % interval of one token (Student's t).",
+        description="Half-width of the 95 % interval of one token, in standard errors (Student's "
+        "t).",
     )
     joint_factor: list[float] = Field(
         default=[],
-        description="Likewise in the 95 % bands of all tokens of a row at once (Šidák), per row.",
+        description="Half-width of the simultaneous 95 % bands of a row's tokens, in standard "
+        "errors (Šidák), per row.",
     )
 
 
 class Probes(Event):
-    """Probes as they were run, at the end; enough to estimate the scores again.
+    """All probes, at the end of the run; sufficient to estimate the scores again.
 
     D = base − measure, by row; a score is the coefficient of a position's mask in D.
     """
@@ -71,12 +75,14 @@ class Probes(Event):
 
 
 class Convergence(Event):
-    """Paper form: how the probes of a row stopped."""
+    """Paper estimator: how the probes of a row stopped."""
 
     kind: Literal["convergence"] = "convergence"
     row: int
     steps: list[int] = Field(description="Steps taken, per probe.")
-    converged: list[bool] = Field(description="False: gave up at paper_max_steps.")
+    converged: list[bool] = Field(
+        description="Whether the probe converged; false: stopped at paper_max_steps."
+    )
     over: Literal["converged", "all"] = Field(
         description="all: no probe converged, the mean is over all of them."
     )

@@ -932,7 +932,7 @@ export interface components {
         };
         /**
          * SelfCheck
-         * @description The routes that methods take against plain transformers on a fixed input, at load.
+         * @description Self-check at load: the code paths of the methods compared with plain transformers.
          *
          *     Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
          */
@@ -941,27 +941,27 @@ export interface components {
             passed: boolean;
             /**
              * Max Abs Difference
-             * @description Largest |Δ|, hooked eager route.
+             * @description Largest |Δ| of the hooked eager model.
              */
             max_abs_difference: number;
             /**
              * Max Abs Difference Fast
-             * @description Largest |Δ|, SDPA route.
+             * @description Largest |Δ| of the SDPA model.
              */
             max_abs_difference_fast: number;
             /**
              * Tolerance
-             * @description The difference up to which the check passes.
+             * @description Largest difference that passes the check.
              */
             tolerance: number;
             /**
              * Tokens
-             * @description Length of the prompt that was compared.
+             * @description Length of the compared prompt.
              */
             tokens: number;
             /**
              * Message
-             * @description Why the hooked model could not be built.
+             * @description Reason for which the hooked model could not be built.
              * @default
              */
             message: string;
@@ -973,7 +973,7 @@ export interface components {
             compared: string;
             /**
              * Rounding Nats
-             * @description Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+             * @description Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
              */
             rounding_nats?: number | null;
         };

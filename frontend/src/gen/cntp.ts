@@ -4,91 +4,91 @@ export type MethodEvent =
   Progress | ModelLoaded | PromptTokens | TraceStart | TokenStep | TrialTokens | Fork | OutputTokens | TraceEnd;
 
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
 /**
- * A token that could have come next.
+ * A candidate for the next token.
  */
 export interface Candidate {
   id: number;
   text: string;
   /**
-   * ln of its probability under the model alone.
+   * ln of its probability under the model's own distribution.
    */
   logprob_raw: number;
   /**
-   * After temperature, top-k, top-p; 0: cut off.
+   * Probability after temperature and truncation; 0: excluded.
    */
   probability: number;
 }
 /**
- * What a trace took.
+ * Cost of a trace.
  *
- * A token is computed when a forward pass ran on it beyond the prompt; it is kept when it is
- * part of the output.
+ * A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
+ * output.
  */
 export interface Cost {
   /**
-   * Forward passes that decided a step.
+   * Number of forward passes that decided a step.
    */
   main_forwards: number;
   /**
-   * Forward passes inside trials.
+   * Number of forward passes inside trials.
    */
   trial_forwards: number;
   tokens_computed: number;
   tokens_kept: number;
   /**
-   * Drawn or computed, and not kept.
+   * Number of tokens sampled or computed but not kept.
    */
   tokens_wasted: number;
   /**
-   * Distinct nodes of the trials' prefix trees; 0: no trials.
+   * Number of distinct nodes of the trials' prefix trees; 0: no trials.
    */
   nodes: number;
   /**
-   * Most bytes of keys and values held at once.
+   * Peak bytes of keys and values.
    */
   cache_bytes: number;
   /**
-   * Inside forward passes.
+   * Seconds inside forward passes.
    */
   model_seconds: number;
   /**
-   * In all, without loading the model.
+   * Total seconds, without loading the model.
    */
   seconds: number;
 }
 /**
- * A decision taken by hand: in this step, this token is committed at this position.
+ * A forced choice: the token committed at this position in this step.
  */
 export interface ForcedCommit {
   /**
@@ -105,7 +105,7 @@ export interface ForcedCommit {
   token: number;
 }
 /**
- * A decision taken by hand: this token stands at this position.
+ * A forced choice: the token at this position.
  */
 export interface ForcedToken {
   /**
@@ -118,11 +118,11 @@ export interface ForcedToken {
   token: number;
 }
 /**
- * A decision taken by hand: at the fork that begins at this position, this trial wins.
+ * A forced choice: the trial selected at the branch point that begins at this position.
  */
 export interface ForcedTrial {
   /**
-   * Where the fork begins.
+   * Position at which the branch point begins.
    */
   position: number;
   /**
@@ -131,10 +131,10 @@ export interface ForcedTrial {
   trial: number;
 }
 /**
- * The trials of a step, and which of them was appended.
+ * A branch point: the trials of a step, and the selected one.
  *
- * Each trial's tokens came before it as `TrialTokens`; the prefix tree follows from them: two
- * trials share a node as long as all their tokens so far are equal.
+ * Each trial's tokens precede it as `TrialTokens`. They determine the prefix tree: two trials
+ * share a node as long as all their tokens so far are equal.
  */
 export interface Fork {
   kind: "fork";
@@ -145,37 +145,37 @@ export interface Fork {
   index: number;
   position: number;
   /**
-   * What chose the winner; the lowest score wins, the first of equals.
+   * Criterion of the selection; the lowest score wins, ties go to the first trial.
    */
   by: "perplexity" | "perplexity_raw" | "vote" | "beam" | "forced";
   trials: Trial[];
   winner: number;
   /**
-   * Tokens of the winner appended; fewer where a hand cut in.
+   * Number of the winner's tokens appended; fewer if a forced token follows.
    */
   kept: number;
   /**
-   * Score of the best other trial with other tokens, less the winner's; null: none finished.
+   * Score of the best other trial with different tokens, minus the winner's; null: no such trial finished.
    */
   margin: number | null;
   /**
-   * Rank by score of the trial of likeliest tokens; null: not drawn or pruned.
+   * Rank by score of the trial of the most probable tokens; null: not sampled, or pruned.
    */
   greedy_rank: number | null;
   /**
-   * Self-consistency only, most votes first.
+   * Self-consistency only: answers by descending votes.
    */
   votes: Vote[];
   /**
-   * Distinct nodes of the prefix tree.
+   * Number of distinct nodes of the prefix tree.
    */
   nodes: number;
   /**
-   * Tokens of all trials together: what no merging would cost.
+   * Number of tokens of all trials, without merging equal prefixes.
    */
   tokens: number;
   /**
-   * Forward passes of the trials.
+   * Number of forward passes of the trials.
    */
   forwards: number;
 }
@@ -184,7 +184,7 @@ export interface Fork {
  */
 export interface Trial {
   /**
-   * Tokens, the one that ended it included.
+   * Number of tokens, including the one that ended the trial.
    */
   length: number;
   /**
@@ -192,7 +192,7 @@ export interface Trial {
    */
   end: "stop" | "eos" | "stop_string" | "cap" | "length" | "pruned";
   /**
-   * −Σ ln q, warped.
+   * −Σ ln q under the warped distribution.
    */
   nll: number;
   nll_raw: number;
@@ -202,7 +202,7 @@ export interface Trial {
   perplexity: number;
   perplexity_raw: number;
   /**
-   * What decides, less is better: see `Fork.by`.
+   * Score used for selection; lower is better, see `Fork.by`.
    */
   score: number;
   /**
@@ -210,15 +210,15 @@ export interface Trial {
    */
   duplicate_of: number | null;
   /**
-   * Each of its tokens was the model's likeliest.
+   * Whether each token was the most probable one under the model.
    */
   greedy: boolean;
   /**
-   * Seed, position and trial: names its random numbers.
+   * Seed, position and trial, which determine the random numbers.
    */
   stream: number[];
   /**
-   * What the answer pattern reads in it.
+   * Answer extracted by the answer pattern.
    */
   answer: string | null;
 }
@@ -230,33 +230,33 @@ export interface Vote {
   trials: number[];
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -271,7 +271,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -279,37 +279,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -317,12 +317,12 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }
 /**
- * A stretch of the prompt, which all traces of a run share.
+ * A chunk of the prompt, which all traces of a run share.
  */
 export interface PromptTokens {
   kind: "prompt_tokens";
@@ -331,7 +331,7 @@ export interface PromptTokens {
    */
   start: number;
   /**
-   * Tokens of the whole prompt.
+   * Number of tokens of the whole prompt.
    */
   total: number;
   ids: number[];
@@ -351,20 +351,20 @@ export interface TraceStart {
    */
   trace: number;
   /**
-   * cntp, greedy, beam, local_leap, vanilla and the like.
+   * Name of the decoder, such as cntp, greedy, beam, local_leap, vanilla.
    */
   decoder: string;
   /**
-   * Its name and main setting, as a user would say it.
+   * The decoder's name and main setting, for display.
    */
   label: string;
   family: "autoregressive" | "diffusion";
   /**
-   * The decoder that the run is about; the others stand beside it.
+   * Whether this is the decoder of the run; the others are baselines.
    */
   main: boolean;
   /**
-   * Empty: exact. Else what was not recomputed, such as a cache.
+   * Description of an approximation, such as a cache; empty: exact.
    */
   approximation: string;
   model: string;
@@ -376,13 +376,13 @@ export interface TraceStart {
   tokenizer: string;
   seed: number;
   /**
-   * Every parameter that bears on this decoder.
+   * All parameters that affect this decoder.
    */
   settings: {
     [k: string]: number | string | boolean;
   };
   /**
-   * Where a trial ends and where the text does, in words.
+   * Description of where a trial ends and where the text ends.
    */
   stop_rule: string;
   eos_ids: number[];
@@ -391,7 +391,7 @@ export interface TraceStart {
    */
   mask_id: number | null;
   /**
-   * Most output tokens; the length G of a canvas.
+   * Maximum number of output tokens; the length G of a canvas.
    */
   length: number;
   /**
@@ -399,30 +399,30 @@ export interface TraceStart {
    */
   block: number | null;
   /**
-   * Decisions taken by hand, which this trace follows.
+   * Forced choices of this trace.
    */
   forced: (ForcedToken | ForcedTrial | ForcedCommit)[];
   /**
-   * What the checkpoint's generation_config.json asks and this decoder does, by field.
+   * Settings of the checkpoint's generation_config.json that this decoder applies, by field.
    */
   applied: {
     [k: string]: unknown;
   };
   /**
-   * What it asks, transformers' generate would do, and this decoder does not.
+   * Settings that transformers' generate would apply and this decoder does not.
    */
   not_applied: {
     [k: string]: unknown;
   };
   /**
-   * The trace whose samples these are: drawn once, their cost stands in both.
+   * Trace from which the samples are reused; their cost is counted in both traces.
    */
   samples_of: number | null;
 }
 /**
- * A decoder that writes from left to right looks at the next token.
+ * A left-to-right decoder evaluates the next token.
  *
- * `single` steps append one token, `fork` steps what their trials decide (see `Fork`).
+ * `single` steps append one token; `fork` steps append tokens of the selected trial (see `Fork`).
  */
 export interface TokenStep {
   kind: "step";
@@ -432,37 +432,37 @@ export interface TokenStep {
    */
   index: number;
   /**
-   * Of the first token that it appends.
+   * Position of the first token that the step appends.
    */
   position: number;
   /**
-   * H of the warped distribution: it decides on trials.
+   * Entropy H of the warped distribution, which determines the number of trials.
    */
   entropy: number;
   /**
-   * H of the model's own distribution.
+   * Entropy H of the model's own distribution.
    */
   entropy_raw: number;
   /**
-   * Variance of −ln p under the model's own, nats².
+   * Variance of −ln p under the model's own distribution, nats².
    */
   varentropy: number;
   /**
-   * The likeliest, in the order of the model.
+   * The most probable tokens, in the model's order.
    */
   candidates: Candidate[];
   /**
-   * N: trials drawn here; 1: a single token.
+   * N: number of trials sampled; 1: a single token.
    */
   trials: number;
   decision: "single" | "fork";
   reason: "drawn" | "likeliest" | "forced" | "trials";
   /**
-   * The token appended; null for a fork.
+   * The token appended; null for a branch point.
    */
   chosen: Candidate | null;
   /**
-   * Forward passes so far, this one included.
+   * Number of forward passes so far, including this one.
    */
   forwards: number;
   /**
@@ -471,7 +471,7 @@ export interface TokenStep {
   seconds: number;
 }
 /**
- * A stretch of a trial's tokens; comes before its `Fork`.
+ * A chunk of a trial's tokens; precedes its `Fork`.
  */
 export interface TrialTokens {
   kind: "trial_tokens";
@@ -485,30 +485,30 @@ export interface TrialTokens {
    */
   trial: number;
   /**
-   * Place of the first of these tokens in the trial.
+   * Index of the first of these tokens in the trial.
    */
   start: number;
   ids: number[];
   texts: string[];
   /**
-   * ln q, warped.
+   * ln q under the warped distribution.
    */
   logprobs: number[];
   /**
-   * ln p under the model alone.
+   * ln p under the model's own distribution.
    */
   logprobs_raw: number[];
   /**
-   * H of the warped distribution it was drawn from.
+   * Entropy of the warped distribution from which the token was sampled.
    */
   entropies: number[];
   /**
-   * 1: the likeliest of the model.
+   * Rank in the model's own distribution; 1: the most probable token.
    */
   ranks: number[];
 }
 /**
- * A stretch of the output as it stands at the end of a trace.
+ * A chunk of the final output of a trace.
  */
 export interface OutputTokens {
   kind: "output_tokens";
@@ -522,26 +522,26 @@ export interface OutputTokens {
   texts: string[];
 }
 /**
- * A decoder is done.
+ * A decoder has finished.
  */
 export interface TraceEnd {
   kind: "trace_end";
   trace: number;
   /**
-   * filled: no mask is left on the canvas.
+   * Reason for the end; filled: no mask is left on the canvas.
    */
   stop: "eos" | "stop_string" | "length" | "filled";
   steps: number;
   /**
-   * Output tokens.
+   * Number of output tokens.
    */
   length: number;
   /**
-   * What the answer pattern reads in the text.
+   * Answer extracted by the answer pattern.
    */
   answer: string | null;
   /**
-   * Whether that is the known right answer; null: none is known.
+   * Whether the answer equals the known correct answer; null: unknown.
    */
   right: boolean | null;
   cost: Cost;
@@ -685,47 +685,47 @@ export interface Params {
    */
   generation_config?: "leave" | "apply";
   /**
-   * min-p inside CNTP, sampling and whole outputs too; 0: off.
+   * min-p for CNTP, sampling and complete outputs as well; 0: off.
    */
   min_p_trials?: number;
   /**
-   * Draw among the tokens closest to the expected surprise that hold this much probability; 1: off.
+   * Locally typical sampling: sample from the tokens closest to the expected surprise whose probabilities sum to at least this; 1: off.
    */
   typical_p?: number;
   /**
-   * Cut off tokens less probable than this; 0: off.
+   * Epsilon sampling: exclude tokens less probable than this; 0: off.
    */
   epsilon_cutoff?: number;
   /**
-   * Cut off tokens less probable than this, or than its square root times exp of −entropy where that is less; 0: off.
+   * Eta sampling: exclude tokens less probable than the smaller of this value and its square root times exp(−entropy); 0: off.
    */
   eta_cutoff?: number;
   /**
-   * Draw among logits within this many standard deviations of the largest (arXiv 2411.07641); 0: off.
+   * Top-nσ: sample from logits within n standard deviations of the largest (arXiv 2411.07641); 0: off.
    */
   top_n_sigma?: number;
   /**
-   * Divides positive and multiplies negative logits of tokens that prompt or output hold; 1: off.
+   * Factor that divides positive and multiplies negative logits of tokens in the prompt or output; 1: off.
    */
   repetition_penalty?: number;
   /**
-   * Taken off a token's logit each time that the output holds it; 0: off.
+   * Subtracted from a token's logit for each occurrence in the output; 0: off.
    */
   frequency_penalty?: number;
   /**
-   * Taken off a token's logit once the output holds it; 0: off.
+   * Subtracted once from the logit of each token that occurs in the output; 0: off.
    */
   presence_penalty?: number;
   /**
-   * No run of this many tokens stands twice in prompt and output; 0: off.
+   * n: no n-gram of tokens occurs twice in prompt and output; 0: off.
    */
   no_repeat_ngram_size?: number;
   /**
-   * No end of text before the output has this many tokens; 0: off.
+   * Minimum output length in tokens before the text may end; 0: off.
    */
   min_new_tokens?: number;
   /**
-   * Added to the logit of a token named by its id, one per line: #505 -100 all but rules it out.
+   * Added to the logit of a token given by its id, one per line: #505 -100 practically excludes it.
    */
   token_bias?: string;
 }

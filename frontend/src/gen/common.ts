@@ -15,64 +15,64 @@ export interface ArrayRef {
   data: string | null;
 }
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -87,7 +87,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -95,37 +95,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -133,7 +133,7 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }

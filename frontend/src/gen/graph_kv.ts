@@ -18,12 +18,12 @@ export type MethodEvent =
   | Cost;
 
 /**
- * A token that the model could have written.
+ * An alternative output token.
  */
 export interface Alternative {
   id: number;
   /**
-   * With the space that belongs to it; #555 where it is no text.
+   * Including its leading space; #555 if the token has no text.
    */
   text: string;
   /**
@@ -39,34 +39,34 @@ export interface Answer {
   text: string;
   tokens: number;
   /**
-   * The mode that wrote it; null: it was given.
+   * The mode that generated it; null: the answer was given.
    */
   written_by: ("graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges") | null;
 }
 /**
- * What the model makes of a mode.
+ * Result of a mode.
  */
 export interface Arrangement {
   kind: "arrangement";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * Of the answer, the sum over its tokens, nats.
+   * Log-probability of the answer, summed over its tokens, nats.
    */
   logprob: number;
   /**
-   * Of each token of the answer, nats.
+   * Log-probability of each token of the answer, nats.
    */
   token_logprobs: number[];
   /**
-   * Likeliest first tokens, at most five.
+   * Most probable first tokens, at most five.
    */
   alternatives: Alternative[];
   /**
-   * What the model writes, the likeliest token each time.
+   * Output of greedy decoding.
    */
   text: string;
   /**
-   * The text begins with the answer; null: no answer was given.
+   * Whether the output begins with the answer; null: no answer was given.
    */
   right: boolean | null;
 }
@@ -83,68 +83,68 @@ export interface ArrayRef {
   data: string | null;
 }
 /**
- * Tokens that read alike: the prefix, a copy of a segment, the question, the answer's place.
+ * Tokens with the same mask: the prefix, a copy of a segment, the question, or the answer.
  *
- * The answer begins at the last token of the question, after which its first token is predicted:
- * that token is the block `answer`, to which the answer is added, and no part of `question`.
+ * The answer is predicted from the last token of the question on. This token belongs to the block
+ * `answer`, to which the answer is appended, and not to `question`.
  */
 export interface Block {
   role: "prefix" | "segment" | "question" | "answer";
   /**
-   * Null for a block that is no segment.
+   * Number of the segment; null for a block that is not a segment.
    */
   segment: number | null;
   /**
-   * Round in which it is encoded; null: no segment.
+   * Round in which the segment is encoded; null: not a segment.
    */
   round: number | null;
   /**
-   * Number of its first token in the layout.
+   * Index of its first token in the layout.
    */
   start: number;
   tokens: number;
   /**
-   * Position id of its first token; they go up by one.
+   * Position id of its first token; ids increase by one.
    */
   position: number;
   /**
-   * Blocks that it reads in full; it also reads itself, causally.
+   * Blocks that it attends to in full; it also attends to itself causally.
    */
   reads: number[];
 }
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
 /**
- * What the run took; the last event of a method.
+ * Cost of the run; the last event of a method.
  */
 export interface Cost {
   kind: "cost";
@@ -175,7 +175,7 @@ export interface Edge {
   target: string;
 }
 /**
- * Share of attention that a block pays to each it reads and to itself; these sum to 1.
+ * Share of a block's attention to itself and to each block it attends to; these sum to 1.
  *
  * mass[p] = mean over the tokens i of block `readers[p]` of Σ_j pattern[i, j] over the tokens j of
  * block `sources[p]`, for each layer and head.
@@ -184,11 +184,11 @@ export interface EdgeMass {
   kind: "edge_mass";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * Block that reads, for each pair.
+   * Block that attends, for each pair.
    */
   readers: number[];
   /**
-   * Block that is read, for each pair.
+   * Block that is attended to, for each pair.
    */
   sources: number[];
   /**
@@ -197,14 +197,14 @@ export interface EdgeMass {
   mass: ArrayRef;
 }
 /**
- * The target reads the source.
+ * The target attends to the source.
  */
 export interface EdgeRow {
   source: number;
   target: number;
 }
 /**
- * The chosen mode with one edge cut in every layer and head; positions stay.
+ * The chosen mode with one edge cut in all layers and heads; positions are unchanged.
  */
 export interface KnockOut {
   kind: "knock_out";
@@ -213,29 +213,29 @@ export interface KnockOut {
    */
   edge: number;
   /**
-   * Of the answer without the edge, nats.
+   * Log-probability of the answer without the edge, nats.
    */
   logprob: number;
   /**
-   * Without the edge less with it, nats; below 0: it helped.
+   * Log-probability without the edge minus that with it, nats; negative: the edge helps.
    */
   delta: number;
 }
 /**
- * A mode's tokens in their order, their positions, and who reads whom.
+ * A mode's tokens in order, their positions, and their attention mask.
  *
- * Row i of the mask is the runs `row_start[i]:row_start[i + 1]`; run u is the tokens
- * `run_start[u]:run_stop[u]` that are read.
+ * Row i of the mask consists of the runs `row_start[i]:row_start[i + 1]`; run u allows attention
+ * to the tokens `run_start[u]:run_stop[u]`.
  */
 export interface Layout {
   kind: "layout";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * Those of the mode, if any: as given, or drawn.
+   * Edges of the mode, if any: as given, or random.
    */
   edges: EdgeRow[];
   /**
-   * In the order of their tokens.
+   * Blocks in the order of their tokens.
    */
   blocks: Block[];
   /**
@@ -243,15 +243,15 @@ export interface Layout {
    */
   tokens: number;
   /**
-   * Positions used, the longest answer included.
+   * Number of positions used, including the longest answer.
    */
   span: number;
   /**
-   * Pairs of a token and one that it reads.
+   * Number of pairs of tokens that attend to each other.
    */
   area: number;
   /**
-   * Area among the segments over that of the same segments in sequence.
+   * Number of pairs within the segments, divided by that of the sequential text.
    */
   relative_area: number;
   /**
@@ -268,33 +268,33 @@ export interface Layout {
   run_stop: ArrayRef;
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -309,7 +309,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -317,37 +317,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -355,19 +355,19 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }
 /**
- * The segments and the edges of the run, presets made out.
+ * The segments and the edges of the run, presets resolved.
  */
 export interface Segments {
   kind: "segments";
   segments: SegmentRow[];
   edges: EdgeRow[];
   /**
-   * Tokens before the segments, the beginning mark included.
+   * Tokens before the segments, including the beginning-of-text token.
    */
   prefix: number;
   /**
@@ -380,28 +380,28 @@ export interface Segments {
   longest: number;
 }
 /**
- * A segment as it was given.
+ * A segment as given.
  */
 export interface SegmentRow {
   id: string;
   score: number | null;
   /**
-   * Its length.
+   * Length of the segment in tokens.
    */
   tokens: number;
 }
 /**
- * A stretch of the tokens of one part; a copy of a segment has the same tokens.
+ * A chunk of the tokens of one part; a copy of a segment has the same tokens.
  */
 export interface SegmentTokens {
   kind: "segment_tokens";
   part: "prefix" | "segment" | "question" | "answer";
   /**
-   * Null for a part that is no segment.
+   * Number of the segment; null for a part that is not a segment.
    */
   segment: number | null;
   /**
-   * Number of the first token of this stretch in its part.
+   * Index of this chunk's first token in its part.
    */
   start: number;
   tokens: SegmentToken[];
@@ -409,29 +409,29 @@ export interface SegmentTokens {
 export interface SegmentToken {
   id: number;
   /**
-   * What it adds to the text of its part.
+   * Text that the token adds to its part.
    */
   text: string;
 }
 /**
- * Share of attention that a block pays to each token, mean over its tokens and the heads.
+ * Share of a block's attention to each token, mean over its tokens and the heads.
  */
 export interface TokenMass {
   kind: "token_mass";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * [L, B, N + answer - 1], shares; 0 where nothing is read.
+   * [L, B, N + answer - 1], shares; 0 where attention is masked.
    */
   mass: ArrayRef;
 }
 /**
- * Share of attention that a block's tokens after the first pay to its first token.
+ * Attention sinks: share of the attention of a block's later tokens to its first token.
  */
 export interface Sinks {
   kind: "sinks";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * Those of more than one token.
+   * Blocks of more than one token.
    */
   blocks: number[];
   /**
@@ -440,7 +440,7 @@ export interface Sinks {
   mass: ArrayRef;
 }
 /**
- * Block-sparse attention against eager attention with hooks, in this very run.
+ * Block-sparse attention compared with eager attention with hooks, in this run.
  */
 export interface Routes {
   kind: "routes";
@@ -455,29 +455,29 @@ export interface Routes {
   mass_difference: number;
 }
 /**
- * A mode with its segments in another order; the first is the order given.
+ * A mode with its segments in another order; the first is the given order.
  */
 export interface Permutation {
   kind: "permutation";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   number: number;
   /**
-   * Segments in the order in which they are given.
+   * Segments in this order.
    */
   order: number[];
   /**
-   * Of the answer, nats.
+   * Log-probability of the answer, nats.
    */
   logprob: number;
 }
 /**
- * How much the answer hangs on the order of the segments.
+ * How much the answer depends on the order of the segments.
  */
 export interface Spread {
   kind: "spread";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**
-   * As many as asked for, or all there are.
+   * Number of orders evaluated: as many as requested, or all.
    */
   orders: number;
   /**
@@ -485,7 +485,7 @@ export interface Spread {
    */
   std: number;
   /**
-   * Largest less smallest, nats.
+   * Largest minus smallest log-probability, nats.
    */
   range: number;
 }

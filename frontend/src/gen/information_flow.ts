@@ -22,12 +22,12 @@ export type MethodEvent =
   | Findings;
 
 /**
- * Contribution is not causation: how far routes and cuts rank alike.
+ * Rank agreement of routes and cuts: contribution is not causation.
  */
 export interface Agreement {
   kind: "agreement";
   /**
-   * target: what the target's group reads of each group, against −Δ log-probability of the cut; states: all pairs of groups, against the change of state.
+   * target: contribution of each group to the target's group, compared with −Δ log-probability of the cut; states: all pairs of groups, compared with the change of state.
    */
   about: "target" | "states";
   /**
@@ -36,21 +36,21 @@ export interface Agreement {
   spearman: number | null;
   pairs: number;
   /**
-   * Of the target: importance of the edges from each group, over all layers.
+   * For the target: importance of the edges from each group, over all layers.
    */
   routes: number[];
   /**
-   * Of the target: −Δ log-probability of each cut, nats.
+   * For the target: −Δ log-probability of each cut, nats.
    */
   cuts: number[];
 }
 /**
- * A token that the model could have written.
+ * An alternative output token.
  */
 export interface Alternative {
   id: number;
   /**
-   * With the space that belongs to it; #555 where it is no text.
+   * Including its leading space; #555 if the token has no text.
    */
   text: string;
   /**
@@ -71,38 +71,38 @@ export interface ArrayRef {
   data: string | null;
 }
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
 /**
- * What random cuts of the same size do to the target's log-probability, nats.
+ * Effect of random cuts of the same size on the target's log-probability, nats.
  */
 export interface Control {
   draws: number[];
@@ -113,18 +113,18 @@ export interface Control {
   deviation: number;
 }
 /**
- * Causal tracing: what noise on the subject does.
+ * Causal tracing: effect of noise on the subject.
  */
 export interface Corrupted {
   kind: "corrupted";
   label: string;
   positions: number[];
   /**
-   * Of the noise, in units of the embeddings.
+   * Standard deviation of the noise, in units of the embeddings.
    */
   deviation: number;
   /**
-   * Probability of the target with nothing hidden.
+   * Probability of the target without noise.
    */
   clean: number;
   /**
@@ -136,7 +136,7 @@ export interface Corrupted {
    */
   corrupted_deviation: number;
   /**
-   * Mean probability when as many random positions are hidden instead.
+   * Mean probability with noise on as many random positions instead.
    */
   control: number;
   /**
@@ -145,7 +145,7 @@ export interface Corrupted {
   control_deviation: number;
 }
 /**
- * What the run took; the last event of a method.
+ * Cost of the run; the last event of a method.
  */
 export interface Cost {
   kind: "cost";
@@ -177,19 +177,19 @@ export interface Drawn {
   verdict: Verdict | null;
 }
 /**
- * What the judge says of a picture.
+ * Verdict of the judge on a picture.
  */
 export interface Verdict {
   /**
-   * Everything it sees, from top to bottom.
+   * All objects it detects, from top to bottom.
    */
   seen: string[];
   /**
-   * Per item, whether it is among it.
+   * Per item, whether it was detected.
    */
   shown: (boolean | null)[];
   /**
-   * Of an item kept: another one shows, or its shape in another's colour. Of a whole picture: the chosen item has another's colour, or another stands in its place.
+   * For a single item: another one appears, or its shape in another's colour. For a whole picture: the chosen item has another's colour, or another replaces it.
    */
   leak: boolean | null;
 }
@@ -221,7 +221,7 @@ export interface EdgeSet {
   heads: number[] | null;
 }
 /**
- * What the model says with the chosen edges cut, all at once.
+ * The output with all chosen edges cut together.
  *
  * The control cuts as many random edges of the same layers and heads.
  */
@@ -229,23 +229,23 @@ export interface Edit {
   kind: "edit";
   edges: EdgeSet[];
   /**
-   * Edges cut: query, key, layer and head.
+   * Number of edges cut: query, key, layer and head.
    */
   count: number;
   /**
-   * The output that stands, token by token.
+   * The original output, token by token.
    */
   output: EditedToken[];
   /**
-   * Of the target, nats.
+   * Change of the target's log-probability, nats.
    */
   delta_logprob: number;
   /**
-   * Likeliest first tokens with the edges cut.
+   * Most probable first tokens with the edges cut.
    */
   first: Alternative[];
   /**
-   * What the model writes (greedy) with the edges cut, as long as the output.
+   * Greedy output of the same length with the edges cut.
    */
   continuation: Alternative[];
   control: Control;
@@ -257,16 +257,16 @@ export interface EditedToken {
   position: number;
   text: string;
   /**
-   * With nothing cut, natural log.
+   * Log-probability without cuts, natural log.
    */
   logprob: number;
   /**
-   * With the edges cut.
+   * Log-probability with the edges cut.
    */
   cut_logprob: number;
 }
 /**
- * What words pass to each other in the largest text encoder; 1 − cosine, 0 to 2.
+ * Effect of words on each other in the largest text encoder; 1 − cosine, 0 to 2.
  */
 export interface EncoderFlow {
   kind: "encoder_flow";
@@ -279,59 +279,59 @@ export interface EncoderFlow {
    */
   tokens: number[][];
   /**
-   * [W, G, G] float32: row A, column B: the change of A's states where A may not read B, in all layers (W = 0), then in each layer by itself.
+   * [W, G, G] float32, row A, column B: the change of A's states when attention from A to B is cut, in all layers (W = 0), then in each layer separately.
    */
   flow: ArrayRef;
   /**
-   * [W, G]: where A may read no other word.
+   * [W, G]: when attention from A to all other words is cut.
    */
   total: ArrayRef;
   /**
-   * [G]: against the word encoded by itself.
+   * [G]: compared with the word encoded in isolation.
    */
   alone: ArrayRef;
   /**
-   * [G]: against the same prompt, no word reading another.
+   * [G]: compared with the same prompt without attention between words.
    */
   blocks: ArrayRef;
 }
 /**
- * A row's verdicts, counted.
+ * Counts of a row's verdicts.
  */
 export interface Finding {
   row: number;
   pictures: number;
   /**
-   * Per item, in how many pictures it is seen.
+   * Per item, the number of pictures in which it is detected.
    */
   shown: (number | null)[];
   /**
-   * Pictures with a leak.
+   * Number of pictures with attribute leakage.
    */
   leaks: number | null;
   /**
-   * Of a token's row: it alone shows its item in at least half the pictures.
+   * For a token's row: whether the token alone shows its item in at least half the pictures.
    */
   representative: boolean | null;
 }
 /**
- * All rows, counted; null everywhere where there is no judge.
+ * Counts of all rows; null if there is no judge.
  */
 export interface Findings {
   kind: "findings";
   rows: Finding[];
 }
 /**
- * The whole matrix is there; the control cuts as many edges as its strongest cut, at random.
+ * The matrix is complete; the control cuts as many random edges as the largest cut.
  */
 export interface Flow {
   kind: "flow";
   /**
-   * Cuts that lower the target most, at most ten.
+   * The cuts that lower the target's probability most, at most ten.
    */
   strongest: FlowCut[];
   /**
-   * Edges per layer and head that a random cut takes.
+   * Number of edges per layer and head of a random cut.
    */
   control_edges: number;
   control: Control;
@@ -341,26 +341,26 @@ export interface Flow {
  */
 export interface FlowCut {
   /**
-   * The group that reads.
+   * The query group.
    */
   query: number;
   /**
-   * The group that is read.
+   * The key group.
    */
   key: number;
   delta_logprob: number;
 }
 /**
- * What a group gets from each group before it; rows come from the last to the first.
+ * Effect on a group of cutting each group before it; rows come from the last to the first.
  */
 export interface FlowRow {
   kind: "flow_row";
   /**
-   * The only layer in which it is cut; null: all layers of the matrix.
+   * The only layer with the cut; null: all layers of the matrix.
    */
   layer: number | null;
   /**
-   * The group that reads, A; a list has one entry per group B < A.
+   * The query group A; each list has one entry per group B < A.
    */
   row: number;
   /**
@@ -387,27 +387,27 @@ export interface Group {
   text: string;
 }
 /**
- * What reads and is read: the positions that the model gets, in groups, G of them.
+ * The G groups of input positions that attend to each other.
  */
 export interface Groups {
   kind: "groups";
   grouping: "token" | "word" | "sentence";
   ablation: "knockout" | "zero";
   /**
-   * In reading order. The positions from target_queries[0] on are one group.
+   * Groups in text order. The positions from target_queries[0] on are one group.
    */
   groups: Group[];
   /**
-   * N: all that is read; the last target token is not.
+   * N: number of input positions, without the last target token.
    */
   positions: number;
   /**
-   * Positions at which the target's tokens are foretold.
+   * Positions from which the target's tokens are predicted.
    */
   target_queries: number[];
   target_text: string;
   /**
-   * Of the target with nothing cut, natural log.
+   * Log-probability of the target without cuts, natural log.
    */
   logprob: number;
   /**
@@ -420,7 +420,7 @@ export interface Groups {
   heads: number[];
 }
 /**
- * An item of the prompt, and what its words mean to the judge.
+ * An item of the prompt, and the colour and shape that its words name for the judge.
  */
 export interface Item {
   phrase: string;
@@ -428,16 +428,16 @@ export interface Item {
   shape: string | null;
 }
 /**
- * Who says what a picture shows.
+ * The judge of pictures.
  */
 export interface Judge {
   name: string;
   /**
-   * Share of known pictures it was right on.
+   * Share of known pictures that it judges correctly.
    */
   accuracy: number | null;
   /**
-   * Known pictures behind the accuracy.
+   * Number of known pictures from which the accuracy is measured.
    */
   pictures: number | null;
 }
@@ -451,7 +451,7 @@ export interface Knockout {
    */
   source: number;
   /**
-   * Curves in all.
+   * Total number of curves.
    */
   sources: number;
   label: string;
@@ -465,7 +465,7 @@ export interface Knockout {
    */
   delta_logprob: number[];
   /**
-   * 100 (p′ − p) / p per point; null: more than a number can hold.
+   * 100 (p′ − p) / p per point; null: out of the range of float64.
    */
   percent: (number | null)[];
   /**
@@ -482,33 +482,33 @@ export interface Knockout {
   control_deviation: number[];
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -523,7 +523,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -531,37 +531,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -569,25 +569,25 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }
 /**
- * A stretch of the context: prompt tokens, then output tokens.
+ * A chunk of the context: prompt tokens, then output tokens.
  */
 export interface Tokens {
   kind: "tokens";
   /**
-   * Position of the first token of this stretch.
+   * Position of the first token of this chunk.
    */
   start: number;
   /**
-   * Positions in all, N.
+   * N: total number of positions.
    */
   total: number;
   /**
-   * L: positions below it are the prompt.
+   * L: number of prompt tokens; the output begins at position L.
    */
   prompt_length: number;
   tokens: Token[];
@@ -598,11 +598,11 @@ export interface Tokens {
 export interface Token {
   id: number;
   /**
-   * What it adds to the decoded text; the parts join to the whole.
+   * Text that the token adds; the concatenated parts give the whole text.
    */
   text: string;
   /**
-   * Its entry in the vocabulary.
+   * The token as listed in the vocabulary.
    */
   piece: string;
   /**
@@ -614,7 +614,7 @@ export interface Token {
    */
   sentence: number;
   /**
-   * Never replaced, so it has no score.
+   * Protected: never replaced, so that it has no score.
    */
   protected: boolean;
 }
@@ -634,12 +634,12 @@ export interface Output {
   target_start: number;
   target_length: number;
   /**
-   * The foil of the first target token.
+   * The contrast token of the first target token.
    */
   contrast: Alternative | null;
 }
 /**
- * One output token and what stood beside it.
+ * One output token and its alternatives.
  */
 export interface OutputStep {
   /**
@@ -651,26 +651,26 @@ export interface OutputStep {
    */
   logprob: number;
   /**
-   * 1: the likeliest.
+   * 1: the most probable token.
    */
   rank: number;
   /**
-   * Of the next-token distribution, nats.
+   * Entropy of the next-token distribution, nats.
    */
   entropy: number;
   /**
-   * The likeliest tokens, at most five.
+   * The most probable tokens, at most five.
    */
   alternatives: Alternative[];
 }
 /**
- * Indirect effects: what restoring one state brings back of the target's probability.
+ * Indirect effects: how much restoring one state recovers the target's probability.
  */
 export interface Trace {
   kind: "trace";
   restored: "residual" | "attention" | "mlp";
   /**
-   * Groups done, from the last one; those before are still 0.
+   * Number of finished groups, from the last one; the others are still 0.
    */
   done: number;
   final: boolean;
@@ -684,17 +684,17 @@ export interface Trace {
   deviation: ArrayRef;
 }
 /**
- * Contributions of one forward pass, nothing cut: who adds how much to whose state.
+ * Information flow routes: contributions to each state in one forward pass without cuts.
  *
  * Each block's output y is a sum of parts z: a part's importance is max(‖y‖₁ − ‖y − z‖₁, 0),
- * divided by the sum over all parts. Nodes are (layer, position); an edge that is kept lies on a
- * path from the target on which every step is at least τ.
+ * divided by the sum over all parts. Nodes are (layer, position); a kept edge lies on a path from
+ * the target on which every step is at least τ.
  */
 export interface Routes {
   kind: "routes";
   tau: number;
   /**
-   * Edges below it are left out of the arrays.
+   * Smaller edges are omitted from the arrays.
    */
   floor: number;
   /**
@@ -702,11 +702,11 @@ export interface Routes {
    */
   layer: ArrayRef;
   /**
-   * [E] int32, position that reads.
+   * [E] int32, query position.
    */
   query: ArrayRef;
   /**
-   * [E] int32, position that is read; may be the query itself.
+   * [E] int32, key position; may be the query itself.
    */
   key: ArrayRef;
   /**
@@ -746,11 +746,11 @@ export interface Prompt {
   tokens: PromptToken[];
   items: Item[];
   /**
-   * The item that is taken apart, from 0.
+   * The analysed item, from 0.
    */
   chosen: number;
   /**
-   * N, the padding included.
+   * N, including padding.
    */
   positions: number;
   /**
@@ -772,22 +772,22 @@ export interface PromptToken {
    */
   word: number;
   /**
-   * Number of its item, from 0; null: of none.
+   * Number of its item, from 0; null: none.
    */
   item: number | null;
 }
 /**
- * Pictures to come: what is kept, and from where its states are.
+ * A row of pictures to be drawn: the tokens kept and the source of their states.
  */
 export interface Row {
   kind: "row";
   row: number;
   /**
-   * whole: nothing is taken away; item, token: kept alone, encoded with the rest; alone: the item kept, encoded by itself; fixed: the whole prompt with the item's states encoded by itself; removed: the whole prompt without the item's tokens that do not represent it; layer: the whole prompt encoded by so many layers alone.
+   * whole: all tokens; item, token: only this item or token kept, encoded in context; alone: only the item kept, encoded in isolation; fixed: the whole prompt with the item's states encoded in isolation; removed: the whole prompt without the item's non-representative tokens; layer: the whole prompt encoded by this many layers only.
    */
   shows: "whole" | "item" | "token" | "alone" | "fixed" | "removed" | "layer";
   /**
-   * The item that it is about, from 0.
+   * The item of the row, from 0.
    */
   item: number | null;
   label: string;
@@ -801,27 +801,27 @@ export interface Row {
  */
 export interface Params {
   /**
-   * Text that the model reads.
+   * Prompt of the model.
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. #12 #40 names tokens by their ids (in JSON, a list). Empty: the model writes it.
+   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by their ids (in JSON, a list). Empty: the model generates it.
    */
   continuation?: string | number[];
   /**
-   * Longest output in tokens, when the model writes it.
+   * Maximum length of a generated output in tokens.
    */
   max_new_tokens?: number;
   /**
-   * Sampling temperature; 0: the likeliest token each time (greedy).
+   * Sampling temperature; 0: greedy decoding.
    */
   temperature?: number;
   /**
-   * Sample among the k likeliest tokens; 0: all.
+   * Sample from the k most probable tokens; 0: from all.
    */
   top_k?: number;
   /**
-   * Sample among the likeliest tokens that hold this much probability.
+   * Sample from the smallest set of most probable tokens whose probabilities sum to at least this.
    */
   top_p?: number;
   /**
@@ -829,71 +829,71 @@ export interface Params {
    */
   generation_config?: "leave" | "apply";
   /**
-   * Seed of sampling and of every random draw.
+   * Random seed, for sampling and all other random numbers.
    */
   seed?: number;
   /**
-   * Wrap the prompt as a user's message with the model's chat template.
+   * Format the prompt as a user message with the model's chat template.
    */
   chat?: boolean;
   /**
-   * A special token typed in the prompt: refuse it, read it as plain text, or let it act as the token.
+   * Special tokens typed in the prompt: refuse them, read them as plain text, or use them as special tokens.
    */
   special_tokens?: "refuse" | "text" | "token";
   /**
-   * The prompt's items, word for word and in its order, separated by semicolons. Empty: the parts between commas, and, with, next to, beside.
+   * Items of the prompt, spelled and ordered as in the prompt, separated by semicolons. Empty: the parts between commas, and, with, next to, beside.
    */
   items?: string;
   /**
-   * Number of the item that is taken apart, from 1; 0: the last one.
+   * Number of the item to analyse, from 1; 0: the last one.
    */
   item?: number;
   /**
-   * Pictures of each token of the item kept alone.
+   * Draw pictures with only one token of the item kept, for each of its tokens.
    */
   tokens?: boolean;
   /**
-   * Pictures of the item encoded with and without the rest, and of the fix.
+   * Attribute leakage: draw pictures of the item encoded in context and in isolation, and of the fix.
    */
   leak?: boolean;
   /**
-   * With a judge: pictures of the whole prompt without the item's tokens that do not represent it.
+   * Draw pictures of the whole prompt without the item's non-representative tokens (requires a judge).
    */
   removal?: boolean;
   /**
-   * Pictures of the prompt as it would be encoded after each layer.
+   * Draw pictures from the text encoder's states after each layer.
    */
   layer_row?: boolean;
   /**
-   * What the words pass to each other inside the text encoder.
+   * Cut attention between words inside the text encoder and measure the change of state.
    */
   encoder_flow?: boolean;
   /**
-   * Cut in each layer by itself too; otherwise in all layers at once alone.
+   * Also cut in each layer separately; otherwise only in all layers together.
    */
   encoder_flow_layers?: boolean;
   /**
-   * Pictures per row; each column has a seed of its own.
+   * Pictures per row; each column has its own seed.
    */
   pictures?: number;
   /**
-   * Denoising steps; 0: as many as the pipeline takes by itself.
+   * Number of denoising steps; 0: the pipeline's default.
    */
   steps?: number;
   /**
-   * Strength of guidance; 0: the model's own, which its index may name as _guidance_scale, else the pipeline's.
+   * Guidance scale; 0: the model's default (_guidance_scale in its index), else the pipeline's.
    */
   guidance?: number;
   /**
-   * Edge of the pictures in pixels; 0: the pipeline's own.
+   * Width and height of the pictures in pixels; 0: the pipeline's default.
    */
   size?: number;
   /**
-   * Leave the prompt's pooled vector in place where tokens are taken away, although it carries the whole prompt.
+   * Keep the prompt's pooled vector when tokens are removed, although it encodes the whole prompt.
    */
   keep_pooled?: boolean;
   /**
-   * Pictures drawn at once; changes memory and speed, not the result.
+   * Pictures per batch; affects memory and speed, not the result.
    */
   rows_per_batch?: number;
   /**

@@ -4,33 +4,33 @@ export type MethodEvent =
   Progress | ModelLoaded | PromptTokens | TraceStart | CanvasStep | OutputTokens | Delays | TraceEnd;
 
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
@@ -40,10 +40,10 @@ export interface CanvasCandidate {
   probability: number;
 }
 /**
- * A decoder that fills a canvas looks at the masked positions of the active block.
+ * A step on a canvas: the predictions at the masked positions of the active block.
  *
  * `positions`, `ids`, `texts`, `confidences`, `doubts`, `entropies`, `gaps` and `alternatives`
- * belong together: one entry per masked position, before this step's commits.
+ * have one entry per masked position, before this step's commits.
  */
 export interface CanvasStep {
   kind: "canvas";
@@ -58,29 +58,29 @@ export interface CanvasStep {
   block: number;
   positions: number[];
   /**
-   * The token that would be written: the likeliest, or drawn.
+   * The predicted token: the most probable one, or a sampled one.
    */
   ids: number[];
   texts: string[];
   /**
-   * Probability of that token.
+   * Probability of the predicted token.
    */
   confidences: number[];
   /**
-   * ln(1 − confidence), which ranks: it tells apart what rounds to 1. Null in older traces.
+   * ln(1 − confidence), used for ranking because it distinguishes confidences that round to 1. Null in older traces.
    */
   doubts: number[] | null;
   entropies: number[];
   /**
-   * Probability of the likeliest less the second's.
+   * Probability of the most probable token minus that of the second.
    */
   gaps: number[];
   /**
-   * The likeliest tokens.
+   * The most probable tokens.
    */
   alternatives: CanvasCandidate[][];
   /**
-   * Positions sure enough to vouch for their neighbours.
+   * Positions with confidence ≥ κ, whose neighbours may commit early.
    */
   anchors: number[];
   /**
@@ -89,11 +89,11 @@ export interface CanvasStep {
   neighbourhood: number[][];
   commits: Commit[];
   /**
-   * In the neighbourhood, and not sure enough.
+   * Positions in the neighbourhood of an anchor with confidence below τ.
    */
   near_misses: number[];
   /**
-   * Some keys and values were not recomputed in this step.
+   * Whether some keys and values were not recomputed in this step.
    */
   cached: boolean;
   model_seconds: number;
@@ -104,14 +104,14 @@ export interface CanvasStep {
   seconds: number;
 }
 /**
- * A token that was written on the canvas for good.
+ * A token committed to the canvas.
  */
 export interface Commit {
   position: number;
   id: number;
   text: string;
   /**
-   * Null: filled or forced without being looked at.
+   * Confidence of the token; null: filled or forced without an evaluation.
    */
   confidence: number | null;
   reason:
@@ -130,77 +130,78 @@ export interface Commit {
    */
   anchor: number | null;
   /**
-   * To the nearest anchor, in tokens.
+   * Distance to the nearest anchor, in tokens.
    */
   distance: number | null;
   /**
-   * The confidence that was asked.
+   * The confidence required.
    */
   threshold: number | null;
 }
 /**
- * Looks at masked positions with this confidence, this far from an anchor.
+ * Evaluations of masked positions, binned by confidence and by distance to an anchor.
  */
 export interface Consistency {
   /**
-   * From (included) and to.
+   * Bounds of the bin, the lower one inclusive.
    */
   confidence: number[];
   /**
-   * To the nearest anchor; 0: it is one; the last bin is open; null: no anchor.
+   * Distance to the nearest anchor; 0: an anchor itself; the last bin is unbounded; null: no anchor.
    */
   distance: number | null;
   looks: number;
   /**
-   * Of them, how many saw the final token already.
+   * Number of these evaluations whose prediction was already final.
    */
   consistent: number;
 }
 /**
- * What a trace took.
+ * Cost of a trace.
  *
- * A token is computed when a forward pass ran on it beyond the prompt; it is kept when it is
- * part of the output.
+ * A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
+ * output.
  */
 export interface Cost {
   /**
-   * Forward passes that decided a step.
+   * Number of forward passes that decided a step.
    */
   main_forwards: number;
   /**
-   * Forward passes inside trials.
+   * Number of forward passes inside trials.
    */
   trial_forwards: number;
   tokens_computed: number;
   tokens_kept: number;
   /**
-   * Drawn or computed, and not kept.
+   * Number of tokens sampled or computed but not kept.
    */
   tokens_wasted: number;
   /**
-   * Distinct nodes of the trials' prefix trees; 0: no trials.
+   * Number of distinct nodes of the trials' prefix trees; 0: no trials.
    */
   nodes: number;
   /**
-   * Most bytes of keys and values held at once.
+   * Peak bytes of keys and values.
    */
   cache_bytes: number;
   /**
-   * Inside forward passes.
+   * Seconds inside forward passes.
    */
   model_seconds: number;
   /**
-   * In all, without loading the model.
+   * Total seconds, without loading the model.
    */
   seconds: number;
 }
 /**
- * When a position was stable, and when it was committed; steps of its block, from 1.
+ * When a position's prediction became final, and when it was committed; steps of its block,
+ * from 1.
  */
 export interface DelayedPosition {
   position: number;
   /**
-   * e: the earliest step from which the argmax stays.
+   * e: the first step from which the argmax no longer changes.
    */
   stable: number;
   /**
@@ -208,12 +209,13 @@ export interface DelayedPosition {
    */
   committed: number;
   /**
-   * Its final token is an end-of-text token.
+   * Whether the final token is an end-of-text token.
    */
   eos: boolean;
 }
 /**
- * How long positions of the vanilla trace waited with the answer ready.
+ * Delayed decoding of the vanilla trace: how long positions waited after their prediction was
+ * final.
  */
 export interface Delays {
   kind: "delays";
@@ -222,46 +224,46 @@ export interface Delays {
   redundancy: Redundancy;
   redundancy_without_eos: Redundancy1;
   /**
-   * Without end-of-text positions.
+   * Redundancy without end-of-text positions.
    */
   proposal: Proposal | null;
   /**
-   * Over all positions, by confidence and distance.
+   * Consistency over all positions, by confidence and distance.
    */
   table: Consistency[];
   table_without_eos: Consistency[];
 }
 /**
- * Over all positions.
+ * Redundancy over all positions.
  */
 export interface Redundancy {
   positions: number;
   share: number;
 }
 /**
- * Σd/Σt with d = t − e: the share of looks after which nothing changed.
+ * Σd/Σt with d = t − e: the share of evaluations whose prediction was already final.
  */
 export interface Redundancy1 {
   positions: number;
   share: number;
 }
 /**
- * κ, τ and W that this run's early predictions bear out; see analysis/decoding/proposal.py.
+ * κ, τ and W that this run's early predictions support; see analysis/decoding/proposal.py.
  */
 export interface Proposal {
   kappa: number;
   tau: number;
   width: number;
   /**
-   * Of the looks, how many saw the final token already.
+   * Number of these evaluations whose prediction was already final.
    */
   consistent: number;
   /**
-   * At 1 to W tokens from an anchor, with confidence τ to κ.
+   * Number of evaluations at 1 to W tokens from an anchor, with confidence from τ to κ.
    */
   looks: number;
   /**
-   * Of these looks; a position is looked at repeatedly.
+   * Number of distinct positions evaluated; a position is evaluated repeatedly.
    */
   positions: number;
   /**
@@ -270,21 +272,21 @@ export interface Proposal {
   low: number;
   high: number;
   /**
-   * unreliable: a bin or the anchors reach no 99 %; too_few: too few looks. The values are then those that come closest.
+   * unreliable: a bin or the anchors do not reach 99 %; too_few: too few evaluations. The values are then the closest ones.
    */
   verdict: "proposed" | "unreliable" | "too_few";
   /**
-   * Looks with confidence κ or more.
+   * Number of evaluations with confidence ≥ κ.
    */
   anchors: number;
   anchors_consistent: number;
   /**
-   * All of this in words.
+   * The result as a sentence.
    */
   sentence: string;
 }
 /**
- * A decision taken by hand: in this step, this token is committed at this position.
+ * A forced choice: the token committed at this position in this step.
  */
 export interface ForcedCommit {
   /**
@@ -301,7 +303,7 @@ export interface ForcedCommit {
   token: number;
 }
 /**
- * A decision taken by hand: this token stands at this position.
+ * A forced choice: the token at this position.
  */
 export interface ForcedToken {
   /**
@@ -314,11 +316,11 @@ export interface ForcedToken {
   token: number;
 }
 /**
- * A decision taken by hand: at the fork that begins at this position, this trial wins.
+ * A forced choice: the trial selected at the branch point that begins at this position.
  */
 export interface ForcedTrial {
   /**
-   * Where the fork begins.
+   * Position at which the branch point begins.
    */
   position: number;
   /**
@@ -327,33 +329,33 @@ export interface ForcedTrial {
   trial: number;
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -368,7 +370,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -376,37 +378,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -414,12 +416,12 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }
 /**
- * A stretch of the prompt, which all traces of a run share.
+ * A chunk of the prompt, which all traces of a run share.
  */
 export interface PromptTokens {
   kind: "prompt_tokens";
@@ -428,7 +430,7 @@ export interface PromptTokens {
    */
   start: number;
   /**
-   * Tokens of the whole prompt.
+   * Number of tokens of the whole prompt.
    */
   total: number;
   ids: number[];
@@ -448,20 +450,20 @@ export interface TraceStart {
    */
   trace: number;
   /**
-   * cntp, greedy, beam, local_leap, vanilla and the like.
+   * Name of the decoder, such as cntp, greedy, beam, local_leap, vanilla.
    */
   decoder: string;
   /**
-   * Its name and main setting, as a user would say it.
+   * The decoder's name and main setting, for display.
    */
   label: string;
   family: "autoregressive" | "diffusion";
   /**
-   * The decoder that the run is about; the others stand beside it.
+   * Whether this is the decoder of the run; the others are baselines.
    */
   main: boolean;
   /**
-   * Empty: exact. Else what was not recomputed, such as a cache.
+   * Description of an approximation, such as a cache; empty: exact.
    */
   approximation: string;
   model: string;
@@ -473,13 +475,13 @@ export interface TraceStart {
   tokenizer: string;
   seed: number;
   /**
-   * Every parameter that bears on this decoder.
+   * All parameters that affect this decoder.
    */
   settings: {
     [k: string]: number | string | boolean;
   };
   /**
-   * Where a trial ends and where the text does, in words.
+   * Description of where a trial ends and where the text ends.
    */
   stop_rule: string;
   eos_ids: number[];
@@ -488,7 +490,7 @@ export interface TraceStart {
    */
   mask_id: number | null;
   /**
-   * Most output tokens; the length G of a canvas.
+   * Maximum number of output tokens; the length G of a canvas.
    */
   length: number;
   /**
@@ -496,28 +498,28 @@ export interface TraceStart {
    */
   block: number | null;
   /**
-   * Decisions taken by hand, which this trace follows.
+   * Forced choices of this trace.
    */
   forced: (ForcedToken | ForcedTrial | ForcedCommit)[];
   /**
-   * What the checkpoint's generation_config.json asks and this decoder does, by field.
+   * Settings of the checkpoint's generation_config.json that this decoder applies, by field.
    */
   applied: {
     [k: string]: unknown;
   };
   /**
-   * What it asks, transformers' generate would do, and this decoder does not.
+   * Settings that transformers' generate would apply and this decoder does not.
    */
   not_applied: {
     [k: string]: unknown;
   };
   /**
-   * The trace whose samples these are: drawn once, their cost stands in both.
+   * Trace from which the samples are reused; their cost is counted in both traces.
    */
   samples_of: number | null;
 }
 /**
- * A stretch of the output as it stands at the end of a trace.
+ * A chunk of the final output of a trace.
  */
 export interface OutputTokens {
   kind: "output_tokens";
@@ -531,26 +533,26 @@ export interface OutputTokens {
   texts: string[];
 }
 /**
- * A decoder is done.
+ * A decoder has finished.
  */
 export interface TraceEnd {
   kind: "trace_end";
   trace: number;
   /**
-   * filled: no mask is left on the canvas.
+   * Reason for the end; filled: no mask is left on the canvas.
    */
   stop: "eos" | "stop_string" | "length" | "filled";
   steps: number;
   /**
-   * Output tokens.
+   * Number of output tokens.
    */
   length: number;
   /**
-   * What the answer pattern reads in the text.
+   * Answer extracted by the answer pattern.
    */
   answer: string | null;
   /**
-   * Whether that is the known right answer; null: none is known.
+   * Whether the answer equals the known correct answer; null: unknown.
    */
   right: boolean | null;
   cost: Cost;

@@ -15,12 +15,12 @@ export type MethodEvent =
   | Cost;
 
 /**
- * A token that the model could have written.
+ * An alternative output token.
  */
 export interface Alternative {
   id: number;
   /**
-   * With the space that belongs to it; #555 where it is no text.
+   * Including its leading space; #555 if the token has no text.
    */
   text: string;
   /**
@@ -95,38 +95,38 @@ export interface Completeness {
   reached: boolean;
 }
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
 /**
- * Paper form: how the probes of a row stopped.
+ * Paper estimator: how the probes of a row stopped.
  */
 export interface Convergence {
   kind: "convergence";
@@ -136,7 +136,7 @@ export interface Convergence {
    */
   steps: number[];
   /**
-   * False: gave up at paper_max_steps.
+   * Whether the probe converged; false: stopped at paper_max_steps.
    */
   converged: boolean[];
   /**
@@ -145,7 +145,7 @@ export interface Convergence {
   over: "converged" | "all";
 }
 /**
- * What the run took; the last event of a method.
+ * Cost of the run; the last event of a method.
  */
 export interface Cost {
   kind: "cost";
@@ -189,33 +189,33 @@ export interface Curve {
   draws: number;
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -230,7 +230,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -238,37 +238,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -276,25 +276,25 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }
 /**
- * A stretch of the context: prompt tokens, then output tokens.
+ * A chunk of the context: prompt tokens, then output tokens.
  */
 export interface Tokens {
   kind: "tokens";
   /**
-   * Position of the first token of this stretch.
+   * Position of the first token of this chunk.
    */
   start: number;
   /**
-   * Positions in all, N.
+   * N: total number of positions.
    */
   total: number;
   /**
-   * L: positions below it are the prompt.
+   * L: number of prompt tokens; the output begins at position L.
    */
   prompt_length: number;
   tokens: Token[];
@@ -305,11 +305,11 @@ export interface Tokens {
 export interface Token {
   id: number;
   /**
-   * What it adds to the decoded text; the parts join to the whole.
+   * Text that the token adds; the concatenated parts give the whole text.
    */
   text: string;
   /**
-   * Its entry in the vocabulary.
+   * The token as listed in the vocabulary.
    */
   piece: string;
   /**
@@ -321,7 +321,7 @@ export interface Token {
    */
   sentence: number;
   /**
-   * Never replaced, so it has no score.
+   * Protected: never replaced, so that it has no score.
    */
   protected: boolean;
 }
@@ -341,12 +341,12 @@ export interface Output {
   target_start: number;
   target_length: number;
   /**
-   * The foil of the first target token.
+   * The contrast token of the first target token.
    */
   contrast: Alternative | null;
 }
 /**
- * One output token and what stood beside it.
+ * One output token and its alternatives.
  */
 export interface OutputStep {
   /**
@@ -358,31 +358,31 @@ export interface OutputStep {
    */
   logprob: number;
   /**
-   * 1: the likeliest.
+   * 1: the most probable token.
    */
   rank: number;
   /**
-   * Of the next-token distribution, nats.
+   * Entropy of the next-token distribution, nats.
    */
   entropy: number;
   /**
-   * The likeliest tokens, at most five.
+   * The most probable tokens, at most five.
    */
   alternatives: Alternative[];
 }
 /**
- * Where replacement tokens come from in this run.
+ * The source of replacement tokens in this run.
  */
 export interface Replacement {
   kind: "replacement";
   label: string;
   /**
-   * Positions where a masked model offered nothing.
+   * Positions for which the masked model offered no replacement.
    */
   fallbacks: number;
 }
 /**
- * The maps so far; row 0 is the target, row t + 1 output token t.
+ * The current maps; row 0 is the target, row t + 1 is output token t.
  *
  * Row r is defined for positions below `valid[r]` that are not protected; elsewhere the
  * arrays hold 0, which means "no score", not "no effect".
@@ -390,7 +390,7 @@ export interface Replacement {
 export interface Scores {
   kind: "scores";
   /**
-   * The form of these numbers; centred where least squares has too few probes.
+   * Estimator of these numbers; centred while least squares has too few probes.
    */
   estimator: "least_squares" | "centred" | "paper";
   /**
@@ -402,13 +402,13 @@ export interface Scores {
    */
   unit: string;
   /**
-   * Probes behind these numbers (paper form: steps).
+   * Number of probes used (paper estimator: steps).
    */
   probes: number;
   budget: number;
   final: boolean;
   /**
-   * The measure on the unchanged context, per row.
+   * Value of the measure on the unchanged context, per row.
    */
   base: number[];
   /**
@@ -432,24 +432,24 @@ export interface Scores {
    */
   sentence_standard_error: ArrayRef;
   /**
-   * Probe since which the top_n set of the row has not changed.
+   * Number of probes after which the row's top_n set has not changed.
    */
   stable_since: number[];
   /**
-   * 95 % bands of all tokens at once separate the top_n from the rest, per row (paper form: intervals of single tokens).
+   * Whether the simultaneous 95 % bands separate the top_n from the other tokens, per row (paper estimator: intervals of single tokens).
    */
   separated: boolean[];
   /**
-   * Standard errors to each side in the 95 % interval of one token (Student's t).
+   * Half-width of the 95 % interval of one token, in standard errors (Student's t).
    */
   single_factor: number | null;
   /**
-   * Likewise in the 95 % bands of all tokens of a row at once (Šidák), per row.
+   * Half-width of the simultaneous 95 % bands of a row's tokens, in standard errors (Šidák), per row.
    */
   joint_factor: number[];
 }
 /**
- * Probes as they were run, at the end; enough to estimate the scores again.
+ * All probes, at the end of the run; sufficient to estimate the scores again.
  *
  * D = base − measure, by row; a score is the coefficient of a position's mask in D.
  */
@@ -500,27 +500,27 @@ export interface Soft {
 }
 export interface Params {
   /**
-   * Text that the model reads.
+   * Prompt of the model.
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space where a new word begins. #12 #40 names tokens by their ids (in JSON, a list). Empty: the model writes it.
+   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by their ids (in JSON, a list). Empty: the model generates it.
    */
   continuation?: string | number[];
   /**
-   * Longest output in tokens, when the model writes it.
+   * Maximum length of a generated output in tokens.
    */
   max_new_tokens?: number;
   /**
-   * Sampling temperature; 0: the likeliest token each time (greedy).
+   * Sampling temperature; 0: greedy decoding.
    */
   temperature?: number;
   /**
-   * Sample among the k likeliest tokens; 0: all.
+   * Sample from the k most probable tokens; 0: from all.
    */
   top_k?: number;
   /**
-   * Sample among the likeliest tokens that hold this much probability.
+   * Sample from the smallest set of most probable tokens whose probabilities sum to at least this.
    */
   top_p?: number;
   /**
@@ -528,15 +528,15 @@ export interface Params {
    */
   generation_config?: "leave" | "apply";
   /**
-   * Seed of sampling and of every random draw.
+   * Random seed, for sampling and all other random numbers.
    */
   seed?: number;
   /**
-   * Wrap the prompt as a user's message with the model's chat template.
+   * Format the prompt as a user message with the model's chat template.
    */
   chat?: boolean;
   /**
-   * A special token typed in the prompt: refuse it, read it as plain text, or let it act as the token.
+   * Special tokens typed in the prompt: refuse them, read them as plain text, or use them as special tokens.
    */
   special_tokens?: "refuse" | "text" | "token";
   /**

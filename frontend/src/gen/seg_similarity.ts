@@ -3,19 +3,19 @@
 export type MethodEvent = Progress | ModelLoaded | Scene | Tokens | Map | MapPoints | DecoderMap | Mask | Blanked;
 
 /**
- * A token of question or answer; those of the picture are left out.
+ * A token of the question or the answer; image tokens are omitted.
  */
 export interface AnswerToken {
   position: number;
   text: string;
   /**
-   * Its entry in the vocabulary.
+   * The token as listed in the vocabulary.
    */
   piece: string;
   answer: boolean;
   special: boolean;
   /**
-   * Natural log; null in the question.
+   * Natural log of its probability; null in the question.
    */
   logprob: number | null;
 }
@@ -32,20 +32,20 @@ export interface ArrayRef {
   data: string | null;
 }
 /**
- * The answer read again with some patches blanked; changes are against the whole picture.
+ * The answer's log-probability with some patches masked, compared with the whole picture.
  */
 export interface Blanked {
   kind: "blanked";
   /**
-   * Patches drawn at random outside the region.
+   * Whether the patches are random ones outside the region.
    */
   control: boolean;
   /**
-   * The region was drawn by hand.
+   * Whether the user drew the region.
    */
   drawn: boolean;
   /**
-   * int32: the patches, counted row by row.
+   * int32: the masked patches, counted row by row.
    */
   cells: ArrayRef;
   /**
@@ -53,80 +53,79 @@ export interface Blanked {
    */
   picture: PictureRef;
   /**
-   * Of the answer's log-probability, nats.
+   * Change of the answer's log-probability, nats.
    */
   answer_change: number;
   /**
-   * Of the query's log-probability, nats; null where it is not in the answer.
+   * Change of the query's log-probability, nats; null if it is not in the answer.
    */
   token_change: number | null;
   /**
-   * 1 − cosine of the centred first map before and after, over patches kept.
+   * 1 − cosine of the centred first map before and after, over the unmasked patches.
    */
   map_change: number;
 }
 /**
- * What a checkpoint brings beside its weights that changes a run, or `generate` would obey.
+ * Settings of a checkpoint, apart from its weights, that affect a run or `generate`.
  */
 export interface Brings {
   /**
-   * The day that the chat template took for today.
+   * The date that the chat template used as today.
    */
   template_date: string | null;
   /**
-   * What generation_config.json asks of generate, by field.
+   * Settings in generation_config.json, by field.
    */
   generation: {
     [k: string]: unknown;
   };
   /**
-   * Of this, what the run does where it writes text; null: traces tell it.
+   * Settings that the run applies when it generates text; null: see the traces.
    */
   applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * What generate would do and the run does not; null: likewise.
+   * Settings that generate would apply and the run does not; null: see the traces.
    */
   not_applied: {
     [k: string]: unknown;
   } | null;
   /**
-   * The padding token, where it is an ordinary word.
+   * The padding token, if it is an ordinary word.
    */
   pad_word: string | null;
 }
 /**
- * The second map: cells of the mask decoder against its queries, as both leave its
- * transformer.
+ * The second map: similarity of the mask decoder's cells and queries after its transformer.
  */
 export interface DecoderMap {
   kind: "decoder_map";
   /**
-   * [Q, P] of its grid: the prompt's state, the mask's token.
+   * [Q, P] on the decoder's grid: the prompt's state, the mask token.
    */
   scores: ArrayRef;
   rows: number;
   columns: number;
   /**
-   * As of the patches.
+   * As for the patches.
    */
   frame: number[];
   /**
-   * [M, Q, 1] against the truth.
+   * [M, Q, 1] agreement with the truth.
    */
   measures: ArrayRef | null;
   /**
-   * Of both maps above half their range: state and first map.
+   * IoU of both maps, thresholded at half their range: prompt's state and first map.
    */
   iou: number;
   /**
-   * Spearman's, likewise, on the patches' grid.
+   * Spearman's rank correlation of the same maps, on the patches' grid.
    */
   rank_correlation: number;
 }
 /**
- * The state at a position against all patches.
+ * Similarity of the state at a position to all patches.
  */
 export interface Map {
   kind: "map";
@@ -136,17 +135,17 @@ export interface Map {
    */
   scores: ArrayRef;
   /**
-   * [M, S, L + 1] against the truth: auc, iou, iou_sigma, iou_area, pointing; null without a truth.
+   * [M, S, L + 1] agreement with the truth: auc, iou, iou_sigma, iou_area, pointing; null without a truth.
    */
   measures: ArrayRef | null;
 }
 /**
- * The points of the first map, in the params' layer and score.
+ * Points of the first map, for the layer and the score of the params.
  */
 export interface MapPoints {
   kind: "points";
   /**
-   * [T] int32: 1 within, 0 outside, -1 undecided.
+   * [T] int32: 1 inside, 0 outside, -1 undecided.
    */
   labels: ArrayRef;
   /**
@@ -154,17 +153,17 @@ export interface MapPoints {
    */
   centres: ArrayRef;
   /**
-   * [T, 2]: moved by the map around them.
+   * [T, 2]: refined by the map around them.
    */
   continuous: ArrayRef;
 }
 /**
- * A region that the model points at.
+ * A region predicted by the model.
  */
 export interface Mask {
   kind: "mask";
   /**
-   * mask_decoder: prompted by the token's state; points: by the map's points; both: by both. map: the thresholded map stands in, for the model has no mask decoder; none: the answer has no token that prompts the decoder.
+   * mask_decoder: prompted by the token's state; points: by the map's points; both: by both. map: the thresholded map, because the model has no mask decoder; none: the answer has no token that prompts the decoder.
    */
   source: "mask_decoder" | "points" | "both" | "map" | "none";
   /**
@@ -172,42 +171,42 @@ export interface Mask {
    */
   mask: ArrayRef | null;
   /**
-   * With the truth, where there is one.
+   * IoU with the truth, if there is one.
    */
   iou: number | null;
   /**
-   * The IoU that the decoder itself expects.
+   * IoU predicted by the decoder.
    */
   quality: number | null;
 }
 /**
- * How far a stage is; `done` and `total` count `unit`s.
+ * Progress of a stage; `done` and `total` count `unit`s.
  */
 export interface Progress {
   kind: "progress";
   /**
-   * What is being done, as a user would say it.
+   * Description of the stage, for display.
    */
   stage: string;
   done: number;
   /**
-   * 0: not known.
+   * Total number of units; 0: unknown.
    */
   total: number;
   /**
-   * What is counted: probes, bytes, rows, steps.
+   * Unit that is counted: probes, bytes, rows, steps.
    */
   unit: string;
 }
 /**
- * The model is in memory.
+ * The model has been loaded.
  */
 export interface ModelLoaded {
   kind: "model";
   info: ModelInfo;
 }
 /**
- * What a loaded model is; sizes are those of the part that reads text.
+ * Description of a loaded model; sizes are those of its language model or text encoder.
  */
 export interface ModelInfo {
   id: string;
@@ -222,7 +221,7 @@ export interface ModelInfo {
   key_value_heads: number;
   width: number;
   /**
-   * Longest input in tokens; 0: no limit of its own.
+   * Maximum input length in tokens; 0: unlimited.
    */
   context: number;
   vocabulary: number;
@@ -230,37 +229,37 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, nothing folded or centred.
+   * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }
 /**
- * The routes that methods take against plain transformers on a fixed input, at load.
+ * Self-check at load: the code paths of the methods compared with plain transformers.
  *
  * Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
  */
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ|, hooked eager route.
+   * Largest |Δ| of the hooked eager model.
    */
   max_abs_difference: number;
   /**
-   * Largest |Δ|, SDPA route.
+   * Largest |Δ| of the SDPA model.
    */
   max_abs_difference_fast: number;
   /**
-   * The difference up to which the check passes.
+   * Largest difference that passes the check.
    */
   tolerance: number;
   /**
-   * Length of the prompt that was compared.
+   * Length of the compared prompt.
    */
   tokens: number;
   /**
-   * Why the hooked model could not be built.
+   * Reason for which the hooked model could not be built.
    */
   message: string;
   /**
@@ -268,12 +267,12 @@ export interface SelfCheck {
    */
   compared: string;
   /**
-   * Differences of log-probabilities up to this are rounding: the largest between exact routes, at least half a step of the dtype at the largest logit. null: not known.
+   * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
   rounding_nats: number | null;
 }
 /**
- * The picture, what is asked of it, and the truth where it is known.
+ * The picture, the question, and the ground truth if known.
  */
 export interface Scene {
   kind: "scene";
@@ -282,41 +281,41 @@ export interface Scene {
    */
   picture: PictureRef;
   /**
-   * What is in the picture, in words.
+   * Description of the picture's content.
    */
   description: string;
   question: string;
   /**
-   * The right answer; null for a question of your own.
+   * The correct answer; null for your own question.
    */
   expected: string | null;
   /**
-   * What the question tells the thing by.
+   * How the question identifies the object.
    */
   form: ("attribute" | "superlative" | "relation" | "none") | null;
   /**
-   * [H, W] uint8: 1 where what is meant is seen.
+   * [H, W] uint8: 1 on the visible pixels of the object.
    */
   truth: ArrayRef | null;
 }
 /**
- * Question and answer, and how the maps are laid out.
+ * Question and answer, and the layout of the maps.
  */
 export interface Tokens {
   kind: "tokens";
   tokens: AnswerToken[];
   answer: string;
   /**
-   * Word for word; null where no answer is known.
+   * Whether the answer equals the correct one exactly; null: unknown.
    */
   right: boolean | null;
   /**
-   * Of patches.
+   * Rows and columns of patches.
    */
   rows: number;
   columns: number;
   /**
-   * Left, top, width and height of what the patches divide, in the picture's pixels; it reaches beyond a picture that is padded.
+   * Left, top, width and height of the area divided into patches, in the picture's pixels; it extends beyond a padded picture.
    */
   frame: number[];
   /**
@@ -328,7 +327,7 @@ export interface Tokens {
    */
   query: number;
   /**
-   * False: the query does not occur, another token stands in.
+   * Whether the query occurs; false: another token is used instead.
    */
   found: boolean;
 }

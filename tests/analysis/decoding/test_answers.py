@@ -25,7 +25,7 @@ def test_the_first_group_or_the_whole_match_is_read(
 
 @pytest.mark.parametrize("pattern", ["(", "[", "*", "(?P<a>x)(?P<a>y"])
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
-    with pytest.raises(InvalidParams, match="no regular expression"):
+    with pytest.raises(InvalidParams, match="not a regular expression"):
         AnswerPattern(pattern).read("")
 
 

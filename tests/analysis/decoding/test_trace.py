@@ -136,15 +136,15 @@ def test_a_contradiction_is_refused(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("[]", "format is None"),
         ('{"format": "other", "events": []}', "'other'"),
         ('{"format": "glassbench.trace", "version": 9, "events": []}', "version is 9"),
         ('{"format": "glassbench.trace", "version": 1, "events": [{"kind": "x"}]}', "Event 0"),
         ('{"format": "glassbench.trace", "version": 1, "events": [3]}', "Event 0"),
-        ('{"kind": "step"}\nnot json', "no JSON"),
+        ('{"kind": "step"}\nnot json', "not JSON"),
     ],
 )
 def test_what_is_no_trace_is_refused(text: str, says: str) -> None:

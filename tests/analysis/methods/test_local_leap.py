@@ -480,7 +480,7 @@ def test_the_largest_event_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("mode", ["prefix", "dual"])
 def test_a_cache_is_labelled_and_exact_at_each_block_s_first_step(model: Model, mode: str) -> None:
     if model.info.architecture in ("LLaDAModelLM", "DreamModel"):
-        with pytest.raises(ModelIncompatible, match="cannot be kept") as refusal:
+        with pytest.raises(ModelIncompatible, match="cannot be cached") as refusal:
             fill(model, cache=mode)
         assert "none" in refusal.value.remedy
         return
@@ -510,12 +510,12 @@ REFUSED: list[tuple[dict[str, Any], type[GlassbenchError], str]] = [
         SpecialTokenInText,
         "the mask token",
     ),
-    ({"forced": [{"step": 0, "position": 13, "token": 5}]}, InvalidParams, "no masked position"),
+    ({"forced": [{"step": 0, "position": 13, "token": 5}]}, InvalidParams, "not a masked position"),
     ({"forced": [{"step": 99, "position": 3, "token": 5}]}, InvalidParams, "was full after"),
     ({"forced": [{"step": 0, "position": 3, "token": 3}]}, InvalidParams, "without its mask"),
     ({"forced": [{"step": 0, "position": 3, "token": 9999}]}, InvalidParams, "token 9999"),
     ({"forced": [{"step": n, "position": 3, "token": 5} for n in (0, 1)]}, InvalidParams, "once"),
-    ({"answer_pattern": "["}, InvalidParams, "no regular expression"),
+    ({"answer_pattern": "["}, InvalidParams, "not a regular expression"),
 ]
 
 

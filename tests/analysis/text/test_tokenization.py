@@ -312,7 +312,7 @@ def test_a_length_that_does_not_fit_names_both_lengths_and_the_remedy() -> None:
     with pytest.raises(PromptTooLong) as caught:
         check_length(90, output=7, context=96)
     assert caught.value.field == "prompt"
-    for number in ("90 tokens", "up to 7", "97 in all", "context is 96"):
+    for number in ("90 tokens", "up to 7", "97 in total", "context is 96"):
         assert number in caught.value.message
     assert "Shorten the prompt to 89 tokens" in caught.value.remedy
 
@@ -353,6 +353,6 @@ def test_what_is_normalized_away_is_refused() -> None:
     )
     core.decoder = decoders.Replace("▁", " ")
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core)
-    with pytest.raises(PromptEmpty, match="leaves nothing of the prompt"):
+    with pytest.raises(PromptEmpty, match="gives no tokens for the prompt"):
         encode_prompt(tokenizer, "\x10")
     assert encode_prompt(tokenizer, "\x10a").ids == [2]

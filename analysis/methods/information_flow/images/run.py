@@ -160,7 +160,7 @@ def _item_of(reading: Reading, token: Token) -> int | None:
 def _judge(model: ImagePipeline) -> Judge:
     known = judge.accuracy(model.path)
     return Judge(
-        name="the bundled classifier of coloured shapes",
+        name="the bundled judge of coloured shapes",
         accuracy=known.share if known else None,
         pictures=known.pictures if known else None,
     )

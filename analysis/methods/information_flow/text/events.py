@@ -1,4 +1,4 @@
-"""Events of the information flow in a language model; the method's docstring has their order."""
+"""Events of information flow in a language model; see the method's docstring for their order."""
 
 from typing import Literal
 
@@ -26,33 +26,35 @@ class Group(Record):
 
 
 class Groups(Event):
-    """What reads and is read: the positions that the model gets, in groups, G of them."""
+    """The G groups of input positions that attend to each other."""
 
     kind: Literal["groups"] = "groups"
     grouping: Literal["token", "word", "sentence"]
     ablation: Literal["knockout", "zero"]
     groups: list[Group] = Field(
-        description="In reading order. The positions from target_queries[0] on are one group."
+        description="Groups in text order. The positions from target_queries[0] on are one group."
     )
-    positions: int = Field(description="N: all that is read; the last target token is not.")
+    positions: int = Field(
+        description="N: number of input positions, without the last target token."
+    )
     target_queries: list[int] = Field(
-        description="Positions at which the target's tokens are foretold."
+        description="Positions from which the target's tokens are predicted."
     )
     target_text: str
-    logprob: float = Field(description="Of the target with nothing cut, natural log.")
+    logprob: float = Field(description="Log-probability of the target without cuts, natural log.")
     layers: list[int] = Field(description="Layers in which the matrix cuts.")
     heads: list[int] = Field(description="Heads in which matrix and curves cut.")
 
 
 class FlowRow(Event):
-    """What a group gets from each group before it; rows come from the last to the first."""
+    """Effect on a group of cutting each group before it; rows come from the last to the first."""
 
     kind: Literal["flow_row"] = "flow_row"
     layer: int | None = Field(
         default=None,
-        description="The only layer in which it is cut; null: all layers of the matrix.",
+        description="The only layer with the cut; null: all layers of the matrix.",
     )
-    row: int = Field(description="The group that reads, A; a list has one entry per group B < A.")
+    row: int = Field(description="The query group A; each list has one entry per group B < A.")
     delta_logprob: list[float] = Field(
         description="Change of the target's log-probability when the edges B → A are cut, nats."
     )
@@ -64,13 +66,13 @@ class FlowRow(Event):
 class FlowCut(Record):
     """A pair of groups."""
 
-    query: int = Field(description="The group that reads.")
-    key: int = Field(description="The group that is read.")
+    query: int = Field(description="The query group.")
+    key: int = Field(description="The key group.")
     delta_logprob: float
 
 
 class Control(Record):
-    """What random cuts of the same size do to the target's log-probability, nats."""
+    """Effect of random cuts of the same size on the target's log-probability, nats."""
 
     draws: list[float]
     mean: float
@@ -78,11 +80,13 @@ class Control(Record):
 
 
 class Flow(Event):
-    """The whole matrix is there; the control cuts as many edges as its strongest cut, at random."""
+    """The matrix is complete; the control cuts as many random edges as the largest cut."""
 
     kind: Literal["flow"] = "flow"
-    strongest: list[FlowCut] = Field(description="Cuts that lower the target most, at most ten.")
-    control_edges: int = Field(description="Edges per layer and head that a random cut takes.")
+    strongest: list[FlowCut] = Field(
+        description="The cuts that lower the target's probability most, at most ten."
+    )
+    control_edges: int = Field(description="Number of edges per layer and head of a random cut.")
     control: Control
 
 
@@ -91,13 +95,13 @@ class Knockout(Event):
 
     kind: Literal["knockout"] = "knockout"
     source: int = Field(description="Number of the curve.")
-    sources: int = Field(description="Curves in all.")
+    sources: int = Field(description="Total number of curves.")
     label: str
     positions: list[int]
     windows: list[tuple[int, int]] = Field(description="First and last layer cut, per point.")
     delta_logprob: list[float] = Field(description="Per point, nats.")
     percent: list[float | None] = Field(
-        description="100 (p′ − p) / p per point; null: more than a number can hold."
+        description="100 (p′ − p) / p per point; null: out of the range of float64."
     )
     all_layers: float = Field(description="Δ log-probability when all layers are cut, nats.")
     control_mean: list[float] = Field(
@@ -111,69 +115,73 @@ class EditedToken(Record):
 
     position: int
     text: str
-    logprob: float = Field(description="With nothing cut, natural log.")
-    cut_logprob: float = Field(description="With the edges cut.")
+    logprob: float = Field(description="Log-probability without cuts, natural log.")
+    cut_logprob: float = Field(description="Log-probability with the edges cut.")
 
 
 class Edit(Event):
-    """What the model says with the chosen edges cut, all at once.
+    """The output with all chosen edges cut together.
 
     The control cuts as many random edges of the same layers and heads.
     """
 
     kind: Literal["edit"] = "edit"
     edges: list[EdgeSet]
-    count: int = Field(description="Edges cut: query, key, layer and head.")
-    output: list[EditedToken] = Field(description="The output that stands, token by token.")
-    delta_logprob: float = Field(description="Of the target, nats.")
-    first: list[Alternative] = Field(description="Likeliest first tokens with the edges cut.")
+    count: int = Field(description="Number of edges cut: query, key, layer and head.")
+    output: list[EditedToken] = Field(description="The original output, token by token.")
+    delta_logprob: float = Field(description="Change of the target's log-probability, nats.")
+    first: list[Alternative] = Field(description="Most probable first tokens with the edges cut.")
     continuation: list[Alternative] = Field(
-        description="What the model writes (greedy) with the edges cut, as long as the output."
+        description="Greedy output of the same length with the edges cut."
     )
     control: Control
 
 
 class Corrupted(Event):
-    """Causal tracing: what noise on the subject does."""
+    """Causal tracing: effect of noise on the subject."""
 
     kind: Literal["corrupted"] = "corrupted"
     label: str
     positions: list[int]
-    deviation: float = Field(description="Of the noise, in units of the embeddings.")
-    clean: float = Field(description="Probability of the target with nothing hidden.")
+    deviation: float = Field(
+        description="Standard deviation of the noise, in units of the embeddings."
+    )
+    clean: float = Field(description="Probability of the target without noise.")
     corrupted: float = Field(description="Mean over the draws.")
     corrupted_deviation: float = Field(description="Standard deviation over the draws.")
     control: float = Field(
-        description="Mean probability when as many random positions are hidden instead."
+        description="Mean probability with noise on as many random positions instead."
     )
     control_deviation: float = Field(description="Standard deviation over the draws.")
 
 
 class Trace(Event):
-    """Indirect effects: what restoring one state brings back of the target's probability."""
+    """Indirect effects: how much restoring one state recovers the target's probability."""
 
     kind: Literal["trace"] = "trace"
     restored: Restored
-    done: int = Field(description="Groups done, from the last one; those before are still 0.")
+    done: int = Field(
+        description="Number of finished groups, from the last one; the others are still 0."
+    )
     final: bool
     effect: Array = Field(description="[L, G] mean p(restored) − p(corrupted), float32.")
     deviation: Array = Field(description="[L, G] its standard error over the draws.")
 
 
 class Routes(Event):
-    """Contributions of one forward pass, nothing cut: who adds how much to whose state.
+    """Information flow routes: contributions to each state in one forward pass without cuts.
 
     Each block's output y is a sum of parts z: a part's importance is max(‖y‖₁ − ‖y − z‖₁, 0),
-    divided by the sum over all parts. Nodes are (layer, position); an edge that is kept lies on a
-    path from the target on which every step is at least τ.
+    divided by the sum over all parts. Nodes are (layer, position); a kept edge lies on a path from
+    the target on which every step is at least τ.
     """
 
     kind: Literal["routes"] = "routes"
     tau: float
-    floor: float = Field(description="Edges below it are left out of the arrays.")
+    floor: float = Field(description="Smaller edges are omitted from the arrays.")
     layer: Array = Field(description="[E] int32, layer of an attention edge.")
-    query: Array = Field(description="[E] int32, position that reads.")
-    key: Array = Field(description="[E] int32, position that is read; may be the query itself.")
+    query: Array = Field(description="[E] int32, query position.")
+    key: Array = Field(description="[E] int32, key position; may be the query itself.")
     importance: Array = Field(description="[E] float32, summed over heads, share of the block.")
     head: Array = Field(description="[E] int32, the head with the largest share of the edge.")
     kept: Array = Field(description="[E] uint8, 1: on a route from the target at τ.")
@@ -186,19 +194,20 @@ class Routes(Event):
 
 
 class Agreement(Event):
-    """Contribution is not causation: how far routes and cuts rank alike."""
+    """Rank agreement of routes and cuts: contribution is not causation."""
 
     kind: Literal["agreement"] = "agreement"
     about: Literal["target", "states"] = Field(
-        description="target: what the target's group reads of each group, against −Δ "
-        "log-probability of the cut; states: all pairs of groups, against the change of state."
+        description="target: contribution of each group to the target's group, compared with −Δ "
+        "log-probability of the cut; states: all pairs of groups, compared with the change of "
+        "state."
     )
     spearman: float | None = Field(description="Rank correlation; null: one side is constant.")
     pairs: int
     routes: list[float] = Field(
-        description="Of the target: importance of the edges from each group, over all layers."
+        description="For the target: importance of the edges from each group, over all layers."
     )
-    cuts: list[float] = Field(description="Of the target: −Δ log-probability of each cut, nats.")
+    cuts: list[float] = Field(description="For the target: −Δ log-probability of each cut, nats.")
 
 
 EVENTS = (

@@ -69,7 +69,9 @@ function stepContradiction(trace: Trace, step: Step): string | null {
   if (step.index !== before) return `step ${step.index} follows ${before} steps`;
   if (step.kind === "step") {
     const single = step.decision === "single";
-    return single === (step.chosen !== null) ? null : "a single step chooses a token, a fork none";
+    return single === (step.chosen !== null)
+      ? null
+      : "a single step must have a token and a branch point must not";
   }
   const { positions, ids, texts, confidences, entropies, gaps, alternatives } = step;
   const doubts = step.doubts ?? positions;
