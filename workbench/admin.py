@@ -105,7 +105,7 @@ class Accounts(UserAdmin):  # type: ignore[type-arg]
 
 
 def password_link(user: User) -> str:
-    """The address under which the user, and whoever knows it, sets the password, once."""
+    """The one-time address for setting the password; it works for anyone who knows it."""
     names = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
     return reverse("account_reset_password_from_key", kwargs=names)
 

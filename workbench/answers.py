@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from pydantic import BaseModel
 
-# Any operation may answer these: most come from what stands before it.
+# Any operation may answer these: most come from the middleware.
 REFUSALS = frozenset(
     int(status)
     for status in (

@@ -183,7 +183,7 @@ def _of_status(status: int) -> GlassbenchError:
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return ServerFault(
                 "The server failed; this is a fault of it, not of what you asked.",
-                remedy="Look into the server's log, and report what stands there.",
+                remedy="Look into the server's log, and report what it says.",
             )
         case _:
             return InvalidBody("The request cannot be read.", remedy="Send what the API describes.")

@@ -10,7 +10,7 @@ from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 
 
 class BasePath:
-    """Takes the path off what comes in, and says so to what makes addresses.
+    """Removes the path from requests, and records it for building addresses.
 
     `base` is BASE_PATH, such as /glass; empty: nothing is changed.
     """

@@ -1,4 +1,4 @@
-"""Addresses of servers as they may stand in a message."""
+"""Addresses of servers in a form that is safe in messages."""
 
 import re
 from urllib.parse import urlsplit

@@ -72,7 +72,7 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{BASE_PATH}/"
 
 
 def _secret_key() -> str:
-    """SECRET_KEY; on a machine of one's own, a key made once and kept beside the data."""
+    """SECRET_KEY; on loopback, a key created once and kept with the data."""
     given: str = env.str("SECRET_KEY", default="")
     if given:
         return given
@@ -260,7 +260,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Readers never wait for the writer; a transaction takes the write lock when it begins, so
-    # that none fails half-way for want of it.
+    # that none fails half-way without it.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -313,7 +313,7 @@ WORKER_QUEUES: list[str] = env.list(
 )
 PRELOAD_MODEL = env.str("PRELOAD_MODEL", default="demo-lm")
 CANCEL_GRACE_SECONDS = env.float("CANCEL_GRACE_SECONDS", default=10.0)
-# Memory that a worker may take beside the files that it has mapped; 0: nine tenths of all there is.
+# Memory limit of a worker, without mapped files; 0: nine tenths of all memory.
 WORKER_MEMORY_BYTES = env.int("WORKER_MEMORY_BYTES", default=0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=10.0)
 MAX_LOST_WORKERS = 3
@@ -389,6 +389,6 @@ LOGGING = {
     "loggers": {
         "workbench": {"level": env.str("LOG_LEVEL", default="INFO")},
         "django.security": {"handlers": ["strangers"], "propagate": False},
-        "django.request": {"level": "ERROR"},  # what a visitor asked wrongly, the visitor is told
+        "django.request": {"level": "ERROR"},  # the visitor sees what was wrong
     },
 }

@@ -1,4 +1,4 @@
-"""How values stand in the cache: as JSON, so that what Redis holds can never run."""
+"""Values are stored in the cache as JSON, so that nothing from Redis is ever executed."""
 
 import json
 from typing import Any

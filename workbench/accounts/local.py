@@ -1,4 +1,4 @@
-"""The local user: whoever sits at this machine, logged in without asking.
+"""The local user: the person at this machine, logged in without a password.
 
 Only when the server listens on loopback alone, the peer is loopback, and nothing was forwarded:
 a proxy on this machine speaks for strangers.
@@ -89,7 +89,7 @@ def as_stranger(view: View) -> View:
 
 
 def not_local(view: View) -> View:
-    """What needs a login of one's own: the local user has no password, nor a second factor."""
+    """Pages that need a personal login: the local user has neither password nor second factor."""
 
     @login_required
     @wraps(view)

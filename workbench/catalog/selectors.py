@@ -58,7 +58,7 @@ def model_get(*, model: str) -> ModelDetail:
 def token_list(
     *, model: str, before: str, given: str | list[int], alone: bool
 ) -> list[Named] | None:
-    """A text that continues another as the model's tokens; None: its tokenizer is not at hand.
+    """A text that continues another as the model's tokens; None: its tokenizer is not available.
 
     Raises UnknownModel, ModelUnreadable.
     """

@@ -76,7 +76,7 @@ def _lock_out(user: User) -> None:
 def _runs_delete(user: User) -> None:
     """Copies before what they are copies of; arrays with the last run that holds them."""
     runs = Run.objects.filter(owner=user)
-    while run := runs.exclude(status__in=TERMINAL).first():  # read anew: a worker may take it
+    while run := runs.exclude(status__in=TERMINAL).first():  # read again: a worker may take it
         flags.cancel_ask(run=run.id)
         run_end(run=run.id, attempt=run.attempt, status=Status.CANCELLED, was=Status(run.status))
     for run in [*runs.exclude(cached_from=None), *runs.filter(cached_from=None)]:

@@ -1,4 +1,4 @@
-"""The account's own pages; what allauth has pages for stands in urls.py."""
+"""The account's own pages; those of allauth are in urls.py."""
 
 from typing import Any
 from uuid import UUID
@@ -89,7 +89,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 @reauthentication_required  # type: ignore[untyped-decorator]
 @never_cache
 def delete(request: HttpRequest) -> HttpResponse:
-    """Say what goes and offer to hand sessions over (GET); delete (POST, with the name typed)."""
+    """List what is deleted, offer to transfer sessions (GET); delete (POST, with typed name)."""
     user = account_of(request)
     shared = sessions_shared(user=user)
     if request.method == "POST" and request.POST.get("name") == user.username:

@@ -1,6 +1,6 @@
 """Arrays of a run as NumPy's .npz: each under its hash, without pickles.
 
-A file is never asked what it holds: type and shape stand in the event that refers to the array, and
+A file does not define its content: type and shape are in the event that refers to the array, and
 the file must be, byte by byte, what these and the numbers give.
 """
 

@@ -1,6 +1,6 @@
 """A report: the panels of a session in order, each with all that its run gave. Plain data.
 
-Every format is written from it, and an imported bundle becomes one again. Whoever makes a report
+Every format is written from it, and an imported bundle becomes one again. Code that builds a report
 has checked who asks; nothing here does.
 """
 
@@ -90,7 +90,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel as it stands in its session: a run with its caption, or a note.
+    """A panel of a session: a run with its caption, or a note.
 
     `text` is Markdown: the caption of a run, or the note. `state` is the view's state, as in the
     address of a run's page. `span` counts columns of 12, `height` pixels.

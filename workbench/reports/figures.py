@@ -28,7 +28,7 @@ class Figure:
 
 
 def figures_of(files: Mapping[str, bytes], *, folder: str) -> list[Figure]:
-    """The figures in files `stem.svg`, `stem.png` and `stem.csv`, as they stand in `folder`."""
+    """The figures in files `stem.svg`, `stem.png` and `stem.csv`, in `folder`."""
     stems = dict.fromkeys(name.rpartition(".")[0] for name in files if NAME.fullmatch(name))
     return [_figure(files, stem, folder) for stem in stems]
 

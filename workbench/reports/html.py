@@ -1,7 +1,7 @@
 """A report as one file that opens from disk: page, style, program and data, and no network.
 
 The content policy in the file lets run the one program and apply the one style whose hashes it
-names, and load nothing. What was given by users stands in the title, escaped, and in blocks that
+names, and load nothing. Text from users is in the title, escaped, and in blocks that
 browsers take for data.
 """
 
@@ -74,7 +74,7 @@ def _built(name: str) -> str:
 
 
 def _inline_script(code: str) -> str:
-    """The code without what would end its element; both stand in literals alone."""
+    """The code without what would end its element; both occur only in literals."""
     return re.sub(r"<(?=/script|!--)", r"\\x3c", code, flags=re.IGNORECASE)
 
 

@@ -1,7 +1,7 @@
 """A report as Markdown: what was asked, what the model wrote, what was found, figures and tables.
 
-To be read as it stands, or by any program that reads Markdown. The sentences of a method are its
-own (`analysis.findings`); the tables are those that the page shows beside its figures.
+To be read as plain text, or by any program that reads Markdown. The sentences of a method are its
+own (`analysis.findings`); the tables are those that the page shows with its figures.
 """
 
 import json
@@ -34,7 +34,7 @@ def markdown_build(
     links: Mapping[str, Sequence[str]] | None = None,
     figures: Figures | None = None,
 ) -> str:
-    """The report. `links`: by panel, the files that stand beside it, as in a bundle."""
+    """The report. `links`: by panel, the files next to it, as in a bundle."""
     parts = [f"# {quoted(report.title)}"]
     for number, panel in enumerate(report.panels, 1):
         shown = (figures or {}).get(panel.id, ())

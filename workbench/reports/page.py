@@ -27,7 +27,7 @@ class PageThread(Part):
 
 
 class PageRun(Part):
-    """A run but for its events: these stand in the element of the id `events-<number of panel>`."""
+    """A run but for its events: these are in the element with the id `events-<number of panel>`."""
 
     id: str
     method: str

@@ -1,7 +1,7 @@
 """PNG files of a bundle: pixels and nothing else.
 
 The hash of a picture is that of its file, which another version of a library may write otherwise;
-so a file is kept as it came, and what could stand in it beside pixels is refused.
+so a file is kept unchanged, and anything in it other than pixels is refused.
 """
 
 import struct

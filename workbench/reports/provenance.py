@@ -5,7 +5,7 @@ from typing import Any
 
 from workbench.reports.document import RunRecord
 
-LONGEST = 24  # longer texts stand in the report already
+LONGEST = 24  # longer texts are in the report already
 
 
 def provenance(run: RunRecord) -> str:
@@ -83,7 +83,7 @@ def _did(run: RunRecord) -> dict[str, Any] | None:
 
 
 def _asked(told: dict[str, Any]) -> str:
-    """Likewise by runs from before it was told field by field: what is asked alone."""
+    """The same for runs from before it was recorded per field: only the request."""
     listed = (
         ("applied", told.get("applied")),
         ("not applied", told.get("not_applied")),

@@ -1,4 +1,4 @@
-"""Reading runs into a report. Whoever calls has asked whether the visitor may read them."""
+"""Reading runs into a report. The caller has checked that the visitor may read them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

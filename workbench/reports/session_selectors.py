@@ -1,4 +1,4 @@
-"""Reading a session into a report. Whoever calls has asked whether the visitor may read it."""
+"""Reading a session into a report. The caller has checked that the visitor may read it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -35,7 +35,7 @@ class ModelOut(BaseModel):
 
 
 class PartOut(BaseModel):
-    """A part of a pipeline, or what stands beside a model; null where it has no weights."""
+    """A part of a pipeline, or of a model's folder; null where it has no weights."""
 
     name: str
     class_name: str
@@ -92,7 +92,7 @@ class TokensIn(BaseModel):
     """A text that continues another, or token ids, to be shown as a model's tokens."""
 
     model: str = Field(max_length=300)
-    before: str = Field(default="", max_length=4000, description="What stands before the text.")
+    before: str = Field(default="", max_length=4000, description="The text before it.")
     given: (
         Annotated[str, Field(max_length=10_000)] | Annotated[list[TokenId], Field(max_length=128)]
     )
@@ -108,7 +108,7 @@ class TokenOut(BaseModel):
 
 
 class TokensOut(BaseModel):
-    """The first tokens of a text; null where the model's tokenizer is not at hand."""
+    """The first tokens of a text; null where the model's tokenizer is not available."""
 
     total: int | None
     tokens: list[TokenOut]

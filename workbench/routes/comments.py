@@ -36,7 +36,7 @@ class CommentIn(BaseModel):
 
 
 class ThreadIn(CommentIn):
-    """Anchors other than the panel name a place of the run, which stands in the session."""
+    """Anchors other than the panel name a place of a run of the session."""
 
     run: UUID | None = None
     panel: UUID
@@ -109,7 +109,7 @@ def answer(request: HttpRequest, thread: UUID, body: CommentIn) -> Status[Thread
     operation_id="comment_change",
 )
 def change(request: HttpRequest, comment: UUID, body: CommentIn) -> ThreadOut:
-    """Write a comment of one's own anew."""
+    """Edit your own comment."""
     return thread_snapshot(
         comment_change(visitor=visitor(request), comment=comment, body=body.body)
     )

@@ -66,7 +66,7 @@ class LinkIn(Body):
         None,
         ge=1,
         le=MAX_SECONDS,
-        description="From now on, by the server's clock; null: for ever.",
+        description="From now on, by the server's clock; null: never expires.",
     )
     max_runs_per_hour: int | None = Field(None, ge=0, le=1000)
 
@@ -87,7 +87,7 @@ class LinkOut(BaseModel):
 
 
 class LinkMadeOut(LinkOut):
-    token: str = Field(description="Shown this once; whoever has it may open the session.")
+    token: str = Field(description="Shown only once; anyone who has it may open the session.")
 
 
 class TokenIn(Body):
@@ -138,7 +138,7 @@ def change(request: HttpRequest, session: UUID, username: str, body: MemberRoleI
     operation_id="member_remove",
 )
 def remove(request: HttpRequest, session: UUID, username: str) -> Status[None]:
-    """Take somebody out, or leave oneself."""
+    """Remove a member, or leave the session."""
     member_remove(visitor=visitor(request), session=session, username=username)
     return Status(204, None)
 

@@ -1,4 +1,4 @@
-"""Arrays and pictures of events: small ones travel inside, the others stand under their hash."""
+"""Arrays and pictures of events: small ones are inside, the others are stored under their hash."""
 
 import json
 from datetime import timedelta

@@ -129,7 +129,7 @@ class RunFolder:
 def interrupt_held() -> Iterator[None]:
     """Raise a Ctrl+C only after the block: within pydantic it would become another error.
 
-    Python hears signals in its main thread alone; elsewhere there is nothing to hold.
+    Python receives signals only in its main thread; elsewhere there is nothing to hold.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -68,7 +68,7 @@ class RunEvent(models.Model):
     attempt = models.PositiveIntegerField()
     seq = models.PositiveIntegerField()
     at = models.DateTimeField()
-    # JSON as text: it is sent as it stands, and may hold \u0000, which no JSON column takes.
+    # JSON as text: it is sent unchanged, and may contain \u0000, which no JSON column takes.
     payload = models.TextField()
 
     class Meta:
@@ -81,7 +81,7 @@ class RunEvent(models.Model):
 
 
 class Artifact(models.Model):
-    """Bytes of an array under their hash. Type and shape stand in the event that refers to it."""
+    """Bytes of an array under their hash. Type and shape are in the event that refers to it."""
 
     sha256 = models.CharField(primary_key=True, max_length=64)
     size = models.PositiveBigIntegerField()

@@ -55,7 +55,7 @@ def is_admitted(visitor: Visitor) -> bool:
 
 
 def session_grants(visitor: Visitor, sessions: Collection[Session]) -> dict[UUID, list[Grant]]:
-    """What the visitor may in each session, and through what; read anew each time."""
+    """The visitor's rights in each session, and their source; read again each time."""
     grants: dict[UUID, list[Grant]] = {session.pk: [] for session in sessions}
     if visitor.user:
         for session in sessions:
@@ -73,7 +73,7 @@ def session_grant(visitor: Visitor, session: Session) -> Grant | None:
 
 
 def best_grant(grants: Collection[Grant]) -> Grant | None:
-    """The highest; of equal ones that which hangs on no link."""
+    """The highest; of equal ones the one that does not depend on a link."""
     return max(grants, key=lambda grant: (grant.role.rank, grant.link is None), default=None)
 
 

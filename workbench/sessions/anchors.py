@@ -1,4 +1,4 @@
-"""What a comment hangs on: places of a run in its own numbers, never pixels of a picture."""
+"""Anchors of comments: places of a run in its own indices, never pixels of a picture."""
 
 from typing import Annotated, Literal, Self
 

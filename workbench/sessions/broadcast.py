@@ -20,13 +20,13 @@ def broadcast_session(session: UUID) -> None:
 
 
 def broadcast_access(session: UUID) -> None:
-    """Somebody may do less than before: all who are there are asked anew who they are."""
+    """Someone has lost access: check the access of all open pages again."""
     group_send(session_group(session), {"type": "session.access", "session": str(session)})
     group_send(ACCESS_GROUP, {"type": "access.changed", "session": str(session)})
 
 
 def session_touch(session: Session) -> None:
-    """Note that the session has changed, and say so."""
+    """Record that the session has changed, and broadcast it."""
     session.changed_at = timezone.now()
     session.save(update_fields=["changed_at"])
     broadcast_session(session.pk)

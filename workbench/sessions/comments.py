@@ -1,6 +1,6 @@
 """What people say about a place of a run: threads, answers, mentions, and taking back.
 
-Each change is counted in the session's row, which is held meanwhile: whoever watches learns from
+Each change is counted in the session's row, which is held meanwhile: watchers learn from
 the count alone whether something is new.
 """
 
@@ -42,7 +42,7 @@ def thread_create(
     anchor: AnyAnchor,
     body: str,
 ) -> UUID:
-    """Begin a thread; its id. Anchors other than the panel are of a run that stands in the session.
+    """Begin a thread; its id. Anchors other than the panel are of a run in the session.
 
     Raises SessionNotFound, RoleMissing, RunNotFound, InvalidBody, TooManyComments.
     """
@@ -72,7 +72,7 @@ def comment_create(*, visitor: Visitor, thread: UUID, body: str) -> None:
 
 
 def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
-    """Write a comment of one's own anew; its thread. Raises ThreadNotFound, NotTheAuthor."""
+    """Edit your own comment; its thread. Raises ThreadNotFound, NotTheAuthor."""
     held = comment_get(visitor=visitor, comment=comment)
     if not _is_author(visitor, held):
         raise _not_the_author("change")

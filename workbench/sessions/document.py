@@ -72,7 +72,7 @@ def place(index: int) -> str:
 
 
 def document_read(doc: Doc[Any]) -> SessionDocument:
-    """The document as it stands."""
+    """The current document."""
     meta, panels = doc.get("meta", type=Map), doc.get("panels", type=Map)
     found = [_panel(key, fields) for key, fields in panels.items()]
     ordered = sorted((panel for panel in found if panel), key=lambda panel: (panel.place, panel.id))

@@ -60,7 +60,7 @@ class SessionUpdate(models.Model):
 
 
 class SessionLink(models.Model):
-    """Whoever knows its token may open the session; only the token's hash is kept."""
+    """Anyone who knows its token may open the session; only the token's hash is kept."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="links")
@@ -106,14 +106,14 @@ class SessionMember(models.Model):
 
 
 class SessionRun(models.Model):
-    """A run that stands in a session: whoever reads the session may read it."""
+    """A run in a session: those who may read the session may read it."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="session_runs")
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="session_runs")
     added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    link = models.ForeignKey(  # by which whoever started it here came
+    link = models.ForeignKey(  # of the visitor who started it here
         SessionLink, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     at = models.DateTimeField(default=timezone.now)

@@ -107,7 +107,7 @@ def sessions_seen(
 
 
 def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
-    """One row for each member beside the owner, that of the highest role; first come first.
+    """One row for each member except the owner, that of the highest role; oldest first.
 
     Takes a commenter, who mentions people. Raises SessionNotFound, RoleMissing.
     """
@@ -130,7 +130,7 @@ def link_list(*, visitor: Visitor, session: UUID) -> list[SessionLink]:
 def may_pass_on(*, visitor: Visitor, run: Run) -> bool:
     """Whether the visitor may put the run into (other) sessions.
 
-    One's own run, or one in a session that one edits or in a template: whoever only reads a
+    Your own run, or one in a session that you edit or in a template: those who only read a
     session could otherwise keep, and share, what they lose with their role.
     """
     if visitor.user and run.owner_id == visitor.user.pk:

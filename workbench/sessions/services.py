@@ -1,6 +1,6 @@
 """What visitors do to sessions: make, change, copy, delete them, and put runs into them.
 
-Sharing stands in sharing.py. What the document holds is written by the browsers.
+Sharing is in sharing.py. What the document holds is written by the browsers.
 """
 
 from dataclasses import replace
@@ -94,7 +94,7 @@ def session_delete(*, visitor: Visitor, session: UUID) -> None:
 
 
 def run_attach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
-    """Let a run stand in a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
+    """Attach a run to a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
     with transaction.atomic():
         held = session_get(visitor=visitor, session=session, needs=Role.EDITOR, lock=True)
         found = run_get(visitor=visitor, run=run)

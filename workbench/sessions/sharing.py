@@ -68,7 +68,7 @@ def member_change(*, visitor: Visitor, session: UUID, username: str, role: Role)
 
 
 def member_remove(*, visitor: Visitor, session: UUID, username: str) -> None:
-    """Take somebody out, or leave oneself. Raises SessionNotFound, RoleMissing, MemberNotFound."""
+    """Remove a member, or leave. Raises SessionNotFound, RoleMissing, MemberNotFound."""
     leaves = visitor.user is not None and visitor.user.get_username() == username
     needs = Role.VIEWER if leaves else Role.OWNER
     with transaction.atomic():
@@ -158,7 +158,7 @@ def link_open(*, visitor: Visitor, token: str) -> SessionLink:
 def link_not_found() -> LinkNotFound:
     return LinkNotFound(
         "This link does not open anything (any more).",
-        remedy="Ask whoever gave it to you for a new one.",
+        remedy="Ask the person who sent it for a new one.",
     )
 
 

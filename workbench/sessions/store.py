@@ -1,8 +1,8 @@
 """The saved form of a session's document; the only code that writes it.
 
-An update is saved under the number after the last one, by whoever sees that last number still
-standing (compare and swap): two processes never save under one number, and none under a lock.
-Folding makes one state of the first updates; which ones, stands in the same row.
+An update is saved under the number after the last one, if that number is unchanged (compare and
+swap): two processes never save under one number, and none holds a lock. Folding merges the first
+updates into one state; the same row says which ones.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from workbench.sessions.document import SessionDocument, document_bytes
 from workbench.sessions.models import Session, SessionRun, SessionUpdate
 
 READS = 20
-MAX_TOLD_BYTES = 256 * 2**10  # a longer update is read from the database by who hears of it
+MAX_TOLD_BYTES = 256 * 2**10  # a longer update is read from the database by its receivers
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def document_change(*, session: UUID, change: Callable[[SharedDocument], None]) 
 
 
 def runs_unattached(*, session: UUID, runs: set[UUID]) -> set[UUID]:
-    """Those of the runs that do not stand in the session."""
+    """Those of the runs that are not in the session."""
     standing = SessionRun.objects.filter(session=session, run__in=runs)
     return runs - set(standing.values_list("run_id", flat=True))
 
@@ -142,7 +142,7 @@ def document_group(session: UUID) -> str:
 
 
 def update_message(*, seq: int, update: bytes) -> dict[str, Any]:
-    """What is told of a saved update."""
+    """The message about a saved update."""
     told = update if len(update) <= MAX_TOLD_BYTES else None
     return {"type": "document.update", "seq": seq, "update": told}
 

@@ -80,7 +80,7 @@ def thread_snapshot(thread: UUID) -> ThreadOut:
 def thread_news(*, heard: Mapping[UUID, Heard]) -> dict[UUID, ThreadNews]:
     """By session, what has changed since it was last heard of; nothing where nothing has.
 
-    The count is read first: a change that comes meanwhile is told twice rather than never.
+    The count is read first: a concurrent change is reported twice rather than never.
     """
     counts = Session.objects.filter(pk__in=list(heard)).values_list("pk", "said")
     return {
@@ -91,7 +91,7 @@ def thread_news(*, heard: Mapping[UUID, Heard]) -> dict[UUID, ThreadNews]:
 
 
 def run_tokens(run: Run) -> int | None:
-    """How many tokens the run's text has, where an early event says so."""
+    """How many tokens the run's text has, where an early event states it."""
     for event in event_list(run=run, attempt=run.source.attempt, after=0):
         payload = json.loads(event.payload)
         if payload.get("kind") == "tokens":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from workbench.errors import UpdateRefused
 
 MAX_STRUCTS = 50_000
-# Deleting a type deletes what stands in it, recursively: far below what a stack of 8 MB holds.
+# Deleting a type deletes its content, recursively: far below what a stack of 8 MB holds.
 MAX_TYPES = 2_000
 # Of clients that write at one place without having seen one another: the CRDT library compares each
 # with each. 2,000 take it some milliseconds, 49,000 nine seconds.
@@ -32,7 +32,7 @@ ANY_INTEGER, ANY_STRING = 125, 119
 ANY_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # of what takes a fixed size
 
 StateVector = Mapping[int, int]
-# What an item stands behind: another item, or the beginning of a key of a map or of a text.
+# What an item follows: another item, or the beginning of a key of a map or of a text.
 Place = tuple[object, object]
 
 

@@ -40,7 +40,7 @@ def _shown_by(visitor: Visitor, sha256: str) -> QuerySet[Run, int]:
 def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[str, Any]) -> None:
     """Give `to` the pictures that params name, as far as the visitor may see them.
 
-    A run reads pictures of its owner alone; whoever repeats a shared run needs its picture too.
+    A run reads pictures of its owner alone; to repeat a shared run, its picture is needed too.
     Raises UnknownPicture, TooManyUploads.
     """
     for name in picture_fields(method):

@@ -244,12 +244,14 @@ class RunConsumer(AsyncWebsocketConsumer):
                 await self._send_away()
                 return
             except Exception:
-                log.exception("A page's socket is closed; the page comes back and reads all anew")
+                log.exception(
+                    "Closed a page's socket; the page reconnects and reads everything again"
+                )
                 await self._send_away()
                 return
 
     async def _send_away(self) -> None:
-        """A page that is still there comes back and reads all anew."""
+        """A page that is still open reconnects and reads everything again."""
         with contextlib.suppress(OSError):
             await self.close(CLOSE_AGAIN)
 
@@ -261,7 +263,7 @@ class RunConsumer(AsyncWebsocketConsumer):
                     await self._catch_up(watched)
 
     async def _check_access(self) -> None:
-        """Ask anew who this is, and forget what is no longer theirs to see."""
+        """Check the visitor again, and drop what they may no longer see."""
         if self.refused:
             return
         fresh = await socket_visitor(self.scope)

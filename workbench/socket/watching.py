@@ -38,7 +38,7 @@ def read_session(visitor: Visitor, session: UUID) -> SessionOut:
 
 
 class SessionWatches:
-    """What was sent of each session; a page is told what changes in it, and when it is gone."""
+    """What was sent of each session; a page receives its changes, and its end."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket

@@ -1,7 +1,7 @@
-"""A process beside each worker, which ends it when nothing inside it can.
+"""A process next to each worker, which ends it when nothing inside it can.
 
 One call into a library may hold the interpreter for minutes, and with it the worker's own watchdog:
-a cancel is not heard, the lease runs out, memory grows. This process holds the lease, hears the
+a cancel has no effect, the lease runs out, memory grows. This process holds the lease, receives the
 cancel and watches the memory from outside; a worker that was stopped (SIGSTOP) loses its lease. It
 learns over its standard input what the worker works on, a line of JSON each, and ends when that
 does.
@@ -89,7 +89,7 @@ class Guard:
             return
         self._cancel_since = self._cancel_since or time.monotonic()
         if time.monotonic() - self._cancel_since >= settings.CANCEL_GRACE_SECONDS:
-            log.warning("Run %s did not hear its cancel: worker %s is ended", run, self._worker)
+            log.warning("Run %s did not react to its cancel: worker %s is ended", run, self._worker)
             self._end(Status.CANCELLED, None)
 
     def _end(self, status: Status, error: GlassbenchError | None) -> None:

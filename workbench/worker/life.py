@@ -103,7 +103,7 @@ class Watchdog(threading.Thread):
             time.sleep(TICK_SECONDS)
 
     def tick(self, *, sweep: bool) -> None:
-        """One round. What fails for want of Redis or the database is tried again in the next."""
+        """One round. What fails without Redis or the database is tried again in the next."""
         try:
             self.check_stop()
             flags.worker_announce(worker=self.state.name, state=self.state.as_dict())
@@ -127,7 +127,7 @@ class Watchdog(threading.Thread):
             self._cancel_since = (work, time.monotonic())
         if time.monotonic() - self._cancel_since[1] < settings.CANCEL_GRACE_SECONDS:
             return
-        log.warning("Run %s did not hear its cancel: this worker ends", work.run)
+        log.warning("Run %s did not react to its cancel: this worker ends", work.run)
         run_end(run=work.run, attempt=work.attempt, status=Status.CANCELLED)
         leave(self.state, code=1)
 

@@ -183,5 +183,5 @@ def _internal(run: Run) -> Internal:
     log.exception("%s: run %s of %s failed", log_id, run.id, run.method)
     return Internal(
         "The program failed; this is a fault of it, not of what you asked.",
-        remedy=f"Look for {log_id} in the worker's log, and report what stands there.",
+        remedy=f"Look for {log_id} in the worker's log, and report what it says.",
     )

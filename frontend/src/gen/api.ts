@@ -183,7 +183,7 @@ export interface paths {
         head?: never;
         /**
          * Change
-         * @description Write a comment of one's own anew.
+         * @description Edit your own comment.
          */
         patch: operations["comment_change"];
         trace?: never;
@@ -508,7 +508,7 @@ export interface paths {
         post?: never;
         /**
          * Remove
-         * @description Take somebody out, or leave oneself.
+         * @description Remove a member, or leave the session.
          */
         delete: operations["member_remove"];
         options?: never;
@@ -745,7 +745,7 @@ export interface components {
         };
         /**
          * TokensOut
-         * @description The first tokens of a text; null where the model's tokenizer is not at hand.
+         * @description The first tokens of a text; null where the model's tokenizer is not available.
          */
         TokensOut: {
             /** Total */
@@ -762,7 +762,7 @@ export interface components {
             model: string;
             /**
              * Before
-             * @description What stands before the text.
+             * @description The text before it.
              * @default
              */
             before: string;
@@ -916,7 +916,7 @@ export interface components {
         };
         /**
          * PartOut
-         * @description A part of a pipeline, or what stands beside a model; null where it has no weights.
+         * @description A part of a pipeline, or of a model's folder; null where it has no weights.
          */
         PartOut: {
             /** Name */
@@ -1193,7 +1193,7 @@ export interface components {
         };
         /**
          * ThreadIn
-         * @description Anchors other than the panel name a place of the run, which stands in the session.
+         * @description Anchors other than the panel name a place of a run of the session.
          */
         ThreadIn: {
             /** Body */
@@ -1631,7 +1631,7 @@ export interface components {
             max_runs_per_hour: number;
             /**
              * Token
-             * @description Shown this once; whoever has it may open the session.
+             * @description Shown only once; anyone who has it may open the session.
              */
             token: string;
         };
@@ -1649,7 +1649,7 @@ export interface components {
             label: string;
             /**
              * Holds Seconds
-             * @description From now on, by the server's clock; null: for ever.
+             * @description From now on, by the server's clock; null: never expires.
              */
             holds_seconds?: number | null;
             /** Max Runs Per Hour */

@@ -35,7 +35,7 @@ export interface PagePanel {
   threads: PageThread[];
 }
 /**
- * A run but for its events: these stand in the element of the id `events-<number of panel>`.
+ * A run but for its events: these are in the element with the id `events-<number of panel>`.
  */
 export interface PageRun {
   id: string;

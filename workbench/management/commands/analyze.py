@@ -151,7 +151,7 @@ def _file(path: Path | None) -> dict[str, Any]:
 
 
 def _setting(method: methods.Method, text: str) -> tuple[str, Any]:
-    """KEY=VALUE; the value is JSON, but a text parameter takes it as it stands.
+    """KEY=VALUE; the value is JSON, but a text parameter takes it literally.
 
     Where a token may be named by its id, `#12` is one: `--set contrast=#12`.
     """

@@ -11,7 +11,7 @@ from workbench.worker.guard import Guard, watch
 
 
 class Command(BaseCommand):
-    help = "Hold the lease of a worker's run, hear its cancel and watch its memory, from outside."
+    help = "Hold the lease of a worker's run, obey its cancel and watch its memory, from outside."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:

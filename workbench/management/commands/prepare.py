@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def alone(file: Path, *, waiting: Any) -> Iterator[None]:
-    """Hold a lock on the file; `waiting` is told where somebody else holds it."""
+    """Hold a lock on the file; `waiting` is called where another process holds it."""
     with file.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -50,7 +50,7 @@ def server_start() -> "subprocess.Popen[bytes]":
     """The server in a session of its own, where signals end it as ever.
 
     A Ctrl+C reaches the whole process group; it must not end the server before the worker has put
-    its run back. If this process is killed, the server that is left over heeds SIGTERM.
+    its run back. If this process is killed, the remaining server ends on SIGTERM.
     """
 
     def unblock() -> None:
@@ -85,7 +85,7 @@ def refuse_second(client: "redis.Redis") -> None:
 
 
 def linger(client: "redis.Redis") -> None:
-    """Wait until the web process and the worker have left, but not for ever."""
+    """Wait until the web process and the worker have disconnected, up to a limit."""
     deadline = time.monotonic() + LINGER_SECONDS
     with contextlib.suppress(*AWAY):
         while len(client.client_list()) > 1 and time.monotonic() < deadline:

@@ -61,7 +61,7 @@ def server_config() -> uvicorn.Config:
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         ws_max_size=MAX_FRAME_BYTES,
-        # Each socket would compress each event anew, and keep a window in memory for it.
+        # Each socket would compress each event again, and keep a window in memory for it.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
@@ -83,7 +83,7 @@ def refuse_taken_port() -> None:
 
 
 def wait_for_redis() -> None:
-    """Redis starts beside this process. Raises CommandError when it does not come."""
+    """Redis starts in parallel. Raises CommandError if it does not answer."""
     deadline = time.monotonic() + REDIS_SECONDS
     while True:
         try:
