@@ -1,8 +1,8 @@
-"""Running layouts: in batches under a dense mask, block by block, or eagerly with hooks.
+"""Run layouts: in batches with a dense mask, block by block, or eagerly with hooks.
 
-Every route gives each token its own position and says in full who reads whom. Positions that
-restart without a mask would be taken for packed sequences by transformers, and a mask over tokens
-alone would let everything be read.
+Each code path gives every token its position and a complete attention mask. Without a mask,
+transformers would interpret restarting positions as packed sequences, and a mask over tokens only
+would allow attention to everything.
 
 Shape legend: B rows, N tokens, T tokens of the answer, V vocabulary, L layers, H heads, P pairs of
 blocks, C blocks.
@@ -26,7 +26,7 @@ from analysis.model import Model
 from analysis.model.logit_processors import PROCESSORS, Start, bent, make
 from kernels.block_attention import BlockAttention, BlockStructure, part_mass
 
-DENSE_TOKENS = 2048  # above, N × N masks are not made
+DENSE_TOKENS = 2048  # limit for N × N masks
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class Blockwise:
 
 @dataclass(frozen=True)
 class Patterned:
-    """The same by eager attention, with the share of attention that each block pays to each token,
-    `tokens_LCN` (mean over its tokens and the heads), and on its first token, `sinks_CLH` (mean
-    over its tokens after the first; 0 for a block of one token)."""
+    """The same with eager attention, with each block's share of attention to each token,
+    `tokens_LCN` (mean over its tokens and the heads), and to its first token, `sinks_CLH` (mean
+    over its tokens after the first; 0 for a block of one token).
+    """
 
     logits_TV: torch.Tensor
     mass_PLH: torch.Tensor
@@ -50,11 +51,11 @@ class Patterned:
 
 
 def refuse_unfit(model: Model, tokens: int) -> None:
-    """Raise ModelIncompatible for a model whose attention is not this form's."""
+    """Raise ModelIncompatible for a model whose attention cannot be masked in this way."""
     config = model.plain.config.get_text_config()
     name = model.info.architecture
     if "position_ids" not in inspect.signature(model.plain.forward).parameters:
-        raise _unfit(f"{name} cannot be given positions")
+        raise _unfit(f"{name} does not accept position ids")
     kinds = set(getattr(config, "layer_types", None) or ()) - {
         "full_attention",
         "sliding_attention",
@@ -64,7 +65,8 @@ def refuse_unfit(model: Model, tokens: int) -> None:
     window = getattr(config, "sliding_window", None)
     if window and tokens > window:
         raise ModelIncompatible(
-            f"{name} reads {window} tokens back in some layers; there are {tokens}.",
+            f"{name} attends to the last {window} tokens only in some layers; the text has "
+            f"{tokens} tokens.",
             remedy="Shorten the segments, or choose a model without a sliding window.",
             field="model",
         )
@@ -72,7 +74,7 @@ def refuse_unfit(model: Model, tokens: int) -> None:
 
 def _unfit(why: str) -> ModelIncompatible:
     return ModelIncompatible(
-        f"{why}: what a segment reads cannot be chosen.",
+        f"{why}: the attention between segments cannot be chosen.",
         remedy="Choose a causal language model with ordinary attention.",
         field="model",
     )
@@ -81,9 +83,9 @@ def _unfit(why: str) -> ModelIncompatible:
 def answer_logits(
     model: Model, layouts: Sequence[Layout], kept: int, limit: int
 ) -> Iterator[torch.Tensor]:
-    """Logits at the last `kept` tokens of each layout, [T, V], in their order.
+    """Logits at the last `kept` tokens of each layout, [T, V], in the given order.
 
-    Neighbours of one length share a forward pass of at most `limit` rows.
+    Consecutive layouts of equal length share a forward pass of at most `limit` rows.
     """
     for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
         same = list(group)
@@ -120,7 +122,7 @@ def _masks(model: Model, layouts: Sequence[Layout]) -> list[torch.Tensor]:
 
 
 def blockwise(model: Model, layout: Layout, kept: int) -> Blockwise:
-    """One pass in which scores that nobody reads are never computed."""
+    """One block-sparse pass, which does not compute masked scores."""
     seen: list[torch.Tensor] = []
 
     def keep(found: BlockAttention) -> None:
@@ -146,9 +148,9 @@ def _block_logits(
 
 @torch.no_grad()
 def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
-    """One eager pass with hooks, each layer's pattern reduced as it comes. Raises OutOfMemory."""
+    """One eager pass with hooks that reduce each layer's pattern at once. Raises OutOfMemory."""
     tokens = len(layout.ids_N)
-    model.rows_per_pass(tokens, tokens, 1)  # refuses a row that does not fit
+    model.rows_per_pass(tokens, tokens, 1)  # raises if a single row does not fit
     sums = _Sums(layout.structure, model.device)
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
     ids, positions = _tokens(model, [layout])
@@ -189,7 +191,7 @@ class _Sums:
         self.sinks_HC.append(self._sinks(pattern_HNN, total_HCN))
 
     def _sinks(self, pattern_HNN: torch.Tensor, total_HCN: torch.Tensor) -> torch.Tensor:
-        """What the first token pays to itself is left out."""
+        """The first token's attention to itself is omitted."""
         every_C = torch.arange(len(self.first_C))
         own_HC = pattern_HNN[:, self.first_C, self.first_C]
         return (total_HCN[:, every_C, self.first_C] - own_HC) / (self.lengths_C1[:, 0] - 1).clamp(1)
@@ -199,11 +201,12 @@ class _Sums:
 def write(
     model: Model, layout: Layout, length: int, bends: Mapping[str, Any] | None = None
 ) -> Iterator[int]:
-    """Yield up to `length` ids, the likeliest each time; an end-of-text token is the last one.
+    """Yield up to `length` ids of greedy decoding, ending after an end-of-text token.
 
-    `bends`: processors by GenerationConfig's names, behind the layout's ids in their order.
+    `bends`: processors by GenerationConfig's names, applied after the layout's ids.
 
-    The layout is read once; what is written goes on from its last position and reads everything.
+    The layout is evaluated once; generated tokens continue from its last position and attend to all
+    tokens.
     """
     stops, cache, start = eos_ids(model), DynamicCache(), layout.positions_N[-1] + 1
     out = _prefill(model, layout, cache)
@@ -231,7 +234,7 @@ def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
 
 
 def _step(model: Model, cache: DynamicCache, token: int, position: int) -> Any:
-    """A token that reads all before it: what transformers does of itself."""
+    """A token that attends to all tokens before it, as is the default in transformers."""
     return model.forward(
         input_ids=torch.tensor([[token]], device=model.device),
         position_ids=torch.tensor([[position]], device=model.device),

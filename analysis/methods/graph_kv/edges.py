@@ -1,6 +1,6 @@
-"""Edges made from a ranking of segments, made at random, and what is wrong with those given.
+"""Edges derived from a ranking of segments, random edges, and validation of given edges.
 
-An edge is a pair of numbers (source, target): the target reads the source.
+An edge is a pair of numbers (source, target): the target attends to the source.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,30 @@ CHAIN_MIDDLE = 3  # segments between the best and the rest
 
 
 def ranking(scores: Sequence[float | None]) -> list[int]:
-    """Segments, best first; equal scores, or none at all, in the order given."""
+    """Segments by descending score; ties and missing scores keep the given order."""
     return sorted(range(len(scores)), key=lambda n: -(scores[n] or 0.0))
 
 
 def top_m(ranked: Sequence[int], m: int) -> list[Edge]:
-    """Each of the others reads each of the m best."""
+    """Each of the other segments attends to each of the m best."""
     return list(product(ranked[:m], ranked[m:]))
 
 
 def chains(ranked: Sequence[int]) -> list[Edge]:
-    """Each of the next three reads the best, and each of the rest reads these three."""
+    """Each of the next three attends to the best, and each of the rest to these three."""
     best, middle, rest = ranked[:1], ranked[1 : 1 + CHAIN_MIDDLE], ranked[1 + CHAIN_MIDDLE :]
     return [*product(best, middle), *product(middle, rest)]
 
 
 def star(ranked: Sequence[int]) -> list[Edge]:
-    """The best reads all others."""
+    """The best attends to all others."""
     return list(product(ranked[1:], ranked[:1]))
 
 
 def draw(segments: int, given: Sequence[Edge], rng: Random, *, cycles: bool) -> list[Edge]:
-    """As many edges as given, at random: none of those given as far as there are others.
+    """The same number of random edges, different from the given ones if possible.
 
-    Without `cycles` they all point forwards in one random order of the segments.
+    Without `cycles` they all point forwards in a random order of the segments.
     """
     order = rng.sample(range(segments), segments)
     pairs = [
@@ -49,7 +49,7 @@ def draw(segments: int, given: Sequence[Edge], rng: Random, *, cycles: bool) -> 
 
 
 def find_cycle(segments: int, edges: Sequence[Edge]) -> list[int] | None:
-    """Segments of a cycle in reading order, the first again at its end; None: there is none."""
+    """Segments of a cycle in order, the first repeated at the end; None: there is no cycle."""
     targets: list[list[int]] = [[] for _ in range(segments)]
     for source, target in edges:
         targets[source].append(target)

@@ -1,4 +1,4 @@
-"""What is asked, as token ids and edges between numbers; what cannot be done is refused."""
+"""Params as token ids and edges between numbers, after validation."""
 
 from dataclasses import dataclass
 from random import Random
@@ -20,7 +20,7 @@ from analysis.text.context import given_ids
 
 @dataclass(frozen=True)
 class Reading:
-    """Params made out; `answer` is empty where none was given."""
+    """Resolved params; `answer` is empty if none was given."""
 
     params: SegmentParams
     parts: Parts
@@ -29,13 +29,13 @@ class Reading:
 
     @property
     def modes(self) -> list[Mode]:
-        """The chosen one, then those beside it."""
+        """The chosen mode, then those it is compared with."""
         chosen = self.params.mode
         beside = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
         return [chosen, *beside]
 
     def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> Layout:
-        """The tokens of a mode, with the segments in that order, up to the question's end."""
+        """The tokens of a mode with the segments in that order, up to the end of the question."""
         return arrange(
             self.parts,
             Plan(
@@ -49,7 +49,7 @@ class Reading:
         )
 
     def orders(self) -> list[tuple[int, ...]]:
-        """The order given, then others drawn; as many as asked for, or all there are."""
+        """The given order, then random ones: as many as requested, or all."""
         count = self.params.permutations
         rng = Random(self.params.seed)
         return random_orders(len(self.parts.segments), count, rng) if count else []
@@ -70,7 +70,7 @@ def read(model: Model, params: SegmentParams) -> Reading:
     if len(answer) > ANSWER_TOKENS:
         raise InvalidParams(
             f"The answer has {len(answer)} tokens; the limit is {ANSWER_TOKENS}.",
-            remedy="Move its beginning into the question.",
+            remedy="Move its first tokens into the question.",
             field="answer",
         )
     reading = Reading(params, parts, tuple(_edges(params)), answer)
@@ -84,21 +84,21 @@ def _refuse_unclear_segments(params: SegmentParams) -> None:
     for number, segment in enumerate(params.segments, 1):
         if segment.id in seen:
             raise InvalidParams(
-                f"The id {segment.id!a} is that of segments {seen[segment.id]} and {number}.",
-                remedy="Give each segment an id of its own.",
+                f"Segments {seen[segment.id]} and {number} have the same id {segment.id!a}.",
+                remedy="Give each segment a unique id.",
                 field="segments",
             )
         seen[segment.id] = number
         if not segment.text.strip():
             raise InvalidParams(
                 f"Segment {segment.id!a} is empty.",
-                remedy="Type its text, or take the segment away.",
+                remedy="Type its text, or remove the segment.",
                 field="segments",
             )
 
 
 def _prefix(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[int]:
-    """With the mark that the tokenizer begins a text with, if any."""
+    """The ids of the prefix, with the tokenizer's beginning-of-text token, if any."""
     if params.prefix.strip():
         return texts.encode_prompt(tokenizer, params.prefix, special=params.special_tokens).ids
     mark: list[int] = tokenizer("").input_ids
@@ -107,7 +107,9 @@ def _prefix(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[i
 
 
 def _segment(tokenizer: PreTrainedTokenizerBase, params: SegmentParams, number: int) -> list[int]:
-    """The same wherever it stands: behind no other segment, but not as a text's beginning."""
+    """The ids of a segment, independent of its place: not after another segment and not at the
+    start of a text.
+    """
     return texts.encode_continued(
         tokenizer, params.separator + params.segments[number].text, field="segments"
     )
@@ -133,9 +135,9 @@ def _edges(params: SegmentParams) -> list[Edge]:
     if cycle and not params.rounds:
         names = " → ".join(params.segments[n].id for n in cycle)
         raise InvalidParams(
-            f"The edges go in a circle: {names}.",
+            f"The edges form a cycle: {names}.",
             remedy="Remove one of them, or set rounds to 1 or more, so that segments are encoded "
-            "again.",
+            "repeatedly.",
             field="edges",
         )
     return edges
@@ -152,9 +154,9 @@ def _given_edges(params: SegmentParams) -> list[Edge]:
                 )
         pair = number[edge.source], number[edge.target]
         if pair[0] == pair[1]:
-            raise _wrong_edge(edge, "A segment always reads itself.", "Remove the edge.")
+            raise _wrong_edge(edge, "A segment always attends to itself.", "Remove the edge.")
         if pair in edges:
-            raise _wrong_edge(edge, "It is there twice.", "Remove one of them.")
+            raise _wrong_edge(edge, "It is given twice.", "Remove one of them.")
         edges.append(pair)
     return edges
 
@@ -167,16 +169,17 @@ def _wrong_edge(edge: NamedEdge, why: str, remedy: str) -> InvalidParams:
 def _preset_edges(params: SegmentParams) -> list[Edge]:
     if params.edges:
         raise InvalidParams(
-            f"The preset {params.preset} makes the edges; {len(params.edges)} are given too.",
+            f"The preset {params.preset} derives the edges, but {len(params.edges)} edges are also "
+            "given.",
             remedy="Set preset to given, or leave edges empty.",
             field="preset",
         )
     ranked = _ranking(params)
     if params.preset == "top_m" and params.top_m >= len(ranked):
         raise InvalidParams(
-            f"top_m is {params.top_m}; of {len(ranked)} segments at most {len(ranked) - 1} can be "
-            "read by the rest.",
-            remedy="Lower top_m, or add segments.",
+            f"top_m is {params.top_m}; with {len(ranked)} segments it must be at most "
+            f"{len(ranked) - 1}.",
+            remedy="Reduce top_m, or add segments.",
             field="top_m",
         )
     if params.preset == "top_m":
@@ -188,15 +191,15 @@ def _ranking(params: SegmentParams) -> list[int]:
     without = [segment.id for segment in params.segments if segment.score is None]
     if 0 < len(without) < len(params.segments):
         raise InvalidParams(
-            f"Segment {without[0]!a} has no score, others have one.",
-            remedy="Give every segment a score, or none: then their order counts.",
+            f"Segment {without[0]!a} has no score, but others have one.",
+            remedy="Give every segment a score, or none of them: then their order is used.",
             field="segments",
         )
     return drawing.ranking([segment.score for segment in params.segments])
 
 
 def _refuse_far(model: Model, reading: Reading, mode: Mode) -> None:
-    """Raise PromptTooLong where positions go beyond those that the model was trained on."""
+    """Raise PromptTooLong if positions exceed those that the model was trained on."""
     layout, parts, limit = reading.layout(mode), reading.parts, model.info.context
     answer = max(len(reading.answer), reading.params.max_new_tokens)
     span = layout.positions_N[-1] + 1 + answer

@@ -1,13 +1,13 @@
-"""Segments, edges, rounds and a mode, as tokens with positions and a block mask.
+"""Layout of segments, edges and rounds in a mode: tokens with positions and a block mask.
 
-Tokens stand in blocks: the prefix, copies of segments round by round, the question without its last
-token, and the answer's place, which is that last token and the answer's tokens but the last. A
-block reads in full the blocks that it names and, causally, itself. Each token has one position for
-all that read it. With P tokens of prefix and L tokens of the longest segment a copy of round r
-begins at position P + rL, and the question at P + (T + 1)L, where T is the last round; in modes
-with ordered positions they are 0, 1, 2, …
+Tokens form blocks: the prefix, copies of segments round by round, the question without its last
+token, and the answer's block, which consists of that last token and the answer's tokens without the
+last. A block attends in full to the blocks that it names and causally to itself. Each token has one
+position for all queries. With P tokens of prefix and L tokens of the longest segment a copy of
+round r begins at position P + rL, and the question at P + (T + 1)L, where T is the last round; in
+modes with ordered positions they are 0, 1, 2, …
 
-Source of the form: "Graph-KV" (arXiv 2506.07334). Shape legend: N tokens, U runs of a mask.
+Source: "Graph-KV" (arXiv 2506.07334). Shape legend: N tokens, U runs of a mask.
 """
 
 import math
@@ -43,10 +43,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Plan:
-    """How parts are laid out.
+    """A layout's parameters.
 
-    `rounds` 0 encodes each segment once and needs edges without a cycle; `order` is the order in
-    which the segments are given, and by default their numbers'; the seed draws random edges.
+    `rounds` 0 encodes each segment once and requires edges without a cycle. `order` is the order of
+    the segments, by default that of their numbers. The seed determines random edges.
     """
 
     mode: Mode
@@ -58,7 +58,7 @@ class Plan:
 
 
 class Copy(NamedTuple):
-    """A segment as it is encoded in a round; `reads` are the (segment, round) of others."""
+    """A copy of a segment in a round; `reads` are the (segment, round) it attends to."""
 
     segment: int
     round: int
@@ -67,7 +67,7 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """Tokens that read alike: `reads` are blocks; `position` is that of the first token."""
+    """Tokens with the same mask: `reads` are blocks; `position` is that of the first token."""
 
     role: Role
     ids: tuple[int, ...]
@@ -99,7 +99,7 @@ class Layout:
 
     @property
     def segment_area(self) -> int:
-        """Pairs of a token and one that it reads, both of segments."""
+        """Number of pairs of segment tokens of which one attends to the other."""
         return sum(
             len(block.ids) * (len(block.ids) + 1) // 2
             + len(block.ids) * sum(len(self.blocks[n].ids) for n in self._segments_read(block))
@@ -111,14 +111,15 @@ class Layout:
         return (n for n in block.reads if self.blocks[n].role == "segment")
 
     def with_answer(self, answer: Sequence[int]) -> "Layout":
-        """What predicts the answer: its tokens but the last added to its place."""
+        """The layout that predicts the answer: all of its tokens but the last are appended."""
         *before, place = self.blocks
         return replace(self, blocks=(*before, replace(place, ids=(*place.ids, *answer[:-1]))))
 
     def without(self, edge: Edge) -> "Layout":
-        """The same tokens at the same positions; the target's copies no longer read the source's.
+        """The same tokens at the same positions; the target's copies no longer attend to the
+        source's.
 
-        The edge stays in `edges`, so that edges keep their numbers.
+        The edge remains in `edges`, so that edges keep their numbers.
         """
         source, target = edge
         blocks = [
@@ -160,7 +161,7 @@ def arrange(parts: Parts, plan: Plan) -> Layout:
 
 
 def random_orders(segments: int, count: int, rng: Random) -> list[tuple[int, ...]]:
-    """Different orders, the given one first: `count` of them, or all there are."""
+    """Distinct orders, the given one first: `count` of them, or all."""
     found = {tuple(range(segments)): None}
     count = min(count, math.factorial(segments))
     while len(found) < count:
@@ -176,7 +177,7 @@ def _edges_of(plan: Plan, segments: int) -> tuple[Edge, ...]:
 
 
 def _copies(plan: Plan, edges: Sequence[Edge], segments: int) -> list[Copy]:
-    """By rounds, and in each round in the order given."""
+    """Copies by rounds, and in each round in the given order."""
     order = plan.order or tuple(range(segments))
     if plan.mode == "sequential":
         whole = [(n, 0) for n in order]
@@ -199,9 +200,9 @@ def _single(sources: Sequence[Sequence[int]]) -> Iterator[Copy]:
 
 
 def _unrolled(sources: Sequence[Sequence[int]], rounds: int) -> Iterator[Copy]:
-    """Sources alone in round 0; targets in every round after it that something hangs on.
+    """Sources without their own sources in round 0; targets in every later round that is needed.
 
-    A target that is no source is needed in the last round alone.
+    A target that is not a source is needed only in the last round.
     """
     read_by_some = {source for read in sources for source in read}
     for segment, read in enumerate(sources):
@@ -213,7 +214,7 @@ def _unrolled(sources: Sequence[Sequence[int]], rounds: int) -> Iterator[Copy]:
 
 
 def _ending(question: Sequence[int], position: int, before: int) -> Iterator[Block]:
-    """The question, and the answer's place; both read all before them."""
+    """The question and the answer's block; both attend to all tokens before them."""
     *body, last = question
     if body:
         yield Block("question", tuple(body), position, tuple(range(before)))
@@ -229,7 +230,7 @@ def _one_after_another(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def _joined(runs: tuple[tuple[int, int], ...], own: tuple[int, int]) -> list[tuple[int, int]]:
-    """The runs and a row's own after them, which may adjoin the last."""
+    """The runs followed by a row's own run, merged if adjacent."""
     if runs and runs[-1][1] == own[0]:
         return [*runs[:-1], (runs[-1][0], own[1])]
     return [*runs, own]

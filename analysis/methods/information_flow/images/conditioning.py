@@ -1,9 +1,10 @@
-"""What a pipeline of pictures is conditioned on, position by position, and drawing from it.
+"""Conditioning of text-to-image pipelines, position by position, and drawing.
 
-`h` are the states of a prompt, padded to the encoder's length; `p` those of the empty prompt at
-the same positions. Keeping a set S of positions gives h at S and p at every other position, the
+`h` are the states of a prompt, padded to the encoder's length; `p` those of the empty prompt at the
+same positions. Keeping a set S of positions gives h at S and p at every other position, the
 prompt's own padding included ("Follow the Flow", arXiv 2504.01137). Vectors pooled over the whole
-prompt carry all of it, so that they become those of the empty prompt once anything is taken away.
+prompt encode all of it, so that they are replaced by those of the empty prompt if any position is
+replaced.
 
 Shape legend: B pictures, N positions, D width of the states, E width of the pooled vector,
 H, W pixels.
@@ -24,12 +25,14 @@ from analysis.methods.information_flow.images.encoder_flow import Encoded
 from analysis.model import ImagePipeline
 from analysis.model.classes import PASS_OPERATIONS
 
-GUIDANCE = "_guidance_scale"  # in the pipeline's index; diffusers passes names with _ over
+GUIDANCE = "_guidance_scale"  # in the pipeline's index; diffusers ignores names that begin with _
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """`states_1ND`, the encoder's mask over positions where the pipeline takes one, and pooled."""
+    """`states_1ND`, the encoder's mask over positions if the pipeline takes one, and the pooled
+    vector.
+    """
 
     states_1ND: torch.Tensor
     mask_1N: torch.Tensor | None = None
@@ -38,7 +41,7 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Segment:
-    """Positions from `start` on that are the tokens of one tokenizer, read by one encoder."""
+    """Positions from `start` on that belong to one tokenizer and one encoder."""
 
     tokenizer: Any
     encoder: PreTrainedModel
@@ -48,7 +51,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Token:
-    """A token of the prompt: its position, id, and the characters `start:end` that it covers."""
+    """A token of the prompt: its position, its id, and the characters `start:end` that it
+    covers.
+    """
 
     position: int
     id: int
@@ -58,8 +63,9 @@ class Token:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How pictures are drawn; of 0, `steps` and `size` are the pipeline's own, `guidance` the
-    model's, or where its folder says nothing the pipeline's."""
+    """How pictures are drawn. A value of 0 means the pipeline's default for `steps` and `size`, and
+    for `guidance` the model's, or else the pipeline's.
+    """
 
     steps: int
     guidance: float
@@ -68,13 +74,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Studio:
-    """A pipeline, how its class is addressed, and the empty prompt."""
+    """A pipeline with its family and the empty prompt."""
 
     pipeline: Any
     family: "Family"
     segments: tuple[Segment, ...]
     empty: Conditioning
-    guidance: float  # that the model's folder asks for; 0: none, the pipeline's own holds
+    guidance: float  # set in the model's folder; 0: the pipeline's default applies
 
     @property
     def positions(self) -> int:
@@ -84,21 +90,21 @@ class Studio:
 
 @dataclass(frozen=True)
 class Family:
-    """How the pipelines of one class are encoded for and called."""
+    """How to encode for and call the pipelines of one class."""
 
     segments: Callable[[Any], tuple[Segment, ...]]
     encode: Callable[[Any, str, int], Conditioning]
     arguments: Callable[[Conditioning, Conditioning], dict[str, Any]]
-    lowers: bool = False  # the class encodes the prompt in lower case
+    lowers: bool = False  # whether the class encodes the prompt in lower case
 
 
 def open_studio(model: ImagePipeline) -> Studio:
-    """A studio for the pipeline. Raises ModelIncompatible for a class that is not known."""
+    """An adapter for the pipeline. Raises ModelIncompatible for an unknown class."""
     name = type(model.pipeline).__name__
     family = FAMILIES.get(name)
     if family is None:
         raise ModelIncompatible(
-            f"{name} cannot be conditioned position by position yet; known are: "
+            f"Conditioning {name} by position is not supported; supported are: "
             f"{', '.join(FAMILIES)}.",
             remedy="Choose a pipeline of one of these classes.",
             field="model",
@@ -110,7 +116,7 @@ def open_studio(model: ImagePipeline) -> Studio:
 
 
 def encode(studio: Studio, text: str) -> Conditioning:
-    """The text as the pipeline itself encodes it. Raises PromptTooLong."""
+    """The text as encoded by the pipeline. Raises PromptTooLong."""
     _refuse_long(studio, text)
     return _encode(studio.pipeline, studio.family, studio.segments, text)
 
@@ -118,8 +124,8 @@ def encode(studio: Studio, text: str) -> Conditioning:
 def encode_layer(studio: Studio, text: str, layer: int) -> Conditioning:
     """The text as it would be encoded if the last text encoder ended after `layer` blocks.
 
-    What follows the blocks, its final norm for one, stays ("Diffusion Lens", arXiv 2403.05846).
-    Raises PromptTooLong, ModelIncompatible.
+    Parts after the blocks, such as the final norm, still apply ("Diffusion Lens", arXiv
+    2403.05846). Raises PromptTooLong, ModelIncompatible.
     """
     with skip_blocks(studio.segments[-1].encoder, layer):
         return encode(studio, text)
@@ -133,12 +139,12 @@ def _encode(
 
 
 def tokens(studio: Studio, text: str) -> list[list[Token]]:
-    """The text's own tokens per segment, special ones and padding left out."""
+    """The text's tokens per segment, without special tokens and padding."""
     return [_tokens(segment, _read(studio, text)) for segment in studio.segments]
 
 
 def encoded(studio: Studio, text: str) -> Encoded:
-    """The text as the last text encoder gets it."""
+    """The text as input to the last text encoder."""
     segment = studio.segments[-1]
     rows = segment.tokenizer(
         _read(studio, text), padding="max_length", max_length=segment.length, truncation=True
@@ -161,9 +167,9 @@ def positions_of(tokens: Sequence[Sequence[Token]], start: int, end: int) -> lis
 def keep(
     prompt: Conditioning, empty: Conditioning, kept: Sequence[int], *, keep_pooled: bool = False
 ) -> Conditioning:
-    """The prompt's states at `kept`, the empty prompt's elsewhere; pooled empty unless told.
+    """The prompt's states at `kept`, the empty prompt's elsewhere; pooled empty by default.
 
-    A set of all positions takes nothing away: the pooled vector stays too.
+    If all positions are kept, the pooled vector is kept as well.
     """
     if set(kept) == set(range(prompt.states_1ND.shape[1])):
         return prompt
@@ -185,7 +191,7 @@ def put(prompt: Conditioning, other: Conditioning, places: Mapping[int, int]) ->
 def draw(
     studio: Studio, given: Sequence[Conditioning], seeds: Sequence[int], sampling: Sampling
 ) -> np.ndarray:
-    """A picture for each conditioning from the noise of its seed, uint8 [B, H, W, 3]."""
+    """Draw a picture for each conditioning from the noise of its seed, uint8 [B, H, W, 3]."""
     batch, empty = _stack(given), _stack([studio.empty] * len(given))
     chosen = {
         "num_inference_steps": sampling.steps,
@@ -206,7 +212,7 @@ def draw(
 
 
 def pictures_per_batch(studio: Studio, sampling: Sampling, limit: int) -> int:
-    """Pictures drawn at once: at most `limit`, and less than half a second of work if possible."""
+    """Pictures per batch: at most `limit`, and less than half a second of work if possible."""
     denoiser = getattr(studio.pipeline, "transformer", None) or studio.pipeline.unet
     weights = sum(weight.numel() for weight in denoiser.parameters())
     edge = sampling.size // studio.pipeline.vae_scale_factor or denoiser.config.sample_size
@@ -249,21 +255,21 @@ def _refuse_long(studio: Studio, text: str) -> None:
         count = len(segment.tokenizer(_read(studio, text)).input_ids)
         if count > segment.length:
             raise PromptTooLong(
-                f"The prompt has {count} tokens, the marks around it included; the text encoder "
-                f"reads {segment.length}.",
+                f"The prompt has {count} tokens, including special tokens; the text encoder's "
+                f"limit is {segment.length}.",
                 remedy="Shorten the prompt.",
                 field="prompt",
             )
 
 
 def _encoder(pipeline: Any, tokenizer: str) -> PreTrainedModel:
-    """The text encoder that reads what this tokenizer of the pipeline gives."""
+    """The text encoder that belongs to this tokenizer of the pipeline."""
     found: PreTrainedModel = getattr(pipeline, tokenizer.replace("tokenizer", "text_encoder"))
     return found
 
 
 def _longest(tokenizer: Any, most: int) -> int:
-    """The pipeline's own length, unless its tokenizer's is shorter."""
+    """The pipeline's length, unless its tokenizer's is shorter."""
     return min(most, int(tokenizer.model_max_length))
 
 
@@ -349,12 +355,12 @@ def _sd_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
 
 
 def _sdxl_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
-    del empty  # the pipeline's own, which is zero or that of the empty prompt
+    del empty  # the pipeline's default, which is zero or that of the empty prompt
     return {"prompt_embeds": batch.states_1ND, "pooled_prompt_embeds": batch.pooled_1E}
 
 
 def _sdxl_encode(pipeline: Any, text: str, length: int) -> Conditioning:
-    """Both CLIPs read the same tokens; their states stand side by side at each position."""
+    """Both CLIPs encode the same tokens; their states are concatenated at each position."""
     del length
     states_1ND, _, pooled_1E, _ = pipeline.encode_prompt(
         text, text, pipeline.device, 1, do_classifier_free_guidance=False

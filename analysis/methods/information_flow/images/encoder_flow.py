@@ -1,10 +1,10 @@
-"""What the words of a prompt pass to each other inside a text encoder, without any picture.
+"""Information flow between the words of a prompt inside a text encoder, without pictures.
 
 F(B→A; W) = 1 − cos(h_A, h_A with the edges A←B cut in the layers W), the mean over A's tokens
 ("Follow the Flow", arXiv 2504.01137; cuts as in attention knockout, Geva et al., EMNLP 2023).
 
-Shape legend: G groups of tokens, L layers, N positions, D state width, A groups that read, B
-groups that are read, W windows: all layers, then each layer by itself.
+Shape legend: G groups of tokens, L layers, N positions, D state width, A query groups, B key
+groups, W windows: all layers, then each layer separately.
 """
 
 from collections.abc import Generator, Sequence
@@ -20,12 +20,12 @@ from analysis.events import Event, Progress
 from analysis.precision import exact
 
 Group = tuple[int, ...]  # positions
-MAX_ROWS = 64  # of one forward pass
+MAX_ROWS = 64  # maximum per forward pass
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A text as its encoder gets it: padded ids, and a mask where the pipeline gives one."""
+    """A text as input to its encoder: padded ids, and a mask if the pipeline gives one."""
 
     ids_N: Sequence[int]
     mask_N: Sequence[int] | None
@@ -33,10 +33,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Flow:
-    """`flow_WAB`: 0 on the diagonal. `total_WA`: everything else of the prompt cut at once.
+    """`flow_WAB`: 0 on the diagonal. `total_WA`: attention to all of the prompt's other groups cut.
 
-    `alone_A`: the shift against the group's words encoded by themselves. `blocks_A`: against the
-    same prompt, same positions, in which no group reads another.
+    `alone_A`: the shift from the group's words encoded in isolation. `blocks_A`: the shift from the
+    same prompt at the same positions without attention between groups.
     """
 
     flow_WAB: torch.Tensor
@@ -54,7 +54,7 @@ def encoder_flow(
     by_layer: bool,
     rows: int = MAX_ROWS,
 ) -> Generator[Event, None, Flow]:
-    """The flow among groups, `rows` cuts at once; yields progress. `pad` fills up shorter texts."""
+    """The flow among groups, `rows` cuts per batch; yields progress. `pad` pads shorter texts."""
     layers = len(encoder_parts(encoder).blocks)
     windows: list[tuple[int, ...] | None] = [None]
     windows += [(layer,) for layer in range(layers)] if by_layer else []
@@ -91,7 +91,7 @@ def _alone(
     pad: int,
     uncut_ND: torch.Tensor,
 ) -> float:
-    """The shift against the group's own tokens between the marks that begin and end a text."""
+    """The shift from the group's tokens alone between the text's begin and end tokens."""
     words = [n for group in groups for n in group]
     between = range(min(words), max(words) + 1)
     kept = [n for n in range(len(text.ids_N)) if n in own or n not in between]
@@ -109,7 +109,7 @@ def _shifts(
     cuts: Sequence[Cut],
     uncut_ND: torch.Tensor,
 ) -> list[float]:
-    """What each cut, in a row of its own, does to the group that reads."""
+    """The effect of each cut, one per row, on its query group."""
     own_rows = [replace(cut, rows=(row,)) for row, cut in enumerate(cuts)]
     states_BND = _states(encoder, text, own_rows, rows=len(cuts))
     return [
@@ -122,7 +122,7 @@ def _shifts(
 def _states(
     encoder: PreTrainedModel, text: Encoded, cuts: Sequence[Cut], *, rows: int = 1
 ) -> torch.Tensor:
-    """What the pipeline is conditioned on, [B, N, D]."""
+    """The states that condition the pipeline, [B, N, D]."""
     ids_BN = torch.tensor([list(text.ids_N)] * rows, device=encoder.device)
     mask_BN: Any = None
     if text.mask_N is not None:

@@ -1,4 +1,4 @@
-"""What all analyses of one run share: the input, its groups, the target and the limits."""
+"""Shared by all analyses of a run: the input, its groups, the target and the limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ MOST_POSITIONS = 4096
 
 @dataclass(frozen=True)
 class Case:
-    """An input of N positions whose last ones foretell the target.
+    """An input of N positions whose last ones predict the target.
 
-    `ids_1N` is what is read; `target_T` the ids foretold at the positions `queries`; the last
-    group holds these. `layers` and `heads` are those in which matrix and curves cut.
+    `ids_1N` are the input ids; `target_T` the ids predicted at the positions `queries`, which form
+    the last group. `layers` and `heads` are those in which matrix and curves cut.
     """
 
     model: Model
@@ -47,7 +47,7 @@ class Case:
         return self.params.ablation == "zero"
 
     def random(self, name: str) -> np.random.Generator:
-        """Random draws of one analysis, whichever others are made."""
+        """Random numbers of one analysis, independent of the other analyses."""
         return np.random.default_rng([self.params.seed, *name.encode()])
 
     def logprobs(self, logits_BTV: torch.Tensor) -> torch.Tensor:
@@ -57,7 +57,7 @@ class Case:
         return logprobs_BTV.gather(-1, target_BT[..., None])[..., 0].sum(-1).cpu()
 
     def blocks(self, rows: int, length: int) -> Iterator[range]:
-        """Numbers of `rows` rows of `length` tokens in blocks sized to time and memory."""
+        """Indices of `rows` rows of `length` tokens, in blocks limited by time and memory."""
         limit = self.params.rows_per_forward
         size = self.model.rows_per_pass(length, len(self.queries), limit)
         for at in range(0, rows, size):
@@ -105,13 +105,13 @@ def groups_event(case: Case) -> Groups:
 
 
 def label_of(case: Case, positions: range | list[int]) -> str:
-    """What stands at some positions, in one line."""
+    """The text at some positions, in one line."""
     joined = "".join(case.context.texts[n] for n in positions)
     return " ".join(joined.split()) or joined
 
 
 def _groups(context: Context, params: FlowParams, queries: range) -> list[range]:
-    """Tokens, words or sentences up to the target's own positions, which are the last group."""
+    """Tokens, words or sentences before the target's positions, which are the last group."""
     _refuse_size(queries.stop, MOST_POSITIONS, "positions", "Shorten the prompt.")
     names = {"word": context.words, "sentence": context.sentences}
     numbered = names.get(params.grouping, list(range(queries.stop)))
@@ -121,7 +121,7 @@ def _groups(context: Context, params: FlowParams, queries: range) -> list[range]
     ]
     if not groups:
         raise InvalidParams(
-            "Nothing stands before the position that foretells the target, so nothing can be cut.",
+            "No token precedes the position that predicts the target, so nothing can be cut.",
             remedy="Give a prompt of at least two tokens.",
             field="prompt",
         )

@@ -1,7 +1,7 @@
-"""Many cuts of one input as batches: what stands before a cut's first query is computed once.
+"""Batches of cuts on one input; positions before a cut's first query are computed once.
 
-A cut into query A changes nothing before A. So keys and values of the uncut input are shared, and
-a batch computes only the positions from its first query on.
+A cut into query A does not affect positions before A. Therefore keys and values of the uncut input
+are shared, and a batch computes only the positions from its first query on.
 
 Shapes: B rows (one variant each), N positions, S of them from the first query on, D width, T
 target tokens.
@@ -26,7 +26,7 @@ FINAL_STATES = "ln_final.hook_out"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What variants gave: `logprob_B` of the target, and final states from position `first` on."""
+    """Results of variants: `logprob_B` of the target, and final states from position `first` on."""
 
     logprob_B: torch.Tensor
     states_BSD: torch.Tensor
@@ -34,7 +34,7 @@ class Outcome:
 
 
 class SharedLayer(DynamicLayer):
-    """Keys and values that rows read and do not add to; `rows` picks them, None spreads one."""
+    """Read-only keys and values; `rows` selects rows, None expands a single row."""
 
     def __init__(
         self, keys: torch.Tensor, values: torch.Tensor, rows: torch.Tensor | None = None
@@ -57,7 +57,7 @@ class SharedLayer(DynamicLayer):
 
 @dataclass(frozen=True)
 class Trunk:
-    """The uncut input: its keys and values per layer, empty where a model's cannot be shared."""
+    """The uncut input: its keys and values per layer, empty if they cannot be shared."""
 
     case: Case
     layers: list[tuple[torch.Tensor, torch.Tensor]]
@@ -80,7 +80,7 @@ def trunk_of(case: Case) -> Trunk:
 def shared_cache(
     layers: Sequence[tuple[torch.Tensor, torch.Tensor]], first: int, rows: torch.Tensor | None
 ) -> DynamicCache:
-    """A cache of the positions before `first` that is read and not added to."""
+    """A read-only cache of the positions before `first`."""
     cache = DynamicCache()
     cache.layers = [
         SharedLayer(keys[:, :, :first], values[:, :, :first], rows) for keys, values in layers
@@ -99,7 +99,7 @@ def run_variants(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> Outcome:
 
 
 def merged(cuts: Sequence[Cut]) -> list[Cut]:
-    """Cuts of the same edges in one, so that each mask is made by few writes."""
+    """Merge cuts of the same edges, so that each mask needs few writes."""
     rows: dict[Cut, list[int]] = {}
     for cut in cuts:
         rows.setdefault(replace(cut, rows=None), []).extend(cut.rows or ())
@@ -116,7 +116,7 @@ def _first(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> int:
 
 @torch.no_grad()
 def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> Outcome:
-    """Rows of the input under masks that hold the queries from `first` on."""
+    """Run rows of the input under masks of the queries from `first` on."""
     case = trunk.case
     ids_BS = case.ids_1N[:, first:].expand(rows, -1)
     if case.zero:
@@ -145,7 +145,7 @@ def _zeroed(case: Case, ids_BN: torch.Tensor, masks: Masks) -> Outcome:
 
 @contextmanager
 def final_states(case: Case) -> Iterator[list[torch.Tensor]]:
-    """Context that collects what the final norm gives, [B, S, D] per forward pass."""
+    """Context that collects the output of the final norm, [B, S, D] per forward pass."""
     states: list[torch.Tensor] = []
     base: Any = case.model.plain.base_model
     handle = base.register_forward_hook(lambda *args: states.append(args[2].last_hidden_state))
@@ -158,9 +158,9 @@ def final_states(case: Case) -> Iterator[list[torch.Tensor]]:
 def control_masks(
     case: Case, counts: Sequence[int], where: Sequence[Cut], draws: int, name: str
 ) -> list[torch.Tensor | None]:
-    """Masks of `draws` rows; row by row, `counts[n]` random edges in the layers, heads of a cut n.
+    """Masks of `draws` rows with `counts[n]` random edges each in the layers and heads of cut n.
 
-    Edges are from earlier positions alone, so that each token keeps itself.
+    Keys are earlier positions only, so that each token can attend to itself.
     """
     random, size = case.random(name), case.positions
     masks: list[torch.Tensor | None] = [None] * case.model.info.layers

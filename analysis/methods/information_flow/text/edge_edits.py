@@ -1,4 +1,4 @@
-"""Edges cut by hand, all at once: what becomes of the output, and what random cuts do."""
+"""Selected edges cut together: the effect on the output, compared with random cuts."""
 
 from collections.abc import Generator, Iterator, Sequence
 
@@ -54,13 +54,13 @@ def edit(trunk: Trunk) -> Iterator[Event]:
 
 
 def _pairs(own: EdgeSet, tokens: int) -> int:
-    """Edges per layer and head that are there to be cut: none goes to a later token."""
+    """Existing edges per layer and head: a token does not attend to later ones."""
     found = sum(1 for query in set(own.queries) for key in set(own.keys) if key <= query)
     if not found:
         raise CutOutOfRange(
-            f"No token among {list(own.queries)[:8]} comes after one of {list(own.keys)[:8]}: "
-            "there is no edge to cut.",
-            remedy=f"A token reads itself and what stands before it; positions are 0 to "
+            f"No token of the queries {list(own.queries)[:8]} follows one of the keys "
+            f"{list(own.keys)[:8]}: there is no edge to cut.",
+            remedy="A token attends to itself and to earlier tokens; positions are 0 to "
             f"{tokens - 1}.",
             field="edges",
         )
@@ -79,7 +79,9 @@ def _count(trunk: Trunk, sets: Sequence[EdgeSet], pairs: Sequence[int]) -> int:
 
 @torch.no_grad()
 def _logprobs(trunk: Trunk, ids: list[int], cuts: Sequence[Cut], first: int) -> torch.Tensor:
-    """Log-probabilities of what follows each position from `first` − 1 on, float64, on the CPU."""
+    """Log-probabilities of the next token at each position from `first` − 1 on, float64, on the
+    CPU.
+    """
     model = trunk.case.model
     ids_1N = torch.tensor([ids], device=model.device)
     masks = of_cuts(cuts, size_of(model, ids_1N))
@@ -94,7 +96,7 @@ def _logprobs(trunk: Trunk, ids: list[int], cuts: Sequence[Cut], first: int) -> 
 def _written(
     trunk: Trunk, cuts: Sequence[Cut], length: int
 ) -> Generator[Event, None, list[Alternative]]:
-    """Let the model write greedily under the cuts; those of tokens to come wait for them."""
+    """Generate greedily with the cuts; cuts of later tokens apply once these exist."""
     context = trunk.case.context
     ids, written = context.ids[: context.prompt_length], list[Alternative]()
     stops = stop_ids(trunk.case.model)
@@ -104,7 +106,7 @@ def _written(
         written += _likeliest(trunk, logprobs_V, 1)
         ids = [*ids, written[-1].id]
         yield Progress(
-            stage="writing with the edges cut", done=len(written), total=length, unit="tokens"
+            stage="generating with the edges cut", done=len(written), total=length, unit="tokens"
         )
         if written[-1].id in stops:
             break
@@ -112,7 +114,7 @@ def _written(
 
 
 def _standing(cut: Cut, tokens: int) -> Cut | None:
-    """The part of a cut that concerns the first `tokens` tokens."""
+    """The part of a cut within the first `tokens` tokens."""
     queries, keys = (tuple(n for n in own if n < tokens) for own in (cut.queries, cut.keys))
     return Cut(queries, keys, cut.layers, cut.heads) if queries and keys else None
 

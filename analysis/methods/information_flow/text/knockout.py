@@ -17,13 +17,15 @@ LARGEST_DELTA = log(np.finfo(np.float64).max / 100)
 
 
 def sources_of(case: Case, row: Row | None) -> list[Places]:
-    """Those named, or the groups whose cut from the target lowers it most."""
+    """The sources given, or the groups whose cut from the target lowers it most."""
     named = places(case.params.sources, case.context, before=case.queries.start, field="sources")
     return named or strongest(case, row, case.params.curves)
 
 
 def strongest(case: Case, row: Row | None, count: int) -> list[Places]:
-    """The groups whose cut from the target lowers its log-probability most, strongest first."""
+    """The groups whose cut from the target lowers its log-probability most, largest effect
+    first.
+    """
     assert row is not None
     order = np.argsort(row.delta, kind="stable")[:count]
     groups = [case.groups[n] for n in order]
@@ -31,10 +33,10 @@ def strongest(case: Case, row: Row | None, count: int) -> list[Places]:
 
 
 def windows_of(layers: int, asked: int) -> list[tuple[int, int]]:
-    """First and last layer of a window around each layer, cut at the model's ends.
+    """First and last layer of a window around each layer, clipped to the model's layers.
 
-    As in the published code of ROME and of Geva et al.: a window of even width k holds one layer
-    more before its own than after, l − k/2 to l + k/2 − 1.
+    As in the published code of ROME and of Geva et al.: a window of even width k includes one more
+    layer before its own than after, l − k/2 to l + k/2 − 1.
     """
     width = max(asked or 2 * round((layers / 5 - 1) / 2) + 1, 1)
     before, after = width // 2, (width - 1) // 2
@@ -42,7 +44,7 @@ def windows_of(layers: int, asked: int) -> list[tuple[int, int]]:
 
 
 def curves(trunk: Trunk, sources: list[Places]) -> Iterator[Event]:
-    """One event per source."""
+    """Yield one event per source."""
     case = trunk.case
     windows = windows_of(case.model.info.layers, case.params.window)
     random = case.random("knockout")
@@ -77,7 +79,7 @@ def _cuts(case: Case, keys: tuple[int, ...], windows: list[tuple[int, int]]) -> 
 
 
 def _others(case: Case, positions: tuple[int, ...], random: np.random.Generator) -> tuple[int, ...]:
-    """As many random positions before the target, the source's own left out where others do."""
+    """As many random positions before the target, excluding the source's own if possible."""
     rest = [n for n in range(case.queries.start) if n not in set(positions)]
     pool = rest if len(rest) >= len(positions) else list(range(case.queries.start))
     chosen = random.choice(pool, len(positions), replace=False)

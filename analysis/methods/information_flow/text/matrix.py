@@ -22,9 +22,9 @@ from analysis.methods.information_flow.text.cutting import (
 from analysis.methods.information_flow.text.events import Control, Flow, FlowCut, FlowRow
 from analysis.precision import exact
 
-SHOWN = 10  # strongest cuts named
-PACKED = 48  # rows that are enough for one forward pass
-Pair = tuple[int, int]  # the group that reads, the group that is read
+SHOWN = 10  # number of largest effects reported
+PACKED = 48  # sufficient rows for one forward pass
+Pair = tuple[int, int]  # the query group, the key group
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Row:
 
 
 def target_row(trunk: Trunk) -> Row:
-    """What the target's own group reads of each other, in the layers and heads of the matrix."""
+    """The effect of cutting each group from the target's group, in the matrix's layers and
+    heads.
+    """
     last = len(trunk.case.groups) - 1
     delta, change = np.zeros(last), np.zeros(last)
     for block, outcome in _run(trunk, [(last, key) for key in range(last)]):
@@ -45,9 +47,9 @@ def target_row(trunk: Trunk) -> Row:
 
 
 def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None) -> Iterator[Event]:
-    """Yield every row from the last to the first and put it into `rows`, which may hold some.
+    """Yield every row from the last to the first and add it to `rows`, which may contain some.
 
-    `layer` is the only one that is cut; by default the case says which are.
+    `layer` is the only layer with the cut; by default, those of the case.
     """
     case = trunk.case
     if layer is not None:
@@ -77,7 +79,7 @@ def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None)
 
 
 def flow_event(trunk: Trunk, rows: dict[int, Row]) -> Flow:
-    """The strongest cuts, beside random ones of the size of the first."""
+    """The largest effects, with random cuts of the size of the first as control."""
     case = trunk.case
     cuts = [
         FlowCut(query=query, key=key, delta_logprob=delta)
@@ -95,7 +97,7 @@ def flow_event(trunk: Trunk, rows: dict[int, Row]) -> Flow:
 
 
 def control(trunk: Trunk, counts: Sequence[int], where: Sequence[Cut], name: str) -> Control:
-    """Random cuts: `counts[n]` edges in the layers and heads of `where[n]`, all at once."""
+    """Random cuts: `counts[n]` edges in the layers and heads of `where[n]`, cut together."""
     case = trunk.case
     draws = case.params.control_draws
     masks = control_masks(case, counts, where, draws, name)
@@ -107,7 +109,7 @@ def control(trunk: Trunk, counts: Sequence[int], where: Sequence[Cut], name: str
 
 
 def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], Outcome]]:
-    """The pairs in blocks, in order; a block's rows are as long as its earliest query needs."""
+    """The pairs in blocks, in order; the rows of a block start at its earliest query."""
     case = trunk.case
     at = 0
     while at < len(pairs):
@@ -117,7 +119,7 @@ def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], Outc
 
 
 def _size(case: Case, pairs: Sequence[Pair], at: int) -> int:
-    """Rows of the next block: those of one query, and of further ones while these are few."""
+    """Rows of the next block: those of one query, and of further queries while there are few."""
     first = case.groups[pairs[at][0]].start
     length = case.positions if case.zero else case.positions - first
     limit = len(next(case.blocks(len(pairs) - at, length)))

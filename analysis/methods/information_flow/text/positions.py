@@ -1,4 +1,4 @@
-"""Places in a prompt as a user names them: words, or positions such as @3-5,9."""
+"""Named positions of a prompt: words, or positions such as @3-5,9."""
 
 import re
 from collections.abc import Iterator
@@ -12,14 +12,16 @@ RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 
 @dataclass(frozen=True)
 class Places:
-    """Positions under the name by which they were asked for."""
+    """Positions with the name given by the user."""
 
     label: str
     positions: tuple[int, ...]
 
 
 def numbers(text: str, *, count: int, field: str) -> tuple[int, ...] | None:
-    """ "0-2, 4" as sorted numbers below `count`; None for an empty text. Raises InvalidParams."""
+    """Parse "0-2, 4" to sorted numbers below `count`; None for an empty text. Raises
+    InvalidParams.
+    """
     if not text.strip():
         return None
     found: set[int] = set()
@@ -27,7 +29,7 @@ def numbers(text: str, *, count: int, field: str) -> tuple[int, ...] | None:
         match = RANGE.fullmatch(part.strip())
         if not match:
             raise InvalidParams(
-                f"{field}: {part.strip()[:40]!a} is no number and no range.",
+                f"{field}: {part.strip()[:40]!a} is neither a number nor a range.",
                 remedy="Write numbers from 0 and ranges, such as 0-2, 4.",
                 field=field,
             )
@@ -35,7 +37,7 @@ def numbers(text: str, *, count: int, field: str) -> tuple[int, ...] | None:
         if last < first or last >= count:
             raise InvalidParams(
                 f"{field} names {part.strip()}; there are {count}, counted from 0.",
-                remedy=f"Choose from 0 to {count - 1}, the smaller number first.",
+                remedy=f"Choose from 0 to {count - 1}, with the smaller number first.",
                 field=field,
             )
         found |= set(range(first, last + 1))
@@ -43,7 +45,9 @@ def numbers(text: str, *, count: int, field: str) -> tuple[int, ...] | None:
 
 
 def places(text: str, context: Context, *, before: int, field: str) -> list[Places]:
-    """The places that semicolons separate, all before position `before`. Raises InvalidParams."""
+    """Named positions separated by semicolons, all before position `before`. Raises
+    InvalidParams.
+    """
     parts = [part.strip() for part in text.split(";") if part.strip()]
     return [_place(part, context, before=before, field=field) for part in parts]
 
@@ -55,14 +59,14 @@ def _place(part: str, context: Context, *, before: int, field: str) -> Places:
         positions = tuple(_standing(part, context))
     if not positions:
         raise InvalidParams(
-            f"{field}: {part[:80]!a} does not stand in the prompt.",
-            remedy="Name it as it is written there, or by positions such as @3-5,9.",
+            f"{field}: {part[:80]!a} does not occur in the prompt.",
+            remedy="Copy it from the prompt, or give positions such as @3-5,9.",
             field=field,
         )
     if positions[-1] >= before:
         raise InvalidParams(
-            f"{field}: {part[:80]!a} holds position {positions[-1]}, where the target is foretold "
-            f"(from {before} on): a token cannot be cut from itself.",
+            f"{field}: {part[:80]!a} includes position {positions[-1]}, where the target is "
+            f"predicted (from {before} on): a token cannot be cut from itself.",
             remedy=f"Choose positions below {before}.",
             field=field,
         )
@@ -70,7 +74,7 @@ def _place(part: str, context: Context, *, before: int, field: str) -> Places:
 
 
 def _standing(phrase: str, context: Context) -> Iterator[int]:
-    """Positions of the prompt in which the phrase stands, as whole words."""
+    """Positions of the phrase in the prompt, as whole words."""
     texts = context.texts[: context.prompt_length]
     pattern = r"\s+".join(map(re.escape, phrase.split()))
     spans = [m.span() for m in re.finditer(rf"(?<!\w){pattern}(?!\w)", "".join(texts))]

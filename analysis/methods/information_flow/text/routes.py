@@ -1,8 +1,8 @@
-"""Information flow routes: what each part contributes to each state, in one forward pass.
+"""Information flow routes: the contribution of each part to each state, in one forward pass.
 
 Source: "Information Flow Routes: Automatically Interpreting Language Models at Scale" (arXiv
-2403.00824). A block's output y is the sum of its parts z: of attention, what each head brings from
-each position (values through W_O), its bias, and the state before. A part's importance is
+2403.00824). A block's output y is the sum of its parts z: for attention, each head's contribution
+from each position (values through W_O), the bias, and the previous state. A part's importance is
 max(‖y‖₁ − ‖y − z‖₁, ε), divided by the sum over all parts; an edge's is the sum over heads.
 
 Shapes: L layers, N positions, H heads, D width, E edges; Q reads, K is read.
@@ -22,8 +22,8 @@ from analysis.methods.information_flow.text.events import Agreement, Routes
 from analysis.methods.information_flow.text.matrix import Row
 
 FLOOR = 0.01
-EPSILON = 1e-9  # of ‖y‖₁, so that the shares have a sum even where nothing counts
-SLACK = 1e-3  # largest part of a state that rounding may leave unexplained
+EPSILON = 1e-9  # of ‖y‖₁, so that the shares are defined even if no part contributes
+SLACK = 1e-3  # largest share of a state that rounding may leave unexplained
 HOOKS = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "attn.hook_pattern", "attn.hook_v")
 
 
@@ -44,7 +44,7 @@ class Shares:
 
 @torch.no_grad()
 def shares(case: Case) -> Shares:
-    """Raises ModelIncompatible where a model's blocks are no such sums."""
+    """Raises ModelIncompatible if a model's blocks are not such sums."""
     captured: dict[str, torch.Tensor] = {}
     layers = range(case.model.info.layers)
 
@@ -57,7 +57,7 @@ def shares(case: Case) -> Shares:
 
 
 def _keep(captured: dict[str, torch.Tensor], name: str, found: torch.Tensor, hook: Any) -> None:
-    del hook  # it goes by another name where hooks are aliases
+    del hook  # it has another name if hooks are aliases
     captured[name] = found.detach()[0]
 
 
@@ -79,7 +79,7 @@ def _layer(case: Case, captured: dict[str, torch.Tensor], layer: int) -> tuple[n
 
 
 def written(case: Case, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What each head would write if it read one position alone, [N, H, D], and the bias, [D]."""
+    """Each head's output if it attended only to one position, [N, H, D], and the bias, [D]."""
     heads, positions = case.model.info.heads, values.shape[0]
     values_NHV = values.reshape(positions, -1, values.shape[-1])
     values_NHV = values_NHV.repeat_interleave(heads // values_NHV.shape[1], dim=1)
@@ -122,15 +122,15 @@ def _refuse_unexplained(
     error = float((middle_ND - sum_ND).abs().max() / middle_ND.abs().max())
     if not error <= SLACK:
         raise ModelIncompatible(
-            f"Layer {layer} of a {case.model.info.architecture} is no sum of what its heads write "
-            f"and the state before: {error:.0e} of it is left over.",
+            f"Layer {layer} of a {case.model.info.architecture} is not the sum of its heads' "
+            f"outputs and the previous state: {error:.0e} of it is unexplained.",
             remedy="Set routes to false.",
             field="routes",
         )
 
 
 def routes_event(case: Case, found: Shares) -> Routes:
-    """Every edge from FLOOR on, and those on a route from the target."""
+    """All edges of at least FLOOR, and those on a route from the target."""
     edges_LNN = found.edges_LHNN.sum(1)
     layer, query, key = (part.astype(np.int32) for part in np.nonzero(edges_LNN >= FLOOR))
     reached = reach(case, found, case.params.tau)
@@ -170,7 +170,7 @@ def reach(case: Case, found: Shares, tau: float) -> tuple[np.ndarray, np.ndarray
 
 
 def agreements(case: Case, found: Shares, rows: dict[int, Row]) -> list[Agreement]:
-    """Routes against the cuts that were made: into the target, and between all groups."""
+    """Agreement of routes with the cuts: into the target, and between all groups."""
     edges_NN = found.edges_LHNN.sum((0, 1))
     last = len(case.groups) - 1
     into = [_between(case, edges_NN, last, key) for key in range(last)]
@@ -186,7 +186,7 @@ def agreements(case: Case, found: Shares, rows: dict[int, Row]) -> list[Agreemen
 
 
 def _between(case: Case, edges_NN: np.ndarray, query: int, key: int) -> float:
-    """Importance of a group's edges to another, over all layers, per reading token."""
+    """Importance of a group's edges to another, over all layers, per query token."""
     reads, read = case.groups[query], case.groups[key]
     block = edges_NN[reads.start : reads.stop, read.start : read.stop]
     return float(block.sum()) / len(reads)

@@ -24,7 +24,7 @@ from analysis.text.cost import Meter
 
 
 def run(model: Model, params: FlowParams) -> Iterator[Event]:
-    """Yield the events in the order that the method's docstring gives."""
+    """Yield the events in the order given in the method's docstring."""
     meter = Meter(model)
     context = yield from contexts.read(model, params)
     case = read_case(model, params, context)
@@ -48,15 +48,15 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
 
 
 def _named(case: Case) -> list[Places]:
-    """The subject where it is named; what params name wrongly is refused before any work."""
+    """The subject if given; invalid params are refused before any work."""
     params, before = case.params, case.queries.start
     windows_of(case.model.info.layers, params.window)
     places(params.sources, case.context, before=before, field="sources")
     named = places(params.subject, case.context, before=before, field="subject")
     if len(named) > 1:
         raise InvalidParams(
-            f"subject names {len(named)} places: {params.subject[:80]!a}.",
-            remedy="Name one; positions such as @3-5,9 may lie apart.",
+            f"subject has {len(named)} parts: {params.subject[:80]!a}.",
+            remedy="Give one; positions such as @3-5,9 need not be adjacent.",
             field="subject",
         )
     return named

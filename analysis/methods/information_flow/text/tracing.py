@@ -1,4 +1,4 @@
-"""Causal tracing: the subject hidden behind noise, one state restored at a time.
+"""Causal tracing: the subject is corrupted with noise, one state is restored at a time.
 
 Source: "Locating and Editing Factual Associations in GPT" (arXiv 2202.05262), section 2.
 
@@ -33,9 +33,9 @@ SHOWN_EVERY = 8  # groups per event
 
 @dataclass(frozen=True)
 class Noisy:
-    """The input with noise on the subject: embeddings per draw, keys and values, p of the target.
+    """The input with noise on the subject: embeddings per sample, keys and values, p of the target.
 
-    `layers` is empty where a model's keys and values cannot be shared.
+    `layers` is empty if the model's keys and values cannot be shared.
     """
 
     embeddings_KND: torch.Tensor
@@ -44,7 +44,7 @@ class Noisy:
 
 
 def trace(case: Case, subject: Places) -> Iterator[Event]:
-    """Yield what the noise does, then the maps as they grow. Raises ModelIncompatible."""
+    """Yield the effect of the noise, then the growing maps. Raises ModelIncompatible."""
     modules = {kind: modules_of(case, kind) for kind in KINDS}
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
     yield _corrupted(case, subject, noisy)
@@ -54,7 +54,7 @@ def trace(case: Case, subject: Places) -> Iterator[Event]:
 
 
 def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
-    """What gives the states of a kind, per layer. Raises ModelIncompatible."""
+    """The module that outputs the states of a kind, per layer. Raises ModelIncompatible."""
     plain = case.model.plain
     found = attentions(plain, case.model.info.layers)
     if kind == "attention":
@@ -65,7 +65,7 @@ def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
         return blocks
     if not all(hasattr(block, "mlp") for block in blocks):
         raise ModelIncompatible(
-            f"The MLP of a {type(plain).__name__} is not known.",
+            f"The MLP of {type(plain).__name__} models is unknown.",
             remedy="Set tracing to false, or choose a model such as Llama, Qwen, Gemma or GPT-2.",
             field="model",
         )
@@ -74,7 +74,7 @@ def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
 
 @torch.no_grad()
 def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
-    """One draw per entry of `hidden`: noise on the embeddings at these positions."""
+    """One noise sample per entry of `hidden`: noise on the embeddings at these positions."""
     embeddings_1ND = case.model.embeddings(case.ids_1N)
     embeddings_KND = embeddings_1ND.repeat(len(hidden), 1, 1)
     scale = case.params.noise * embedding_deviation(case.model)
@@ -119,7 +119,7 @@ def _corrupted(case: Case, subject: Places, noisy: Noisy) -> Corrupted:
 
 @torch.no_grad()
 def _clean(case: Case, modules: dict[Restored, list[nn.Module]]) -> dict[str, list[torch.Tensor]]:
-    """What each module gives on the uncorrupted input, [N, D] per layer."""
+    """Output of each module on the uncorrupted input, [N, D] per layer."""
     states: dict[str, list[torch.Tensor]] = {kind: [] for kind in modules}
     with ExitStack() as stack:
         for kind, found in modules.items():
@@ -145,9 +145,9 @@ def _map(
 ) -> Iterator[Event]:
     """The map of one kind, group by group from the last to the first.
 
-    Before the subject nothing is corrupted, so that restoring it has no effect. Of what the last
-    layer gives, only the target's own positions are read: a row that restores no other layer is 0
-    for all other groups.
+    States before the subject are not corrupted, so that restoring them has no effect. Only the
+    target's positions of the last layer are used: a row that restores no other layer is 0 for all
+    other groups.
     """
     layers, groups = len(modules), case.groups
     windows = _windows(case, kind)
@@ -170,7 +170,7 @@ def _map(
 
 
 def _windows(case: Case, kind: Restored) -> list[tuple[int, int]]:
-    """First and last layer in which each row restores; of the residual stream, its own alone."""
+    """First and last layer restored in each row; for the residual stream, only its own layer."""
     width = 1 if kind == "residual" else case.params.trace_window
     return windows_of(case.model.info.layers, width)
 
@@ -188,7 +188,7 @@ def _trace(kind: Restored, effect_LGK: np.ndarray, done: int, *, final: bool) ->
 
 @dataclass(frozen=True)
 class _Restoring:
-    """Which positions get which clean states, and per row of the map the layers that give them."""
+    """Positions with their clean states, and the restored layers per row of the map."""
 
     group: range
     modules: list[nn.Module]
@@ -197,7 +197,9 @@ class _Restoring:
 
     @contextmanager
     def on(self, layer_B: np.ndarray, first: int) -> Iterator[None]:
-        """Context in which row b gets the clean states around its layer; rows begin at `first`."""
+        """Context in which the clean states around row b's layer are restored; rows begin at
+        `first`.
+        """
         lowest_B, highest_B = np.array(self.windows)[layer_B].T
         with ExitStack() as stack:
             for layer, module in enumerate(self.modules):

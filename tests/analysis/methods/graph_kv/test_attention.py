@@ -243,7 +243,9 @@ def test_a_model_that_reads_a_window_is_refused_beyond_it(model: Model) -> None:
     plain.config.sliding_window = 8
     windowed = replace(model, plain=plain)
     attention.refuse_unfit(windowed, 8)
-    with pytest.raises(ModelIncompatible, match="reads 8 tokens back in some layers; there are 9"):
+    with pytest.raises(
+        ModelIncompatible, match="attends to the last 8 tokens only in some layers; the text has 9"
+    ):
         attention.refuse_unfit(windowed, 9)
 
 

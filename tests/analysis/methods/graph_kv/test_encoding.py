@@ -84,7 +84,7 @@ def test_the_chosen_mode_comes_first(model: Model) -> None:
 
 STAR, SCORED = {"preset": "star"}, segments("a", score=1.0)
 REFUSED: list[tuple[type[GlassbenchError], str, dict[str, Any]]] = [
-    (InvalidParams, "id 'a' is that of segments 1 and 3", {"segments": segments("a", "b", "a")}),
+    (InvalidParams, "Segments 1 and 3 have the same id 'a'", {"segments": segments("a", "b", "a")}),
     (InvalidParams, "Segment 'b' is empty", {"segments": [{"id": "b", "text": " "}]}),
     (InvalidParams, "at most 48 items", {"segments": segments(*map(str, range(49)))}),
     (InvalidParams, "at least 1 item", {"segments": []}),
@@ -93,18 +93,18 @@ REFUSED: list[tuple[type[GlassbenchError], str, dict[str, Any]]] = [
     (InvalidParams, "at most 512 items", {"edges": edges(*["ab"] * 513)}),
     (InvalidParams, "'a' → 'x': There is no segment 'x'", {"edges": edges("ax")}),
     (InvalidParams, "'x' → 'a': There is no segment 'x'", {"edges": edges("xa")}),
-    (InvalidParams, "'b' → 'b': A segment always reads itself", {"edges": edges("bb")}),
-    (InvalidParams, "'a' → 'b': It is there twice", {"edges": edges("ab", "ab")}),
-    (InvalidParams, "in a circle: a → b → c → a", {"edges": edges("ab", "bc", "ca")}),
-    (InvalidParams, "star makes the edges; 1 are given", {"edges": edges("ab"), **STAR}),
-    (InvalidParams, "top_m is 3; of 3 segments at most 2", {"preset": "top_m", "top_m": 3}),
+    (InvalidParams, "'b' → 'b': A segment always attends to itself", {"edges": edges("bb")}),
+    (InvalidParams, "'a' → 'b': It is given twice", {"edges": edges("ab", "ab")}),
+    (InvalidParams, "form a cycle: a → b → c → a", {"edges": edges("ab", "bc", "ca")}),
+    (InvalidParams, "but 1 edges are also given", {"edges": edges("ab"), **STAR}),
+    (InvalidParams, "with 3 segments it must be at most 2", {"preset": "top_m", "top_m": 3}),
     (InvalidParams, "'b' has no score", {"segments": SCORED + segments("b"), **STAR}),
     (InvalidParams, "answer has 66 tokens; the limit is 64", {"answer": "éé" * 16 + "zq"}),
     (InvalidParams, "less than or equal to 64", {"max_new_tokens": 65}),
     (PromptEmpty, "question is empty", {"question": " "}),
     (SpecialTokenInText, "special token </s>", {"question": "Who?</s>"}),
     (SpecialTokenInText, "special token </s>", {"prefix": "</s>"}),
-    (InvalidText, "segments holds U", {"segments": [{"id": "a", "text": "a\0"}]}),
+    (InvalidText, "segments contains U", {"segments": [{"id": "a", "text": "a\0"}]}),
 ]  # fmt: skip
 
 

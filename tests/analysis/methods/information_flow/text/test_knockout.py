@@ -131,12 +131,12 @@ def test_edges_that_are_not_there_and_whole_rows_are_refused(
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ("Bob", "does not stand in the prompt"),
-        ("An", "does not stand in the prompt"),
+        ("Bob", "does not occur in the prompt"),
+        ("An", "does not occur in the prompt"),
         ("@3-2", "names 3-2"),
         ("@900", "names 900"),
-        ("@a", "no number"),
-        ("@", "does not stand in the prompt"),
+        ("@a", "neither a number"),
+        ("@", "does not occur in the prompt"),
     ],
 )
 def test_sources_that_are_not_there_are_refused(model: Model, named: str, message: str) -> None:
