@@ -9,7 +9,7 @@ const LAYOUTS = new Set(["narrow.css", "paper.css", "report.css"]);
 /** Of one meaning in each sheet, whichever is loaded: the sheet named first owns it. */
 const SHARED: Record<string, string> = {
   detail: "detail.css, figure.css (contain), decoding.css (its button)",
-  dialog: "frame.css, people.css, segments.css",
+  dialog: "frame.css, sharing.css, segments.css",
   figure: "figure.css, detail.css",
   "figure-tools": "figure.css, detail.css",
   "menu-item": "form.css, pages.css",

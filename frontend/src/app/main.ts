@@ -8,6 +8,8 @@ import "../styles/pages.css";
 import "../styles/markdown.css";
 import "../styles/segmented.css";
 import "../styles/people.css";
+import "../styles/sharing.css";
+import "../styles/comments.css";
 import "../styles/narrow.css";
 import { applyTheme } from "../base/theme";
 

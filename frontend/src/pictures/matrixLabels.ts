@@ -2,7 +2,7 @@
 
 import type { Selection as Joined } from "d3-selection";
 import { layer } from "./layer";
-import type { Matrix } from "./matrix";
+import type { Matrix } from "./matrixPixels";
 import { fit, mutedOf } from "./sheet";
 
 export const LABEL = { size: 11, row: 110, column: 72, least: 11 };

@@ -8,6 +8,8 @@ import { createPage, type ReportPage } from "./page";
 import { createTheme } from "./theme";
 // After those of the views, which they change.
 import "../styles/people.css";
+import "../styles/sharing.css";
+import "../styles/comments.css";
 import "../styles/markdown.css";
 import "../styles/report.css";
 import "../styles/paper.css";

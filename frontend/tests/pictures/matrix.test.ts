@@ -3,7 +3,8 @@ import { select } from "d3-selection";
 import { diverging, faint, PALETTES } from "../../src/pictures/colour";
 import type { Group } from "../../src/pictures/layer";
 import { drawLineChart } from "../../src/pictures/lineChart";
-import { createMatrix, packed, pixels, type CellAt, type Matrix } from "../../src/pictures/matrix";
+import { createMatrix } from "../../src/pictures/matrix";
+import { packed, pixels, type CellAt, type Matrix } from "../../src/pictures/matrixPixels";
 
 afterEach(() => document.body.replaceChildren());
 

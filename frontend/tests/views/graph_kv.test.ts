@@ -2,7 +2,7 @@ import { get } from "svelte/store";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createArraySource, type Numbers } from "../../src/net/arrays";
 import type { EdgeMass, Layout, MethodEvent, TokenMass } from "../../src/gen/graph_kv";
-import { MASK, packed } from "../../src/pictures/matrix";
+import { MASK, packed } from "../../src/pictures/matrixPixels";
 import { create } from "../../src/views/graph_kv";
 import { stepped } from "../../src/views/graph_kv/keys";
 import { isRead, maskPixels, sideOf, type Mask } from "../../src/views/graph_kv/maskPicture";

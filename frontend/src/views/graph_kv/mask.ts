@@ -8,7 +8,7 @@ import { createFigure, type FigureSource } from "../../pictures/figure";
 import { visible } from "../../pictures/glyphs";
 import { drawKey, renderLegend, type Legend } from "../../pictures/legend";
 import type { Group } from "../../pictures/layer";
-import type { CellAt } from "../../pictures/matrix";
+import type { CellAt } from "../../pictures/matrixPixels";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import { whenChanged } from "../../view/panel";

@@ -3,7 +3,7 @@
 import { select } from "d3-selection";
 import { PALETTES, sequential } from "../../pictures/colour";
 import { type Group, layer } from "../../pictures/layer";
-import { colourTable, entryOf, MASK, packed, type CellAt } from "../../pictures/matrix";
+import { colourTable, entryOf, MASK, packed, type CellAt } from "../../pictures/matrixPixels";
 import { placeIn } from "../../pictures/place";
 import { fit, inkOf, mutedOf } from "../../pictures/sheet";
 import { colourOf } from "../../pictures/swatch";

@@ -1,7 +1,7 @@
 // Rows and columns of the flow matrix in which nothing is to be seen, left out of the picture.
 
 import { element } from "../../../pictures/dom";
-import type { Matrix } from "../../../pictures/matrix";
+import type { Matrix } from "../../../pictures/matrixPixels";
 import { showNumber } from "../../../pictures/numbers";
 import { counted } from "../../../base/plural";
 
