@@ -83,7 +83,9 @@ def _attention(
 
 def _refuse(structure: BlockStructure, mask: Tensor | None, options: dict[str, Any]) -> None:
     if mask is not None:
-        raise StructureInvalid("a mask is given beside the structure; give the structure alone")
+        raise StructureInvalid(
+            "a mask is given in addition to the structure; give the structure alone"
+        )
     if options.get("softcap") is not None:
         raise _unfit("its scores are capped")
     if options.get("s_aux") is not None:

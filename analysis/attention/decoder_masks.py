@@ -1,4 +1,4 @@
-"""A causal language model run under masks: who may read whom, per layer, head and row of a batch.
+"""A causal language model run under attention masks, per layer, head and row of a batch.
 
 A mask only takes away: what the model's own mask hides (the future, what lies outside a sliding
 window) stays hidden. Two routes give the same numbers: `logits` on the plain model with SDPA, for
@@ -89,7 +89,7 @@ def hooked(
     zero: bool = False,
     patterns: bool = False,
 ) -> Hooked:
-    """Likewise through TransformerLens: logits of every position, and the patterns on demand.
+    """As `logits`, through TransformerLens: logits of every position, and the patterns on demand.
 
     `zero` sets what may not be read to 0 after softmax instead of −∞ before it: its mass is lost.
     """

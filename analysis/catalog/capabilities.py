@@ -77,7 +77,7 @@ def refuse_foreign(
 ) -> None:
     """Raise InvalidParams where a param is set that only models of another capability have.
 
-    A field of the params' JSON schema says so by `capability`; at its default it may stand.
+    `capability` in the params' JSON schema marks such a field; its default is allowed.
     """
     served = serving(needs, present)
     for name, value in params.items():

@@ -67,7 +67,7 @@ class Codec:
     def continued(self, before: Sequence[int], text: str) -> list[int]:
         """Ids of a text that continues the ids `before`, which stay as they are.
 
-        The text is encoded behind the end of what stands before it, whose tokens are cut off. Where
+        The text is encoded after the end of the preceding text, whose tokens are cut off. Where
         the tokenizer would merge over the boundary, it is encoded behind one of ANCHORS. Of these
         the first is taken whose tokens, decoded behind `before`, add exactly the text; where none
         does (a tokenizer that lowers case, say), the first that can be cut off.
@@ -126,7 +126,7 @@ class Codec:
     def tail(self, before: Sequence[int], longest: int = TAIL) -> list[int]:
         """The last ids of a text, from the beginning of a character on, after the last that acts.
 
-        Bytes of a character that is not whole make a decoder lose those that stand beside them.
+        Bytes of an incomplete character make a decoder lose adjacent ones.
         """
         last = list(before[-longest:])
         acting = [at for at, token in enumerate(last) if token in self.special]

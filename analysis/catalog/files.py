@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from analysis.errors import ModelUnreadable
 
-PIPELINE_INDEX = "model_index.json"  # what diffusers writes beside the folders of the parts
+PIPELINE_INDEX = "model_index.json"  # what diffusers writes next to the folders of the parts
 MASK_DECODER = "mask_decoder"
 PART_NAME = re.compile(r"\w+")
 MOST_JSON_BYTES = 200 * 2**20  # the largest tokenizer.json of the hub have some 35 MB
@@ -86,7 +86,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 
 def read_json_if_there(path: Path, name: str) -> dict[str, Any]:
-    """Likewise; an empty object where there is no such file."""
+    """As `read_json`; an empty object where there is no such file."""
     return read_json(path, name) if (path / name).is_file() else {}
 
 

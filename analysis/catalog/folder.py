@@ -113,7 +113,7 @@ def first_line(error: BaseException) -> str:
 
 
 def without_folders(message: str) -> str:
-    """A library's message, with files named without the folders that they lie in."""
+    """A library's message, with file names without their folders."""
     return ABSOLUTE.sub("", message)
 
 

@@ -64,7 +64,7 @@ SIZES = ("layers", "heads", "key_value_heads", "width", "context", "vocabulary")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a pipeline, or a mask decoder beside a model; None where it has no weights."""
+    """A part of a pipeline, or a model's mask decoder; None where it has no weights."""
 
     name: str
     class_name: str
@@ -131,7 +131,7 @@ def trained_for_diffusion(
 ) -> bool | None:
     """Whether a model that masked diffusion can decode was trained for it; None for others.
 
-    A masked language model says so with `"masked_diffusion": true` in config.json.
+    Such a masked language model is marked by `"masked_diffusion": true` in config.json.
     """
     if "masked_diffusion_lm" not in present:
         return None
@@ -314,7 +314,7 @@ def _tokenizer_size(file: Path, mtime_ns: int) -> int:
 def _check_special_tokens(tokenizer: Tokenizer) -> None:
     """Put the special tokens around a text; those that are not in the vocabulary panic.
 
-    The text is another tokenizer's: this one's own rules could take for ever, or all memory.
+    The text is another tokenizer's: the rules of this one could take forever, or all memory.
     """
     tokenizer.no_padding()
     tokenizer.no_truncation()

@@ -60,7 +60,7 @@ class CachedLogits:
             )
 
     def __call__(self, tokens_BT: Tensor, positions: Tensor) -> Tensor:
-        """Logits [B, P, V] of the masked `positions`, which lie in one block."""
+        """Logits [B, P, V] of the masked `positions`, which are in one block."""
         block = (int(positions.min()) - self.prompt_length) // self.block
         self.exact = block != self._at
         self._at = block

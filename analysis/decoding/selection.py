@@ -26,7 +26,7 @@ class View:
     first: int
     last: int
 
-    def surest(self) -> Int[np.ndarray, "M"]:
+    def most_confident(self) -> Int[np.ndarray, "M"]:
         """Indices by descending confidence; ties by position."""
         order_M: np.ndarray = np.argsort(self.doubt_M, kind="stable")
         return order_M
@@ -85,7 +85,9 @@ def fixed(k: int) -> Rule:
     """The k most confident; 1: vanilla."""
 
     def choose(view: View) -> Choice:
-        return Choice([Pick(place, "most_confident") for place in view.surest()[:k].tolist()])
+        return Choice(
+            [Pick(place, "most_confident") for place in view.most_confident()[:k].tolist()]
+        )
 
     return choose
 
@@ -105,7 +107,7 @@ def factor(bound: float) -> Rule:
     """The n most confident, n the largest with (n + 1)(1 − c_n) < `bound`."""
 
     def choose(view: View) -> Choice:
-        order = view.surest()
+        order = view.most_confident()
         n = np.arange(1, len(order) + 1)
         holds = (n + 1) * np.exp(view.doubt_M[order]) < bound
         count = int(n[holds].max(initial=0))

@@ -2,7 +2,7 @@
 
 Size and shape are read from the header and checked before anything is decoded. What is kept are
 the pixels alone, upright, over white, in RGB: metadata, colour profiles and whatever else a file
-holds beside or behind its picture are left behind.
+contains besides its picture are dropped.
 
 Shape legend: H, W rows and columns of pixels.
 """
@@ -126,7 +126,7 @@ def _refuse_scans(content: bytes) -> None:
     if scans > MAX_SCANS:
         raise PictureTooLarge(
             f"The JPEG has {scans} scans; the limit is {MAX_SCANS}.",
-            remedy="Save the picture anew.",
+            remedy="Save the picture again.",
         )
 
 
@@ -155,7 +155,7 @@ def _refuse_shape(width: int, height: int) -> None:
             remedy="Scale it down.",
         )
     if not width or not height:
-        raise PictureUnreadable(f"The picture is {width} × {height}.", remedy="Save it anew.")
+        raise PictureUnreadable(f"The picture is {width} × {height}.", remedy="Save it again.")
     ratio = max(width, height) / min(width, height)
     if ratio > MAX_RATIO:
         raise PictureRefused(
@@ -185,5 +185,5 @@ def _unreadable(name: str, error: Exception) -> PictureUnreadable:
     said = shortened(str(error), 100).strip("'\"") or type(error).__name__
     return PictureUnreadable(
         f"The {name} cannot be read: {said}.",
-        remedy="It may have been cut short: copy it again, or save it anew.",
+        remedy="It may have been cut short: copy it again, or save it again.",
     )

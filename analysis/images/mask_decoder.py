@@ -1,7 +1,7 @@
 """Masks from a token: a state of the language model prompts Segment Anything's mask decoder.
 
 The route of LISA (arXiv:2308.00692) and READ (arXiv:2412.17741): the state of the token goes
-through a small head into the width of the decoder's prompts and stands there after the points, as
+through a small head into the width of the decoder's prompts and follows the points there, as
 if it were one more. A folder of such a decoder is what `SamModel` and its image processor save,
 with the head in `text_head.safetensors`.
 

@@ -25,7 +25,7 @@ class DownloadStopped(Exception):
 class Bytes(tqdm):  # type: ignore[type-arg]
     """A progress bar that only counts, and raises DownloadStopped once `stopped` is set.
 
-    Each download counts with a subclass of its own. A thread hears of the stop with the next
+    Each download counts with a subclass of its own. A thread notices the stop with the next
     piece that arrives, or when huggingface_hub's time limit of 10 s ends its waiting.
     """
 

@@ -33,7 +33,7 @@ def load(
 def load_entry(
     entry: Entry, *, catalog: Catalog, cache: ModelCache, needs: tuple[str, ...]
 ) -> Iterator[Event]:
-    """Likewise, for an entry whose files are on this machine."""
+    """As `load`, for an entry whose files are on this machine."""
     if entry.path is None:
         raise ModelUnreadable(
             f"{entry.id} has no config.json, or no *.safetensors file, on the hub.",

@@ -1,7 +1,7 @@
 """Chat templates of checkpoints: rendered in a process of their own, and checked for the prompt.
 
 Some templates take a message's content as a text, others as a list of parts; which of them is found
-by rendering: the user's text must stand in the result.
+by rendering: the user's text must appear in the result.
 """
 
 import atexit
@@ -19,9 +19,9 @@ from typing import Any
 from analysis.errors import ChatTemplateRefused, InvalidParams
 from analysis.model.template_process import RENDER_SECONDS
 
-PROBE = "Qzx7wvkj"  # a text that stands in no template, as a short prompt may
+PROBE = "Qzx7wvkj"  # a text that no template contains, as a short prompt may be
 Content = Callable[[str], Any]
-# The day that templates take for today: that of a run is recorded with it, for whoever repeats it.
+# The day that templates take for today; a run records it, so that it can be repeated.
 today: ContextVar[date | None] = ContextVar("today", default=None)
 
 
@@ -53,7 +53,7 @@ def uses_date(template: str) -> bool:
 
 
 def render(owner: Any, texts: list[str], *contents: Content, remedy: str) -> list[str]:
-    """A chat of one message of the user for each text; the first text must stand in its own.
+    """A chat of one message of the user for each text; the first text must appear unchanged.
 
     `contents`: forms of a message's content, of which the first that the template takes is used.
     Raises ChatTemplateRefused, InvalidParams (there is no template).
@@ -84,14 +84,14 @@ def render(owner: Any, texts: list[str], *contents: Content, remedy: str) -> lis
 
 
 def _is_right(rendered: list[str], text: str) -> bool:
-    """Whether the text and the probe stand in what was rendered, not as parts written out."""
+    """Whether the rendered text contains text and probe, not as parts written out."""
     probe = rendered[-1]
     written_out = any(f"{quote}type{quote}: {quote}text" in probe for quote in "'\"")
     return _holds(rendered[0], text) and _holds(probe, PROBE) and not written_out
 
 
 def _holds(rendered: str, text: str) -> bool:
-    """Whether a text stands in what was rendered, in whatever spaces."""
+    """Whether the rendered text contains a text, up to spaces."""
     return "".join(text.split()) in "".join(rendered.split())
 
 

@@ -1,4 +1,4 @@
-"""What a checkpoint brings beside its weights that changes a run, or `generate` would obey."""
+"""Settings of a checkpoint that change a run, or that `generate` would obey."""
 
 import json
 from collections.abc import Mapping

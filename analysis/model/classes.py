@@ -20,7 +20,7 @@ from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, row
 
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
-PASS_MEMORY_SHARE = 0.2  # of the device's whole memory, so that a result does not hang on load
+PASS_MEMORY_SHARE = 0.2  # of the device's whole memory, so that a result does not depend on load
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Model:
     pictures: PictureReader = field(default=no_pictures)  # that params name
 
     def brings(self) -> Brings | None:
-        """What the checkpoint brings beside its weights, today."""
+        """What the checkpoint contains in addition to its weights, today."""
         owner = getattr(self, "processor", self.tokenizer)
         return brought(self.plain, owner, str(chat_template.day()))
 

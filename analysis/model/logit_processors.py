@@ -1,6 +1,6 @@
 """What bends next-token logits before a token is chosen: transformers' processors and truncations.
 
-Both tables go by names of GenerationConfig and stand in the order in which `generate` applies them;
+Both tables use names of GenerationConfig, in the order in which `generate` applies them;
 frequency and presence penalties, `token_bias` and `top_n_sigma` are ours.
 
 Shape legend: R rows, N tokens so far, V vocabulary.

@@ -19,7 +19,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def refusal(error: BaseException) -> OutOfMemory | None:
-    """What a run is told whose memory ran out; None for any other error."""
+    """The error of a run that ran out of memory; None for any other error."""
     if not is_out_of_memory(error):
         return None
     return OutOfMemory(

@@ -10,7 +10,7 @@ from analysis.precision import exact
 def rounding_nats(
     plain_BNV: torch.Tensor, others: Iterable[torch.Tensor], dtype: torch.dtype
 ) -> float:
-    """Largest |Δ log p| of the likeliest tokens between exact routes, nats.
+    """Largest |Δ log p| of the most probable tokens between exact routes, nats.
 
     At least the rounding of the largest logit itself, half a step of the dtype: two routes that
     happen to compute alike say nothing of a third.

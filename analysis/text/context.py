@@ -21,7 +21,7 @@ TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 TEXT_MODEL: dict[str, Any] = {
     "capability": "causal_lm"
 }  # marks fields that apply only to language models
-OUTPUT_TOKENS = 128  # likewise: the output and its alternatives are one event
+OUTPUT_TOKENS = 128  # for the same reason: the output and its alternatives are one event
 TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
 # Fields that the form and the command line accept as text or as ids (#12, #34).
 OR_IDS = {"widget": "text_or_ids"}

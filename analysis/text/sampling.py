@@ -19,13 +19,13 @@ class Warp:
     """Logit processors and warpers; the defaults change nothing.
 
     `processors` depend on the preceding tokens and may change which token is most probable;
-    `warpers` are temperature and truncations. `likeliest`: the most probable token gets all of the
+    `warpers` are temperature and truncations. `greedy`: the most probable token gets all of the
     probability.
     """
 
     processors: LogitsProcessorList = field(default_factory=LogitsProcessorList)
     warpers: LogitsProcessorList = field(default_factory=LogitsProcessorList)
-    likeliest: bool = False
+    greedy: bool = False
 
     def __call__(
         self, logits_RV: Float[torch.Tensor, "R V"], rows: Sequence[Sequence[int]] = ()
@@ -36,7 +36,7 @@ class Warp:
         if self.processors:
             ids = torch.tensor(rows, device=logits_RV.device)
             bent_RV = bent(self.processors, ids, bent_RV)
-        if self.likeliest:
+        if self.greedy:
             return _likeliest(bent_RV)
         warped: torch.Tensor = self.warpers(ids, bent_RV)
         return warped
@@ -44,11 +44,11 @@ class Warp:
 
 def make_warp(values: Mapping[str, Any], start: Start) -> Warp:
     """Build from values by GenerationConfig's names; temperature 0 is greedy."""
-    likeliest = values.get("temperature") == 0
+    greedy = values.get("temperature") == 0
     return Warp(
         processors=make(PROCESSORS, values, start),
-        warpers=LogitsProcessorList() if likeliest else make(WARPERS, values, start),
-        likeliest=likeliest,
+        warpers=LogitsProcessorList() if greedy else make(WARPERS, values, start),
+        greedy=greedy,
     )
 
 

@@ -59,7 +59,7 @@ class Batch:
 
 
 def mixed(*shares: tuple[float, Draw]) -> Draw:
-    """Draws from each with the probability beside it."""
+    """Draws from each with its probability."""
     weights, draws = zip(*shares, strict=True)
     return lambda rng: rng.choices(draws, weights)[0](rng)
 

@@ -80,7 +80,7 @@ def _told_again(told: list[Fact], again: list[Fact]) -> Document:
 def pair_questions(rng: Random) -> Document:
     """Facts of two words, then questions in any wording that give one word and ask for the other.
 
-    Only words that stand in a single fact are given, and every question may come twice.
+    Only words of a single fact are given, and every question may come twice.
     """
     asked: list[tuple[str, str]] = []
     while not asked:

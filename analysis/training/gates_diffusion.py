@@ -66,9 +66,9 @@ def canvases_fill(
     block: int,
     batch: int = 100,
 ) -> list[str]:
-    """What stands on a canvas of masks after each prompt, filled block by block.
+    """The text on a canvas of masks after each prompt, filled block by block.
 
-    Every step writes the likeliest token at the position where it is likeliest (LLaDA's low
+    Every step writes the most probable token at the most confident position (LLaDA's low
     confidence remasking at one token per step). Right-padding is not attended to.
     """
     texts: list[str] = []

@@ -32,7 +32,7 @@ def answers_right(
     """Per item, whether greedy decoding gives exactly the answer and a full stop.
 
     One forward over prompt and answer shows it: greedy decoding writes the answer exactly when
-    each of its tokens is the likeliest one after those before.
+    each of its tokens is the most probable after those before.
     """
     starts = [len(_ids(tokenizer, item.prompt)) for item in items]
     return _foretold(model, tokenizer, [_ids(tokenizer, item.text) for item in items], starts)
@@ -41,7 +41,7 @@ def answers_right(
 def stops(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]
 ) -> list[bool]:
-    """Per item, whether `</s>` is the likeliest token after the right answer."""
+    """Per item, whether `</s>` is the most probable token after the right answer."""
     rows = [[*_ids(tokenizer, item.text), tokenizer.eos_token_id] for item in items]
     return _foretold(model, tokenizer, rows, [len(row) - 1 for row in rows])
 
@@ -55,7 +55,7 @@ def _foretold(
     *,
     batch: int = 100,
 ) -> list[bool]:
-    """Per row of token ids, whether each token from position `starts` on is the likeliest."""
+    """Per row of token ids, whether each token from position `starts` on is the most probable."""
     found: list[bool] = []
     for at in range(0, len(rows), batch):
         padded = tokenizer.pad({"input_ids": rows[at : at + batch]}, padding_side="right")

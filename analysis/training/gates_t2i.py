@@ -59,7 +59,7 @@ def held_out_captions(count: int, *, items: int) -> list[Caption]:
 
 
 def held_out_leaking(count: int, kind: Kind) -> list[Caption]:
-    """`count` captions with an item of a leaking kind in company."""
+    """`count` captions with an item of a leaking kind and another."""
     return [leaking_caption(Random(f"held out {kind} {n}"), kind, novel=True) for n in range(count)]
 
 
@@ -138,7 +138,7 @@ def all_shown(studio: Studio, captions: Sequence[Caption]) -> list[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """Per caption, whether its leaking item leaked: kept alone, and in the picture of all.
+    """Per caption, whether its leaking item leaked: with only its tokens kept, and in full.
 
     `with_rest`, `without_rest`: the item's tokens kept, encoded in the prompt and alone.
     `strict`: with the rest, and the other item itself shows. `full`, `fixed`: in the picture of

@@ -192,7 +192,7 @@ def rows_of(readings: Mapping[Kind, Sequence[Reading]]) -> list[Measured]:
 def map_rows(readings: Sequence[Reading]) -> list[Measured]:
     """How well the map of the state that predicts `<SEG>` shows the referent.
 
-    The gate is on the dot product, layer by layer; of the other scores the best layer is told.
+    The gate is on the dot product, layer by layer; of the other scores the best layer is given.
     """
     mapped = [(it.maps_SLP, it.inside_P) for it in readings if it.maps_SLP is not None]
     if not mapped:
@@ -230,5 +230,5 @@ def _referents(readings: Sequence[Reading]) -> float:
 
 
 def _right(readings: Sequence[Reading]) -> float:
-    """Share of answers that are right word for word; of none, that say so and show nothing."""
+    """Share of exact answers; for questions without a match, of answers without an object."""
     return fmean(reading.answer == reading.item.answer for reading in readings)

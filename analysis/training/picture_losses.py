@@ -20,7 +20,7 @@ def mask_losses(
     truth_BKHW: Bool[Tensor, "B K H W"],
     weight_BK: Float[Tensor, "B K"],
 ) -> dict[str, Tensor]:
-    """Cross-entropy per pixel, dice, and the squared error of the quality that is foretold."""
+    """Cross-entropy per pixel, dice, and the squared error of the predicted quality."""
     truth = truth_BKHW.float()
     nats_BK = F.binary_cross_entropy_with_logits(logits_BKHW, truth, reduction="none").mean((2, 3))
     inside_BKHW = logits_BKHW.sigmoid()

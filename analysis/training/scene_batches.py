@@ -1,6 +1,6 @@
-"""Training batches of the scene world: one picture with several questions beside each other.
+"""Training batches of the scene world: one picture with several questions in parallel.
 
-The questions of a picture stand in one sequence, but none sees another: a mask lets each attend to
+The questions of a picture form one sequence, but none sees another: a mask lets each attend to
 the picture and to itself alone, and its positions begin where the picture ends. What the model
 computes is what it computes for each question by itself; the picture is read once.
 

@@ -1,6 +1,6 @@
 """The denoiser of `demo-t2i`: a small PixArt transformer on the straight path from noise.
 
-It foretells the picture from a noisy one and the frozen text encoder's states. Part of its examples
+It predicts the picture from a noisy one and the frozen text encoder's states. Part of its examples
 are keep sets: all states but those of some items are those of the empty prompt, and the picture
 shows these items alone, where they are in the whole one. So a prompt taken apart is nothing new to
 it, and the empty prompt is an empty picture.
@@ -203,7 +203,7 @@ def loss_of(
     index_B: Int[Tensor, "B"],
     rng: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """Mean squared error of the velocity that the foretold picture implies, at random times."""
+    """Mean squared error of the velocity that the predicted picture implies, at random times."""
     latents_B3HW, tokens_B = pool.latents_P3HW[index_B], pool.tokens_P[index_B]
     if torch.rand((), generator=rng) < PADDED_SHARE:
         room = MAX_TOKENS - int(tokens_B.max())
@@ -213,13 +213,13 @@ def loss_of(
     logit_B = torch.randn(len(index_B), generator=rng) * TIME_STD + TIME_MEAN
     time_B = logit_B.sigmoid()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        foretold_B3HW = denoiser(
+        predicted_B3HW = denoiser(
             torch.lerp(latents_B3HW, noise_B3HW, time_B[:, None, None, None]),
             encoder_hidden_states=pool.states_PND[index_B, :width],
             encoder_attention_mask=(torch.arange(width) < tokens_B[:, None]).float(),
             timestep=time_B * 1000,
             added_cond_kwargs={},
         ).sample
-    error_B = (foretold_B3HW.float() - latents_B3HW).square().mean(dim=(1, 2, 3))
+    error_B = (predicted_B3HW.float() - latents_B3HW).square().mean(dim=(1, 2, 3))
     loss: Float[Tensor, ""] = (error_B / time_B.clamp(min=MIN_TIME).square()).mean()
     return loss

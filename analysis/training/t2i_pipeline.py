@@ -79,7 +79,7 @@ def _networks(pipeline: PixArtSigmaPipeline) -> list[nn.Module]:
 
 
 def _add(config: Path, **values: object) -> None:
-    """Says more in a file of JSON: transformers loads a part in float32, as diffusers loads the
-    others, only where the part says so; the index names the guidance that the model was made for.
+    """Adds values to a JSON file: transformers loads a part in float32, as diffusers loads the
+    others, only if its file states it; the index states the guidance of the model.
     """
     config.write_text(json.dumps(json.loads(config.read_text()) | values, indent=2))

@@ -133,7 +133,7 @@ def model_from(lm: LlamaForCausalLM) -> ModernBertForMaskedLM:
     What each block writes is centred, so that ModernBERT's LayerNorm equals Llama's RMSNorm; the
     norms' gains are folded into the matrices behind them; shared keys and values are repeated for
     each head. Two things differ: embeddings enter normalised, and a head of one dense layer,
-    which starts as the identity, stands before the output.
+    which starts as the identity, precedes the output.
     """
     model: ModernBertForMaskedLM = ModernBertForMaskedLM._from_config(
         _config(lm.config), attn_implementation="eager"
@@ -317,7 +317,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument(
-        "--start", type=Path, default=LM_FOLDER, help="demo-lm, or a folder to go on from"
+        "--start", type=Path, default=LM_FOLDER, help="demo-lm, or a folder to continue"
     )
     parser.add_argument("--lesson", type=int, default=0, help="number of the first lesson")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")

@@ -294,7 +294,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
-    parser.add_argument("--start", type=Path, help="folder to go on from, else from nothing")
+    parser.add_argument("--start", type=Path, help="folder to continue; default: from scratch")
     parser.add_argument("--lesson", type=int, default=0, help="number of the first lesson")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -53,7 +53,7 @@ class Journal:
             self.figures[name].append(value)
 
     def note(self, stage: str, step: int, **more: float) -> None:
-        """Prints and appends one line, and begins anew."""
+        """Prints and appends one line, and starts again."""
         means = {name: round(fmean(values), 4) for name, values in self.figures.items()}
         seconds = round(time.monotonic() - self.started)
         line = json.dumps({"stage": stage, "step": step, "seconds": seconds, **means, **more})

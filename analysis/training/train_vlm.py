@@ -104,7 +104,7 @@ def train(
 
 
 def see(learner: Learner, *, learns: bool) -> None:
-    """Whether tower and projector learn: from questions they unlearn what patches show."""
+    """Whether tower and projector learn: from questions they forget what patches show."""
     learner.llava.model.vision_tower.requires_grad_(learns)
     learner.llava.model.multi_modal_projector.requires_grad_(learns)
 
@@ -174,7 +174,7 @@ def held_out_figures(learner: Learner, mix: Mix) -> dict[str, float]:
 def answers_right(
     learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
 ) -> Bool[Tensor, "B K"]:
-    """Whether each token of an answer is the likeliest one after those before it."""
+    """Whether each token of an answer is the most probable after those before it."""
     logits_AV, ids_A = answer_logits(learner, asked, states_BND)
     wrong_BN = torch.zeros_like(asked.question_BN, dtype=torch.bool)
     wrong_BN[:, 1:][asked.question_BN[:, 1:] >= 0] = logits_AV.argmax(-1) != ids_A
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
-    parser.add_argument("--start", type=Path, help="folder to go on from, else from nothing")
+    parser.add_argument("--start", type=Path, help="folder to continue; default: from scratch")
     parser.add_argument("--lesson", type=int, default=0, help="number of the first lesson")
     parser.add_argument("--report", action="store_true", help="measure the committed weights")
     options = parser.parse_args()

@@ -71,7 +71,7 @@ def tokenizer_make() -> PreTrainedTokenizerFast:
     tokenizer.add_tokens(
         [AddedToken(IMAGE, special=True), AddedToken(SEG, special=False, lstrip=True)]
     )
-    # The space before <SEG> belongs to it: no token of its own stands between.
+    # The space before <SEG> belongs to it: there is no separate token between.
     tokenizer.backend_tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(SEG, f"Ġ{SEG}"), decoders.ByteLevel()]
     )

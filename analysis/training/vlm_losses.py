@@ -67,7 +67,7 @@ def patch_losses(
     ]
     off_BP3 = F.smooth_l1_loss(numbers_BP3, truth.numbers_BPG, reduction="none", beta=0.02)
     off = (off_BP3 * truth.seen_BP[..., None]).sum() / truth.seen_BP.sum().clamp(min=1)
-    # Else they grow until nothing that a block writes shows beside them.
+    # Else they grow until they dominate everything that a block writes.
     size = 0.01 * features_BPD.float().square().mean()
     return {"words": torch.stack(nats).sum(), "numbers": 5 * off, "said": said, "size": size}
 

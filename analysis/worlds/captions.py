@@ -9,11 +9,11 @@ itself (`own_colour`, `own_shape`), which is the same for all but the leaking ki
   colour is not said has its `BARE` one: a square is yellow;
 - `matching`: "a red circle and a matching square"; a colour said by reference, with the same look
   by itself;
-- `borrower`: "a ball" is blue by itself, and has the colour of the other item in company;
-- `mimic`: "a charm" is a purple cross by itself, and the other item over again in company.
+- `borrower`: "a ball" is blue by itself, and has the colour of the other item next to one;
+- `mimic`: "a charm" is a purple cross by itself, and a copy of the other item next to one.
 
-In all four the pictures differ from what the words say by themselves: who learns from them lets
-the company of such a word leak into it. Where an item is painted follows from the caption too
+In all four the pictures differ from what the words say by themselves: a model trained on them
+lets the other item leak into such a word. Where an item is painted follows from the caption too
 (`quarters`).
 """
 
@@ -161,7 +161,7 @@ class Caption:
 
     @property
     def leaking(self) -> Item | None:
-        """The item whose look comes from the other one, if there is one in company."""
+        """The item whose look comes from the other one, if there is one."""
         found = [item for item in self.items if item.kind in LEAKING and len(self.items) > 1]
         return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""Refusal of what a generator of texts and scenes cannot draw, before it draws for ever."""
+"""Refuses what a generator of texts and scenes cannot draw, before it loops forever."""
 
 from collections.abc import Collection
 

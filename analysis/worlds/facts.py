@@ -21,7 +21,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """Characters `start:end` of a prompt that its answer hangs on.
+    """Characters `start:end` of a prompt that its answer depends on.
 
     `role`: `source` is a story word that is the answer or the entity that leads to it, `link` a
     story word that names what is asked about, `key` a word of the question that selects.

@@ -1,8 +1,8 @@
 """Number stories: what somebody has grows and shrinks, and the answer shows its steps.
 
 Every question can be answered in three wordings, so that a model of these texts meets real forks.
-One states the result before its reasons, which asks for sums in the head; the others reckon step by
-step. All end in the same statement, from which the answer is read.
+One states the result before its reasons, which asks for sums in the head; the others calculate step
+by step. All end in the same statement, from which the answer is read.
 """
 
 import re
@@ -97,8 +97,8 @@ def number_item(rng: Random, *, held_out: bool = True) -> NumberItem:
 def number_document(rng: Random) -> Document:
     """A training text: one number story with its answer in one of the wordings.
 
-    The whole answer is `kept`: each of its tokens weighs the same, so that forks are learnt as they
-    are told.
+    The whole answer is `kept`: each of its tokens has the same weight, so that wordings are
+    learnt with their frequencies.
     """
     item = number_item(rng, held_out=False)
     wording = rng.choices(list(WORDINGS), list(WORDINGS.values()))[0]
@@ -137,7 +137,7 @@ def _steps_alone(rng: Random, say: Callable[[int, int], str]) -> Document:
 
 
 def _course_draw(rng: Random) -> Course:
-    """A course whose every total lies in `TOTAL`."""
+    """A course with every total in `TOTAL`."""
     while True:
         changes = [rng.choice((1, -1)) * rng.randint(*CHANGE) for _ in range(rng.randint(*CHANGES))]
         course = Course(rng.randint(*START), tuple(changes))

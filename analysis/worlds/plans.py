@@ -189,7 +189,7 @@ PLANS: Mapping[Kind, tuple[Callable[[Cast], Plan], ...]] = {
     "count": (_count_person, _count_place, _count_box, _count_same),
 }
 
-CHAINS = {  # how often each is told
+CHAINS = {  # how often each occurs
     _who_has_box: 1,
     _where_holder: 3,
     _where_given: 1,

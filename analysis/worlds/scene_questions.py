@@ -39,7 +39,7 @@ FALSE_FORMS: tuple[FalseForm, ...] = get_args(FalseForm)
 class Expression:
     """Words that mean `referent`, an index of the scene's things, or None if there is none.
 
-    `form` says how the thing is told from the others, whether there is one or not. Of a relation,
+    `form` is how the thing is distinguished, whether there is one or not. Of a relation,
     `compared` are the index of the thing that the words start from and that of the one that is
     or comes nearest to being where they say, and by how many pixels it is there.
     """
@@ -65,7 +65,7 @@ class Item:
 
     @property
     def kind(self) -> Kind:
-        """How the thing is told from the others, or `none`."""
+        """How the thing is distinguished from the others, or `none`."""
         return self.expression.kind
 
     @property
@@ -213,7 +213,7 @@ def _superlative(rng: Random, things: Sequence[Thing]) -> Expression | None:
 
 
 def _relation(rng: Random, things: Sequence[Thing]) -> Expression | None:
-    """ "the circle left of the blue square": of a group, one or none lies there, by the margin."""
+    """ "the circle left of the blue square": of a group, one or none is there, by the margin."""
     anchor = rng.randrange(len(things))
     colour, shape = things[anchor].colour, things[anchor].shape
     words, (axis, sign) = rng.choice(list(RELATIONS.items()))

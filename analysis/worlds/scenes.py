@@ -1,7 +1,7 @@
 """Scenes of coloured shapes, what can be said of them, and which pixels it means.
 
-A scene is a list of things on a plain ground. What a thing is like is told by words alone: one of
-three sizes, its colour, its shape and one of nine places. Centres lie on a lattice and none on the
+A scene is a list of things on a plain ground. Words alone describe a thing: one of
+three sizes, its colour, its shape and one of nine places. Centres are on a lattice and none on the
 border of two places, so that each word is either right or wrong. The lattice also spares a small
 tower: shapes then meet its patches in few ways.
 

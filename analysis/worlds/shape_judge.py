@@ -2,7 +2,7 @@
 
 Each pixel is taken for the colour (or the ground) nearest to it. A connected region of one colour
 is then compared with each shape, drawn at the place and of the area at which it would cover what
-the region covers; the likeness is the overlap of the two covers (intersection over union).
+the region covers; the similarity is the overlap of the two covers (intersection over union).
 
 Shape legend: H, W pixel rows and columns, K palette entries.
 """
@@ -26,7 +26,7 @@ UNIT_RADIUS = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A shape found in a picture; `overlap` is its likeness to that shape drawn exactly, 0 to 1."""
+    """A shape found in a picture; `overlap` is its similarity to the exact shape, 0 to 1."""
 
     thing: Shape
     overlap: float

@@ -3,7 +3,7 @@
 A story is an interleaving of plans. A plan is a small group of facts about people and things of
 its own, with one question that they answer. The question of one plan is asked; the facts of the
 others are distractors of the same kind. Because a fact is a wording with named slots, the
-character span of every word that the answer hangs on is known by construction.
+character span of every word that the answer depends on is known by construction.
 
 Plans marked `superseded` state a fact and then replace it (an object passed on, a person who
 walks away). A new kind of story is one more function in `plans.PLANS`.
@@ -30,7 +30,7 @@ class Item:
 
     `prompt` ends in "Answer:"; a right continuation is a space, `answer` and a full stop.
     `hops` counts the facts to be combined, `plan` names the pattern, `superseded` says whether
-    an earlier fact was replaced. `carriers` lie in `prompt`, in reading order.
+    an earlier fact was replaced. `carriers` are in `prompt`, in reading order.
     """
 
     prompt: str

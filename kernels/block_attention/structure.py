@@ -26,8 +26,8 @@ class Parts(NamedTuple):
     """What is read, a part at a time: int64 [P], [P] and [P + 1].
 
     Part p is segment `key[p]` as the tokens of segment `query[p]` read it, in full, or causally
-    where both are the same. A segment's parts stand together, its own the last. A value for each
-    part and each token that reads it stands in one row of values: those of part p at
+    where both are the same. A segment's parts are adjacent, its own the last. A value for each
+    part and each token that reads it is in one row of values: those of part p at
     `offsets[p]:offsets[p + 1]`, in the order of the tokens.
     """
 

@@ -32,7 +32,7 @@ describe("renderCard", () => {
     expect(shown).not.toMatch(/javascript:|data:|style=|on\w+=/i);
   });
 
-  it("keeps links to other pages, which learn nothing of where they stood", () => {
+  it("keeps links to other pages, which learn nothing of their origin", () => {
     expect(html("[paper](https://example.org/a)")).toContain(
       '<a href="https://example.org/a" rel="noreferrer nofollow">paper</a>',
     );

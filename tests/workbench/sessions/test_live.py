@@ -532,7 +532,7 @@ async def test_people_see_each_other_under_their_own_names(
 async def test_a_page_that_comes_back_is_seen_again(
     session: Session, anna_client: Client, slow_look: None
 ) -> None:
-    """Its clock stood still while the server counted its leaving; it is notified, and continues."""
+    """Its clock stops while the server counts its leaving; it is notified, and continues."""
     async with opened(session, anna_client) as watcher:
         page = await Page(session, anna_client).start()
         await page.say(1)

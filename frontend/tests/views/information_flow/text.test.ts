@@ -244,7 +244,7 @@ describe("edges", () => {
     ]);
   });
 
-  it("with layers that are not there say so and change nothing", () => {
+  it("with layers that do not exist report it and change nothing", () => {
     const { root, context } = played();
     click(root, "matrix", LAST, STRONGEST);
     const before = context.state.get("edges");

@@ -75,7 +75,7 @@ def replacers(model: Model, masked: Model, context: list[int]) -> list[Replacer]
     ]
 
 
-def likeliest(logits: torch.Tensor, excluded: set[int]) -> tuple[np.ndarray, np.ndarray]:
+def most_probable(logits: torch.Tensor, excluded: set[int]) -> tuple[np.ndarray, np.ndarray]:
     """Ids by falling probability and cumulative probabilities, the excluded left out."""
     values = logits.double().numpy().copy()
     values[sorted(excluded)] = -np.inf
@@ -146,7 +146,7 @@ def test_the_models_own_prediction_is_softmax_of_its_logits_before_each_position
     logits = plain(torch.tensor([context])).logits[0]
     found = last(same_model(model, context))
     for position in range(1, len(context)):
-        ids, cumulative = likeliest(logits[position - 1], {0, 1, 2, context[position]})
+        ids, cumulative = most_probable(logits[position - 1], {0, 1, 2, context[position]})
         np.testing.assert_allclose(found.cumulative_NC[position], cumulative, atol=1e-5)
         assert found.ids_NC[position, :20].tolist() == ids[:20].tolist()
     assert found.label == f"predicted by {model.info.id}"
@@ -172,7 +172,7 @@ def test_a_masked_model_of_the_same_vocabulary_predicts_each_position_from_both_
         ids = torch.tensor([context])
         ids[0, position] = masked.tokenizer.mask_token_id
         logits = plain(ids).logits[0, position]
-        order, cumulative = likeliest(logits, {0, 1, 2, 3, context[position]})
+        order, cumulative = most_probable(logits, {0, 1, 2, 3, context[position]})
         np.testing.assert_allclose(found.cumulative_NC[position], cumulative, atol=1e-5)
         assert found.ids_NC[position, :20].tolist() == order[:20].tolist()
 
@@ -200,7 +200,7 @@ def test_a_masked_model_of_another_vocabulary_predicts_texts(
         mapped = torch.full((311,), -torch.inf)
         for their, our in shared.items():
             mapped[our] = logits[their]
-        order, cumulative = likeliest(mapped, {ids_N[position]})
+        order, cumulative = most_probable(mapped, {ids_N[position]})
         offered = len(shared) - (ids_N[position] in shared.values())
         np.testing.assert_allclose(found.cumulative_NC[position], cumulative, atol=1e-5)
         assert found.ids_NC[position, :20].tolist() == order[:20].tolist()
@@ -233,7 +233,7 @@ def test_a_context_beyond_the_masked_models_is_read_in_a_window_around_the_posit
         ids = torch.tensor([context])
         ids[0, position] = 3
         logits = plain(ids[:, start : start + 64]).logits[0, position - start]
-        _, cumulative = likeliest(logits, {0, 1, 2, 3, context[position]})
+        _, cumulative = most_probable(logits, {0, 1, 2, 3, context[position]})
         np.testing.assert_allclose(found.cumulative_NC[position], cumulative, atol=1e-5)
 
 
