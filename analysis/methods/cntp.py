@@ -170,10 +170,10 @@ def run(model: Model, params: Params) -> Iterator[Event]:
 
 def _decoders(params: Params) -> list[str]:
     """The decoder of the run first, then those it is compared with."""
-    beside = [
+    baselines = [
         name for name in LABELS if name != params.decoder and getattr(params, f"with_{name}", False)
     ]
-    return [params.decoder, *beside]
+    return [params.decoder, *baselines]
 
 
 def _trace(

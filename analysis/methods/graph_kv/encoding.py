@@ -31,8 +31,8 @@ class Reading:
     def modes(self) -> list[Mode]:
         """The chosen mode, then those it is compared with."""
         chosen = self.params.mode
-        beside = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
-        return [chosen, *beside]
+        baselines = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
+        return [chosen, *baselines]
 
     def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> Layout:
         """The tokens of a mode with the segments in that order, up to the end of the question."""

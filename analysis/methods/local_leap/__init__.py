@@ -140,10 +140,10 @@ def banned(adapter: MaskedDiffusion) -> tuple[int, ...]:
 
 def _decoders(params: Params) -> list[str]:
     """The decoder of the run first, then those it is compared with."""
-    beside = [
+    baselines = [
         name for name in DECODERS if name != params.decoder and getattr(params, f"with_{name}")
     ]
-    return [params.decoder, *beside]
+    return [params.decoder, *baselines]
 
 
 def _trace(
