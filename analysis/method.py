@@ -54,7 +54,7 @@ class Method:
     params: type[BaseParams]
     events: tuple[type[Event], ...]
     examples: tuple[Example, ...]
-    run: Callable[[Any, Any], Iterator[Event]]
+    run: Callable[[Any, Any, Any], Iterator[Event]]  # model, params, RunContext
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def check(self, values: dict[str, Any]) -> BaseParams:

@@ -1,6 +1,7 @@
 """The models of one process, and running methods on them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from datetime import date
 from functools import cache, partial
 from typing import Any
@@ -15,6 +16,7 @@ from analysis.images.files import PictureReader, no_pictures
 from analysis.loading import ModelCache
 from analysis.model import Model, chat_template, memory
 from analysis.model.checkpoint import told_of
+from analysis.run_context import RunContext
 
 INSPECT = "inspect"
 
@@ -50,23 +52,39 @@ def _run(
     catalog: Catalog,
     pictures: PictureReader,
 ) -> Iterator[Event]:
-    for event in _load(model, catalog, method.needs):
-        if isinstance(event, Model):
-            _refuse_foreign(method, params, event)
-            event.pictures = pictures
-            yield from method.run(event, params)
-        elif isinstance(event, ModelLoaded):
-            yield _told(event, params)
-        else:
-            yield event
+    found = yield from _told(_load(model, catalog, method.needs), params)
+    _refuse_foreign(method, params, found)
+    context = RunContext(pictures=pictures, load_model=partial(_load_second, catalog))
+    yield from method.run(found, params, context)
 
 
-def _told(loaded: ModelLoaded, params: methods.BaseParams) -> ModelLoaded:
+def _told(
+    loading_events: Generator[Event, None, Model], params: methods.BaseParams
+) -> Generator[Event, None, Model]:
     """Add the checkpoint's settings that this run applies."""
-    if loaded.info.brings is None:
-        return loaded
-    brings = told_of(loaded.info.brings, params)
-    return ModelLoaded(info=loaded.info.model_copy(update={"brings": brings}))
+
+    def told(event: Event) -> Event:
+        if not isinstance(event, ModelLoaded) or event.info.brings is None:
+            return event
+        brings = told_of(event.info.brings, params)
+        return ModelLoaded(info=event.info.model_copy(update={"brings": brings}))
+
+    return (yield from _mapped(loading_events, told))
+
+
+def _mapped(
+    events: Generator[Event, None, Model], change: Callable[[Event], Event | None]
+) -> Generator[Event, None, Model]:
+    """The events as `change` makes them, without those that it makes None."""
+    with closing(events):
+        while True:
+            try:
+                event = change(next(events))
+            except StopIteration as end:
+                model: Model = end.value
+                return model
+            if event is not None:
+                yield event
 
 
 def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: Model) -> None:
@@ -74,34 +92,29 @@ def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: M
     refuse_foreign(schema, given, needs=method.needs, present=model.info.capabilities)
 
 
-def _load(model: str | Entry, catalog: Catalog, needs: tuple[str, ...]) -> Iterator[Any]:
+def _load(
+    model: str | Entry, catalog: Catalog, needs: tuple[str, ...]
+) -> Generator[Event, None, Model]:
     """Yield the events of loading; return the Model."""
     store = model_cache()
     if isinstance(model, str):
-        yield from loading.load(model, catalog=catalog, cache=store, needs=needs)
-        entry = catalog.find(model)
-    else:
-        entry = model
-        yield from loading.load_entry(entry, catalog=catalog, cache=store, needs=needs)
-    found = loading.loaded(entry, store)
-    found.another = partial(_another, catalog)
-    yield found
+        return (yield from loading.load(model, catalog=catalog, cache=store, needs=needs))
+    return (yield from loading.load_entry(model, catalog=catalog, cache=store, needs=needs))
 
 
-def _another(catalog: Catalog, model_id: str, *, needs: tuple[str, ...]) -> Any:
+def _load_second(
+    catalog: Catalog, model_id: str, *, needs: tuple[str, ...]
+) -> Generator[Event, None, Model]:
     """Load a second model, without its ModelLoaded event."""
-    for event in _load(model_id, catalog, needs):
-        if not isinstance(event, ModelLoaded):
-            yield event
+    events = _load(model_id, catalog, needs)
+    return (yield from _mapped(events, lambda e: None if isinstance(e, ModelLoaded) else e))
 
 
-def _guarded(events: Iterator[Any], today: date | None) -> Iterator[Event]:
+def _guarded(events: Iterator[Event], today: date | None) -> Iterator[Event]:
     """The events; errors of libraries caused by the input or the model become typed errors."""
     chat_template.today.set(today or date.today())
     try:
-        for event in events:
-            if isinstance(event, Event):
-                yield event
+        yield from events
     except GeneratorExit:
         raise
     except BaseException as error:

@@ -264,7 +264,7 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
     clause, eos = ClauseStop(model.tokenizer, "text"), eos_ids(model)
     sampling = defaults.model_dump(include={"temperature", "top_k", "top_p"})
     warp = make_warp(sampling, Start((), eos, LENGTH, model.device))
-    before = model.forwards
+    before = model.passes.forwards
     started = time.perf_counter()
     prefix = Prefix(model, model.tokenizer(prompt).input_ids, Meter())
     while len(prefix.output) < LENGTH and not set(prefix.output[-1:]) & set(eos):
@@ -277,7 +277,7 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
         trials = [_trial(prefix, seen, number, seed, warp, clause, eos) for number in range(count)]
         prefix.append(min(trials, key=lambda trial: trial[0])[1])
     result.seconds += time.perf_counter() - started
-    result.forwards += model.forwards - before
+    result.forwards += model.passes.forwards - before
     result.tokens.append(prefix.output)
 
 

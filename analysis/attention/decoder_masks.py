@@ -98,7 +98,7 @@ def hooked(
     hooks = _zero_hooks(masks) if zero else _score_hooks(masks)
     if patterns:
         hooks += [(_pattern(layer), partial(_keep, kept)) for layer in range(len(masks))]
-    model.rows, model.forwards = model.rows + ids_BN.shape[0], model.forwards + 1
+    model.passes.count(ids_BN.shape[0])
     with model.hooks(hooks):
         out = model.bridge(given.pop("input_ids"), **given)
     refuse_not_finite(out, model.modules)

@@ -1,6 +1,7 @@
 """From an id to a loaded model: download, read, check, keep."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from dataclasses import replace
 
 from analysis.catalog.capabilities import serving
 from analysis.catalog.entries import Catalog, Entry
@@ -18,8 +19,8 @@ from analysis.model.memory import dtype_for
 
 def load(
     model_id: str, *, catalog: Catalog, cache: ModelCache, needs: tuple[str, ...] = ()
-) -> Iterator[Event]:
-    """Yield progress, then ModelLoaded; the model is then in `cache` (see `loaded`).
+) -> Generator[Event, None, Model]:
+    """Yield progress, then ModelLoaded; return the model, which `cache` keeps (see `loaded`).
 
     Raises UnknownModel, ModelUnreadable, ModelIncompatible, HubUnreachable, OutOfMemory.
     """
@@ -27,13 +28,13 @@ def load(
     if entry.path is None:
         yield from download(entry)
         entry = catalog.find(model_id)
-    yield from load_entry(entry, catalog=catalog, cache=cache, needs=needs)
+    return (yield from load_entry(entry, catalog=catalog, cache=cache, needs=needs))
 
 
 def load_entry(
     entry: Entry, *, catalog: Catalog, cache: ModelCache, needs: tuple[str, ...]
-) -> Iterator[Event]:
-    """As `load`, for an entry whose files are on this machine."""
+) -> Generator[Event, None, Model]:
+    """Likewise, for an entry whose files are on this machine."""
     if entry.path is None:
         raise ModelUnreadable(
             f"{entry.id} has no config.json, or no *.safetensors file, on the hub.",
@@ -48,9 +49,11 @@ def load_entry(
         cache.make_room(metadata.parameters * dtype_for(metadata.dtype).itemsize)
         model = read(entry, metadata, trusted=_is_trusted(entry, catalog))
         yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
-        model.info = model.info.model_copy(update={"self_check": self_check(model)})
+        checked = model.info.model_copy(update={"self_check": self_check(model)})
+        model = replace(model, info=checked)
         cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
     yield ModelLoaded(info=model.info.model_copy(update={"brings": model.brings()}))
+    return model
 
 
 def loaded(entry: Entry, cache: ModelCache) -> Model:

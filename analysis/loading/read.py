@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -98,8 +99,7 @@ def image_pipeline(entry: Entry, metadata: ModelMetadata, pipeline: Any) -> Imag
     info = _info(entry, metadata, plain)
     model = ImagePipeline(info, plain, tokenizer, entry.path, pipeline=pipeline)
     count = sum(weight.numel() for part in model.modules for weight in part.parameters())
-    model.info = info.model_copy(update={"parameters": count})
-    return model
+    return replace(model, info=info.model_copy(update={"parameters": count}))
 
 
 def _read_part(entry: Entry, name: str, library: str, cls: str, *, dtype: torch.dtype) -> Any:

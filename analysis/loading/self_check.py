@@ -26,17 +26,7 @@ NOT_FINITE = "Some numbers are not finite; the differences leave them out."
 
 @torch.no_grad()
 def self_check(model: Model) -> SelfCheck:
-    """What methods will read, against plain eager transformers on a fixed input.
-
-    Its forward passes are not counted: they are no run's.
-    """
-    rows, forwards = model.rows, model.forwards
-    check = _check(model)
-    model.rows, model.forwards = rows, forwards
-    return check
-
-
-def _check(model: Model) -> SelfCheck:
+    """What methods will read, against plain eager transformers on a fixed input."""
     if isinstance(model, ImagePipeline):
         return _check_encoders(model)
     if isinstance(model, VisionLanguageModel):

@@ -48,6 +48,7 @@ from analysis.method import Example
 from analysis.model import Model
 from analysis.model.checkpoint import InForce
 from analysis.model.logit_processors import Start, neutral
+from analysis.run_context import RunContext
 from analysis.text.sampling import make_warp
 
 VERSION = "3"
@@ -151,7 +152,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def run(model: Model, params: Params) -> Iterator[Event]:
+def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of all decoders on one prompt."""
     _refuse_contradictions(params)
     task = read_task(

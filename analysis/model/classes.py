@@ -1,6 +1,5 @@
 """A loaded model, as methods get it: text, vision-language, text to image."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,6 @@ from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from analysis.events import Brings, ModelInfo
-from analysis.images.files import PictureReader, no_pictures
 from analysis.model import chat_template
 from analysis.model.bridge import boot_bridge
 from analysis.model.checkpoint import brought
@@ -24,19 +22,27 @@ PASS_MEMORY_SHARE = 0.2  # of the device's whole memory, so that a result does n
 
 
 @dataclass
+class Passes:
+    """Forward passes made with a model so far, and the sequences in them."""
+
+    rows: int = 0
+    forwards: int = 0
+
+    def count(self, rows: int) -> None:
+        self.rows += rows
+        self.forwards += 1
+
+
+@dataclass(frozen=True)
 class Model:
-    """A loaded model. `plain` runs SDPA attention and has no hooks."""
+    """A loaded model, shared by all runs. `plain` runs SDPA attention and has no hooks."""
 
     info: ModelInfo
     plain: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     path: Path
     trusted: bool = field(default=False)  # the checkpoint's own code may run
-    rows: int = field(default=0)  # sequences run so far
-    forwards: int = field(default=0)
-    # Loads a second model by id: a generator of events that ends with the Model.
-    another: Callable[..., Iterator[Any]] = field(default=lambda *_, **__: iter(()))
-    pictures: PictureReader = field(default=no_pictures)  # that params name
+    passes: Passes = field(default_factory=Passes)
 
     def brings(self) -> Brings | None:
         """What the checkpoint contains in addition to its weights, today."""
@@ -95,8 +101,7 @@ class Model:
         finite.
         """
         rows, length = next(iter(inputs.values())).shape[:2]
-        self.rows += rows
-        self.forwards += 1
+        self.passes.count(rows)
         try:
             out = self.plain(**inputs)
         except RuntimeError as error:
@@ -124,7 +129,7 @@ class Model:
         return max(1, min(limit, by_time, by_memory))
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class VisionLanguageModel(Model):
     """`plain` takes pictures too; `processor` turns a picture and a text into its inputs."""
 
@@ -141,7 +146,7 @@ class VisionLanguageModel(Model):
         return {name: value.to(self.device) for name, value in made.items()}
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ImagePipeline(Model):
     """A diffusers pipeline; `plain` and `tokenizer` are its largest text encoder's."""
 

@@ -1,5 +1,6 @@
 """The cost of a run: the last event of a method on text, and its meter."""
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -20,13 +21,14 @@ class Meter:
     """Rows and forwards of a model, per stage."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self.rows, self.forwards = model, model.rows, model.forwards
+        self.passes, self.before = model.passes, replace(model.passes)
         self.spent: dict[str, tuple[int, int]] = {}
 
     def book(self, name: str) -> None:
-        """Record the seconds since the last call."""
-        self.spent[name] = (self.model.rows - self.rows, self.model.forwards - self.forwards)
-        self.rows, self.forwards = self.model.rows, self.model.forwards
+        """Record the passes since the last call."""
+        now, before = replace(self.passes), self.before
+        self.spent[name] = (now.rows - before.rows, now.forwards - before.forwards)
+        self.before = now
 
     def cost(self) -> Cost:
         return Cost(

@@ -24,6 +24,7 @@ from analysis.events import Event, ModelLoaded, Progress
 from analysis.loading import ModelCache
 from analysis.method import Method
 from analysis.model import Model
+from analysis.run_context import RunContext
 from analysis.text.context import TextParams
 
 Run = Callable[[Model, Any], Iterator[Event]]
@@ -145,7 +146,7 @@ def exhaust_torch() -> None:
 def test_memory_that_runs_out_is_a_typed_error_and_the_next_run_works(
     catalog: Catalog, add_method: Callable[[Run], None], exhaust: Callable[[], None]
 ) -> None:
-    def run(model: Model, params: TextParams) -> Iterator[Event]:
+    def run(model: Model, params: TextParams, context: RunContext) -> Iterator[Event]:
         with model.hooks([("blocks.0.hook_resid_post", lambda residual, hook: residual * 0)]):
             yield step()
             if params.prompt == "too much":
@@ -161,7 +162,7 @@ def test_memory_that_runs_out_is_a_typed_error_and_the_next_run_works(
 def test_an_error_that_is_no_lack_of_memory_stays_what_it_is(
     catalog: Catalog, add_method: Callable[[Run], None]
 ) -> None:
-    def run(model: Model, params: TextParams) -> Iterator[Event]:
+    def run(model: Model, params: TextParams, context: RunContext) -> Iterator[Event]:
         yield step()
         raise RuntimeError("a defect")
 
@@ -175,7 +176,7 @@ def test_closing_a_run_takes_its_hooks_off_at_once(
 ) -> None:
     used: list[Model] = []
 
-    def run(model: Model, params: TextParams) -> Iterator[Event]:
+    def run(model: Model, params: TextParams, context: RunContext) -> Iterator[Event]:
         used.append(model)
         with model.hooks([("blocks.0.hook_resid_post", lambda residual, hook: residual * 0)]):
             yield step()
@@ -203,13 +204,9 @@ def test_a_method_can_load_a_second_model(
 ) -> None:
     seen: list[str] = []
 
-    def run(model: Model, params: TextParams) -> Iterator[Event]:
-        for event in model.another("tiny-bert", needs=("masked_lm",)):
-            if isinstance(event, Model):
-                seen.append(event.info.id)
-            else:
-                assert not isinstance(event, ModelLoaded)
-                yield event
+    def run(model: Model, params: TextParams, context: RunContext) -> Iterator[Event]:
+        second = yield from context.load_model("tiny-bert", needs=("masked_lm",))
+        seen.append(second.info.id)
 
     add_method(run)
     events = list(run_own(catalog))
@@ -219,7 +216,7 @@ def test_a_method_can_load_a_second_model(
 
 
 def test_a_run_yields_events_alone(catalog: Catalog, add_method: Callable[[Run], None]) -> None:
-    def run(model: Model, params: TextParams) -> Iterator[Any]:
+    def run(model: Model, params: TextParams, context: RunContext) -> Iterator[Any]:
         yield step()
 
     add_method(run)

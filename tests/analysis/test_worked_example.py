@@ -11,6 +11,7 @@ import torch
 from analysis import method
 from analysis.errors import PromptTooLong
 from analysis.model import Model
+from analysis.run_context import RunContext
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "adding-a-method.md"
 
@@ -32,7 +33,10 @@ def test_the_worked_example_is_a_method(example: method.Method) -> None:
 
 def test_its_numbers_are_those_of_plain_transformers(example: method.Method, model: Model) -> None:
     prompt = "Anna has the ball."
-    events = [event.model_dump() for event in example.run(model, example.check({"prompt": prompt}))]
+    events = [
+        event.model_dump()
+        for event in example.run(model, example.check({"prompt": prompt}), RunContext())
+    ]
     ids = model.tokenizer(prompt)["input_ids"]
     with torch.inference_mode():
         exact = deepcopy(model.plain).double()
@@ -45,4 +49,4 @@ def test_its_numbers_are_those_of_plain_transformers(example: method.Method, mod
 def test_it_refuses_what_is_too_long(example: method.Method, model: Model) -> None:
     params = example.check({"prompt": "ball " * (model.info.context + 1)})
     with pytest.raises(PromptTooLong):
-        list(example.run(model, params))
+        list(example.run(model, params, RunContext()))

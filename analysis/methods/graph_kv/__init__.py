@@ -57,6 +57,7 @@ from analysis.methods.graph_kv.params import SegmentParams as Params
 from analysis.model import Model
 from analysis.model.checkpoint import asked_of
 from analysis.precision import exact
+from analysis.run_context import RunContext
 from analysis.text import tokenization as texts
 from analysis.text.context import Alternative
 from analysis.text.cost import Cost, Meter
@@ -71,7 +72,7 @@ EXAMPLES = examples.EXAMPLES
 ALTERNATIVES = 5
 
 
-def run(model: Model, params: Params) -> Iterator[Event]:
+def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of one run."""
     meter = Meter(model)
     reading = read(model, params)

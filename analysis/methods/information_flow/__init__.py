@@ -39,6 +39,7 @@ from analysis.methods.information_flow.text import events as flow_events
 from analysis.methods.information_flow.text import run as flow
 from analysis.methods.information_flow.text.params import FlowParams
 from analysis.model import ImagePipeline, Model
+from analysis.run_context import RunContext
 from analysis.text.context import Output, Tokens
 from analysis.text.cost import Cost
 
@@ -131,7 +132,7 @@ EXAMPLES = [
 ]
 
 
-def run(model: Model, params: Params) -> Iterator[Event]:
+def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of the part that fits the model."""
     if isinstance(model, ImagePipeline):
         return picture_flow.run(model, params)

@@ -35,6 +35,7 @@ from analysis.methods.reagent.faithfulness import Curve, Soft
 from analysis.methods.reagent.params import Params
 from analysis.methods.reagent.probing import Case
 from analysis.model import Model
+from analysis.run_context import LoadModel, RunContext
 from analysis.text import context as contexts
 from analysis.text.context import Context, Output, Tokens
 from analysis.text.cost import Cost, Meter
@@ -156,13 +157,13 @@ EXAMPLES = (
 )
 
 
-def run(model: Model, params: Params) -> Iterator[Event]:
+def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of one attribution."""
     _refuse_contradictions(params)
     meter = Meter(model)
-    context = yield from contexts.read(model, params)
+    text = yield from contexts.read(model, params)
     meter.book("output")
-    case = yield from _case(model, params, context)
+    case = yield from _case(model, params, text, context.load_model)
     meter.book("replacer")
     scores = yield from _scores(case, params)
     meter.book("probes")
@@ -193,7 +194,9 @@ def _refuse_contradictions(params: Params) -> None:
         )
 
 
-def _case(model: Model, params: Params, context: Context) -> Generator[Event, None, Case]:
+def _case(
+    model: Model, params: Params, context: Context, load_model: LoadModel
+) -> Generator[Event, None, Case]:
     """Yield the context's events, then prepare the probes."""
     span = contexts.target_span(context, params.target_start, params.target_length)
     closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
@@ -204,7 +207,7 @@ def _case(model: Model, params: Params, context: Context) -> Generator[Event, No
         foil = contexts.single_token(model, params.contrast, before=before, field="contrast")
     generated = not params.continuation
     yield contexts.output_event(model, context, generated=generated, span=span, foil=foil)
-    replacer = yield from _replacer(model, params, context.ids)
+    replacer = yield from _replacer(model, params, context.ids, load_model)
     yield Replacement(label=replacer.label, fallbacks=replacer.fallbacks)
     return Case(
         model=model,
@@ -225,34 +228,24 @@ def _case(model: Model, params: Params, context: Context) -> Generator[Event, No
 
 
 def _replacer(
-    model: Model, params: Params, context: list[int]
+    model: Model, params: Params, context: list[int], load_model: LoadModel
 ) -> Generator[Event, None, replacers.Replacer]:
     if params.replacer == "uniform":
         return replacers.uniform(model, context)
     if params.replacer == "same_model":
-        found = replacers.same_model(model, context)
-    else:
-        masked = yield from _masked_model(model, params)
-        found = replacers.masked_lm(model, masked, context)
-    for item in found:
-        if isinstance(item, replacers.Predicted):
-            return item
-        yield item
-    raise AssertionError("a replacer's generator returns its tables")
+        return (yield from replacers.same_model(model, context))
+    masked = yield from _masked_model(params, load_model)
+    return (yield from replacers.masked_lm(model, masked, context))
 
 
-def _masked_model(model: Model, params: Params) -> Generator[Event, None, Model]:
+def _masked_model(params: Params, load_model: LoadModel) -> Generator[Event, None, Model]:
     if not params.replacer_model:
         raise InvalidParams(
             "The masked_lm replacer needs a masked language model.",
             remedy="Set replacer_model, or choose the uniform replacer.",
             field="replacer_model",
         )
-    for event in model.another(params.replacer_model, needs=("masked_lm",)):
-        if isinstance(event, Model):
-            return event
-        yield event
-    raise AssertionError("loading returns the model")
+    return (yield from load_model(params.replacer_model, needs=("masked_lm",)))
 
 
 def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:

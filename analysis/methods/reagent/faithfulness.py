@@ -91,8 +91,10 @@ def shares(scored: int) -> np.ndarray:
     return np.unique(np.linspace(0, scored, min(POINTS, scored + 1)).round().astype(int))
 
 
-def curve(case: Case, orders_BM: np.ndarray, *, insertion: bool) -> Iterator[int | CurvePoints]:
-    """Yield rows run, then the curve: one order of positions per draw, replaced afresh.
+def curve(
+    case: Case, orders_BM: np.ndarray, *, insertion: bool
+) -> Generator[int, None, CurvePoints]:
+    """Yield rows run, return the curve: one order of positions per draw, replaced afresh.
 
     Deletion replaces the first positions of the order, insertion all but the first. The
     same draws serve every order, so that orders are compared on equal replacements.
@@ -111,7 +113,7 @@ def curve(case: Case, orders_BM: np.ndarray, *, insertion: bool) -> Iterator[int
         yield len(part)
     p_BF = np.concatenate(found).reshape(draws, -1)
     error = p_BF.std(0, ddof=1) / np.sqrt(draws) if draws > 1 else np.zeros(len(counts))
-    yield CurvePoints(counts / orders_BM.shape[1], p_BF.mean(0), error)
+    return CurvePoints(counts / orders_BM.shape[1], p_BF.mean(0), error)
 
 
 def order_of(
@@ -178,7 +180,7 @@ def at_entropy(
     return result
 
 
-def soft_scores(case: Case, weights_N: np.ndarray) -> Iterator[int | SoftScores]:
+def soft_scores(case: Case, weights_N: np.ndarray) -> Generator[int, None, SoftScores]:
     """Soft-NS and Soft-NC as in arXiv 2402.00794: embedding elements dropped at random.
 
     An element of token i is kept with probability w_i (sufficiency) or 1 − w_i
@@ -194,7 +196,7 @@ def soft_scores(case: Case, weights_N: np.ndarray) -> Iterator[int | SoftScores]
         found = _dropped(case, np.where(scored, weights, 1.0), SOFT_DRAWS)
         ratios.append(float(np.mean([distance(base, row) for row in found])) / whole)
         yield SOFT_DRAWS
-    yield SoftScores(max(0.0, 1 - ratios[0]), ratios[1])
+    return SoftScores(max(0.0, 1 - ratios[0]), ratios[1])
 
 
 def distance(p_V: Float[np.ndarray, "V"], q_V: Float[np.ndarray, "V"]) -> float:
@@ -265,15 +267,16 @@ def _softs(case: Case, maps: Maps) -> Iterator[Event]:
 
 
 class _Counter:
-    """Progress in rows over several generators that count rows and end with a result."""
+    """Progress in rows over several generators that count rows and return a result."""
 
     def __init__(self, stage: str, total: int) -> None:
         self.stage, self.total, self.done = stage, total, 0
 
-    def follow(self, steps: Iterator[int | Result]) -> Generator[Event, None, Result]:
-        for step in steps:
-            if not isinstance(step, int):
-                return step
-            self.done += step
+    def follow(self, steps: Generator[int, None, Result]) -> Generator[Event, None, Result]:
+        while True:
+            try:
+                self.done += next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
             yield Progress(stage=self.stage, done=self.done, total=self.total, unit="rows")
-        raise AssertionError("a measurement ends with its result")

@@ -4,7 +4,7 @@ A replacer turns one uniform number per position into a token id that is never t
 a replaced position is a changed position. Same uniforms, same tokens, whatever the batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -91,10 +91,10 @@ def uniform(model: Model, context: list[int]) -> Uniform:
 
 
 @torch.no_grad()
-def same_model(model: Model, context: list[int]) -> Iterator[Event | Predicted]:
+def same_model(model: Model, context: list[int]) -> Generator[Event, None, Predicted]:
     """The explained model's own prediction of each position from what precedes it.
 
-    Yields progress, then the replacer.
+    Yields progress, returns the replacer.
     """
     ids = torch.tensor([context], device=model.device)
     rows = [_likeliest(torch.zeros(1, model.info.vocabulary), model, context[:1])]
@@ -103,13 +103,13 @@ def same_model(model: Model, context: list[int]) -> Iterator[Event | Predicted]:
         end = min(start + STRETCH, len(context))
         logits = model.logits(ids[:, : end - 1], torch.arange(start - 1, end - 1))[0]
         rows.append(_likeliest(logits.cpu(), model, context[start:end]))
-    yield _predicted(rows, model)
+    return _predicted(rows, model)
 
 
-def masked_lm(model: Model, masked: Model, context: list[int]) -> Iterator[Event | Predicted]:
+def masked_lm(model: Model, masked: Model, context: list[int]) -> Generator[Event, None, Predicted]:
     """A masked language model's prediction of each position from both sides.
 
-    Yields progress, then the replacer. With another vocabulary the candidates are those of
+    Yields progress, returns the replacer. With another vocabulary the candidates are those of
     the masked model's tokens whose text is a single token of the explained model's.
     Raises InvalidParams if the masked model has no mask token, ModelIncompatible if no
     token is shared.
@@ -127,7 +127,7 @@ def masked_lm(model: Model, masked: Model, context: list[int]) -> Iterator[Event
             yield _progress(position, len(context))
         logits = _masked_logits(model, masked, context, position, mapping)
         rows.append(_likeliest(logits[None], model, context[position : position + 1]))
-    yield _predicted(rows, masked)
+    return _predicted(rows, masked)
 
 
 def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tensor:

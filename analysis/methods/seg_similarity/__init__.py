@@ -26,6 +26,7 @@ from PIL import Image
 
 from analysis.errors import InvalidParams
 from analysis.events import Event
+from analysis.images.files import PictureReader
 from analysis.method import Example
 from analysis.methods.seg_similarity import answer as visual_answer
 from analysis.methods.seg_similarity import similarity
@@ -46,6 +47,7 @@ from analysis.methods.seg_similarity.patch_frame import Frame, frame_of
 from analysis.methods.seg_similarity.regions import corners, pointed
 from analysis.methods.seg_similarity.states import Asked, Looked, find_query, measures_of
 from analysis.model import VisionLanguageModel
+from analysis.run_context import RunContext
 from analysis.text import tokenization
 from analysis.worlds.scene_questions import Item, Kind, item
 
@@ -94,8 +96,8 @@ EXAMPLES = [
 ]
 
 
-def run(model: VisionLanguageModel, params: Params) -> Iterator[Event]:
-    asked = _ask(model, params)
+def run(model: VisionLanguageModel, params: Params, context: RunContext) -> Iterator[Event]:
+    asked = _ask(model, params, context.pictures)
     yield _scene_event(params, asked)
     picture = Image.fromarray(asked.picture)
     answer = yield from visual_answer.write(model, picture, asked.question, params.max_new_tokens)
@@ -111,10 +113,11 @@ def run(model: VisionLanguageModel, params: Params) -> Iterator[Event]:
     region = yield from pointed(looked)
     yield from maps
     if params.causal:
-        yield from causal_check(looked, params.region or region, _other(model, params))
+        other = _other(params, context.pictures)
+        yield from causal_check(looked, params.region or region, other)
 
 
-def _ask(model: VisionLanguageModel, params: Params) -> Asked:
+def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) -> Asked:
     question = params.question.strip()
     if question:
         tokenization.refuse_lost(model.tokenizer, question, field="question")
@@ -131,8 +134,9 @@ def _ask(model: VisionLanguageModel, params: Params) -> Asked:
                 remedy="Type a question about the picture.",
                 field="question",
             )
-        picture = model.pictures(params.image)
-        return Asked(picture, question, "A picture of your own.", None, _truth(model, params))
+        picture = pictures(params.image)
+        truth = _truth(params, pictures)
+        return Asked(picture, question, "A picture of your own.", None, truth)
     if params.truth:
         raise InvalidParams(
             "truth is given without image; the bundled scene already has a truth.",
@@ -152,11 +156,11 @@ def _scene(kind: Kind, number: int) -> Item:
     return item(Random(f"{kind} {number}"), kind=kind, split="held out")
 
 
-def _truth(model: VisionLanguageModel, params: Params) -> torch.Tensor | None:
+def _truth(params: Params, pictures: PictureReader) -> torch.Tensor | None:
     """The ground-truth mask given with a picture."""
     if not params.truth:
         return None
-    picture, mask = model.pictures(params.image), model.pictures(params.truth)
+    picture, mask = pictures(params.image), pictures(params.truth)
     if mask.shape != picture.shape:
         raise InvalidParams(
             f"truth is {mask.shape[1]} × {mask.shape[0]}, the picture {picture.shape[1]} × "
@@ -260,8 +264,8 @@ def _maps(looked: Looked) -> Iterator[Map]:
             )
 
 
-def _other(model: VisionLanguageModel, params: Params) -> np.ndarray:
+def _other(params: Params, pictures: PictureReader) -> np.ndarray:
     """The picture that fills masked patches if they show another picture."""
     if params.other:
-        return model.pictures(params.other)
+        return pictures(params.other)
     return _scene(params.kind, (params.scene + 1) % 2**31).picture

@@ -54,11 +54,11 @@ def test_a_shared_cache_leaves_the_original_as_it_is(prefix: Prefix) -> None:
 @torch.inference_mode()
 def test_without_a_tail_the_tokens_are_read_in_one_pass(prefix: Prefix) -> None:
     prefix.append([50, 71, 90], None)
-    forwards = prefix.model.forwards
+    forwards = prefix.model.passes.forwards
     torch.testing.assert_close(
         prefix.next_logits(), fresh(prefix.model, [*PROMPT, 50, 71, 90]), atol=1e-5, rtol=0
     )
-    assert prefix.model.forwards == forwards + 2  # ours and the fresh one
+    assert prefix.model.passes.forwards == forwards + 2  # ours and the fresh one
 
 
 def test_bytes_are_those_of_keys_and_values(prefix: Prefix) -> None:

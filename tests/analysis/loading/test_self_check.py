@@ -137,16 +137,6 @@ def one_to_the_left(
     return (positions - adapter.shift - 1).clamp(min=0).expand(len(tokens), -1)
 
 
-@pytest.mark.parametrize("name", ["llama", "bert", "dream", "llava"])
-def test_a_self_check_counts_as_no_forward_pass_of_a_run(
-    every: Callable[[str], Model], name: str
-) -> None:
-    model = every(name)
-    before = (model.rows, model.forwards)
-    self_check(model)
-    assert (model.rows, model.forwards) == before
-
-
 @pytest.mark.parametrize("name", ["llava", "qwen2-5-vl"])
 def test_the_hooks_of_a_vision_language_model_read_what_plain_transformers_does(
     every: Callable[[str], Model], name: str

@@ -74,11 +74,11 @@ def test_the_segments_are_told_before_the_model_runs(model: Model, catalog: Cata
         "graph_kv", model=model.info.id, params=params, catalog=catalog
     )
     first = next(event for event in events if event.kind == "segments")
-    before = model.forwards
+    before = model.passes.forwards
     told = list(itertools.takewhile(lambda event: event.kind != "progress", events))
     assert [row.id for row in first.segments] == ["a", "b", "c", "d"]
     assert told[-1].kind == "layout"
-    assert model.forwards == before + 1  # one token was written
+    assert model.passes.forwards == before + 1  # one token was written
 
 
 def test_layouts_tell_blocks_positions_and_runs(run: Run) -> None:

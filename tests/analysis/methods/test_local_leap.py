@@ -27,6 +27,7 @@ from analysis.events import Event, Progress
 from analysis.methods import local_leap
 from analysis.methods.local_leap import DECODERS, EXAMPLES
 from analysis.model import Model, masked_diffusion
+from analysis.run_context import RunContext
 from tests import tiny_models
 from tests.load_folder import load_trusted
 
@@ -62,7 +63,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 def fill(model: Model, **params: Any) -> list[Event]:
     checked = methods.get("local_leap").check({**SHORT, **params})
-    return list(local_leap.run(model, checked))  # type: ignore[arg-type]
+    return list(local_leap.run(model, checked, RunContext()))  # type: ignore[arg-type]
 
 
 def read(events: list[Event]) -> TraceFile:
@@ -470,7 +471,7 @@ def test_all_decoders_stand_beside_each_other(bert: Model) -> None:
 def test_the_largest_event_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step with 128 masked positions, whose tokens' texts are long."""
     model = load_trusted(tiny_models.make_modernbert(tmp_path / "wide"))
-    model.info = model.info.model_copy(update={"context": 1000})
+    model = replace(model, info=model.info.model_copy(update={"context": 1000}))
     monkeypatch.setattr(model.tokenizer, "decode", lambda ids, **_: "x" * 30 * len(ids))
     events = fill(model, canvas_length=128, block=128, kappa=0.01, tau=0.01, width=100)
     sizes = [len(json.dumps(e.model_dump(mode="json"))) for e in events if e.kind == "canvas"]  # type: ignore[attr-defined]

@@ -29,9 +29,9 @@ def test_logits_of_embeddings_equal_those_of_their_ids(model: Model, ids: torch.
 
 
 def test_rows_and_forwards_are_counted(model: Model, ids: torch.Tensor) -> None:
-    rows, forwards = model.rows, model.forwards
+    rows, forwards = model.passes.rows, model.passes.forwards
     model.logits(ids, torch.tensor([0]))
-    assert (model.rows - rows, model.forwards - forwards) == (2, 1)
+    assert (model.passes.rows - rows, model.passes.forwards - forwards) == (2, 1)
 
 
 def test_rows_per_pass_stay_between_one_and_the_limit(

@@ -105,9 +105,9 @@ def test_ids_and_limits_are_the_models_own(adapter: MaskedDiffusion) -> None:
 
 @torch.inference_mode()
 def test_forward_passes_are_counted(adapter: MaskedDiffusion, tokens: torch.Tensor) -> None:
-    rows, forwards = adapter.model.rows, adapter.model.forwards
+    rows, forwards = adapter.model.passes.rows, adapter.model.passes.forwards
     adapter.logits(tokens, torch.tensor([0]))
-    assert (adapter.model.rows - rows, adapter.model.forwards - forwards) == (2, 1)
+    assert (adapter.model.passes.rows - rows, adapter.model.passes.forwards - forwards) == (2, 1)
 
 
 def test_a_masked_model_says_that_it_was_trained_for_diffusion(tmp_path: Path) -> None:

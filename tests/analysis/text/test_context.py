@@ -103,11 +103,11 @@ def test_every_position_has_a_text_a_word_and_a_sentence(model: Model) -> None:
 def test_what_cannot_be_read_is_refused_before_the_model_runs(
     model: Model, params: dict[str, Any], error: type[Exception], field: str
 ) -> None:
-    forwards = model.forwards
+    forwards = model.passes.forwards
     with pytest.raises(error) as caught:
         read(model, **params)
     assert caught.value.field == field  # type: ignore[attr-defined]
-    assert model.forwards == forwards
+    assert model.passes.forwards == forwards
 
 
 def test_a_context_filled_to_its_last_token_is_read(model: Model) -> None:

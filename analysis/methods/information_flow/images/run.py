@@ -339,7 +339,6 @@ def _pictures(
                 picture=picture,
                 verdict=verdict,
             )
-    model.forwards += len(places)
     yield Progress(stage=stage, done=len(places), total=len(places), unit="pictures")
     return verdicts
 
