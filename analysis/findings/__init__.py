@@ -1,8 +1,8 @@
-"""What a run found, in sentences: a module per method, of the method's own name.
+"""The findings of a run as sentences: one module per method, with the method's name.
 
-Each has `said(run)`, what the model wrote (None: nothing), `findings(run)`, sentences with the
-number, its error and its unit, and `tokens(run)`, the texts that comments count by. A sentence is
-made of plain texts and tokens; a token is `quote`d so that it cannot be taken for words.
+Each has `said(run)`, the model's output (None: nothing), `findings(run)`, sentences with the
+number, its error and its unit, and `tokens(run)`, the texts to which comments refer by index. A
+sentence consists of plain texts and tokens; tokens are `quote`d to distinguish them from words.
 """
 
 import importlib
@@ -37,14 +37,14 @@ class Recorded:
 
 
 def said(stem: str, run: Recorded) -> str | None:
-    """What the model wrote; None: nothing, or the method is not known here."""
+    """The model's output; None: nothing, or the method is unknown here."""
     found = _module(stem)
     text: str | None = found.said(run) if found else None
     return text
 
 
 def asked(stem: str, run: Recorded) -> str | None:
-    """The question that the run itself chose, as of a bundled scene; None: the params say it."""
+    """The question chosen by the run, as for a bundled scene; None: it is in the params."""
     ask = getattr(_module(stem), "asked", None)
     return str(ask(run)) if ask and ask(run) else None
 
@@ -55,18 +55,18 @@ def findings(stem: str, run: Recorded) -> list[str]:
 
 
 def tokens(stem: str, run: Recorded) -> list[str]:
-    """Text of each token by its position in the run; empty: comments count none."""
+    """Text of each token by its position in the run; empty: comments do not refer to tokens."""
     found = _module(stem)
     return list(found.tokens(run)) if found else []
 
 
 def quote(token: str) -> str:
-    """A token without text is a part of a character that others end."""
+    """A token without text is part of a character that another token completes."""
     return f"“{token}”" if token else "(no text of its own)"
 
 
 def number(value: float, unit: str = "", *, error: float | None = None) -> str:
-    """Three digits, with the unit, and the standard error where there is one."""
+    """Three digits, with the unit, and the standard error if there is one."""
     if error is None:
         return f"{_digits(value, 3)} {unit}".strip()
     return f"{_digits(value, 3)} ± {_digits(error, 2)} {unit} (± standard error)"

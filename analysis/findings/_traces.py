@@ -1,4 +1,6 @@
-"""What runs of several decoders have in common: a trace for each, the method's own being main."""
+"""Shared by runs of several decoders: one trace per decoder, the main one being the method's
+own.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,12 +8,12 @@ from typing import Any
 
 from analysis.findings import Event, Recorded, number, quote
 
-REPEATS = 4  # of the last token; fewer are written out
+REPEATS = 4  # minimum repetitions of the last token to be counted
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """A decoder's trace: how it began, how it ended, and the text between."""
+    """A decoder's trace: its first and last event, and the text between them."""
 
     start: Event
     end: Event
@@ -34,7 +36,7 @@ def main_text(run: Recorded) -> str | None:
 
 
 def _written(texts: list[str]) -> str:
-    """The text; a token that stands at the end again and again is written once, with its count."""
+    """The text; a token repeated at the end is written once, with its count."""
     again = 0
     while again < len(texts) and texts[-1 - again] == texts[-1]:
         again += 1
@@ -53,7 +55,7 @@ def main_tokens(run: Recorded) -> list[str]:
 
 
 def cost_line(decoder: Decoder) -> str:
-    """What a decoder wrote, in how many steps and forward passes."""
+    """A decoder's output, its steps and its forward passes."""
     start, end = decoder.start, decoder.end
     cost: dict[str, Any] = end["cost"]
     passes = cost["main_forwards"] + cost["trial_forwards"]
@@ -70,12 +72,14 @@ def cost_line(decoder: Decoder) -> str:
 
 
 def asked_line(decoder: Decoder) -> str | None:
-    """What the checkpoint asks of `generate` and this decoder did not do; None: nothing."""
+    """Settings that the checkpoint gives for `generate` and this decoder did not apply; None:
+    nothing.
+    """
     left = decoder.start.get("not_applied") or {}
     if not left:
         return None
     said = ", ".join(f"{name} {value}" for name, value in left.items())
-    return f"The checkpoint's generation_config.json asks {said[:200]}; that was not applied."
+    return f"The checkpoint's generation_config.json sets {said[:200]}; this was not applied."
 
 
 def _counted(count: int, one: str, many: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""CNTP: what the decoders wrote, beside one another, and what each computed for it."""
+"""CNTP: the outputs of the decoders and their cost."""
 
 from collections.abc import Iterator
 

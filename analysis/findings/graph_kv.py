@@ -1,4 +1,4 @@
-"""Graph-KV: which arrangement of the segments makes the answer most probable."""
+"""Graph-KV: the mode in which the answer is most probable."""
 
 from collections.abc import Iterator
 
@@ -22,15 +22,15 @@ def findings(run: Recorded) -> Iterator[str]:
         return
     best, worst = found[0], found[-1]
     yield (
-        f"Of {len(found)} arrangements, {_name(best)} makes the answer {quote(answer['text'])} "
-        f"most probable: ln p {number(best['logprob'], 'nats')}; {_name(worst)} least: "
+        f"Of {len(found)} modes, {_name(best)} makes the answer {quote(answer['text'])} most "
+        f"probable: ln p {number(best['logprob'], 'nats')}; {_name(worst)} least: "
         f"{number(worst['logprob'], 'nats')}."
     )
     cut = min(run.all("knock_out"), key=lambda event: event["delta"], default=None)
     if cut is not None:
         yield (
-            f"The edge that the answer needs most is {_edge(run, cut['edge'])}: without it ln p "
-            f"changes by {number(cut['delta'], 'nats')}."
+            f"The edge on which the answer depends most is {_edge(run, cut['edge'])}: without it "
+            f"ln p changes by {number(cut['delta'], 'nats')}."
         )
     wide = max(run.all("spread"), key=lambda event: event["range"], default=None)
     if wide is not None:
@@ -41,13 +41,13 @@ def findings(run: Recorded) -> Iterator[str]:
 
 
 def _edge(run: Recorded, index: int) -> str:
-    """The segment that reads and the one that it reads, by name."""
+    """The target segment and the source segment, by name."""
     found = run.last("segments")
     if found is None:
         return f"edge {index + 1}"
     edge, segments = found["edges"][index], found["segments"]
     reader, source = (str(segments[edge[end]]["id"]) for end in ("target", "source"))
-    return f"{quote(reader)} reading {quote(source)}"
+    return f"{quote(reader)} attending to {quote(source)}"
 
 
 def _best(run: Recorded) -> dict[str, object] | None:

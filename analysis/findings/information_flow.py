@@ -1,4 +1,4 @@
-"""Information flow: the cut that changes the output most; of pictures, what each token shows."""
+"""Information flow: the cut that changes the output most; for pictures, what each token shows."""
 
 from collections.abc import Iterator
 
@@ -28,10 +28,10 @@ def _strongest(run: Recorded) -> Iterator[str]:
         return
     edge, names = flow["strongest"][0], texts(groups["groups"])
     yield (
-        f"Cutting the attention of {quote(names[edge['query']])} to {quote(names[edge['key']])} "
-        f"in all layers changes ln p of {quote(groups['target_text'])} by "
-        f"{number(edge['delta_logprob'], 'nats')}, more than any other edge; cuts drawn at random "
-        f"change it by {number(flow['control']['mean'], 'nats')} on average."
+        f"Cutting the attention of {quote(names[edge['query']])} to {quote(names[edge['key']])} in "
+        f"all layers changes ln p of {quote(groups['target_text'])} by "
+        f"{number(edge['delta_logprob'], 'nats')}, more than any other edge; random cuts change it "
+        f"by {number(flow['control']['mean'], 'nats')} on average."
     )
 
 

@@ -1,4 +1,4 @@
-"""LocalLeap: in how many steps each decoder filled the canvas, and what it wrote."""
+"""LocalLeap: the steps and the output of each decoder."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,9 @@ from analysis.findings import Recorded, number
 from analysis.findings._traces import cost_line, decoders, main_text, main_tokens
 
 LIMITS = (
-    "This is one prompt without its end-of-text positions: looks at one position repeat each "
-    "other, so that the interval is too narrow, and final means what this run wrote, not right."
+    "This is one prompt without its end-of-text positions. Evaluations of one position are "
+    "correlated, so that the interval is too narrow; final means the output of this run, not "
+    "right."
 )
 
 
@@ -26,8 +27,8 @@ def findings(run: Recorded) -> Iterator[str]:
     if delays is not None:
         share = delays["redundancy"]["share"]
         yield (
-            f"Averaged over positions, {number(100 * share, '%')} of the looks at a position came "
-            "after its token had settled."
+            f"Averaged over positions, {number(100 * share, '%')} of the evaluations of a position "
+            "came after its prediction was final."
         )
         proposal = delays.get("proposal")
         if proposal is not None:

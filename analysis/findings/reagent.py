@@ -25,11 +25,11 @@ def findings(run: Recorded) -> Iterator[str]:
     first = len(names) - len(output["steps"])
     start = first + output["target_start"]
     target = "".join(names[start : start + output["target_length"]])
-    # Row 0 is of the target, the others of an output token each.
+    # Row 0 is the target; each other row is an output token.
     shown = [target, *names[first:]]
     for row, text in enumerate(shown[:ROWS_NAMED]):
         if row and text == target:
-            continue  # said already
+            continue  # already included
         count = scores["valid"][row]
         best = max(range(count), key=lambda at: abs(mean[row, at]))
         score = number(mean[row, best], scores["unit"], error=error[row, best])

@@ -1,4 +1,4 @@
-"""<SEG> similarity: what the answer names, and how far the patches matter to it."""
+"""<SEG> similarity: the segmented region, and how much the answer depends on its patches."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from analysis.findings import Recorded, number, quote
 
 
 def tokens(run: Recorded) -> list[str]:
-    """By position; those of the picture's patches have no text."""
+    """Texts by position; image tokens have no text."""
     found = run.last("tokens")
     named = {token["position"]: token["text"] for token in found["tokens"]} if found else {}
     return [str(named.get(at, "")) for at in range(max(named, default=-1) + 1)]
@@ -23,9 +23,9 @@ def asked(run: Recorded) -> str | None:
 
 
 MASKS = {
-    "mask_decoder": "mask that the token prompts",
-    "points": "mask that the map's points prompt",
-    "both": "mask that the token and the points prompt",
+    "mask_decoder": "mask prompted by the token",
+    "points": "mask prompted by the map's points",
+    "both": "mask prompted by the token and the points",
     "map": "thresholded map",
 }
 
@@ -43,17 +43,17 @@ def findings(run: Recorded) -> Iterator[str]:
     for mask in run.all("mask"):
         if mask["iou"] is not None and mask["source"] in MASKS:
             name = MASKS[mask["source"]]
-            yield f"The {name} overlaps with the true one by an IoU of {number(mask['iou'])}."
+            yield f"The {name} has an IoU of {number(mask['iou'])} with the ground truth."
     changes = {control: list(_changes(run, control=control)) for control in (False, True)}
     if changes[False]:
         beside = (
-            f", patches drawn at random {number(sum(changes[True]) / len(changes[True]), 'nats')}"
+            f", masking random patches by {number(sum(changes[True]) / len(changes[True]), 'nats')}"
             if changes[True]
             else ""
         )
         yield (
-            f"Blanking the region changes the answer's ln p by {number(changes[False][-1], 'nats')}"
-            f"{beside}."
+            "Masking the region changes the answer's ln p by "
+            f"{number(changes[False][-1], 'nats')}{beside}."
         )
 
 

@@ -1,1 +1,1 @@
-"""Pictures: in events, from outside, and masks in them."""
+"""Pictures: events, files, and masks."""

@@ -1,7 +1,7 @@
-"""Pictures in events: PNG files, inline or under their hash; never SVG, which can hold scripts.
+"""Pictures in events: PNG files, inline or by hash; never SVG, which can contain scripts.
 
-A dump takes from its context `{"picture_store": callable}` what turns a picture into a
-`PictureRef`, as `{"store": callable}` does for arrays.
+The context `{"picture_store": callable}` of a dump converts a picture to a `PictureRef`, as
+`{"store": callable}` does for arrays.
 
 Shape legend: H, W rows and columns of pixels.
 """
@@ -28,7 +28,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class PictureRef(BaseModel):
-    """A picture as it travels: a PNG file, inline (`data`) or to be fetched."""
+    """A serialized picture: a PNG file, inline (`data`) or to be fetched."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ PictureStore = Callable[[np.ndarray], PictureRef]
 
 
 def png_bytes(picture: np.ndarray) -> bytes:
-    """The PNG file of [H, W, 3] uint8 pixels, without metadata; equal pixels, equal bytes."""
+    """The PNG file of [H, W, 3] uint8 pixels, without metadata; equal pixels give equal bytes."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "png")
     return file.getvalue()

@@ -1,8 +1,8 @@
-"""Pictures from outside: PNG, JPEG and WebP, told by their content, reduced to bare pixels.
+"""Picture files: PNG, JPEG and WebP, identified by content and reduced to pixels.
 
-Size and shape are read from the header and checked before anything is decoded. What is kept are
-the pixels alone, upright, over white, in RGB: metadata, colour profiles and whatever else a file
-contains besides its picture are dropped.
+Size and shape are read from the header and checked before decoding. Only the pixels are kept,
+upright, on white, in RGB; metadata, colour profiles and all other content of the file are
+discarded.
 
 Shape legend: H, W rows and columns of pixels.
 """
@@ -31,17 +31,19 @@ from analysis.images.event import PNG_SIGNATURE, png_bytes
 
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 40_000_000
-MAX_RATIO = 16  # of the longer side to the shorter: some models scale the shorter side up
-MAX_SCANS = 100  # of a JPEG; each is a pass over all of its pixels
-LONGEST_SIDE = 2048  # in pixels; larger pictures are scaled down to it
+MAX_RATIO = (
+    16  # ratio of the longer to the shorter side, because some models scale the shorter side up
+)
+MAX_SCANS = 100  # scans of a JPEG; each is a pass over all of its pixels
+LONGEST_SIDE = 2048  # in pixels; larger pictures are scaled down
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 START_OF_SCAN = re.compile(rb"\xff\xda\0[\x08\x0a\x0c\x0e][\x01-\x04]")
 WEBP_ANIMATED = 0x02  # flag of the extended header
 
-# Gives the pixels, uint8 [H, W, 3], of the picture that params name by the hash of its PNG file.
+# Returns the pixels, uint8 [H, W, 3], of the picture that params name by the hash of its PNG file.
 PictureReader = Callable[[str], np.ndarray]
 
-# What Pillow raises over files that are cut short or made up.
+# Pillow's errors for truncated or invalid files.
 BROKEN = (
     OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError,
     OverflowError, struct.error, zlib.error,
@@ -56,7 +58,7 @@ def read_picture(content: bytes) -> np.ndarray:
     if len(content) > MAX_BYTES:
         raise PictureTooLarge(
             f"The file has {len(content)} bytes; the limit is {MAX_BYTES}.",
-            remedy="Save the picture smaller, or as JPEG.",
+            remedy="Reduce the picture, or save it as JPEG.",
         )
     image = _open(content)
     _refuse_shape(*image.size)
@@ -73,7 +75,7 @@ def read_picture(content: bytes) -> np.ndarray:
 
 
 def no_pictures(sha256: str) -> np.ndarray:
-    """The reader where no pictures were given. Raises UnknownPicture."""
+    """The reader if no pictures were given. Raises UnknownPicture."""
     return pictures_by_hash()(sha256)
 
 
@@ -85,7 +87,7 @@ def pictures_by_hash(*pictures: np.ndarray) -> PictureReader:
         if sha256 not in found:
             raise UnknownPicture(
                 f"There is no picture {shortened(sha256)} among the {len(found)} given.",
-                remedy="Give it: analysis.run(…, pictures=[…]), or --set NAME=FILE.",
+                remedy="Pass it with analysis.run(…, pictures=[…]), or with --set NAME=FILE.",
             )
         return found[sha256]
 
@@ -98,7 +100,7 @@ def picture_hash(picture: np.ndarray) -> str:
 
 
 def _open(content: bytes) -> ImageFile.ImageFile:
-    """The file with its header read. Pillow's own choice of a reader would try forty formats."""
+    """Open the file and read its header, with only three of Pillow's forty formats."""
     name, reader = _reader(content)
     try:
         return reader(BytesIO(content))
@@ -116,7 +118,7 @@ def _reader(content: bytes) -> tuple[str, Callable[[BytesIO], ImageFile.ImageFil
         _check_webp(content)
         return "WebP", WebPImageFile
     raise PictureRefused(
-        f"The file is no PNG, JPEG or WebP; it begins with {content[:12]!r}.",
+        f"The file is not a PNG, JPEG or WebP; it begins with {content[:12]!r}.",
         remedy="Save the picture as PNG, JPEG or WebP; its name does not matter.",
     )
 
@@ -131,7 +133,7 @@ def _refuse_scans(content: bytes) -> None:
 
 
 def _check_webp(content: bytes) -> None:
-    """The library makes room for the whole canvas as soon as it opens a file: look first."""
+    """Check the size first, because the library allocates the whole canvas when it opens a file."""
     kind, header = content[12:16], content[20:30].ljust(10, b"\0")
     if kind == b"VP8X":
         if header[0] & WEBP_ANIMATED:
@@ -161,12 +163,12 @@ def _refuse_shape(width: int, height: int) -> None:
         raise PictureRefused(
             f"The picture is {width} × {height}: one side is {ratio:.1f} times the other; the "
             f"limit is {MAX_RATIO}.",
-            remedy="Cut out the part that matters.",
+            remedy="Crop it to the relevant part.",
         )
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """RGB: 16 bits scaled to 8, what is transparent over white, CMYK converted."""
+    """RGB: 16 bits scaled to 8, transparency on white, CMYK converted."""
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
@@ -177,7 +179,8 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 def _animated() -> PictureRefused:
     return PictureRefused(
-        "The picture is animated; one still picture is read.", remedy="Save one of its frames."
+        "The picture is animated; only still pictures are accepted.",
+        remedy="Save one of its frames.",
     )
 
 
@@ -185,5 +188,5 @@ def _unreadable(name: str, error: Exception) -> PictureUnreadable:
     said = shortened(str(error), 100).strip("'\"") or type(error).__name__
     return PictureUnreadable(
         f"The {name} cannot be read: {said}.",
-        remedy="It may have been cut short: copy it again, or save it again.",
+        remedy="It may be truncated: copy it again, or save it again.",
     )

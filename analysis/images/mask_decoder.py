@@ -1,9 +1,9 @@
 """Masks from a token: a state of the language model prompts Segment Anything's mask decoder.
 
-The route of LISA (arXiv:2308.00692) and READ (arXiv:2412.17741): the state of the token goes
-through a small head into the width of the decoder's prompts and follows the points there, as
-if it were one more. A folder of such a decoder is what `SamModel` and its image processor save,
-with the head in `text_head.safetensors`.
+As in LISA (arXiv:2308.00692) and READ (arXiv:2412.17741), a small head projects the token's state
+to the width of the decoder's prompts, and the result follows the points as an additional prompt. A
+folder of such a decoder is what `SamModel` and its image processor save, with the head in
+`text_head.safetensors`.
 
 Shape legend: B pictures, K prompts of a picture, D width of the language model, C width of the
 prompts, T points of a prompt, Q tokens of the decoder, the prompt's state last, P cells of the
@@ -24,7 +24,7 @@ HEAD_NAME = "text_head.safetensors"
 
 
 class MaskDecoder(nn.Module):
-    """`SamModel` with the head that turns a state of the language model into a prompt."""
+    """`SamModel` with the head that projects a state of the language model to a prompt."""
 
     def __init__(self, sam: SamModel, text_head: nn.Sequential) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class MaskDecoder(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What the decoder makes of the prompts.
+    """Output of the decoder for the prompts.
 
-    `logits_BKHW`: above 0 within the mask. `quality_BK`: the IoU that the decoder expects.
-    `cells_BKPC` and `queries_BKQC`: the picture's cells and the tokens as they leave the two-way
-    transformer; the last query is the prompt's state.
+    `logits_BKHW`: above 0 inside the mask. `quality_BK`: the predicted IoU. `cells_BKPC` and
+    `queries_BKQC`: the picture's cells and the tokens after the two-way transformer; the last query
+    is the prompt's state.
     """
 
     logits_BKHW: Float[Tensor, "B K H W"]
@@ -52,7 +52,7 @@ def text_head_make(*, width: int, prompt_width: int) -> nn.Sequential:
 
 
 def load(folder: Path) -> MaskDecoder:
-    """The decoder of a folder, in float32 and ready to use."""
+    """Load the decoder of a folder, in float32 and in evaluation mode."""
     weights = {name: weight.float() for name, weight in load_file(folder / HEAD_NAME).items()}
     prompt_width, width = weights["2.weight"].shape
     head = text_head_make(width=width, prompt_width=prompt_width)
@@ -62,7 +62,7 @@ def load(folder: Path) -> MaskDecoder:
 
 
 def save(decoder: MaskDecoder, folder: Path) -> None:
-    """Writes the model and the head in the precision that they have."""
+    """Save the model and the head in their precision."""
     decoder.sam.save_pretrained(folder)
     save_file(decoder.text_head.state_dict(), folder / HEAD_NAME)
 
@@ -75,7 +75,7 @@ def masks(
     points_BKT2: Float[Tensor, "B K T 2"] | None = None,
     labels_BKT: Int[Tensor, "B K T"] | None = None,
 ) -> Masks:
-    """The masks of pictures as the decoder's image processor makes them; see `masks_of_seen`."""
+    """The masks of pictures preprocessed by the decoder's image processor; see `masks_of_seen`."""
     seen_BChw = see(decoder, pixels_B3SS)
     return masks_of_seen(
         decoder, seen_BChw, states_BKD, points_BKT2=points_BKT2, labels_BKT=labels_BKT
@@ -83,7 +83,7 @@ def masks(
 
 
 def see(decoder: MaskDecoder, pixels_B3SS: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B C h w"]:
-    """What the decoder sees of pictures, whatever it is asked: the costly part."""
+    """Image embeddings, independent of the prompts: the expensive part."""
     seen: Tensor = decoder.sam.vision_encoder(pixels_B3SS).last_hidden_state
     return seen
 
@@ -96,9 +96,9 @@ def masks_of_seen(
     points_BKT2: Float[Tensor, "B K T 2"] | None = None,
     labels_BKT: Int[Tensor, "B K T"] | None = None,
 ) -> Masks:
-    """One mask per prompt: of states, of points, or of both.
+    """One mask per prompt, from states, points, or both.
 
-    Points are x, y in the processor's pixels; labels 1 in, 0 out, −1 undecided.
+    Points are x, y in the processor's pixels; labels are 1 inside, 0 outside, −1 undecided.
     """
     sam = decoder.sam
     sparse_BKTC, dense_1Chw = sam.prompt_encoder(points_BKT2, labels_BKT, None, None)

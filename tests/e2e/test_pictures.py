@@ -162,7 +162,7 @@ def test_a_picture_of_ones_own_is_uploaded_asked_about_and_blanked(
     wrong = tmp_path / "wrong.png"
     wrong.write_text("<svg onload='alert(1)'/>")
     upload.set_input_files(wrong)
-    expect(page.get_by_text("no PNG, JPEG or WebP")).to_be_visible()
+    expect(page.get_by_text("not a PNG, JPEG or WebP")).to_be_visible()
     upload.set_input_files(file)
     expect(page.get_by_role("img", name="Chosen")).to_be_visible()
     page.get_by_role("textbox", name="Question").fill("Where is the red circle?")

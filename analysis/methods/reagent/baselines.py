@@ -1,6 +1,6 @@
-"""Other methods' maps of the same target, from Captum; attention rollout from hooked patterns.
+"""Attribution maps of other methods for the same target: Captum's, and attention rollout.
 
-Each returns one score per position, [N], 0 where the target has none.
+Each returns one score per position, [N]; 0 where the target has no score.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -35,7 +35,7 @@ class OtherMap:
 
 
 class Baseline(Event):
-    """Another method's map of the target."""
+    """The map of another method for the target."""
 
     kind: Literal["baseline"] = "baseline"
     name: str
@@ -46,12 +46,12 @@ class Baseline(Event):
     spearman: float | None = Field(description="Rank correlation with ReAGent's map, −1..1.")
     top_overlap: float = Field(description="Share of the top_n set in common, 0..1.")
     completeness: Completeness | None = Field(
-        default=None, description="Of integrated gradients: how far the scores add up."
+        default=None, description="Integrated gradients only: completeness of the scores."
     )
 
 
 def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
-    """Yield each baseline with its agreement with a map; return them all."""
+    """Yield each baseline with its agreement with a map; return all of them."""
     allowed, found = case.allowed(0), []
     top = top_set(scores_N, allowed, case.top_n)
     for other in maps(case):
@@ -74,10 +74,11 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
 
 
 def maps(case: Case) -> Iterator[OtherMap | Progress]:
-    """Yield the baselines one by one, and progress between; rollout only where all layers show it.
+    """Yield the baselines one by one, and progress; rollout only if all layers expose attention.
 
-    An absent token is the mean embedding of the vocabulary, as the embedding module returns it.
-    Not zero: a model that begins with RMSNorm jumps there, and a path from it misses the jump.
+    An absent token is the mean embedding of the vocabulary, as returned by the embedding module. It
+    is not zero, because a model that begins with RMSNorm is discontinuous there, and a path from
+    zero misses the jump.
     """
     explain = _explainer(case)
     inputs = case.model.embeddings(_inputs(case)).detach()
@@ -124,7 +125,7 @@ def _integrated(
 
 
 def _shows_patterns(case: Case) -> bool:
-    """Whether hooks can be trusted, and each layer has one that shows its attention."""
+    """Whether the hooks pass the self-check and each layer exposes its attention."""
     check = case.model.info.self_check
     if check is None or not check.passed:
         return False
@@ -149,7 +150,7 @@ def rollout(case: Case) -> Float[np.ndarray, "N"]:
 
 
 def agreement(case: Case, one_N: np.ndarray, other_N: np.ndarray) -> float | None:
-    """Spearman's rank correlation over scored positions; None where it is undefined."""
+    """Spearman's rank correlation over scored positions; None if undefined."""
     allowed = case.allowed(0)
     if allowed.sum() < 2 or np.ptp(one_N[allowed]) == 0 or np.ptp(other_N[allowed]) == 0:
         return None
@@ -161,7 +162,9 @@ def _inputs(case: Case) -> torch.Tensor:
 
 
 def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Embeddings [B, N, D] to the target's log-probability [B], less the foil's if there is one."""
+    """Embeddings [B, N, D] to the target's log-probability [B], minus the contrast token's if
+    given.
+    """
     at = torch.tensor([case.prompt_length + t for t in case.span])
     targets = torch.from_numpy(case.ids_N)[at]
 
@@ -184,7 +187,7 @@ def _occlusion(
     inputs: torch.Tensor,
     absent: torch.Tensor,
 ) -> torch.Tensor:
-    """Fall when one token's embedding is replaced by the absent one."""
+    """Occlusion: the decrease when one token's embedding is replaced by the absent one."""
     tokens = torch.arange(inputs.shape[1], device=inputs.device)[None, :, None]
     found: torch.Tensor = FeatureAblation(explain).attribute(
         inputs,

@@ -1,4 +1,4 @@
-"""Effects of replaced tokens from independent probes: run in blocks, estimated after each.
+"""Effects of replaced tokens from independent probes, run in blocks and estimated after each.
 
 Shape legend as in `methods/reagent.py`: K probes, N positions, C columns (positions, words,
 sentences), R rows (the target first, then each output token).
@@ -24,14 +24,14 @@ from analysis.methods.reagent.probing import (
     row_measures,
 )
 
-FIRST_BLOCK = 16  # probes behind the first colours
-EARLIEST_STOP = 128  # probes before which an interval is not trusted to end the run
-STRETCH = 4096  # probes of one record
+FIRST_BLOCK = 16  # probes before the first map
+EARLIEST_STOP = 128  # minimum probes before an interval may stop the run
+STRETCH = 4096  # probes per event
 
 
 @dataclass(frozen=True)
 class Record:
-    """Probes as they were run, K of them: which positions were replaced, by what, and what came.
+    """K probes: the replaced positions, their replacements, and the measures.
 
     `measure_KR` is the measure of each row on the replaced context; D = base − measure.
     """
@@ -43,9 +43,10 @@ class Record:
 
 
 def block_ends(budget: int) -> Iterator[int]:
-    """Probe counts after which scores are shown: dense at first, at most some sixty in all.
+    """Probe counts after which maps are shown: dense at first, about sixty at most.
 
-    An estimate reads all probes so far again: steps that grow keep that within nine times the last.
+    Each estimate uses all previous probes: growing steps limit the total to nine times the last
+    estimate.
     """
     done = 0
     while done < budget:
@@ -58,10 +59,10 @@ def block_ends(budget: int) -> Iterator[int]:
 def estimated_maps(
     case: Case, budget: int, *, estimator: str, precision: float | None
 ) -> Iterator[int | Maps | Record]:
-    """Yield the number of probes run, maps after each block, at last the probes themselves.
+    """Yield the number of probes run, maps after each block, and finally the probes.
 
-    The last maps are final: the budget is spent, or, given a `precision`, the bands of all
-    tokens of the target are within that share of its largest score or part its top set.
+    The last maps are final: the budget is spent, or, given a `precision`, the simultaneous bands of
+    the target are within that share of its largest score or separate its top set.
     """
     stream = case.stream(PROBES)
     base = base_measures(case)
@@ -106,7 +107,7 @@ def _estimate(
 
 
 class _Probes:
-    """Probes run so far, with the sums that both forms need."""
+    """The probes run so far, with the sums for both estimators."""
 
     def __init__(self, case: Case, base_R: np.ndarray, *, fitted: bool) -> None:
         self.case, self.base, self.count = case, base_R, 0
@@ -124,7 +125,7 @@ class _Probes:
         self.count += len(masks_KN)
 
     def effects(self, estimator: str) -> Generator[int, None, tuple[str, Effects]]:
-        """The form used, effects and standard errors; centred while a fit has too few probes.
+        """The estimator used, effects and standard errors; centred while a fit has too few probes.
 
         Yields the number of probes run, between blocks of work.
         """

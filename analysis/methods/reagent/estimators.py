@@ -1,4 +1,4 @@
-"""The mathematics of ReAGent (arXiv 2402.00794), on arrays alone.
+"""The estimators of ReAGent (arXiv 2402.00794), on arrays only.
 
 Shape legend: K probes, N positions, C columns (positions or groups of them), R rows (targets),
 P parallel probes, S steps.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-# Nearest to 1 that float64 holds: atanh and the logit stay finite, and this is the clamp stated.
+# The float64 number closest to 1: with this clamp atanh and the logit remain finite.
 LARGEST_DIFFERENCE = 1 - 2.0**-53
 LARGEST_PROBABILITY = 1 - 2.0**-53
 Z_95 = 1.959963984540054
@@ -18,7 +18,7 @@ Z_95 = 1.959963984540054
 def measured(logprob: Float[np.ndarray, "*rows"], measure: str) -> Float[np.ndarray, "*rows"]:
     """A log-probability as `probability`, `log_probability` or `log_odds` (both nats).
 
-    Log-odds are taken at most at the probability 1 − 2⁻⁵³.
+    Log-odds are clamped at the probability 1 − 2⁻⁵³.
     """
     if measure == "probability":
         probability: np.ndarray = np.exp(logprob)
@@ -39,7 +39,9 @@ class Moments:
     def __init__(self, columns: int, rows: int, rate: float) -> None:
         self.rate = rate
         self.probes = 0
-        self.origin = np.zeros(rows)  # D is kept relative to its first value, against cancellation
+        self.origin = np.zeros(
+            rows
+        )  # D is stored relative to its first value, to avoid cancellation
         self.d = np.zeros(rows)
         self.c = np.zeros(columns)
         self.cc = np.zeros(columns)
@@ -48,7 +50,7 @@ class Moments:
         self.ccdd = np.zeros((rows, columns))
 
     def add(self, c_KC: Float[np.ndarray, "K C"], d_KR: Float[np.ndarray, "K R"]) -> None:
-        """Take in probes: column values and falls D of each row's measure."""
+        """Add probes: column values and decreases D of each row's measure."""
         if not self.probes:
             self.origin = d_KR[0].copy()
         d = d_KR - self.origin
@@ -82,14 +84,14 @@ def group_starts(groups_N: Int[np.ndarray, "N"]) -> Int[np.ndarray, "G"]:
 def summed(
     values_KN: Float[np.ndarray, "*K N"], starts: tuple[np.ndarray, ...]
 ) -> Float[np.ndarray, "*K C"]:
-    """Sums over the groups of each numbering, side by side, [K, C]."""
+    """Sums over the groups of each numbering, concatenated, [K, C]."""
     return np.concatenate([np.add.reduceat(values_KN, s, axis=-1) for s in starts], axis=-1)
 
 
 def top_set(
     scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"], n: int
 ) -> frozenset[int]:
-    """The n allowed positions of highest score; the earlier one first where scores tie."""
+    """The n allowed positions with the highest scores; ties go to the earlier position."""
     places = np.flatnonzero(allowed_N)
     order = places[np.argsort(-scores_N[places], kind="stable")]
     return frozenset(int(place) for place in order[:n])
@@ -102,7 +104,9 @@ def is_separated(
     n: int,
     factor: float = Z_95,
 ) -> bool:
-    """Whether intervals of ± `factor` errors part the n highest allowed positions from the rest."""
+    """Whether intervals of ± `factor` errors separate the n highest allowed positions from the
+    rest.
+    """
     top = top_set(mean_N, allowed_N, n)
     rest = [place for place in np.flatnonzero(allowed_N) if place not in top]
     if not rest:
@@ -123,7 +127,7 @@ def is_precise(
 def step_changes(
     masks_SN: Bool[np.ndarray, "S N"], difference_S: Float[np.ndarray, "S"]
 ) -> Float[np.ndarray, "S N"]:
-    """What each step adds to the logit-scale scores: ±logit((1 + D)/2) = ±2·atanh(D), [S, N]."""
+    """Update of the logit-scale scores in each step: ±logit((1 + D)/2) = ±2·atanh(D), [S, N]."""
     clamped = np.clip(difference_S, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
     changes: np.ndarray = np.where(masks_SN, 1.0, -1.0) * (2 * np.arctanh(clamped))[:, None]
     return changes
@@ -141,7 +145,7 @@ def importance(
 
 @dataclass
 class Probe:
-    """One probe of the paper's form for one row: running scores, and whether it stopped."""
+    """One probe of the paper's estimator for one row: running scores, and whether it stopped."""
 
     scores_N: Float[np.ndarray, "N"]
     steps: int = 0

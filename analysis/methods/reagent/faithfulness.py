@@ -1,4 +1,4 @@
-"""Does a map tell the truth? Deletion and insertion curves, Soft-NS and Soft-NC.
+"""Faithfulness of a map: deletion and insertion curves, Soft-NS and Soft-NC.
 
 Shape legend: N positions, M scored positions, F points of a curve, B draws, V vocabulary,
 D width.
@@ -19,12 +19,12 @@ from analysis.methods.reagent.estimators import importance
 from analysis.methods.reagent.probing import Case, batches, logprobs, row_logprobs
 from analysis.precision import exact
 
-CURVE, SOFT = 10, 11  # random streams, apart from those of the probes
+CURVE, SOFT = 10, 11  # random streams, separate from those of the probes
 Direction = Literal["deletion", "insertion"]
 DIRECTIONS: tuple[Direction, ...] = ("deletion", "insertion")
 Result = TypeVar("Result", "CurvePoints", "SoftScores")
-SOFT_DRAWS = 32  # fewer leave Soft-NS to chance
-POINTS = 11  # of a curve, from nothing replaced to everything
+SOFT_DRAWS = 32  # with fewer, Soft-NS is too noisy
+POINTS = 11  # points of a curve, from no replacement to all
 
 
 class Curve(Event):
@@ -34,10 +34,14 @@ class Curve(Event):
     direction: Direction
     order: str = Field(description="reagent, reversed, random, or a baseline's name.")
     label: str
-    fraction: list[float] = Field(description="Share of the scored tokens replaced (or kept).")
-    mean: list[float] = Field(description="Probability of the target, mean over draws.")
+    fraction: list[float] = Field(
+        description="Share of the scored tokens that are replaced (or kept)."
+    )
+    mean: list[float] = Field(
+        description="Probability of the target, mean over random replacements."
+    )
     standard_error: list[float]
-    area: float = Field(description="Under the curve, 0..1, trapezoid rule.")
+    area: float = Field(description="Area under the curve, 0..1, by the trapezoidal rule.")
     draws: int
 
 
@@ -49,8 +53,8 @@ class Soft(Event):
     label: str
     soft_ns: float = Field(description="ln(soft-NS / soft-NS of random scores).")
     soft_nc: float = Field(description="ln(soft-NC / soft-NC of random scores).")
-    soft_ns_matched: float = Field(description="Likewise, at the random scores' entropy.")
-    soft_nc_matched: float = Field(description="Likewise, at the random scores' entropy.")
+    soft_ns_matched: float = Field(description="The same at the entropy of the random scores.")
+    soft_nc_matched: float = Field(description="The same at the entropy of the random scores.")
     draws: int
 
 
@@ -71,7 +75,7 @@ Maps = dict[tuple[str, str], np.ndarray]  # (name, label) to scores [N]
 
 
 def judge(case: Case, maps: Maps, draws: int) -> Iterator[Event]:
-    """Yield curves and soft scores of each map; the first also in reverse, beside random order."""
+    """Yield curves and soft scores of each map, and curves of the reversed and random orders."""
     allowed = case.allowed(0)
     if not allowed.any():
         return
@@ -94,10 +98,10 @@ def shares(scored: int) -> np.ndarray:
 def curve(
     case: Case, orders_BM: np.ndarray, *, insertion: bool
 ) -> Generator[int, None, CurvePoints]:
-    """Yield rows run, return the curve: one order of positions per draw, replaced afresh.
+    """Yield rows run, return the curve: one order of positions per random replacement.
 
-    Deletion replaces the first positions of the order, insertion all but the first. The
-    same draws serve every order, so that orders are compared on equal replacements.
+    Deletion replaces the first positions of the order, insertion all but the first. All orders use
+    the same random replacements, so that they are comparable.
     """
     counts = shares(orders_BM.shape[1])
     draws = len(orders_BM)
@@ -119,7 +123,7 @@ def curve(
 def order_of(
     scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"]
 ) -> Int[np.ndarray, "M"]:
-    """Allowed positions by falling score, [M]."""
+    """Allowed positions by descending score, [M]."""
     places = np.flatnonzero(allowed_N)
     ranked: np.ndarray = places[np.argsort(-scores_N[places], kind="stable")]
     return ranked
@@ -128,7 +132,7 @@ def order_of(
 def random_orders(
     case: Case, allowed_N: Bool[np.ndarray, "N"], draws: int
 ) -> Int[np.ndarray, "B M"]:
-    """As many random orders of the allowed positions, [B, M]."""
+    """B random orders of the allowed positions, [B, M]."""
     places = np.flatnonzero(allowed_N)
     stream = case.stream(CURVE, 1)
     return np.stack([stream.permutation(places) for _ in range(draws)])
@@ -136,7 +140,7 @@ def random_orders(
 
 @dataclass(frozen=True)
 class SoftScores:
-    """Soft-NS and Soft-NC of one map: 1 and 0 are the marks of a map that says nothing."""
+    """Soft-NS and Soft-NC of one map; an uninformative map has the values 1 and 0."""
 
     sufficiency: float
     comprehensiveness: float
@@ -145,7 +149,9 @@ class SoftScores:
 def soft_weights(
     scores_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"]
 ) -> Float[np.ndarray, "N"]:
-    """Scores as shares of importance: negative ones as 0, summing to 1 over allowed positions."""
+    """Scores as shares of importance: negative scores are set to 0, and the sum over allowed
+    positions is 1.
+    """
     weights = np.where(allowed_N, np.maximum(scores_N, 0), 0.0)
     chosen = weights if weights.any() else allowed_N.astype(float)
     shares: np.ndarray = chosen / chosen.sum()
@@ -161,9 +167,9 @@ def entropy(weights_N: Float[np.ndarray, "N"]) -> float:
 def at_entropy(
     weights_N: Float[np.ndarray, "N"], allowed_N: Bool[np.ndarray, "N"], target: float
 ) -> Float[np.ndarray, "N"]:
-    """Weights in the same order as given, sharpened or flattened to an entropy (nats).
+    """Weights with the same ranking, sharpened or flattened to an entropy (nats).
 
-    They are a softmax of the ranks, whose temperature alone is free.
+    They are a softmax of the ranks with the temperature as the only parameter.
     """
     places = np.flatnonzero(allowed_N)
     ranks = weights_N[places].argsort(kind="stable").argsort(kind="stable").astype(float)
@@ -183,9 +189,9 @@ def at_entropy(
 def soft_scores(case: Case, weights_N: np.ndarray) -> Generator[int, None, SoftScores]:
     """Soft-NS and Soft-NC as in arXiv 2402.00794: embedding elements dropped at random.
 
-    An element of token i is kept with probability w_i (sufficiency) or 1 − w_i
-    (comprehensiveness); H(p, q) = (1/√2) Σ(√p − √q)² between next-token distributions, over
-    that of all-zero embeddings. Tokens without a score are kept whole.
+    An element of token i is kept with probability w_i (sufficiency) or 1 − w_i (comprehensiveness);
+    H(p, q) = (1/√2) Σ(√p − √q)² between next-token distributions, over that of all-zero embeddings.
+    Tokens without a score are kept unchanged.
     """
     scored = case.allowed(0)
     keeps = [np.ones(case.length), np.where(scored, 0.0, 1.0)]
@@ -205,7 +211,7 @@ def distance(p_V: Float[np.ndarray, "V"], q_V: Float[np.ndarray, "V"]) -> float:
 
 
 def log_ratio(value: float, reference: float) -> float:
-    """ln(value / reference), both taken at least at 1e-9 so that it is finite."""
+    """ln(value / reference), both clamped to at least 1e-9 so that the result is finite."""
     return float(np.log(max(value, 1e-9) / max(reference, 1e-9)))
 
 
@@ -245,7 +251,7 @@ def _curves(
 
 
 def _softs(case: Case, maps: Maps) -> Iterator[Event]:
-    """Soft scores of each map against those of random scores, a softmax of U[0, 1)."""
+    """Soft scores of each map relative to those of random scores, a softmax of U[0, 1)."""
     allowed = case.allowed(0)
     drawn = importance(case.stream(SOFT).random(case.length), allowed)
     counter = _Counter("measuring Soft-NS and Soft-NC", (1 + 2 * len(maps)) * 2 * SOFT_DRAWS)

@@ -1,7 +1,7 @@
-"""Integrated gradients whose sum is checked: Captum on pieces of the path, the worst one halved.
+"""Integrated gradients with a completeness check: Captum on pieces of the path, refined adaptively.
 
-Scores along a path add up to f(input) − f(baseline) (completeness), and so do those along each
-piece of it. What a piece lacks is its remainder, which no error of another piece can hide.
+Scores along a path sum to f(input) − f(baseline) (completeness), and the same holds for each piece
+of it. The difference for a piece is its remainder, which errors of other pieces cannot cancel.
 
 Shape legend: N positions, D width.
 """
@@ -27,24 +27,27 @@ Explain = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Completeness(BaseModel):
-    """How far scores that should add up to a difference do so, in the unit of the scores."""
+    """Completeness of the scores: whether they sum to the difference, in the unit of the scores."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    steps: int = Field(description="Gradients taken along the path.")
-    difference: float = Field(description="f(input) − f(baseline): what the scores add up to.")
+    steps: int = Field(description="Number of gradients along the path.")
+    difference: float = Field(description="f(input) − f(baseline): the expected sum of the scores.")
     remainder: float = Field(
-        description="Sum of all scores, protected positions too, less the difference."
+        description="Sum of all scores, including protected positions, minus the difference."
     )
-    tolerance: float = Field(description="Steps are added until the remainder is within it.")
+    tolerance: float = Field(
+        description="Steps are added until the remainder is within this tolerance."
+    )
     reached: bool = Field(
-        description="False: the largest number of steps came first, the scores are coarse."
+        description="Whether the tolerance was reached; false: the maximum number of steps was "
+        "reached, and the scores are coarse."
     )
 
 
 @dataclass(frozen=True)
 class Integrated:
-    """Scores of every position, and how complete they are."""
+    """Scores of all positions, and their completeness."""
 
     scores_N: Float[np.ndarray, "N"]
     completeness: Completeness
@@ -68,12 +71,12 @@ def integrate(
     *,
     rounding: float = 0.0,
 ) -> Iterator[int | Integrated]:
-    """Yield the steps taken so far, then the result; `rows` go through one pass at most.
+    """Yield the number of steps so far, then the result; at most `rows` rows per pass.
 
-    `rounding`: differences of f up to it are no finding, so that no steps are spent on them.
+    `rounding`: differences of f up to this value are ignored, so that no steps are spent on them.
 
-    The pieces' remainders, taken without sign, add up to 1 % of the difference at most (or to
-    0.001 nats, or `rounding`), unless `MOST_STEPS` are taken first.
+    The absolute remainders of the pieces sum to at most 1 % of the difference (or 0.001 nats, or
+    `rounding`), unless `MOST_STEPS` is reached first.
     """
     path = _Path(explain, inputs_1ND, baseline_1ND, rows)
     difference = path.difference(0.0, 1.0)
@@ -105,7 +108,7 @@ def _apart(pieces: list[_Piece]) -> float:
 
 
 class _Path:
-    """The straight line from the baseline to the input, and how many gradients it took so far."""
+    """The straight line from the baseline to the input, and its number of gradients so far."""
 
     def __init__(
         self, explain: Explain, inputs_1ND: torch.Tensor, baseline_1ND: torch.Tensor, rows: int

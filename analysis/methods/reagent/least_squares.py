@@ -1,8 +1,9 @@
 """Effects of replaced tokens by least squares on the masks of independent probes.
 
-D_k = a + Σ_i e_i m_ki + noise. Masks are drawn independently, so e_i is the same mean effect of
-replacing token i as the centred mean estimates; what other tokens add to D is fitted, not averaged
-over. Standard errors are robust to noise that depends on the masks (HC3, MacKinnon & White 1985).
+D_k = a + Σ_i e_i m_ki + noise. Masks are sampled independently, so that e_i is the same mean effect
+of replacing token i as estimated by the centred mean; contributions of other tokens to D are fitted
+instead of averaged. Standard errors are robust to noise that depends on the masks (HC3, MacKinnon &
+White 1985).
 
 Shape legend: K probes, N positions, M open positions, C columns (positions, words, sentences),
 R rows (targets).
@@ -16,26 +17,28 @@ from scipy import linalg, stats
 
 from analysis.methods.reagent.estimators import summed
 
-PROBES_PER_COLUMN = 3  # fewer leave the fit to chance
-LEAST_COUNT = 5  # probes in which a position is replaced, and in which it is kept
-MOST_POSITIONS = 2048  # a fit of more takes longer than the probes do
-SINGULAR = 1e-10  # of the largest pivot: below it two positions were always replaced together
+PROBES_PER_COLUMN = 3  # with fewer, the fit is too noisy
+LEAST_COUNT = 5  # minimum probes in which a position is replaced, and in which it is kept
+MOST_POSITIONS = 2048  # a larger fit takes longer than the probes
+SINGULAR = (
+    1e-10  # relative to the largest pivot: below it, two positions were always replaced together
+)
 ROWS_AT_ONCE = 4096
-OPERATIONS = 1e9  # of a block of rows: well under half a second
-PANEL = 256  # columns of the inverse that are solved for at once
+OPERATIONS = 1e9  # size of a block of rows, well under half a second
+PANEL = 256  # columns of the inverse solved per step
 CONFIDENCE = 0.95
 
 Effects = tuple[Float[np.ndarray, "R C"], Float[np.ndarray, "R C"]]
 
 
 class NotFitted(Exception):
-    """There are too few probes, or too many positions, for a fit."""
+    """There are too few probes or too many positions for a fit."""
 
 
 class Fit:
-    """Normal equations of the probes so far: each probe is added once, in any number of parts.
+    """Normal equations of the probes so far; probes can be added in any number of parts.
 
-    Sums over 0 and 1 are exact, so that centring them afterwards loses nothing.
+    Sums over 0 and 1 are exact, so that centring them afterwards loses no precision.
     """
 
     def __init__(self, open_N: Bool[np.ndarray, "N"], rows: int) -> None:
@@ -47,13 +50,15 @@ class Fit:
         self.falls_R, self.origin_R = np.zeros(rows), np.zeros(rows)
 
     def add(self, masks_KN: Bool[np.ndarray, "K N"], falls_KR: Float[np.ndarray, "K R"]) -> None:
-        """Take in probes: what was replaced, and the fall D of each row's measure."""
+        """Add probes: the replaced positions, and the decrease D of each row's measure."""
         if not self.count:
-            self.origin_R = falls_KR[0].copy()  # falls are kept relative to it, against rounding
+            self.origin_R = falls_KR[
+                0
+            ].copy()  # decreases are stored relative to it, to reduce rounding
         self.count += len(masks_KN)
         if not len(self.replaced_M):
             return
-        x_KM = masks_KN[:, self.open].astype(np.float32)  # holds whole numbers up to 2²⁴
+        x_KM = masks_KN[:, self.open].astype(np.float32)  # represents integers up to 2²⁴ exactly
         falls_KR = falls_KR - self.origin_R
         self.replaced_M += x_KM.sum(0)
         self.both_MM += x_KM.T @ x_KM
@@ -62,7 +67,7 @@ class Fit:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there are probes enough: three per open position, each seen replaced and kept."""
+        """Whether there are enough probes: three per open position, each both replaced and kept."""
         few = self.count < PROBES_PER_COLUMN * (len(self.replaced_M) + 1)
         if few or not len(self.replaced_M):
             return False
@@ -76,9 +81,10 @@ class Fit:
         falls_KR: Float[np.ndarray, "K R"],
         starts: tuple[np.ndarray, ...],
     ) -> Generator[int, None, Effects]:
-        """Effects and standard errors of positions and of sums over groups, 0 where none is open.
+        """Effects and standard errors of positions and of sums over groups; 0 where no position is
+        open.
 
-        `masks_KN` and `falls_KR` are all that was added, which the errors are taken from. Yields
+        `masks_KN` and `falls_KR` are all probes added, from which the errors are computed. Yields
         the number of probes between blocks of work. Raises NotFitted.
         """
         inverse_MM = yield from self._inverse()
@@ -97,7 +103,7 @@ class Fit:
         return summed(_spread(slope_MR.T, self.open), starts), np.sqrt(variance_RC)
 
     def _inverse(self) -> Generator[int, None, np.ndarray]:
-        """Of the centred sums of squares, a panel of columns at a time."""
+        """Inverse of the centred sums of squares, a panel of columns at a time."""
         if not self.is_ready:
             raise NotFitted
         centred_MM = self.both_MM - np.outer(self.replaced_M, self.replaced_M) / self.count
@@ -123,17 +129,18 @@ class Fit:
 
 
 def interval_factor(probes: int, fitted: int, tokens: int = 1) -> float:
-    """Standard errors to each side in a 95 % interval; of so many tokens, all at once.
+    """Half-width of a 95 % interval in standard errors, simultaneous for the given number of
+    tokens.
 
-    Student's t with K − M − 1 degrees of freedom; all at once by Šidák's inequality, which holds
-    however the tokens' errors are correlated.
+    Student's t with K − M − 1 degrees of freedom; simultaneous by Šidák's inequality, which holds
+    for any correlation of the tokens' errors.
     """
     level = CONFIDENCE ** (1 / max(tokens, 1))
     return float(stats.t.ppf((1 + level) / 2, max(probes - fitted - 1, 1)))
 
 
 def _spread(values_BM: np.ndarray, open_N: np.ndarray) -> np.ndarray:
-    """Values of the open positions in their places, [B, N]."""
+    """Values of the open positions, scattered to all positions, [B, N]."""
     values_BN = np.zeros((len(values_BM), len(open_N)))
     values_BN[:, open_N] = values_BM
     return values_BN

@@ -1,4 +1,4 @@
-"""Running ReAGent's probes on a model: contexts with replaced tokens, all targets at once.
+"""Run ReAGent's probes on a model: contexts with replaced tokens, for all targets at once.
 
 Shape legend as in `methods/reagent.py`: K probes, N positions, L prompt tokens, T output
 tokens, R rows (the target first, then each output token), P parallel probes, S steps.
@@ -26,17 +26,21 @@ from analysis.methods.reagent.replacers import Replacer
 from analysis.model import Model
 from analysis.precision import exact
 
-PROBES, STEPS, START, TEST = range(4)  # kinds of random streams; each draws from its own seed
-SHOWN_STEPS = (8, 16, 32)  # steps of the paper's form between two maps; the last goes on
-BUSY_ROWS = 16  # rows that keep a CPU busy: larger passes take as much longer
+PROBES, STEPS, START, TEST = range(4)  # kinds of random streams; each has its own seed
+SHOWN_STEPS = (
+    8,
+    16,
+    32,
+)  # steps of the paper's estimator between two maps; the last value is repeated
+BUSY_ROWS = 16  # rows that keep a CPU busy: larger passes take proportionally longer
 
 
 @dataclass(frozen=True)
 class Case:
     """One context and its targets.
 
-    `open_N` marks positions that may be replaced; `span` is the target's output tokens;
-    `foil` a contrast token at the span's first place.
+    `open_N` marks positions that may be replaced; `span` is the range of the target's output
+    tokens; `foil` is a contrast token at the first position of the span.
     """
 
     model: Model
@@ -64,7 +68,7 @@ class Case:
 
     @property
     def valid_R(self) -> Int[np.ndarray, "R"]:
-        """Positions below it precede all of a row's tokens but the last, per row."""
+        """Number of scored positions per row: those before the row's last token."""
         rows = [self.span[-1], *range(self.outputs)]
         return np.array([self.prompt_length + last for last in rows])
 
@@ -74,7 +78,7 @@ class Case:
         return allowed
 
     def stream(self, *key: int) -> np.random.Generator:
-        """A random stream of its own for each key."""
+        """An independent random stream for each key."""
         return np.random.default_rng([self.seed, *key])
 
     def chunk(self) -> int:
@@ -91,8 +95,9 @@ class Case:
 class Maps:
     """Scores so far, [R, N] with standard errors per position, word and sentence.
 
-    `base` is the measure of each row on the unchanged context, [R]; `single` and `joint_R` the
-    standard errors to each side in a 95 % interval, of one token and of all of a row at once.
+    `base` is the measure of each row on the unchanged context, [R]; `single` and `joint_R` are the
+    half-widths of 95 % intervals in standard errors, for one token and simultaneous for all tokens
+    of a row.
     """
 
     base: Float[np.ndarray, "R"]
@@ -113,9 +118,9 @@ class Maps:
 def logprobs(
     case: Case, ids_BN: Int[np.ndarray, "B N"]
 ) -> tuple[Float[np.ndarray, "B T"], Float[np.ndarray, "B"]]:
-    """Log-probabilities of the output tokens, [B, T], and of the foil, [B], float64.
+    """Log-probabilities of the output tokens, [B, T], and of the contrast token, [B], float64.
 
-    One pass serves every target: the outputs are fed as they are and read at their places.
+    One teacher-forced pass gives the log-probabilities of all targets.
     """
     first = case.prompt_length - 1
     inputs = torch.from_numpy(ids_BN[:, :-1]).to(case.model.device)
@@ -129,7 +134,7 @@ def logprobs(
 
 
 def row_logprobs(case: Case, chosen_BT: Float[np.ndarray, "B T"]) -> Float[np.ndarray, "B R"]:
-    """Log-probability of each row's target, [B, R]: the span's tokens added, then each token."""
+    """Log-probability of each row's target, [B, R]: the sum over the span, then each token."""
     span = chosen_BT[:, case.span.start : case.span.stop].sum(1, keepdims=True)
     return np.concatenate([span, chosen_BT], axis=1)
 
@@ -137,7 +142,7 @@ def row_logprobs(case: Case, chosen_BT: Float[np.ndarray, "B T"]) -> Float[np.nd
 def row_measures(
     case: Case, chosen_BT: Float[np.ndarray, "B T"], foil_B: Float[np.ndarray, "B"]
 ) -> Float[np.ndarray, "B R"]:
-    """The measure of each row, [B, R]; with a foil all are log-probabilities."""
+    """The measure of each row, [B, R]; with a contrast token all are log-probabilities."""
     rows = row_logprobs(case, chosen_BT)
     if case.foil is None:
         return measured(rows, case.measure)
@@ -146,7 +151,7 @@ def row_measures(
 
 
 def batches(case: Case, ids_BN: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows in passes of a size that keeps the run interruptible."""
+    """Row ranges of passes that are short enough to keep the run interruptible."""
     size = case.chunk()
     for start in range(0, len(ids_BN), size):
         yield ids_BN[start : start + size]
@@ -155,8 +160,8 @@ def batches(case: Case, ids_BN: np.ndarray) -> Iterator[np.ndarray]:
 def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator["int | Paper"]:
     """Yield the number of stopped probes, and maps after each block of steps.
 
-    The process is the paper's, step by step; since an update never depends on an earlier
-    one, a block of steps is one batch, and each prefix of it is tested in another.
+    The procedure is the paper's, step by step. Since updates do not depend on earlier ones, a block
+    of steps is one batch, and the stopping tests of its prefixes are another.
     """
     search = PaperSearch(case, probes, max_steps, top_k)
     snapshots = Snapshots(case, search.base)
@@ -171,14 +176,14 @@ def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator[
 
 @dataclass(frozen=True)
 class Paper:
-    """The paper form's maps, and per row how its probes stopped."""
+    """The maps of the paper's estimator, and how the probes of each row stopped."""
 
     maps: Maps
     rows: list[list[Probe]]
 
 
 class PaperSearch:
-    """The paper form's probes for every row, advanced by blocks of steps."""
+    """The probes of the paper's estimator for all rows, advanced by blocks of steps."""
 
     def __init__(self, case: Case, probes: int, max_steps: int, top_k: int) -> None:
         self.case, self.max_steps, self.top_k, self.step = case, max_steps, top_k, 0
@@ -191,11 +196,11 @@ class PaperSearch:
         ]
         self.tests = [[case.stream(TEST, r, p) for p in range(probes)] for r in rows]
         self.first = 0
-        if len(case.span) == 1:  # the target is an output token: that token's row serves both
+        if len(case.span) == 1:  # the target is a single output token, whose row is reused
             self.rows[0], self.first = self.rows[case.span[0] + 1], 1
 
     def unfinished(self) -> list[tuple[int, int]]:
-        """(row, probe) pairs that have neither converged nor given up."""
+        """(row, probe) pairs that have neither converged nor reached the limit."""
         return [
             (r, p)
             for r, probes in enumerate(self.rows)
@@ -207,7 +212,8 @@ class PaperSearch:
     def block(self) -> int:
         """Steps to run next as one batch.
 
-        Those past a probe's stop are lost: no more than keep the device busy.
+        Steps after a probe's stop are discarded, so that blocks are no larger than the device
+        needs.
         """
         rows = self.case.chunk()
         if self.case.model.device.type == "cpu":
@@ -224,7 +230,7 @@ class PaperSearch:
         self.step += size
 
     def snapshot(self, snapshots: "Snapshots") -> Paper:
-        """Maps as they stand, over converged probes where there are any."""
+        """The current maps, over converged probes if there are any."""
         found = [
             paper_mean(probes, self.case.allowed(r), column_starts(self.case))
             for r, probes in enumerate(self.rows)
@@ -240,7 +246,7 @@ class PaperSearch:
     def _updates(
         self, pairs: list[tuple[int, int]], size: int
     ) -> Generator[int, None, dict[tuple[int, int], np.ndarray]]:
-        """What a block of steps adds to the scores, [S, N] per (row, probe)."""
+        """Updates of the scores in a block of steps, [S, N] per (row, probe)."""
         case, probes = self.case, sorted({p for _, p in pairs})
         uniform = np.stack([self.updates[p].random((size, 2, case.length)) for p in probes])
         masks = (uniform[:, :, 0] < case.rate) & case.open_N
@@ -257,7 +263,7 @@ class PaperSearch:
     def _test(
         self, r: int, probes: list[int], changes: dict[tuple[int, int], np.ndarray]
     ) -> Iterator[int]:
-        """Stop test of one row on every prefix of the block; first hit ends a probe."""
+        """Stopping test of one row on every prefix of the block; the first success ends a probe."""
         case, allowed = self.case, self.case.allowed(r)
         scores = np.stack([self.rows[r][p].scores_N + changes[r, p].cumsum(0) for p in probes])
         uniform = np.stack([self.tests[r][p].random(scores.shape[1:]) for p in probes])
@@ -275,7 +281,7 @@ class PaperSearch:
 
     @torch.no_grad()
     def _is_likely(self, r: int, ids_BN: np.ndarray) -> np.ndarray:
-        """Whether each target token of the row is among the k likeliest, [B]."""
+        """Whether each target token of the row is among the k most probable, [B]."""
         case = self.case
         tokens = list(case.span) if r == 0 else [r - 1]
         positions = torch.tensor([case.prompt_length + t for t in tokens])
@@ -288,7 +294,7 @@ class PaperSearch:
 
 
 class Snapshots:
-    """Turns running results into maps, and knows since when each row's top set stands."""
+    """Converts running results to maps, and records since when each row's top set is unchanged."""
 
     def __init__(self, case: Case, base_R: np.ndarray) -> None:
         self.case, self.base = case, base_R
@@ -305,7 +311,7 @@ class Snapshots:
         final: bool,
         factor_R: tuple[float, ...] | None = None,
     ) -> Maps:
-        """Maps of columns, with 0 where a row has no score."""
+        """Maps of columns; 0 where a row has no score."""
         case = self.case
         cuts = np.cumsum([len(starts) for starts in column_starts(case)])[:-1]
         error, words, sentences = np.split(error_RC, cuts, axis=1)
@@ -347,7 +353,7 @@ def columns(case: Case, masks_KN: Bool[np.ndarray, "K N"]) -> Float[np.ndarray, 
 
 
 def _all_but_top(scores_PSN: np.ndarray, allowed_N: np.ndarray, n: int) -> np.ndarray:
-    """The allowed positions outside the n highest, the earlier one first where scores tie."""
+    """The allowed positions outside the n highest; ties go to the earlier position."""
     order = np.argsort(np.where(allowed_N, -scores_PSN, np.inf), axis=-1, kind="stable")
     masks = np.broadcast_to(allowed_N, scores_PSN.shape).copy()
     np.put_along_axis(masks, order[..., :n], values=False, axis=-1)

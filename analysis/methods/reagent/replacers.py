@@ -1,7 +1,7 @@
-"""Where replacement tokens come from.
+"""Sources of replacement tokens.
 
-A replacer turns one uniform number per position into a token id that is never the original:
-a replaced position is a changed position. Same uniforms, same tokens, whatever the batch.
+A replacer maps one uniform number per position to a token id that differs from the original. Equal
+numbers give equal tokens, independent of the batch.
 """
 
 from collections.abc import Generator
@@ -19,29 +19,29 @@ from analysis.precision import exact
 from analysis.text.tokenization import codec, special_tokens
 
 Candidates = tuple[np.ndarray, np.ndarray, int]
-STRETCH = 64  # positions predicted at once
-KEPT = 256  # likeliest tokens of a predicting replacer that can be drawn, renormalised
+STRETCH = 64  # positions predicted per pass
+KEPT = 256  # most probable tokens from which a predicting replacer samples, renormalised
 
 
 @runtime_checkable
 class Replacer(Protocol):
-    """Turns uniform numbers in [0, 1), [..., N], into token ids of the same shape."""
+    """Map uniform numbers in [0, 1), [..., N], to token ids of the same shape."""
 
     @property
     def label(self) -> str: ...
 
     @property
     def fallbacks(self) -> int:
-        """Positions where a masked model offered nothing, so that any token is drawn."""
+        """Positions without a prediction of the masked model, where any token may be sampled."""
 
     def draw(self, uniform_BN: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Any of the M ordinary ids but the original, each as likely.
+    """Uniform over the M ordinary ids except the original.
 
-    `original_N` is the place of each position's token in `ordinary_M`, M if it has none.
+    `original_N` is the index of each position's token in `ordinary_M`, or M if it is not there.
     """
 
     ordinary_M: np.ndarray
@@ -58,7 +58,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The C likeliest ids of each position, [N, C], with cumulative probabilities up to 1."""
+    """The C most probable ids of each position, [N, C], with cumulative probabilities up to 1."""
 
     ids_NC: np.ndarray
     cumulative_NC: np.ndarray
@@ -77,14 +77,14 @@ class Predicted:
 
 
 def ordinary_ids(model: Model) -> np.ndarray:
-    """Every id that stands for text: in the tokenizer, in the model, and not special."""
+    """All ids of text tokens: in the tokenizer, in the model, and not special."""
     special = set(special_tokens(model.tokenizer).values())
     size = min(len(model.tokenizer), model.info.vocabulary)
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 
 
 def uniform(model: Model, context: list[int]) -> Uniform:
-    """Any ordinary id but the original, each as likely."""
+    """A uniform replacer over all ordinary ids except the original."""
     ordinary = ordinary_ids(model)
     place = {int(token): at for at, token in enumerate(ordinary)}
     return Uniform(ordinary, np.array([place.get(token, len(ordinary)) for token in context]))
@@ -131,7 +131,7 @@ def masked_lm(model: Model, masked: Model, context: list[int]) -> Generator[Even
 
 
 def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tensor:
-    """For each id of the masked model the id of the explained model with that text, or −1."""
+    """For each id of the masked model, the id of the explained model with the same text, or −1."""
     if masked.get_vocab() == model.tokenizer.get_vocab():
         return torch.arange(model.info.vocabulary)
     explained, other = codec(model.tokenizer), codec(masked)
@@ -151,7 +151,9 @@ def vocabulary_map(masked: PreTrainedTokenizerBase, model: Model) -> torch.Tenso
 def _masked_logits(
     model: Model, masked: Model, context: list[int], position: int, mapping: torch.Tensor
 ) -> torch.Tensor:
-    """Logits over the explained model's vocabulary for one masked position, −inf where none."""
+    """Logits over the explained model's vocabulary for one masked position; −inf without a
+    match.
+    """
     tokenizer = masked.tokenizer
     if masked.tokenizer.get_vocab() == model.tokenizer.get_vocab():
         ids, at = [*context], position
@@ -162,7 +164,9 @@ def _masked_logits(
         right = decode(context[position + 1 :], skip_special_tokens=True)
         ids = tokenizer(f"{left} {tokenizer.mask_token}{right}").input_ids
         masks = [at for at, token in enumerate(ids) if token == tokenizer.mask_token_id]
-        at = masks[left.count(str(tokenizer.mask_token))]  # the prompt may spell masks of its own
+        at = masks[
+            left.count(str(tokenizer.mask_token))
+        ]  # the prompt may contain mask tokens as text
     longest = masked.info.longest
     start = max(0, min(at - longest // 2, len(ids) - longest))
     window = torch.tensor([ids[start : start + longest]], device=masked.device)
@@ -173,7 +177,7 @@ def _masked_logits(
 
 
 def _likeliest(logits_BV: torch.Tensor, model: Model, originals: list[int]) -> Candidates:
-    """Candidates of some positions: ordinary ids only, the originals excluded."""
+    """Candidates of some positions: ordinary ids except the originals."""
     allowed = torch.full((logits_BV.shape[1],), -torch.inf, dtype=torch.float64)
     allowed[torch.from_numpy(ordinary_ids(model))] = 0
     allowed = allowed.repeat(len(originals), 1)
@@ -183,7 +187,9 @@ def _likeliest(logits_BV: torch.Tensor, model: Model, originals: list[int]) -> C
     logits[nothing] = allowed[nothing]
     top = logits.topk(min(KEPT, logits.shape[1]))
     cumulative = top.values.softmax(-1).cumsum(-1)
-    cumulative /= cumulative[:, -1:].clone()  # 1 from the last candidate on: none beyond is drawn
+    cumulative /= cumulative[
+        :, -1:
+    ].clone()  # 1 from the last candidate on, so that none after it is sampled
     return top.indices.numpy(), cumulative.numpy(), int(nothing.sum())
 
 

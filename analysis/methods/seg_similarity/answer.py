@@ -1,4 +1,4 @@
-"""What a vision-language model answers about a picture, and the states behind it.
+"""The answer of a vision-language model about a picture, and its states.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
 N positions of the whole sequence, T tokens of the answer, P patches, row by row, D state width.
@@ -20,9 +20,9 @@ from analysis.text import tokenization
 
 @dataclass(frozen=True)
 class Answer:
-    """A greedy answer. `ids` hold prompt and answer; `inputs` what the model takes for both.
+    """A greedy answer. `ids` are those of prompt and answer; `inputs` the model's inputs for both.
 
-    `logprobs` (natural) are the answer's, one per token; `picture_ids` stand for patches.
+    `logprobs` (natural) are the answer's, one per token; `picture_ids` mark patches.
     """
 
     ids: list[int]
@@ -33,14 +33,14 @@ class Answer:
 
     @property
     def text_positions(self) -> list[int]:
-        """Positions that hold text, special tokens included."""
+        """Positions of text, including special tokens."""
         return [n for n, token in enumerate(self.ids) if token not in self.picture_ids]
 
 
 def write(
     model: VisionLanguageModel, picture: Image.Image, question: str, length: int
 ) -> Generator[Event, None, Answer]:
-    """Let the model answer greedily, up to `length` tokens; yields progress per token."""
+    """Generate an answer greedily, up to `length` tokens; yields progress per token."""
     inputs = model.inputs(picture, question)
     prompt: list[int] = inputs["input_ids"][0].tolist()
     tokenization.check_length(len(prompt), output=length, context=model.info.longest)
@@ -54,21 +54,21 @@ def write(
 
 
 def picture_token(model: VisionLanguageModel) -> int:
-    """The id that stands for the picture's patches. Raises ModelIncompatible."""
+    """The id of the image token. Raises ModelIncompatible."""
     config: Any = model.plain.config
     for name in ("image_token_id", "image_token_index"):
         found = getattr(config, name, None)
         if found is not None:
             return int(found)
     raise ModelIncompatible(
-        f"{model.info.architecture} does not say which token stands for a picture.",
+        f"{model.info.architecture} does not define its image token.",
         remedy="Choose a LLaVA, Qwen2-VL, Gemma 3 or PaliGemma model.",
         field="model",
     )
 
 
 def patch_grid(model: VisionLanguageModel, answer: Answer) -> tuple[int, int]:
-    """Rows and columns of the patches that the language model sees. Raises ModelIncompatible."""
+    """Rows and columns of patches in the language model's input. Raises ModelIncompatible."""
     count = sum(token in answer.picture_ids for token in answer.ids)
     sizes = answer.inputs.get("image_grid_thw")
     if sizes is not None:
@@ -79,10 +79,10 @@ def patch_grid(model: VisionLanguageModel, answer: Answer) -> tuple[int, int]:
     side = round(count**0.5)
     if side * side != count or "image_sizes" in answer.inputs:
         raise ModelIncompatible(
-            f"{model.info.architecture} gives a picture {count} tokens, which are no single "
-            "square of patches.",
-            remedy="Choose a model that does not cut a picture into tiles: LLaVA 1.5, Qwen2-VL, "
-            "Qwen2.5-VL, Gemma 3, PaliGemma.",
+            f"{model.info.architecture} encodes a picture as {count} tokens, which do not form a "
+            "single grid of patches.",
+            remedy="Choose a model that does not divide a picture into tiles: LLaVA 1.5, "
+            "Qwen2-VL, Qwen2.5-VL, Gemma 3, PaliGemma.",
             field="model",
         )
     return side, side
@@ -121,10 +121,11 @@ def inputs_with(
 def _tokens(
     model: VisionLanguageModel, inputs: dict[str, torch.Tensor], length: int
 ) -> Iterator[tuple[int, float]]:
-    """The likeliest token each time, with its log-probability; an end of text is the last."""
+    """Greedy tokens with their log-probabilities, ending after an end-of-text token."""
     stops = stop_ids(model)
     ids: list[int] = inputs["input_ids"][0].tolist()
-    # Positions in time, height and width follow from the whole sequence: Qwen-VL is read whole.
+    # Qwen-VL's positions in time, height and width depend on the whole sequence, so it is
+    # evaluated as a whole.
     cached = "image_grid_thw" not in inputs
     given, cache = inputs, None
     for _ in range(length):
@@ -160,7 +161,7 @@ def stop_ids(model: VisionLanguageModel) -> set[int]:
 def _grown(
     inputs: dict[str, torch.Tensor], ids: list[int], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """What grows with the answer: one row of ids, and of everything that has one value per id."""
+    """Inputs that grow with the answer: the ids, and everything with one value per id."""
     length = inputs["input_ids"].shape[1]
     grown = {"input_ids": torch.tensor([ids], device=device)}
     for name, value in inputs.items():

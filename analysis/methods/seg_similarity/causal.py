@@ -1,4 +1,4 @@
-"""What an answer hangs on: it is read again with patches of the picture blanked.
+"""Causal check: which patches an answer depends on, by masking patches of the picture.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
 N positions, P patches row by row, S scores, M measures, Q queries of the mask decoder, T points,
@@ -21,7 +21,9 @@ from analysis.precision import exact
 
 
 def causal_check(looked: Looked, region: Sequence[int], other: np.ndarray) -> Iterator[Event]:
-    """The answer read again without the region, and without as many other patches."""
+    """The answer's log-probability with the region masked, and with as many other patches
+    masked.
+    """
     if not region:
         return
     params, patches = looked.params, looked.grid[0] * looked.grid[1]
@@ -58,7 +60,7 @@ def _blanked(looked: Looked, cells: Sequence[int], other: np.ndarray, *, control
 
 
 def _map_change(looked: Looked, states_LND: torch.Tensor, cells: Sequence[int]) -> float:
-    """1 − cosine of the centred maps over the patches that were kept; 0 where one is flat."""
+    """1 − cosine of the centred maps over the unmasked patches; 0 if one of them is constant."""
     before_P = exact(looked.chosen_map(looked.first.states_LND))
     after_P = exact(looked.chosen_map(states_LND))
     kept_P = torch.ones(len(before_P), dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Patches of a picture taken away, to see what an answer hangs on.
+"""Mask patches of a picture, to measure which ones an answer depends on.
 
 Shape legend: H, W rows and columns of pixels.
 """
@@ -26,8 +26,8 @@ def blank(
 ) -> np.ndarray:
     """The picture, [H, W, 3] uint8, with the pixels of these patches replaced.
 
-    mean: the picture's mean colour. blur: a Gaussian as wide as a patch. other: the same place of
-    another picture, scaled to this one's size.
+    mean: the picture's mean colour. blur: a Gaussian blur as wide as a patch. other: the same patch
+    of another picture, scaled to this one's size.
     """
     size = (picture.shape[0], picture.shape[1])
     within_HW = np.isin(cells_of(size, grid, frame).numpy(), list(cells))
@@ -48,6 +48,6 @@ def _filling(
 
 
 def random_outside(cells: Sequence[int], patches: int, rng: Random) -> list[int]:
-    """As many other patches as there are, or all others where these are fewer."""
+    """The same number of other patches, or all others if there are fewer."""
     outside = sorted(set(range(patches)) - set(cells))
     return sorted(rng.sample(outside, min(len(cells), len(outside))))

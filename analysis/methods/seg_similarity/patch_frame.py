@@ -1,4 +1,4 @@
-"""Which part of a picture its patches divide, after scaling, cropping and padding.
+"""The area of a picture that is divided into patches, after scaling, cropping and padding.
 
 Shape legend: H, W rows and columns of pixels, R, C rows and columns of patches.
 """
@@ -14,7 +14,7 @@ from analysis.precision import exact
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle in a picture's pixels; where the picture is padded it reaches beyond it."""
+    """A rectangle in a picture's pixels; it extends beyond a padded picture."""
 
     left: float
     top: float
@@ -33,14 +33,16 @@ def whole(size: tuple[int, int]) -> Frame:
 
 
 def longest_square(size: tuple[int, int]) -> Frame:
-    """The picture at the top left of a square of its longer side, as Segment Anything pads it."""
+    """A square of the picture's longer side with the picture at the top left, as in Segment
+    Anything.
+    """
     return Frame(0.0, 0.0, float(max(size)), float(max(size)))
 
 
 def frame_of(images: Any, size: tuple[int, int]) -> Frame:
-    """What an image processor's output shows of a picture of height and width `size`.
+    """The area of a picture of height and width `size` that an image processor's output shows.
 
-    Raises ModelIncompatible for a way of scaling that is not known.
+    Raises ModelIncompatible for an unknown scaling method.
     """
     if hasattr(images, "merge_size"):  # Qwen-VL: scaled to whole patches
         return whole(size)
@@ -60,7 +62,7 @@ def frame_of(images: Any, size: tuple[int, int]) -> Frame:
 
 
 def _padded(images: Any, size: tuple[int, int]) -> Frame:
-    """LLaVA's padding: the picture in the middle of a square."""
+    """LLaVA's padding: the picture in the centre of a square."""
     height, width = size
     if not getattr(images, "do_pad", False):
         return whole(size)
@@ -79,8 +81,8 @@ def _resized(images: Any, height: int, width: int) -> tuple[int, int]:
     if not short or asked.get("longest_edge"):
         named = {name: edge for name, edge in asked.items() if edge}
         raise ModelIncompatible(
-            f"{type(images).__name__} scales pictures to {named}; which pixels a patch covers is "
-            "not known for that.",
+            f"{type(images).__name__} scales pictures to {named}, for which the pixels of a patch "
+            "are unknown.",
             remedy="Choose a LLaVA 1.5, Qwen2-VL, Qwen2.5-VL, Gemma 3 or PaliGemma model.",
             field="model",
         )
@@ -89,7 +91,7 @@ def _resized(images: Any, height: int, width: int) -> tuple[int, int]:
 
 
 def cells_of(size: tuple[int, int], grid: tuple[int, int], frame: Frame) -> torch.Tensor:
-    """The patch under the middle of each pixel, int64 [H, W]; −1 outside the frame."""
+    """The patch at the centre of each pixel, int64 [H, W]; −1 outside the frame."""
     row_H = _cell(size[0], grid[0], frame.top, frame.height)
     column_W = _cell(size[1], grid[1], frame.left, frame.width)
     cells_HW = row_H[:, None] * grid[1] + column_W
@@ -102,7 +104,7 @@ def _cell(pixels: int, cells: int, start: float, length: float) -> torch.Tensor:
 
 
 def shares(mask_HW: torch.Tensor, grid: tuple[int, int], frame: Frame) -> torch.Tensor:
-    """The share of each patch's area that a mask fills, [R, C]."""
+    """The share of each patch's area that a mask covers, [R, C]."""
     mask = exact(mask_HW)
     down_RH = _overlap(mask.shape[0], grid[0], frame.top, frame.height)
     across_CW = _overlap(mask.shape[1], grid[1], frame.left, frame.width)
@@ -120,7 +122,7 @@ def _overlap(pixels: int, cells: int, start: float, length: float) -> torch.Tens
 def spread(cells_NRC: torch.Tensor, size: tuple[int, int], frame: Frame) -> torch.Tensor:
     """Values of patches over a picture of height and width `size`, bilinear, [N, H, W].
 
-    Outside the frame it is 0.
+    Values outside the frame are 0.
     """
     down = _sampled(size[0], frame.top, frame.height)
     across = _sampled(size[1], frame.left, frame.width)
@@ -132,5 +134,5 @@ def spread(cells_NRC: torch.Tensor, size: tuple[int, int], frame: Frame) -> torc
 
 
 def _sampled(pixels: int, start: float, length: float) -> torch.Tensor:
-    """The middles of pixels along one axis, −1 and 1 being the frame's ends."""
+    """The centres of pixels along one axis, where −1 and 1 are the frame's ends."""
     return (torch.arange(pixels, dtype=torch.float64) + 0.5 - start) / length * 2 - 1

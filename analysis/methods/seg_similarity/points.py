@@ -1,8 +1,8 @@
-"""Similarity as points: which patches of a map are to prompt a mask decoder.
+"""Select patches of a similarity map as points that prompt a mask decoder.
 
-Source: "Reasoning to Attend" (READ, arXiv 2412.17741). The paper takes the patches that lie so
-many standard deviations above or below the mean; its released code halves the grid first and
-takes fixed shares of the range. Both stand here.
+Source: "Reasoning to Attend" (READ, arXiv 2412.17741). The paper selects patches by their distance
+from the mean in standard deviations; its released code halves the grid first and uses fixed shares
+of the range. Both are implemented.
 
 Shape legend: P patches row by row, R, C their rows and columns, T points, H, W pixels.
 """
@@ -19,12 +19,14 @@ from analysis.precision import exact
 
 Variant = Literal["paper", "code"]
 POSITIVE, NEGATIVE = 0.8, 0.2  # of the map's range, in the released code
-REACH = 6  # pixels around a point; what lies further weighs less than 1e-15
+REACH = 6  # pixels around a point; those farther away have weights below 1e-15
 
 
 @dataclass(frozen=True)
 class Points:
-    """`labels_T`: 1 within, 0 outside, −1 undecided. Places are x, y in the picture's pixels."""
+    """`labels_T`: 1 inside, 0 outside, −1 undecided. Coordinates are x, y in the picture's
+    pixels.
+    """
 
     labels_T: torch.Tensor
     centres_T2: torch.Tensor
@@ -43,8 +45,8 @@ def select_points(
 ) -> Points:
     """At most `count` points: the highest positive ones first, then the lowest, then the rest.
 
-    paper: positive from μ + `sigmas`·σ on, negative up to μ − `sigmas`·σ. code: the grid halved,
-    positive from 0.8 of the range on, negative up to 0.2. Points beyond the picture are left out.
+    paper: positive from μ + `sigmas`·σ, negative up to μ − `sigmas`·σ. code: on the halved grid,
+    positive from 0.8 of the range, negative up to 0.2. Points outside the picture are omitted.
     """
     cells_RC = exact(map_P).reshape(grid)
     if variant == "code":
@@ -71,13 +73,13 @@ def _labels(cells_RC: torch.Tensor, variant: Variant, sigmas: float) -> torch.Te
         low, high = torch.tensor(NEGATIVE), torch.tensor(POSITIVE)
         values_RC = unit_maps(cells_RC.flatten()).reshape(cells_RC.shape)
     if cells_RC.min() == cells_RC.max():
-        return torch.full_like(cells_RC, -1, dtype=torch.long)  # a flat map says nothing
+        return torch.full_like(cells_RC, -1, dtype=torch.long)  # a constant map has no points
     undecided = torch.where(values_RC <= low, 0, -1)
     return torch.where(values_RC >= high, 1, undecided)
 
 
 def _order(cells_RC: torch.Tensor, labels_RC: torch.Tensor) -> list[int]:
-    """Positive points from the highest on, negative ones from the lowest on, then the rest."""
+    """Positive points in descending order, negative ones in ascending order, then the rest."""
     values, labels = cells_RC.flatten().tolist(), labels_RC.flatten().tolist()
     rank = {1: 0, 0: 1, -1: 2}
     keys = [
@@ -88,7 +90,7 @@ def _order(cells_RC: torch.Tensor, labels_RC: torch.Tensor) -> list[int]:
 
 
 def _centres(rows: int, columns: int, frame: Frame) -> torch.Tensor:
-    """x, y of the middle of each cell, [R, C, 2]."""
+    """x, y of the centre of each cell, [R, C, 2]."""
     x = frame.left + frame.width * (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
     y = frame.top + frame.height * (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
     return torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], -1)
@@ -102,7 +104,7 @@ def _within(centres_RC2: torch.Tensor, cell: int, size: tuple[int, int]) -> bool
 def _continuous(unit_HW: torch.Tensor, point_2: torch.Tensor) -> torch.Tensor:
     """ĉ = Σ gᵢ w̃ᵢ over the pixels gᵢ: exp(−‖gᵢ − c‖²) times the softmax of the unit map.
 
-    The softmax's own sum falls out when the weights are made to add up to 1.
+    The softmax's sum cancels when the weights are normalised.
     """
     left, top = (max(0, int(at) - REACH) for at in point_2.tolist())
     part = unit_HW[top : top + 2 * REACH + 1, left : left + 2 * REACH + 1]

@@ -1,4 +1,4 @@
-"""Where an answer points: points of the map, masks, and the mask decoder's own map.
+"""The region of an answer: points of the map, masks, and the mask decoder's own map.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
 N positions, P patches row by row, S scores, M measures, Q queries of the mask decoder, T points,
@@ -20,9 +20,9 @@ from analysis.methods.seg_similarity.states import Asked, Looked, measures_of
 
 
 def pointed(looked: Looked) -> Generator[Event, None, list[int]]:
-    """Points, masks and the second map; returns the patches of the mask.
+    """Yield points, masks and the second map; return the patches of the mask.
 
-    Without a token that prompts the decoder no region is meant.
+    Without a token that prompts the decoder there is no region.
     """
     params, asked = looked.params, looked.asked
     map_P = looked.chosen_map(looked.first.states_LND)
@@ -77,7 +77,7 @@ def _points_event(points: Points) -> MapPoints:
 
 
 def _decoder_map(looked: Looked, found: Segment, map_P: torch.Tensor) -> DecoderMap:
-    """The map of the decoder's cells, and how it compares with the first one."""
+    """The map of the decoder's cells, and its agreement with the first map."""
     assert found.maps_QP is not None
     asked, frame = looked.asked, longest_square(looked.asked.size)
     maps_Q1P = found.maps_QP[:, None]

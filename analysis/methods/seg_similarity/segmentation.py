@@ -1,4 +1,4 @@
-"""The mask that a token prompts, where a vision-language model brings a mask decoder.
+"""The mask prompted by a token, for vision-language models with a mask decoder.
 
 Shape legend: D width of the language model's states, H, W pixel rows and columns, Q queries (the
 prompt's state, the mask's token), P cells of the decoder's grid, row by row, C, h, w its channels
@@ -22,12 +22,12 @@ from analysis.methods.seg_similarity.points import Points
 from analysis.methods.seg_similarity.states import SEG_TOKENS
 from analysis.model import VisionLanguageModel
 
-MASK_TOKEN = 1  # of the decoder's queries: the first is the one that tells the quality
+MASK_TOKEN = 1  # index among the decoder's queries; the first predicts the quality
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """A decoder with the processor of its pictures."""
+    """A decoder with its image processor."""
 
     decoder: MaskDecoder
     processor: Any
@@ -52,8 +52,9 @@ def seg_position(model: VisionLanguageModel, answer: Answer) -> int | None:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture as the decoder sees it: `pixels` the side that its processor makes of the longer
-    one, `size` the picture's own height and width."""
+    """A picture as input to the decoder: `pixels` is the length of the longer side after
+    processing, `size` the picture's original height and width.
+    """
 
     decoder: Decoder
     seen_1Chw: torch.Tensor
@@ -63,10 +64,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Segment:
-    """A mask over the picture, the IoU that the decoder expects of it, and its own map.
+    """A mask over the picture, the IoU predicted by the decoder, and the decoder's map.
 
-    `maps_QP` are the products of the picture's cells with the prompt's state and with the mask's
-    token, as both leave the two-way transformer; None where only points were the prompt.
+    `maps_QP` are the dot products of the picture's cells with the prompt's state and with the mask
+    token after the two-way transformer; None if the prompt has only points.
     """
 
     mask_HW: torch.Tensor
@@ -77,7 +78,7 @@ class Segment:
 
 @torch.no_grad()
 def see(decoder: Decoder, picture: np.ndarray, device: torch.device) -> Seen:
-    """Look at a picture once, for any number of prompts."""
+    """Encode a picture once, for any number of prompts."""
     pixels = decoder.processor(images=[Image.fromarray(picture)], return_tensors="pt")
     pixels_13SS = pixels["pixel_values"].to(device)
     seen_1Chw = mask_decoder.see(decoder.decoder, pixels_13SS)
@@ -89,10 +90,10 @@ def see(decoder: Decoder, picture: np.ndarray, device: torch.device) -> Seen:
 def segment(
     seen: Seen, state_D: torch.Tensor | None, points: Points | None = None, *, continuous: bool
 ) -> Segment:
-    """What a state, points, or both prompt.
+    """The mask prompted by a state, by points, or by both.
 
-    `state_D` predicts `<SEG>`, after the final norm. The picture's longer side is the decoder's;
-    what its processor pads below and to the right is cut off again.
+    `state_D` predicts `<SEG>`, after the final norm. The picture's longer side is scaled to the
+    decoder's side; the padding below and to the right is removed.
     """
     device = seen.seen_1Chw.device
     given = {} if points is None else _prompt(points, seen, continuous=continuous)

@@ -1,7 +1,7 @@
-"""Where a token looks: its state against the states of the picture's patches, layer by layer.
+"""Similarity of a token's state to the states of the picture's patches, layer by layer.
 
-Source: "Reasoning to Attend" (READ, arXiv 2412.17741): S_j = ⟨h_j, h_q⟩, a raw dot product of
-the residual stream. What else is offered takes away what all patches have in common.
+Source: "Reasoning to Attend" (READ, arXiv 2412.17741): S_j = ⟨h_j, h_q⟩, a raw dot product of the
+residual stream. The other scores remove what all patches have in common.
 
 Shape legend: L layers, Q queries, P patches row by row (R rows × C columns), D state width,
 S scores, H, W pixel rows and columns, M measures.
@@ -18,27 +18,27 @@ from analysis.precision import exact
 
 SCORES = ("dot", "cosine", "centred", "z_scored", "minus_neutral")
 MEASURES = ("auc", "iou", "iou_sigma", "iou_area", "pointing")
-INSIDE_SHARE = 0.25  # of a patch that the mask fills, for the patch to be within it
-THRESHOLD = 0.5  # of a map between its least and its greatest value
-SIGMAS = 0.5  # standard deviations above the mean, the other threshold
-MEASURED_SIDE = 256  # pixels of the longer side at which overlaps are measured
+INSIDE_SHARE = 0.25  # minimum share of a patch covered by the mask for the patch to count as inside
+THRESHOLD = 0.5  # of a map's range
+SIGMAS = 0.5  # standard deviations above the mean, the alternative threshold
+MEASURED_SIDE = 256  # length of the longer side in pixels at which overlaps are measured
 
 
 @dataclass(frozen=True)
 class Patches:
-    """States of the patches, and what all queries need of them."""
+    """States of the patches, with the values that all queries use."""
 
     states_LPD: torch.Tensor
-    own_LPD: torch.Tensor  # the mean over patches taken away
+    own_LPD: torch.Tensor  # minus the mean over patches
     mean_L1D: torch.Tensor
-    weight_L1D: torch.Tensor  # 1 / variance over patches; 0 where all are the same
+    weight_L1D: torch.Tensor  # 1 / variance over patches; 0 if it is constant
     lengths_LP: torch.Tensor
 
     @classmethod
     def prepare(cls, states_LPD: torch.Tensor) -> "Patches":
         mean_L1D = states_LPD.mean(1, keepdim=True)
         spread_L1D = states_LPD.std(1, keepdim=True, correction=0)
-        # A dimension that is the same in all patches tells none from another.
+        # A dimension that is constant over patches carries no information.
         weight_L1D = torch.where(spread_L1D > 0, spread_L1D, torch.inf).square().reciprocal()
         return cls(states_LPD, states_LPD - mean_L1D, mean_L1D, weight_L1D, states_LPD.norm(dim=-1))
 
@@ -49,8 +49,8 @@ def similarity(
     """Scores of every patch for each query, [Q, S, L, P].
 
     dot: ⟨h_j, h_q⟩. cosine: of their directions. centred: ⟨h_j − μ, h_q − μ⟩, μ the mean over
-    patches. z_scored: likewise, each dimension divided by its standard deviation over patches.
-    minus_neutral: ⟨h_j, h_q − h_n⟩, h_n the state of a token that means nothing here.
+    patches. z_scored: centred, and each dimension divided by its standard deviation over patches.
+    minus_neutral: ⟨h_j, h_q − h_n⟩, h_n the state of a neutral token.
     """
     asked_LQD = queries_LQD - patches.mean_L1D
     lengths_LQ1 = queries_LQD.norm(dim=-1)[..., None] * patches.lengths_LP[:, None]
@@ -70,7 +70,7 @@ def _products(states_LPD: torch.Tensor, queries_LQD: torch.Tensor) -> torch.Tens
 
 
 def unit_maps(maps_SLP: torch.Tensor) -> torch.Tensor:
-    """Each map between 0, its least value, and 1, its greatest; a flat one is 0."""
+    """Scale each map to the range 0 to 1; a constant map becomes 0."""
     low, high = maps_SLP.amin(-1, keepdim=True), maps_SLP.amax(-1, keepdim=True)
     return (maps_SLP - low) / (high - low).clamp_min(torch.finfo(maps_SLP.dtype).tiny)
 
@@ -81,7 +81,7 @@ def spread_maps(
     size: tuple[int, int],
     frame: Frame | None = None,
 ) -> torch.Tensor:
-    """Maps between 0 and 1 (each from its least to its greatest value), bilinear, [S, L, H, W]."""
+    """Maps scaled to the range 0 to 1 and interpolated bilinearly, [S, L, H, W]."""
     cells_SLRC = unit_maps(maps_SLP).unflatten(-1, grid)
     over_NHW = spread(cells_SLRC.flatten(0, 1), size, frame or whole(size))
     over_SLHW: torch.Tensor = over_NHW.unflatten(0, maps_SLP.shape[:2])
@@ -91,7 +91,7 @@ def spread_maps(
 def threshold_mask(
     map_P: torch.Tensor, grid: tuple[int, int], size: tuple[int, int], frame: Frame | None = None
 ) -> torch.Tensor:
-    """The pixels above half of the way from the map's least to its greatest value, [H, W]."""
+    """The pixels above half of the map's range, [H, W]."""
     over_HW: torch.Tensor = spread_maps(map_P[None, None], grid, size, frame)[0, 0]
     return over_HW > THRESHOLD
 
@@ -99,7 +99,9 @@ def threshold_mask(
 def inside_patches(
     mask_HW: torch.Tensor, grid: tuple[int, int], frame: Frame | None = None
 ) -> torch.Tensor:
-    """Which patches the mask fills to a quarter, [P]; of a tiny mask, the one it fills most."""
+    """Patches of which the mask covers at least a quarter, [P]; for a tiny mask, the patch it
+    covers most.
+    """
     size = (mask_HW.shape[0], mask_HW.shape[1])
     share_P = shares(mask_HW, grid, frame or whole(size)).flatten()
     inside_P = share_P >= INSIDE_SHARE - 1e-9
@@ -114,12 +116,13 @@ def measures(
     grid: tuple[int, int],
     frame: Frame | None = None,
 ) -> torch.Tensor:
-    """How well maps show a mask, [M, S, L], all from 0 to 1.
+    """Agreement of maps with a mask, [M, S, L], all from 0 to 1.
 
-    auc: how often a patch within scores above one outside, a tie counting half. iou: of the mask
-    with the pixels above half of the map. iou_sigma: with those above μ + σ/2 of the patches.
-    iou_area: with as many of the highest pixels as the mask has. pointing: whether the highest
-    patch lies within. Overlaps are those of the picture at no more than `MEASURED_SIDE`.
+    auc: how often a patch inside scores above one outside; ties count half. iou: IoU of the mask
+    and the pixels above half of the map's range. iou_sigma: the same with the pixels above μ + σ/2
+    of the patches. iou_area: the same with as many of the highest pixels as the mask has. pointing:
+    whether the highest patch is inside. Overlaps are measured on a picture whose longer side is at
+    most `MEASURED_SIDE`.
     """
     frame = frame or whole((mask_HW.shape[0], mask_HW.shape[1]))
     inside_P = inside_patches(mask_HW, grid, frame)
@@ -146,7 +149,7 @@ def _areas_under_curve(maps_SLP: torch.Tensor, inside_P: torch.Tensor) -> torch.
 
 
 def _measured(mask_HW: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """The mask at the size at which overlaps are measured, and how much smaller that is."""
+    """The mask at the size at which overlaps are measured, and the scale."""
     longest = max(mask_HW.shape)
     if longest <= MEASURED_SIDE:
         return mask_HW, 1.0
@@ -156,14 +159,14 @@ def _measured(mask_HW: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 
 def overlap(one_HW: torch.Tensor, other_HW: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of masks [..., H, W], 0 where both are empty."""
+    """Intersection over union of masks [..., H, W]; 0 if both are empty."""
     both = exact((one_HW & other_HW).sum((-2, -1)))
     either = exact((one_HW | other_HW).sum((-2, -1)))
     return both / either.clamp_min(1)
 
 
 def rank_correlation(one_N: torch.Tensor, other_N: torch.Tensor) -> float:
-    """Spearman's; 0 where one of both is flat."""
+    """Spearman's rank correlation; 0 if one of the maps is constant."""
     if one_N.min() == one_N.max() or other_N.min() == other_N.max():
         return 0.0
     return float(spearmanr(exact(one_N).numpy(), exact(other_N).numpy()).statistic)

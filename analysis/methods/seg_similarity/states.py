@@ -1,4 +1,4 @@
-"""A picture, a question, the answer, and the states behind it.
+"""A picture, a question, the answer, and its states.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
 N positions, P patches row by row, S scores, M measures, Q queries of the mask decoder, T points,
@@ -21,12 +21,12 @@ from analysis.methods.seg_similarity.similarity import Patches
 from analysis.model import VisionLanguageModel
 from analysis.worlds.scene_questions import SEG
 
-SEG_TOKENS = (SEG, "[SEG]")  # the bundled model's, and that of READ, SESAME and LISA
+SEG_TOKENS = (SEG, "[SEG]")  # the token of the bundled model, and that of READ, SESAME and LISA
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A picture and the question about it; `expected` and `truth_HW` where they are known."""
+    """A picture and the question about it, with `expected` and `truth_HW` if known."""
 
     picture: np.ndarray
     question: str
@@ -40,13 +40,13 @@ class Asked:
 
     @property
     def measured_HW(self) -> torch.Tensor | None:
-        """The truth, if there is something in it."""
+        """The truth, unless it is empty."""
         return self.truth_HW if self.truth_HW is not None and self.truth_HW.any() else None
 
 
 @dataclass(frozen=True)
 class Looked:
-    """An answer with its states, and where the patches of its picture lie."""
+    """An answer with its states and the frame of its picture's patches."""
 
     model: VisionLanguageModel
     params: Params
@@ -59,7 +59,7 @@ class Looked:
 
     @property
     def position(self) -> int:
-        """Whose state the first map is of."""
+        """The token whose state the first map uses."""
         return max(0, self.tokens.query - (self.params.reads == "predicts"))
 
     @property
@@ -70,8 +70,9 @@ class Looked:
         found, known = find_query(self.tokens.tokens, self.params.neutral)
         if not known:
             raise InvalidParams(
-                f"neutral is {self.params.neutral!a}, which is no token of question or answer.",
-                remedy="Name a token as it stands there, or leave it empty.",
+                f"neutral is {self.params.neutral!a}, which is not a token of the question or the "
+                "answer.",
+                remedy="Copy a token from the question or the answer, or leave neutral empty.",
                 field="neutral",
             )
         return found
@@ -90,7 +91,7 @@ class Looked:
 
 
 def find_query(tokens: Sequence[AnswerToken], query: str) -> tuple[int, bool]:
-    """Position of the query, first in the answer; else of the answer's last word."""
+    """Position of the query, searched in the answer first; else that of the answer's last word."""
     ordered = sorted(tokens, key=lambda token: not token.answer)
     meant = SEG_TOKENS if query.strip() in SEG_TOKENS else (query.strip(),)
     for token in ordered:

@@ -171,7 +171,7 @@ export interface Drawn {
   column: number;
   seed: number;
   /**
-   * A picture as it travels: a PNG file, inline (`data`) or to be fetched.
+   * A serialized picture: a PNG file, inline (`data`) or to be fetched.
    */
   picture: PictureRef;
   verdict: Verdict | null;

@@ -41,7 +41,7 @@ export interface ArrayRef {
   data: string | null;
 }
 /**
- * Another method's map of the target.
+ * The map of another method for the target.
  */
 export interface Baseline {
   kind: "baseline";
@@ -65,32 +65,32 @@ export interface Baseline {
    */
   top_overlap: number;
   /**
-   * Of integrated gradients: how far the scores add up.
+   * Integrated gradients only: completeness of the scores.
    */
   completeness: Completeness | null;
 }
 /**
- * How far scores that should add up to a difference do so, in the unit of the scores.
+ * Completeness of the scores: whether they sum to the difference, in the unit of the scores.
  */
 export interface Completeness {
   /**
-   * Gradients taken along the path.
+   * Number of gradients along the path.
    */
   steps: number;
   /**
-   * f(input) − f(baseline): what the scores add up to.
+   * f(input) − f(baseline): the expected sum of the scores.
    */
   difference: number;
   /**
-   * Sum of all scores, protected positions too, less the difference.
+   * Sum of all scores, including protected positions, minus the difference.
    */
   remainder: number;
   /**
-   * Steps are added until the remainder is within it.
+   * Steps are added until the remainder is within this tolerance.
    */
   tolerance: number;
   /**
-   * False: the largest number of steps came first, the scores are coarse.
+   * Whether the tolerance was reached; false: the maximum number of steps was reached, and the scores are coarse.
    */
   reached: boolean;
 }
@@ -174,16 +174,16 @@ export interface Curve {
   order: string;
   label: string;
   /**
-   * Share of the scored tokens replaced (or kept).
+   * Share of the scored tokens that are replaced (or kept).
    */
   fraction: number[];
   /**
-   * Probability of the target, mean over draws.
+   * Probability of the target, mean over random replacements.
    */
   mean: number[];
   standard_error: number[];
   /**
-   * Under the curve, 0..1, trapezoid rule.
+   * Area under the curve, 0..1, by the trapezoidal rule.
    */
   area: number;
   draws: number;
@@ -489,11 +489,11 @@ export interface Soft {
    */
   soft_nc: number;
   /**
-   * Likewise, at the random scores' entropy.
+   * The same at the entropy of the random scores.
    */
   soft_ns_matched: number;
   /**
-   * Likewise, at the random scores' entropy.
+   * The same at the entropy of the random scores.
    */
   soft_nc_matched: number;
   draws: number;

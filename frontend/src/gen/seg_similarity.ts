@@ -49,7 +49,7 @@ export interface Blanked {
    */
   cells: ArrayRef;
   /**
-   * A picture as it travels: a PNG file, inline (`data`) or to be fetched.
+   * A serialized picture: a PNG file, inline (`data`) or to be fetched.
    */
   picture: PictureRef;
   /**
@@ -277,7 +277,7 @@ export interface SelfCheck {
 export interface Scene {
   kind: "scene";
   /**
-   * A picture as it travels: a PNG file, inline (`data`) or to be fetched.
+   * A serialized picture: a PNG file, inline (`data`) or to be fetched.
    */
   picture: PictureRef;
   /**

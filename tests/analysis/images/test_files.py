@@ -122,10 +122,10 @@ def animated(kind: str) -> bytes:
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 WRONG = {
-    "nothing": (b"", PictureRefused, "no PNG, JPEG or WebP"),
+    "nothing": (b"", PictureRefused, "not a PNG, JPEG or WebP"),
     "svg": (SVG, PictureRefused, "<svg"),
     "gif": (file_of("GIF"), PictureRefused, "GIF89a|GIF87a"),
-    "tiff": (file_of("TIFF"), PictureRefused, "no PNG"),
+    "tiff": (file_of("TIFF"), PictureRefused, "not a PNG"),
     "pdf with a picture in it": (b"%PDF-1.7 " + file_of("JPEG"), PictureRefused, "%PDF"),
     "animated png": (animated("PNG"), PictureRefused, "animated"),
     "animated webp": (animated("WEBP"), PictureRefused, "animated"),
