@@ -52,13 +52,13 @@ def test_one_click_on_an_example_shows_forks_and_their_trials(page: Page) -> Non
     cards.first.get_by_role("button").first.click()
     page.wait_for_url(re.compile("/runs/"))
     status(page, "done")
-    for name in ("Text and entropy", "Fork: its trials as a prefix tree", "Compare",
-                 "Perplexity of the trials", "Thresholds, mapped anew"):  # fmt: skip
+    for name in ("Text and entropy", "Branch point: prefix tree of its trials", "Compare",
+                 "Trial perplexities", "Other thresholds (no new run)"):  # fmt: skip
         expect(figure(page, name)).to_be_visible()
-    fork = page.get_by_role("option", name=re.compile(r"fork of \d+ trials")).first
+    fork = page.get_by_role("option", name=re.compile(r"branch point with \d+ trials")).first
     fork.click()
     expect(page.get_by_role("complementary", name="Detail of the selection")).to_contain_text(
-        "What could have come"
+        "Alternatives at this position"
     )
 
 
@@ -76,7 +76,7 @@ def test_a_copied_address_opens_the_same_token_and_decoder(page: Page, forked: s
 
 def test_thresholds_are_mapped_anew_without_a_run(page: Page, forked: str) -> None:
     page.goto(f"/runs/{forked}")
-    panel = figure(page, "Thresholds, mapped anew")
+    panel = figure(page, "Other thresholds (no new run)")
     expect(panel.get_by_role("status")).to_contain_text(re.compile(r"most at once 4 → 4"))
     panel.get_by_label("N_max").fill("9")
     expect(panel.get_by_role("status")).to_contain_text(re.compile(r"most at once 4 → 9"))
@@ -94,18 +94,18 @@ def test_a_token_opens_reagent_with_the_text_before_it(page: Page, forked: str) 
 
 def test_a_branch_is_a_new_run_in_the_same_tree(page: Page, forked: str) -> None:
     page.goto(f"/runs/{forked}?token=0")
-    figure(page, "Fork: its trials as a prefix tree").get_by_role(
-        "button", name="Take this branch"
+    figure(page, "Branch point: prefix tree of its trials").get_by_role(
+        "button", name="Continue from this trial"
     ).first.click()
     page.wait_for_url(lambda url: forked not in url)
     status(page, "done")
-    branches = figure(page, "Branches taken by hand")
+    branches = figure(page, "Branches forced by you")
     expect(branches.get_by_role("link")).to_have_count(2, timeout=WAIT)
     expect(branches.locator("[aria-current=page]")).to_contain_text("at position 1")
     expect(page.get_by_role("button", name=re.compile("Forced choices"))).to_be_visible()
     branches.get_by_role("link").first.click()
     page.wait_for_url(re.compile(forked))
-    expect(branches.locator("[aria-current=page]")).to_contain_text("No decisions by hand")
+    expect(branches.locator("[aria-current=page]")).to_contain_text("No forced decisions")
 
 
 def test_proposed_values_start_a_run_with_them(page: Page, stack: Stack) -> None:
@@ -137,7 +137,7 @@ def test_another_run_of_the_prompt_stands_beside(page: Page, stack: Stack, forke
     expect(lanes(page)).to_have_count(12)
     page.reload()
     expect(lanes(page)).to_have_count(12)
-    expect(lanes(page).nth(11)).to_contain_text("differs from token")
+    expect(lanes(page).nth(11)).to_contain_text("first difference at token")
 
 
 def test_a_saved_file_opens_without_a_model(page: Page, forked: str, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_saved_file_opens_without_a_model(page: Page, forked: str, tmp_path: P
     picker.set_input_files(file)
     expect(lanes(page)).to_have_count(7)
     assert lanes(page).first.locator(".lane-text").inner_text() == own
-    expect(page.get_by_role("button", name="Take this branch")).to_have_count(0)
+    expect(page.get_by_role("button", name="Continue from this trial")).to_have_count(0)
     document: dict[str, Any] = json.loads(file.read_text())
     document["events"][2]["entropy"] = "high"
     file.write_text(json.dumps(document))
@@ -194,12 +194,12 @@ def test_a_canvas_is_stepped_played_and_branched(page: Page, filled: str) -> Non
     cell = page.get_by_role("gridcell").nth(1)
     cell.click()
     detail = page.get_by_role("complementary", name="Detail of the selection")
-    expect(detail).to_contain_text("Seen in step 1")
-    detail.get_by_role("button", name="Branch").first.click()
+    expect(detail).to_contain_text("Prediction in step 1")
+    detail.get_by_role("button", name="Force").first.click()
     page.wait_for_url(lambda url: filled not in url)
     status(page, "done")
-    expect(figure(page, "Branches taken by hand")).to_contain_text("in step 1")
-    for name in ("Canvas", "Steps by positions", "Compare", "Tokens per step", "Delayed decoding"):
+    expect(figure(page, "Branches forced by you")).to_contain_text("in step 1")
+    for name in ("Canvas", "Steps × positions", "Compare", "Tokens per step", "Delayed decoding"):
         expect(figure(page, name)).to_be_visible()
 
 

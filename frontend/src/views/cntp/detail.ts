@@ -1,4 +1,4 @@
-// The chosen token: what the decoder saw there, what it could have written, and what to run next.
+// The chosen token: its probability and entropy, the alternatives, and the runs that start from it.
 
 import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
@@ -39,8 +39,8 @@ const hint = () =>
   element(
     "p",
     { class: "muted" },
-    `${HOVER} a token for its numbers; click it to keep them, to explain it, or to write another ` +
-      "token there.",
+    `${HOVER} a token for its numbers; click it to keep them, to explain it, or to force another ` +
+      "one there.",
   );
 
 function parts(trace: Trace, one: Written, context: ViewContext): HTMLElement[] {
@@ -60,23 +60,24 @@ function numbers(trace: Trace, one: Written, step: TokenStep | undefined): HTMLE
   if (one.logprob !== null) {
     pairs.push(["Probability", `${showPercent(Math.exp(one.logprob))} (model alone)`]);
   }
-  if (one.entropy !== null) pairs.push(["Entropy", `${showNumber(one.entropy)} nats (warped)`]);
+  if (one.entropy !== null)
+    pairs.push(["Entropy", `${showNumber(one.entropy)} nats (after sampling filters)`]);
   if (one.span > 1) pairs.push(["Trial token", `${one.place + 1} of ${one.span}`]);
   if (step && one.place === 0) {
     pairs.push(["Raw entropy", `${showNumber(step.entropy_raw)} nats`]);
     pairs.push(["Varentropy", `${showNumber(step.varentropy)} nats²`]);
     pairs.push(["Trials", step.trials > 1 ? String(step.trials) : "none"]);
-    pairs.push(["Written", REASONS[step.reason]]);
+    pairs.push(["Chosen", REASONS[step.reason]]);
     pairs.push(["Forward passes so far", String(step.forwards)]);
   }
   return facts(pairs);
 }
 
 const REASONS: Record<TokenStep["reason"], string> = {
-  drawn: "drawn at random",
-  likeliest: "as the likeliest",
-  forced: "by hand",
-  trials: "by trials",
+  drawn: "sampled",
+  likeliest: "most probable token",
+  forced: "forced by you",
+  trials: "by comparing trials",
 };
 
 function lookParts(
@@ -87,12 +88,12 @@ function lookParts(
 ): HTMLElement[] {
   const items = step.candidates.map((candidate) => item(trace, one, candidate, context));
   return [
-    element("h3", {}, "What could have come"),
+    element("h3", {}, "Alternatives at this position"),
     element("ol", { class: "alternatives" }, ...items),
     element(
       "p",
       { class: "muted" },
-      "Bar: probability under the model alone; in brackets what " + "was left of it to draw from.",
+      "Bar and number: probability under the model alone; in brackets: after sampling filters.",
     ),
   ];
 }
@@ -101,13 +102,13 @@ function item(trace: Trace, one: Written, candidate: Candidate, context: ViewCon
   const share = Math.exp(candidate.logprob_raw);
   const bar = element("span", { class: "bar", "aria-hidden": "true" });
   bar.style.width = `${(100 * share).toFixed(1)}%`;
-  const warped = candidate.probability > 0 ? showPercent(candidate.probability) : "cut off";
+  const warped = candidate.probability > 0 ? showPercent(candidate.probability) : "filtered out";
   const decision = { position: one.position, token: candidate.id };
-  const hint = "Write this token here and go on from there: a new run";
+  const hint = "Start a new run that forces this token here and continues from it";
   const action =
     candidate.id === one.id
-      ? element("span", { class: "muted" }, "written")
-      : branchButton("Branch", hint, trace, decision, context);
+      ? element("span", { class: "muted" }, "chosen")
+      : branchButton("Force", hint, trace, decision, context);
   const left = element("small", { class: "muted" }, `(${warped})`);
   const number = element("span", { class: "number" }, `${showPercent(share)} `, left);
   const text = tokenText(candidate.text);

@@ -1,4 +1,4 @@
-// One fork: the prefix tree of its trials, each trial with its numbers, and the vote.
+// One branch point: the prefix tree of its trials, a table of their scores, and the vote.
 
 import { counted } from "../../base/plural";
 import { get } from "svelte/store";
@@ -23,7 +23,7 @@ import { createTrialTable, ENDS, scoreOf, type Opened } from "./trialTable";
 import { drawTrie, scaleOf, type TrieLook } from "./triePicture";
 
 export function createFork(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Fork: its trials as a prefix tree", "fork", context);
+  const figure = createFigure(root, "Branch point: prefix tree of its trials", "fork", context);
   const heading = figure.body.appendChild(element("p", { class: "explaining" }));
   const scroller = figure.body.appendChild(
     element("div", { class: "scroll", tabindex: "0", role: "region" }),
@@ -52,7 +52,7 @@ export function createFork(root: HTMLElement, context: ViewContext): Panel {
       const size = drawTrie(group, look);
       svg.attr("width", size.width).attr("height", size.height);
       svg.attr("aria-label", sentence(opened));
-      scroller.setAttribute("aria-label", "Prefix tree; scrolls sideways");
+      scroller.setAttribute("aria-label", "Prefix tree, scrolls horizontally");
       trials.render(opened);
       votes.hidden = opened.fork.votes.length === 0;
       if (!votes.hidden) voteBars.render(voteChart(opened));
@@ -63,7 +63,7 @@ export function createFork(root: HTMLElement, context: ViewContext): Panel {
   return { render: draw, destroy: figure.destroy };
 }
 
-/** The fork that wrote the chosen token, else the one shown before, else the first. */
+/** The branch point whose trial holds the chosen token, else the one shown before, else the first. */
 function openedOf(
   { trace, position, theme }: Shown,
   last: { trace: number; index: number } | null,
@@ -89,19 +89,20 @@ const CHOSEN_BY: Record<Fork["by"], string> = {
   perplexity_raw: "lowest perplexity under the model alone",
   vote: "most votes",
   beam: "highest beam score",
-  forced: "chosen by hand",
+  forced: "forced by you",
 };
 
 function headline({ fork, position, fan }: Opened): (Node | string)[] {
   const parts: (Node | string)[] = [
-    `Fork at output token ${fromOne(position)}: ${counted(fork.trials.length, "trial")}, `,
+    `Branch point at output token ${fromOne(position)}: ${counted(fork.trials.length, "trial")}, `,
   ];
   const text = fan.paths[fork.winner]?.texts.slice(0, fork.kept).join("") ?? "";
   parts.push(`trial ${fromOne(fork.winner)} appended (${CHOSEN_BY[fork.by]}): `);
   parts.push(quotedToken(text.length > 80 ? `${text.slice(0, 80)}…` : text));
-  if (fork.kept < (fork.trials[fork.winner]?.length ?? 0)) parts.push(", cut short by hand");
+  if (fork.kept < (fork.trials[fork.winner]?.length ?? 0))
+    parts.push(", cut short by a forced token");
   if (fork.margin !== null) parts.push(`, margin ${showNumber(fork.margin)}`);
-  if (fork.greedy_rank !== null) parts.push(`, the greedy trial ranks ${fork.greedy_rank}`);
+  if (fork.greedy_rank !== null) parts.push(`, greedy trial ranked ${fork.greedy_rank}`);
   return parts;
 }
 
@@ -153,11 +154,11 @@ function voteChart({ fork, theme }: Opened): BarChart {
 function legendOf({ roots, theme }: TrieLook): Legend {
   return {
     scale: scaleOf(roots, theme),
-    unit: "nats, −ln q of the token as it was drawn",
-    normalisation: "this fork",
+    unit: "nats, −ln q, with q the probability that the token was sampled with",
+    normalisation: "this branch point",
     notes: [
-      "Band below: as thick as trials go through. ★ and bold: appended. ×n: n trials with the same " +
-        "tokens. ✂ and dashed: could no longer win. ◇: each token the model's likeliest.",
+      "Thickness of the band: number of trials that share the token. ★ and bold: appended. ×n: n " +
+        "identical trials. ✂ and dashed: pruned, could no longer win. ◇: greedy trial.",
     ],
   };
 }
@@ -168,7 +169,7 @@ function sourceOf(opened: Opened, context: ViewContext): FigureSource {
     table: () => tableOf(opened),
     data: () => ({ decoder: trace.start.label, position, fork, paths: fan.paths }),
     svg: () => {
-      const title = `${trace.start.label}: fork at output token ${fromOne(position)}`;
+      const title = `${trace.start.label}: branch point at output token ${fromOne(position)}`;
       const sheet = createSheet(title, theme, get(context.run));
       const look = lookOf(opened);
       const size = drawTrie(sheet.body as Group, look);
@@ -196,7 +197,7 @@ function tableOf({ fork, fan }: Opened): Table {
   ]);
   const margin = fork.margin === null ? "" : `, margin ${showSigned(fork.margin)}`;
   return {
-    caption: `Trials of the fork, ${nodesOf(trieOf(fan))} tree nodes${margin}`,
+    caption: `Trials of the branch point, ${nodesOf(trieOf(fan))} tree nodes${margin}`,
     columns: [
       indexColumn("trial"),
       "text",

@@ -29,18 +29,18 @@ const PLOT = { left: 44, top: 22, height: 150, bottom: 40 };
 const PITCH = { least: 16, most: 46 };
 
 export function createPerplexity(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Perplexity of the trials", "perplexity", context);
+  const figure = createFigure(root, "Trial perplexities", "perplexity", context);
   const scroller = figure.body.appendChild(document.createElement("div"));
   scroller.className = "scroll";
   scroller.tabIndex = 0;
   scroller.setAttribute("role", "region");
-  scroller.setAttribute("aria-label", "Perplexity by fork; scrolls sideways");
+  scroller.setAttribute("aria-label", "Perplexity by branch point, scrolls horizontally");
   const svg = select(scroller).append("svg").attr("role", "img");
   const group = svg.append("g") as Group;
   figure.legend.textContent =
-    "Lower is better; logarithmic. ● appended, ◇ the greedy trial, small dots: other trials, " +
-    "× pruned: its perplexity when it could no longer win. exp of the mean −ln q over a trial's " +
-    "tokens, no unit. Click a fork to open it.";
+    "Height: perplexity of a trial, exp of the mean −ln q over its tokens (no unit, logarithmic; lower " +
+    "is better). ● appended, ◇ greedy trial, small dots: other trials, × pruned: perplexity when it " +
+    "could no longer win. Click a branch point to open it.";
   const draw = whenChanged<Shown>(
     ({ trace, theme, position }) => [trace, theme, position],
     ({ trace, theme, position }) => {
@@ -113,7 +113,7 @@ function drawStrip(group: Group, strip: Strip, available: number) {
       drawTrials(select(this) as unknown as Group, fork, y, theme);
     });
   const below = { x: PLOT.left, y: bottom + 32, size: 11, ink: mutedOf(theme) };
-  words(group, "x-label", "output token at which the fork begins", below);
+  words(group, "x-label", "output token of the branch point", below);
   const width = Math.max(300, PLOT.left + 12 + pitch * forks.length);
   return { width, height: bottom + PLOT.bottom };
 }
@@ -169,7 +169,7 @@ function sourceOf(strip: Strip, context: ViewContext): FigureSource {
     ]),
   );
   const columns = [
-    indexColumn("fork at"),
+    indexColumn("branch point at"),
     indexColumn("trial"),
     "perplexity",
     "raw",
@@ -181,7 +181,7 @@ function sourceOf(strip: Strip, context: ViewContext): FigureSource {
     table: () => ({ caption: "Perplexity of every trial", columns, rows }),
     data: () => strip.forks,
     svg: () => {
-      const sheet = createSheet("Perplexity of the trials", strip.theme, get(context.run));
+      const sheet = createSheet("Trial perplexities", strip.theme, get(context.run));
       const size = drawStrip(sheet.body as Group, strip, 620);
       return sheet.finish(size.width, size.height);
     },

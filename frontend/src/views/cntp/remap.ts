@@ -15,7 +15,7 @@ export interface Thresholds {
 
 /** What is wrong with them, naming value and remedy; null: nothing. */
 export function refuse({ low, high, most }: Thresholds): string | null {
-  if (!Number.isFinite(low) || low < 0) return "H_lo must be a number from 0 on.";
+  if (!Number.isFinite(low) || low < 0) return "H_lo must be a number ≥ 0.";
   if (!Number.isFinite(high) || high <= low)
     return `H_hi must be above H_lo, which is ${low}: raise it, or lower H_lo.`;
   const whole = Number.isInteger(most) && most >= 1 && most <= 64;

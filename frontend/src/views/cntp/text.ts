@@ -1,4 +1,4 @@
-// The text, a bar of entropy above each token, and where trials were drawn.
+// The text, a bar of entropy above each token, and the branch points.
 
 import { counted } from "../../base/plural";
 import { get } from "svelte/store";
@@ -39,8 +39,8 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
   const go = (by: 1 | -1) => latest && chooseFork(context, latest, by);
   figure.controls.append(
     chooser.node,
-    button("◀ fork", () => go(-1), { class: "chip", title: "Fork before (F)" }),
-    button("fork ▶", () => go(1), { class: "chip", title: "Next fork (f)" }),
+    button("◀ branch point", () => go(-1), { class: "chip", title: "Previous branch point (F)" }),
+    button("branch point ▶", () => go(1), { class: "chip", title: "Next branch point (f)" }),
   );
   const line = figure.body.appendChild(document.createElement("p"));
   line.className = "sharpness";
@@ -99,11 +99,12 @@ function summary(trace: Trace): string {
   const forks = written.filter((one) => one.place === 0 && one.trials > 1);
   const trials = forks.reduce((sum, one) => sum + one.trials, 0);
   const parts = [counted(written.length, "token")];
-  if (forks.length) parts.push(`${counted(forks.length, "fork")}, ${counted(trials, "trial")}`);
+  if (forks.length)
+    parts.push(`${counted(forks.length, "branch point")}, ${counted(trials, "trial")}`);
   if (trace.end) parts.push(`ended by ${STOPS[trace.end.stop]}`);
   const answer = trace.end && answerText(trace.end);
   if (answer) parts.push(answer);
-  if (trace.start.forced.length) parts.push(`${trace.start.forced.length} decided by hand`);
+  if (trace.start.forced.length) parts.push(`${trace.start.forced.length} forced by you`);
   const asked = askedText(trace);
   if (asked) parts.push(asked);
   return parts.join(" · ");
@@ -163,7 +164,7 @@ function labelOf(one: Written): string {
   const parts = [spoken(one.text)];
   if (one.entropy !== null) parts.push(`entropy ${showNumber(one.entropy)} nats`);
   if (one.logprob !== null) parts.push(`p ${showPercent(Math.exp(one.logprob))}`);
-  if (one.place === 0 && one.trials > 1) parts.push(`fork of ${one.trials} trials`);
+  if (one.place === 0 && one.trials > 1) parts.push(`branch point with ${one.trials} trials`);
   else if (one.span > 1) parts.push(`token ${one.place + 1} of ${one.span} of a trial`);
   return parts.join(", ");
 }
@@ -172,10 +173,10 @@ function legendOf({ trace, theme }: Shown): Legend {
   return {
     scale: sequential(trace ? limitFor(trace) : 1, theme),
     unit: "nats",
-    normalisation: "the drawn trace",
+    normalisation: "the trace shown",
     notes: [
-      "Height and colour of the bar above a token: entropy of the distribution it was drawn from. " +
-        "×n: n trials were drawn there. Line below: tokens that one trial appended together.",
+      "Height and fill of the bar above a token: entropy of the distribution it was sampled from. " +
+        "×n: branch point with n trials. Line below: tokens appended by one trial.",
     ],
   };
 }

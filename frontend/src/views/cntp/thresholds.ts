@@ -1,4 +1,4 @@
-// Thresholds mapped anew on stored entropies: what the trial counts would be, without a run.
+// Trial counts that other thresholds would give on the stored entropies, without a new run.
 
 import { counted } from "../../base/plural";
 import { get } from "svelte/store";
@@ -36,21 +36,21 @@ interface Mapping {
 const KEY = "remap";
 
 export function createThresholds(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Thresholds, mapped anew", "thresholds", context);
+  const figure = createFigure(root, "Other thresholds (no new run)", "thresholds", context);
   const form = createForm((thresholds) => context.state.set(KEY, write(thresholds)));
   const reset = button("As run", () => context.state.set(KEY, null), { class: "chip" });
   const run = button("Run with these", () => start(), { class: "chip" });
   figure.controls.append(reset, ...(context.rerun ? [run] : []));
   const line = element("p", { class: "readout", role: "status" });
   const holder = element("div", { class: "scroll", tabindex: "0", role: "region" });
-  holder.setAttribute("aria-label", "Trials by entropy; scrolls sideways");
+  holder.setAttribute("aria-label", "Trials by entropy, scrolls horizontally");
   figure.body.append(form.node, line, holder);
   const svg = select(holder).append("svg").attr("role", "img");
   const group = svg.append("g") as Group;
   figure.legend.textContent =
-    "x: entropy H of each look in nats; y: trials N. Solid: the thresholds above; dashed: as run. " +
-    "● a look under the thresholds above, joined to ○ where it was. Looks of the stored text: " +
-    "with other thresholds the text itself would go on differently from its first new fork.";
+    "Horizontal: entropy H of each evaluation in nats; vertical: number of trials N. Solid line: " +
+    "thresholds above; dashed: as run. ●: evaluation under the thresholds above, joined to ○, as run. " +
+    "The text is the stored one: with other thresholds it would change after its first new branch point.";
   let wanted: Thresholds | null = null;
 
   function start(): void {
@@ -110,8 +110,8 @@ function sentence({ looks }: Mapping): string {
   const before = tally(looks.map((look) => look.before));
   const after = tally(looks.map((look) => look.after));
   return (
-    `${counted(looks.length, "look")}: forks ${before.forks} → ${after.forks}, ` +
-    `trials ${before.trials} → ${after.trials}, most at once ${before.most} → ${after.most}.`
+    `${counted(looks.length, "evaluation")}: branch points ${before.forks} → ${after.forks}, ` +
+    `trials ${before.trials} → ${after.trials}, most at one branch point ${before.most} → ${after.most}.`
   );
 }
 
@@ -237,12 +237,18 @@ function sourceOf(mapping: Mapping, context: ViewContext): FigureSource {
     look.after,
     look.before !== look.after,
   ]);
-  const columns = [indexColumn("output token"), "H (nats)", "N as run", "N mapped anew", "changed"];
+  const columns = [
+    indexColumn("output token"),
+    "H (nats)",
+    "N as run",
+    "N with other thresholds",
+    "changed",
+  ];
   return {
     table: () => ({ caption: sentence(mapping), columns, rows }),
     data: () => ({ as_run: mapping.before, mapped: mapping.after, looks: mapping.looks }),
     svg: () => {
-      const title = `Thresholds mapped anew. ${sentence(mapping)}`;
+      const title = `Other thresholds (no new run). ${sentence(mapping)}`;
       const sheet = createSheet(title, mapping.theme, get(context.run));
       const size = drawMapping(sheet.body as Group, mapping, 620);
       return sheet.finish(size.width, size.height);

@@ -27,7 +27,7 @@ export const ENDS: Record<Trial["end"], string> = {
   stop: "clause ended",
   eos: "end of text",
   stop_string: "stop string",
-  cap: "trial cap",
+  cap: "trial length limit",
   length: "output full",
   pruned: "could no longer win",
 };
@@ -139,6 +139,12 @@ function actionOf(opened: Opened, number: number, context: ViewContext): HTMLEle
   const { fork, trace, position } = opened;
   if (number === fork.winner) return element("span", { class: "muted" }, "appended");
   if (trace.start.decoder !== "cntp") return null;
-  const hint = `Append trial ${fromOne(number)} here and go on from there: a new run`;
-  return branchButton("Take this branch", hint, trace, { position, trial: number }, context);
+  const hint = `Start a new run that appends trial ${fromOne(number)} here and continues from it`;
+  return branchButton(
+    "Continue from this trial",
+    hint,
+    trace,
+    { position, trial: number },
+    context,
+  );
 }

@@ -1,4 +1,4 @@
-// The prefix tree of a fork's trials: equal beginnings stand once.
+// The prefix tree of a branch point's trials: common prefixes are merged.
 
 import type { Fan, TrialPath } from "../decoding/traces";
 

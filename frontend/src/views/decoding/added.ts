@@ -1,4 +1,4 @@
-// Traces of elsewhere that stand beside the run's own: of other runs, and of files.
+// Traces compared with the run's own: from other runs and from files.
 
 import type { RunEntry, ViewContext } from "../../view/view";
 import { BadTrace, LONGEST_FILE, readTraces } from "./file";
@@ -49,12 +49,12 @@ function refuseOtherPrompt({ prompt }: Traces, wanted: string | null): void {
   const given = prompt.texts.join("");
   if (wanted === null || given === wanted) return;
   throw new BadTrace(
-    `Its prompt is another: “${given.slice(0, 60)}${given.length > 60 ? "…" : ""}”.`,
-    "Only traces of one prompt can stand beside each other; open it on a page of its own.",
+    `Its prompt differs: “${given.slice(0, 60)}${given.length > 60 ? "…" : ""}”.`,
+    "Only traces of the same prompt can be compared; open this one on its own page.",
   );
 }
 
-/** "CNTP, demo-lm, seed 3, 1 by hand, 11:20". */
+/** "CNTP, demo-lm, seed 3, 1 forced by you, 11:20". */
 export function nameOf({ method, model, params, createdAt }: RunEntry): string {
   const forced = Array.isArray(params.forced) ? params.forced.length : 0;
   const time = new Date(createdAt).toLocaleString(undefined, {
@@ -63,7 +63,7 @@ export function nameOf({ method, model, params, createdAt }: RunEntry): string {
   });
   const parts = [String(params.decoder ?? method).replaceAll("_", " "), model];
   parts.push(`seed ${String(params.seed ?? 0)}`);
-  if (forced) parts.push(`${forced} by hand`);
+  if (forced) parts.push(`${forced} forced by you`);
   return [...parts, time].join(", ");
 }
 

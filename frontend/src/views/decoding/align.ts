@@ -1,4 +1,4 @@
-// Two texts beside each other: where they first differ, and what they still share after that.
+// Two aligned texts: their first difference and their longest common subsequence.
 
 export interface Alignment {
   /** First place where they differ, counted in tokens of either; null: they are equal. */
@@ -22,7 +22,7 @@ function commonLength(a: readonly string[], b: readonly string[]): number {
   return shorter;
 }
 
-/** Which of b's tokens stand in a longest common subsequence of both. */
+/** Which of b's tokens are in a longest common subsequence of both. */
 function longestCommon(a: readonly string[], b: readonly string[]): boolean[] {
   const width = b.length + 1;
   const lengths = new Uint16Array((a.length + 1) * width);

@@ -24,11 +24,11 @@ const shown = (value: unknown) =>
 export function samplesTag({ start }: Trace): HTMLElement | null {
   const from = start.samples_of ?? null;
   if (from === null) return null;
-  const title = `Drawn once, by decoder ${fromOne(from)} of this run; their cost stands in both.`;
+  const title = `Samples shared with decoder ${fromOne(from)} of this run; their cost is counted for both.`;
   return element("span", { class: "lane-tag", title }, "shared samples");
 }
 
-/** Beside a lane's name: in a word, with the whole of it on hover. */
+/** A tag after the lane's name, with the full text on hover. */
 export function askedTag(trace: Trace): HTMLElement | null {
   const title = askedText(trace);
   if (!title) return null;

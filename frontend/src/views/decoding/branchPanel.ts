@@ -13,11 +13,11 @@ import type { Panel, Shown } from "./shown";
 import type { Traces } from "./traces";
 
 export function createBranches(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Branches taken by hand", "branches", context);
+  const figure = createFigure(root, "Branches forced by you", "branches", context);
   const list = figure.body.appendChild(element("div", { class: "branches" }));
   figure.legend.textContent =
-    "Each line is a run: the one above it with one more decision by hand. What comes before the " +
-    "decision is the same, since random numbers belong to seed, position and trial.";
+    "Each line is a run: its parent with one more decision forced by you. The output before that " +
+    "decision is identical, because random numbers depend only on seed, position and trial.";
   let runs: readonly RunEntry[] = [];
   let told: ReadonlyMap<number, string> = new Map();
   let status = "";
@@ -110,7 +110,7 @@ function tokensOf(branches: readonly Branch[]): number[] {
 }
 
 function labelOf({ added, run }: Branch, names: Names): string {
-  if (added.length === 0) return "No decisions by hand";
+  if (added.length === 0) return "No forced decisions";
   const decoder = run.params.decoder ? ` (${String(run.params.decoder).replaceAll("_", " ")})` : "";
   return added.map((decision) => describe(decision, nameIn(names))).join(", ") + decoder;
 }
@@ -139,6 +139,6 @@ function tableOf(roots: readonly Branch[], names: Names) {
     for (const child of branch.children) add(child, branch.run.id);
   };
   for (const root of roots) add(root, "");
-  const columns = ["run", "branch of", "decided on top", "decisions in all", "status"];
-  return { caption: "Branches taken by hand", columns, rows };
+  const columns = ["run", "parent run", "added decisions", "forced decisions", "status"];
+  return { caption: "Branches forced by you", columns, rows };
 }

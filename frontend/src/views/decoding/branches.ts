@@ -39,7 +39,7 @@ function trunkOf({ method, model, params }: RunEntry): string {
 
 /**
  * The trees that hold the current run: it, runs that differ from it in decisions by hand, and the
- * run without any. A run hangs on the one with the most of its decisions.
+ * run without any. A run's parent is the one that shares most of its decisions.
  */
 export function branchTree(runs: readonly RunEntry[], current: RunEntry): Branch[] {
   const trunk = trunkOf(current);
@@ -59,7 +59,7 @@ export function branchTree(runs: readonly RunEntry[], current: RunEntry): Branch
   return roots;
 }
 
-/** One run per set of decisions; the first given stands for the others. */
+/** One run per set of decisions: the earliest. */
 function distinct(runs: readonly RunEntry[]): RunEntry[] {
   const seen = new Map<string, RunEntry>();
   for (const run of runs) {

@@ -1,4 +1,4 @@
-// Any traces of one prompt beside each other: text with the first difference, cost, answer.
+// Traces of one prompt side by side: text with the first difference, cost, answer.
 
 import { get } from "svelte/store";
 import { createBars, drawBars, type BarChart } from "../../pictures/bars";
@@ -39,7 +39,7 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
   const adding = createAdding(context, () => latest && render(latest));
   const save = button("Save traces", saveTraces, {
     class: "chip",
-    title: "All traces of this run as one file, to be opened again without a model",
+    title: "Save all traces of this run in one file; it opens without a model",
   });
   figure.controls.append(save, ...adding.controls);
   const list = element("ol", { class: "lanes" });
@@ -47,8 +47,8 @@ export function createCompare(root: HTMLElement, context: ViewContext): Panel {
   figure.body.append(adding.node, list, charts);
   const bars = [0, 1, 2].map(() => createBars(charts.appendChild(element("div", {})), context));
   figure.legend.textContent =
-    "▸ marks the first token that differs from the reference; tinted and dotted: tokens outside " +
-    "the longest text they share. Wasted: computed, and not part of the output.";
+    "▸: first token that differs from the reference. Tinted and dotted: tokens outside the longest " +
+    "common subsequence. Wasted tokens: computed but not part of the output.";
   let latest: Shown | null = null;
 
   function saveTraces(): void {
@@ -174,12 +174,12 @@ function tableOf(lanes: readonly Lane[], reference: string): Table {
       "answer",
       "right",
       "forwards",
-      "of them in trials",
+      "forwards in trials",
       "tokens",
       "computed",
       "wasted",
       "seconds",
-      "in the model",
+      "seconds in forward passes",
       "first difference",
     ],
     rows: lanes.map((lane) => {

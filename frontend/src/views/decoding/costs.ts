@@ -1,4 +1,4 @@
-// What each trace took, as bars: forward passes, tokens kept against wasted, time.
+// The cost of each trace as bars: forward passes, tokens kept and wasted, time.
 
 import type { Bar, BarChart } from "../../pictures/bars";
 import type { Category } from "../../pictures/swatch";
@@ -19,8 +19,8 @@ const MEASURES: readonly Measure[] = [
     title: "Forward passes",
     stem: "forwards",
     categories: [
-      { key: "main", label: "deciding a step", slot: 1 },
-      { key: "trial", label: "inside trials", slot: 0 },
+      { key: "main", label: "main decoding", slot: 1 },
+      { key: "trial", label: "trials", slot: 0 },
     ],
     parts: (cost) => [cost.main_forwards, cost.trial_forwards],
     note: (cost) => String(cost.main_forwards + cost.trial_forwards),
@@ -39,8 +39,8 @@ const MEASURES: readonly Measure[] = [
     title: "Seconds",
     stem: "seconds",
     categories: [
-      { key: "model", label: "in the model", slot: 1 },
-      { key: "rest", label: "choosing tokens", slot: 0 },
+      { key: "model", label: "forward passes", slot: 1 },
+      { key: "rest", label: "sampling", slot: 0 },
     ],
     parts: (cost) => [cost.model_seconds, Math.max(0, cost.seconds - cost.model_seconds)],
     note: (cost) => cost.seconds.toFixed(2),

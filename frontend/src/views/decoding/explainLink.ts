@@ -20,11 +20,12 @@ export function explainLink(
   if (!found) return null;
   const silent = target.text === "" || trace.start.eos_ids.includes(target.id);
   if (silent && found.model !== trace.start.model) {
-    const why = "A token without text cannot be given to another model.";
+    const why = "A token without text cannot be passed to another model.";
     return element("p", { class: "muted" }, why);
   }
   const other = found.model !== trace.start.model ? ` (by ${found.model})` : "";
-  const hint = "Opens the form: the text up to this token as continuation, the token as target";
+  const hint =
+    "Open the form with the text up to this token as continuation and the token as target";
   return element(
     "a",
     { class: "button", href: found.href, title: hint },

@@ -71,7 +71,7 @@ function parsed(text: string, needed: boolean): unknown {
   } catch (error) {
     if (!needed) return null;
     const reason = error instanceof Error ? error.message.slice(0, 120) : "";
-    throw new BadTrace(`The file is no JSON: ${reason}.`, "Choose an exported trace.");
+    throw new BadTrace(`The file is not valid JSON: ${reason}.`, "Choose an exported trace.");
   }
 }
 

@@ -71,13 +71,13 @@ export function laneNode(
 }
 
 function approximationTag({ start }: Trace): HTMLElement | null {
-  const title = `Not exact: ${start.approximation}`;
+  const title = `Approximate: ${start.approximation}`;
   return start.approximation
     ? element("span", { class: "lane-tag warn", title }, "approximate")
     : null;
 }
 
-/** "47 forwards · 30 tokens, 12 wasted · 0.12 s · answer 4 · differs from token 12 on". */
+/** "47 forwards · 30 tokens, 12 wasted · 0.12 s · answer 4 · first difference at token 12". */
 export function factsOf({ trace, alignment }: Lane, refers: boolean): string {
   const parts: string[] = [];
   const cost = trace.end?.cost;
@@ -92,12 +92,12 @@ export function factsOf({ trace, alignment }: Lane, refers: boolean): string {
 }
 
 export const divergenceText = ({ divergence }: Alignment) =>
-  divergence === null ? "same text" : `differs from token ${fromOne(divergence)} on`;
+  divergence === null ? "same text" : `first difference at token ${fromOne(divergence)}`;
 
 function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
   const written = writtenOf(lane.trace);
   const node = element("p", { class: "lane-text", dir: "auto" });
-  if (written.length === 0) node.append(element("span", { class: "muted" }, "nothing written yet"));
+  if (written.length === 0) node.append(element("span", { class: "muted" }, "no tokens yet"));
   for (const { start, length } of runsOf(written, lane.alignment)) {
     if (start === lane.alignment.divergence) node.append(fork());
     const shared = lane.alignment.shared[start] ?? true;

@@ -94,7 +94,7 @@ function partMisfit(name: string, part: unknown, schema: Schema, definitions: De
   const known = Object.hasOwn(schema.properties ?? {}, name) && schema.properties?.[name];
   if (known) return misfit(part, known, definitions);
   const { additionalProperties: others } = schema;
-  if (others === false) return ": there is no such field";
+  if (others === false) return ": unknown field";
   return typeof others === "object" ? misfit(part, others, definitions) : null;
 }
 

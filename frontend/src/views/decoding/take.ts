@@ -1,11 +1,11 @@
-// "Take this branch": a new run with one more decision by hand.
+// "Continue from this trial": a new run with one more forced decision.
 
 import { button } from "../../pictures/dom";
 import type { ViewContext } from "../../view/view";
 import { withDecision, type Decision } from "./branches";
 import type { Trace } from "./traces";
 
-/** Decoders that a run can be about; the others draw whole outputs and cannot be cut into. */
+/** Decoders that accept forced decisions; the others sample whole outputs. */
 const BRANCHING = new Set([
   "cntp",
   "greedy",

@@ -70,6 +70,6 @@ export function chooseFork(context: ViewContext, { trace, position }: Shown, by:
   const at = position ?? (by > 0 ? -1 : Infinity);
   const next = by > 0 ? forks.find((fork) => fork > at) : forks.filter((fork) => fork < at).at(-1);
   const found = next ?? (by > 0 ? forks[0] : forks.at(-1));
-  if (found === undefined) context.announce("This trace has no forks");
+  if (found === undefined) context.announce("This trace has no branch points");
   else choosePosition(context, found);
 }

@@ -39,9 +39,9 @@ interface Scene {
 export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clock): Panel {
   const figure = createFigure(root, "Canvas", "canvas", context);
   const chooser = createChooser(context);
-  const guesses = button("Guesses", toggleGuesses, {
+  const guesses = button("Predictions", toggleGuesses, {
     class: "chip",
-    title: "What the model would write at masks of the active block",
+    title: "Show the most probable token at each mask of the active block",
   });
   const fills = segmented(context, "Fill", FILLS, (value) =>
     context.state.set("fill", value === "confidence" ? value : null),
@@ -51,7 +51,7 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
   const line = figure.body.appendChild(element("p", { class: "sharpness", "aria-live": "off" }));
   const board = figure.body.appendChild(element("div", { class: "board" }));
   board.setAttribute("role", "grid");
-  board.setAttribute("aria-label", "Tokens of the canvas; arrows move");
+  board.setAttribute("aria-label", "Tokens of the canvas; arrow keys move");
   const rest = button("", () => context.state.set("tail", showsTail() ? null : "1"), {
     class: "chip",
   });
@@ -218,7 +218,7 @@ function drawCell(cell: HTMLElement, place: Place, filling: Filling, guesses: bo
   cell.classList.toggle("stepped", step.textContent !== "");
 }
 
-/** Beside the token, so that the order is not told by colour alone. */
+/** The step's number next to the token, so that the order does not depend on colour alone. */
 const stepOf = ({ step }: Place, { fill }: Filling) =>
   step === null || fill === "confidence" ? "" : String(fromOne(step));
 
@@ -229,12 +229,12 @@ function signOf({ state, commit, nearMiss }: Place): string {
 
 function labelOf(place: Place): string {
   const { position, state, commit, confidence, doubt, step } = place;
-  if (state === "closed") return `position ${fromOne(position)}: mask, block not yet begun`;
+  if (state === "closed") return `position ${fromOne(position)}: mask, block not started`;
   const sure = confidence === null ? "" : `, ${showConfidence(confidence, doubt)}`;
   const said = `position ${fromOne(position)}: ${spoken(place.text)}${sure}`;
-  const written = step === null ? "" : `, written in step ${fromOne(step)}`;
+  const written = step === null ? "" : `, committed in step ${fromOne(step)}`;
   if (commit) return `${said}, ${REASONS[commit.reason].label}${written}`;
-  return `${said}, still a mask${place.nearMiss ? ", near miss" : ""}`;
+  return `${said}, masked${place.nearMiss ? ", near miss" : ""}`;
 }
 
 function summary({ trace, tick, places }: Scene): string {
@@ -244,8 +244,8 @@ function summary({ trace, tick, places }: Scene): string {
   const parts = [
     `Step ${fromOne(tick.step)} of ${tick.count}${trace.end ? "" : " so far"}`,
     `block ${fromOne(step.block)}`,
-    `${step.commits.length} committed`,
-    `${written} of ${trace.start.length} written`,
+    `${step.commits.length} committed in this step`,
+    `${written} of ${trace.start.length} positions committed`,
   ];
   if (step.near_misses.length)
     parts.push(counted(step.near_misses.length, "near miss", "near misses"));
@@ -265,10 +265,10 @@ function legendOf({ trace, filling }: Scene): Legend {
   return {
     ...fillLegend(filling),
     notes: [
-      ...(filling.fill === "confidence" ? [] : ["Small number: that step."]),
+      ...(filling.fill === "confidence" ? [] : ["Small number: step."]),
       `Framed: committed in this step; ${signsText(reasonsOf(trace))}; ` +
-        `${NEAR_MISS.glyph} near miss: beside an anchor, and not sure enough. ` +
-        "Slanted: a guess at a mask. ▒: a mask.",
+        `${NEAR_MISS.glyph} near miss: near an anchor, confidence below τ. ` +
+        "Italic: prediction at a mask. ▒: mask.",
     ],
   };
 }

@@ -46,8 +46,8 @@ const hint = () =>
   element(
     "p",
     { class: "muted" },
-    `${HOVER} a position for its numbers; click it to keep them, to explain its token, or to write ` +
-      "another one there. ← → step, space plays.",
+    `${HOVER} a position for its numbers; click it to keep them, to explain its token, or to force ` +
+      "another one there. ← →: previous and next step; space: play.",
   );
 
 function parts(trace: Trace, position: number, at: number, context: ViewContext): HTMLElement[] {
@@ -66,19 +66,19 @@ function writtenFacts(trace: Trace, position: number): HTMLElement {
     ["Decoder", trace.start.label],
     ["Position", `${fromOne(position)} of ${trace.start.length}`],
   ];
-  if (!done) return facts([...pairs, ["Written", "not yet"]]);
+  if (!done) return facts([...pairs, ["Committed", "not yet"]]);
   const { commit, step } = done;
   const seen = trace.canvas[step];
   const doubt = seen ? doubtOf(seen, position) : null;
-  pairs.push(["Id", String(commit.id)], ["Written", `in step ${fromOne(step)}`]);
+  pairs.push(["Id", String(commit.id)], ["Committed", `in step ${fromOne(step)}`]);
   pairs.push(["Reason", REASONS[commit.reason].label]);
   if (commit.confidence !== null)
     pairs.push(["Confidence", showConfidence(commit.confidence, doubt)]);
-  if (commit.threshold !== null) pairs.push(["Asked for", showPercent(commit.threshold)]);
+  if (commit.threshold !== null) pairs.push(["Threshold", showPercent(commit.threshold)]);
   if (commit.anchor !== null)
     pairs.push([
       "Nearest anchor",
-      `position ${fromOne(commit.anchor)}, ${commit.distance ?? 0} away`,
+      `position ${fromOne(commit.anchor)}, distance ${commit.distance ?? 0}`,
     ]);
   return facts(pairs);
 }
@@ -90,13 +90,13 @@ function lookParts(
   context: ViewContext,
 ): HTMLElement[] {
   const at = step.positions.indexOf(position);
-  const heading = element("h3", {}, `Seen in step ${fromOne(step.index)}`);
-  if (at < 0) return [heading, element("p", { class: "muted" }, "Not looked at in this step.")];
+  const heading = element("h3", {}, `Prediction in step ${fromOne(step.index)}`);
+  if (at < 0) return [heading, element("p", { class: "muted" }, "Not evaluated in this step.")];
   const numbers = facts([
-    ["Would write", tokenText(step.texts[at] ?? "")],
+    ["Most probable token", tokenText(step.texts[at] ?? "")],
     ["Confidence", showConfidence(step.confidences[at] ?? 0, step.doubts?.[at])],
     ["Entropy", `${showNumber(step.entropies[at] ?? 0)} nats`],
-    ["Ahead of the second by", showPercent(step.gaps[at] ?? 0)],
+    ["Gap to the second", showPercent(step.gaps[at] ?? 0)],
     ["State", stateOf(step, position)],
   ]);
   const written = step.commits.find((commit) => commit.position === position)?.id ?? null;
@@ -108,9 +108,9 @@ function lookParts(
 
 function stateOf(step: CanvasStep, position: number): string {
   if (step.anchors.includes(position)) return "anchor";
-  if (step.near_misses.includes(position)) return "near miss: beside an anchor, not sure enough";
+  if (step.near_misses.includes(position)) return "near miss: near an anchor, confidence below τ";
   const near = step.neighbourhood.some(([from = 0, to = -1]) => from <= position && position <= to);
-  return near ? "beside an anchor" : "away from anchors";
+  return near ? "near an anchor" : "not near an anchor";
 }
 
 function item(
@@ -124,10 +124,10 @@ function item(
   const bar = element("span", { class: "bar", "aria-hidden": "true" });
   bar.style.width = `${(100 * candidate.probability).toFixed(1)}%`;
   const decision = { step: step.index, position, token: candidate.id };
-  const hint = `Write this token here in step ${fromOne(step.index)} and go on from there: a new run`;
+  const hint = `Start a new run that forces this token here in step ${fromOne(step.index)} and continues from it`;
   const action = written
-    ? element("span", { class: "muted" }, "written")
-    : branchButton("Branch", hint, trace, decision, context);
+    ? element("span", { class: "muted" }, "committed")
+    : branchButton("Force", hint, trace, decision, context);
   const number = element("span", { class: "number" }, showPercent(candidate.probability));
   return element("li", {}, bar, tokenText(candidate.text), number, action);
 }

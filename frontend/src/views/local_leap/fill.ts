@@ -6,11 +6,11 @@ import { fromOne } from "../../pictures/ordinal";
 import type { Theme } from "../../base/theme";
 import type { Place } from "./moment";
 
-export const FILLS = ["order written", "confidence"] as const;
+export const FILLS = ["order committed", "confidence"] as const;
 export type Fill = (typeof FILLS)[number];
 
 export const fillOf = (text: string | null): Fill =>
-  text === "confidence" ? "confidence" : "order written";
+  text === "confidence" ? "confidence" : "order committed";
 
 export interface Filling {
   fill: Fill;
@@ -34,7 +34,7 @@ export function fillLegend({ fill, scale }: Filling): Omit<Legend, "notes"> {
     return { scale, unit: "confidence, the probability of the token", normalisation: "0 to 1" };
   return {
     scale,
-    unit: "number of the step that wrote the token",
+    unit: "number of the step that committed the token",
     normalisation: "the steps of this trace",
   };
 }

@@ -25,10 +25,10 @@ import { commitSteps } from "./moment";
 import { NEAR_MISS, REASONS, signsText } from "./reasons";
 
 export function createGrid(root: HTMLElement, context: ViewContext, clock: Clock): Panel {
-  const figure = createFigure(root, "Steps by positions", "grid", context);
+  const figure = createFigure(root, "Steps × positions", "grid", context);
   let shown: Shown | null = null;
   let preview: CellAt | null = null;
-  const picture = createMatrix(figure.body, "Steps by positions; arrows move", {
+  const picture = createMatrix(figure.body, "Steps by positions; arrow keys move", {
     others: { marks: context.marks, columnOf: outputIndex },
     hover(cell) {
       preview = cell;
@@ -148,7 +148,7 @@ function sentence(trace: Trace, { row, column }: CellAt): string {
   if (!step || (at < 0 && !commit)) {
     const done = commitSteps(trace).get(column);
     const word =
-      done && done.step < row ? `written in step ${fromOne(done.step)}` : "block not yet begun";
+      done && done.step < row ? `committed in step ${fromOne(done.step)}` : "block not started";
     return `${place}: ${word}`;
   }
   const parts = [`${place}: ${quoted(commit?.text ?? step.texts[at] ?? "")}`];
@@ -165,11 +165,11 @@ function legendOf(trace: Trace, matrix: Matrix): Legend {
   const scale = matrix.scales[0] ?? sequential(1, matrix.theme);
   return {
     scale,
-    unit: "confidence, the probability of the token that would be written",
+    unit: "confidence, the probability of the most probable token",
     normalisation: "0 to 1",
     notes: [
-      `Signs: ${signsText(reasonsOf(trace))}, ${NEAR_MISS.glyph} near miss. Plain grey: written ` +
-        "before. Grey check: block not yet begun. Lines: blocks. Frame: the step shown above.",
+      `Glyphs: ${signsText(reasonsOf(trace))}, ${NEAR_MISS.glyph} near miss. Plain grey: committed ` +
+        "earlier. Grey check: block not started. Lines: block borders. Frame: step shown above.",
     ],
   };
 }
@@ -181,7 +181,7 @@ function sourceOf(trace: Trace, matrix: Matrix, context: ViewContext): FigureSou
     table: () => tableOf(trace),
     data: () => ({ decoder: trace.start.label, steps: trace.canvas }),
     svg: () => {
-      const title = `${trace.start.label}: steps by positions`;
+      const title = `${trace.start.label}: steps × positions`;
       const sheet = createSheet(title, matrix.theme, get(context.run));
       const size = drawMatrix(sheet.body, matrix, SHEET_WIDTH);
       const legend = legendOf(trace, matrix);

@@ -1,4 +1,4 @@
-// Delayed decoding: from when on a position's answer was ready, and when it was written at last.
+// Delayed decoding: the step from which a position's prediction was final, and the step that committed it.
 
 import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
@@ -40,21 +40,25 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
   const holder = figure.body.appendChild(
     element("div", { class: "scroll", tabindex: "0", role: "region" }),
   );
-  holder.setAttribute("aria-label", "Lifelines; scrolls sideways");
+  holder.setAttribute("aria-label", "Delay per position, scrolls horizontally");
   const svg = select(holder).append("svg").attr("role", "img");
   const group = svg.append("g") as Group;
   const heading = figure.body.appendChild(element("h3", {}));
-  const bins = createMatrix(figure.body, "Looks by confidence and distance; arrows move", {
-    hover: (cell) => sayBin(cell),
-    choose: (cell) => sayBin(cell),
-  });
+  const bins = createMatrix(
+    figure.body,
+    "Evaluations by confidence and distance; arrow keys move",
+    {
+      hover: (cell) => sayBin(cell),
+      choose: (cell) => sayBin(cell),
+    },
+  );
   const readout = figure.body.appendChild(element("p", { class: "readout", role: "status" }));
   const proposal = createProposal(figure.body, context);
   figure.legend.textContent =
-    "Per position a line from ○, the step from which its likeliest token stays what it finally " +
-    "is, to ●, the step that wrote it (steps of its block, from 1). Dashed: end-of-text. Below: " +
-    "share of looks at masks that saw the final token already, by confidence and by distance to " +
-    "the nearest sure position, fill 0 to 1; grey: no looks. This table is what τ and W stand on.";
+    "One line per position, height in steps of its block: from ○, the first step after which its most " +
+    "probable token no longer changes, to ●, the step that committed it. Dashed: end-of-text. Table " +
+    "below: fill is the share (0 to 1) of evaluations of masked positions whose prediction was already " +
+    "final, by confidence and distance to the nearest anchor; grey: none. τ and W are estimated from it.";
   let table: Consistency[] = [];
 
   const dropsEos = () => context.state.get("eos") === "0";
@@ -99,7 +103,7 @@ const delayedOf = (traces: readonly Trace[]) => traces.find(({ delays }) => dela
 
 function summary({ start }: Trace, { redundancy, redundancy_without_eos }: Delays): string {
   const parts = [
-    `${start.label}: ${showPercent(redundancy.share)} of looks came after the answer was ready`,
+    `${start.label}: ${showPercent(redundancy.share)} of evaluations came after the prediction was final`,
     `${redundancy.positions} positions`,
     `without end-of-text ${showPercent(redundancy_without_eos.share)} of ` +
       `${redundancy_without_eos.positions}`,
@@ -151,7 +155,7 @@ function drawLines(group: Group, { positions, rules, length, theme }: Drawn, ava
   const ink = ({ eos }: DelayedPosition) => (eos ? mutedOf(theme) : (LINES[theme][1] ?? ""));
   lives.select("title").text(({ position, stable, committed }) => {
     const delay = committed - stable;
-    return `position ${fromOne(position)}: ready in step ${fromOne(stable)}, written in step ${fromOne(committed)}, delay ${delay}`;
+    return `position ${fromOne(position)}: final from step ${fromOne(stable)}, committed in step ${fromOne(committed)}, delay ${delay}`;
   });
   lives
     .select("line")
@@ -200,9 +204,9 @@ const binAt = (
   null;
 
 function binText({ confidence, distance, looks, consistent }: Consistency): string {
-  const where = distance === null ? "no sure position" : `distance ${distanceName(distance)}`;
+  const where = distance === null ? "no anchor" : `distance ${distanceName(distance)}`;
   const share = looks ? ` (${showPercent(consistent / looks)})` : "";
-  return `Confidence ${binName(confidence)}, ${where}: ${consistent} of ${looks} looks right${share}.`;
+  return `Confidence ${binName(confidence)}, ${where}: ${consistent} of ${looks} evaluations already final${share}.`;
 }
 
 function matrixOf(table: readonly Consistency[], theme: Theme): Matrix {
@@ -229,7 +233,7 @@ function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewConte
     eos,
   ]);
   const looks = delays.table.map(({ confidence, distance, looks, consistent }): Cell[] => [
-    "looks",
+    "evaluations",
     `confidence ${binName(confidence)}, distance ${distanceName(distance)}`,
     looks,
     consistent,
@@ -239,7 +243,14 @@ function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewConte
   return {
     table: () => ({
       caption: summary(trace, delays),
-      columns: ["row", "which", "ready or looks", "written or right", "delay or share", "eos"],
+      columns: [
+        "row",
+        "which",
+        "final from, or evaluations",
+        "committed in, or final",
+        "delay or share",
+        "eos",
+      ],
       rows: [...lives, ...looks, ...proposalRows(delays)],
     }),
     data: () => delays,

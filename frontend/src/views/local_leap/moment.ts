@@ -1,4 +1,4 @@
-// A canvas at one moment: what stands at each position after a step, and why.
+// A canvas after one step: the token at each position and the reason it was committed.
 
 import type { CanvasStep, Commit } from "../../gen/local_leap";
 import type { Trace } from "../decoding/traces";
@@ -83,7 +83,7 @@ function waiting(step: CanvasStep): Pick<Place, "position">[] {
   }));
 }
 
-/** Number of the step that committed each position; absent where a mask still stands. */
+/** Number of the step that committed each position; absent where it is still masked. */
 export function commitSteps({ canvas }: Trace): Map<number, { step: number; commit: Commit }> {
   return new Map(
     canvas.flatMap(({ index, commits }) =>

@@ -1,4 +1,4 @@
-// κ, τ and W that the table of delayed decoding bears out for the model at hand.
+// κ, τ and W that the table of delayed decoding supports for this model.
 
 import { get } from "svelte/store";
 import type { Delays, Proposal } from "../../gen/local_leap";
@@ -7,8 +7,8 @@ import type { Cell } from "../../pictures/table";
 import type { ViewContext } from "../../view/view";
 
 const LIMITS =
-  "From one prompt, without end-of-text positions. Looks at one position repeat each other, so " +
-  "the interval is too narrow. Final means what this run wrote, not that it is right.";
+  "From one prompt, without end-of-text positions. Evaluations of one position are correlated, so " +
+  "the interval is too narrow. Final means what this run committed, which may be wrong.";
 
 export function createProposal(root: HTMLElement, context: ViewContext) {
   const text = element("p", { class: "readout" });
@@ -43,7 +43,7 @@ function isOfRun({ kappa, tau, width }: Proposal, context: ViewContext): boolean
   return same && ran.decoder === "local_leap";
 }
 
-/** Rows of the figure's table: what was counted, and what that is worth. */
+/** Rows of the figure's table: the counts behind the proposal, and its verdict. */
 export function proposalRows(delays: Delays): Cell[][] {
   const found = proposalOf(delays);
   if (!found) return [];

@@ -1,4 +1,4 @@
-// Why a token was committed: a sign, a word, and a place in the palette for each reason.
+// Why a token was committed: a glyph, a label and a palette slot for each reason.
 
 import type { Commit } from "../../gen/local_leap";
 import type { Category } from "../../pictures/swatch";
@@ -20,7 +20,7 @@ export const REASONS: Record<Reason, Sign> = {
   factor: { glyph: "▽", label: "factor" },
   entropy_bound: { glyph: "◇", label: "entropy bound" },
   stable: { glyph: "□", label: "stable (KLASS)" },
-  forced: { glyph: "✎", label: "by hand" },
+  forced: { glyph: "✎", label: "forced by you" },
 };
 export const NEAR_MISS: Sign = { glyph: "○", label: "near miss" };
 

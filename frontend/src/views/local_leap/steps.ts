@@ -22,13 +22,13 @@ import { categoriesOf, REASONS, type Reason } from "./reasons";
 export function createSteps(root: HTMLElement, context: ViewContext, clock: Clock): Panel {
   const figure = createFigure(root, "Tokens per step", "steps", context);
   const holder = element("div", { class: "scroll", tabindex: "0", role: "region" });
-  holder.setAttribute("aria-label", "Tokens per step; scrolls sideways");
+  holder.setAttribute("aria-label", "Tokens per step, scrolls horizontally");
   figure.body.append(holder);
   const columns = createColumns(holder, context, (step) => clock.go(step));
   const bars = createBars(figure.body.appendChild(element("div", {})), context);
   figure.legend.textContent =
-    "One column per step of the drawn decoder; click one to go there. Below: tokens of every " +
-    "decoder by the reason they were committed for.";
+    "One column per step of the decoder shown; height: committed tokens, fill: reason. Click a column " +
+    "to go to its step. Bars below: committed tokens of every decoder by reason.";
   let shown: Shown | null = null;
 
   const draw = whenChanged<Shown>(

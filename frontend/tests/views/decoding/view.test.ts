@@ -51,7 +51,7 @@ describe("the text with entropy", () => {
     expect(badges.filter(Boolean).length).toBe(4);
     expect(badges[0]).toBe("×6");
     expect(output[0]?.style.getPropertyValue("--ribbon")).toMatch(/%$/);
-    expect(output[0]?.getAttribute("aria-label")).toContain("fork of 6 trials");
+    expect(output[0]?.getAttribute("aria-label")).toContain("branch point with 6 trials");
     expect(output[0]?.classList.contains("joined")).toBe(true);
   });
 
@@ -60,7 +60,7 @@ describe("the text with entropy", () => {
     play(CNTP);
     tokens(root)[9]?.click();
     expect(context.state.get("token")).toBe("9");
-    expect(figure(root, "fork").textContent).toContain("Fork at output token 9");
+    expect(figure(root, "fork").textContent).toContain("Branch point at output token 9");
     press(document, "f");
     expect(context.state.get("token")).toBe("11");
     press(document, "F");
@@ -129,15 +129,17 @@ describe("taking a branch", () => {
     const { play, root, reruns } = cntpStage();
     play(CNTP);
     const rows = [...figure(root, "fork").querySelectorAll("tbody tr")] as HTMLElement[];
-    expect(rows.map((row) => buttons(row, "Take this branch").length)).toEqual([1, 1, 1, 1, 1, 0]);
-    buttons(rows[2] as HTMLElement, "Take this branch")[0]?.click();
+    expect(rows.map((row) => buttons(row, "Continue from this trial").length)).toEqual([
+      1, 1, 1, 1, 1, 0,
+    ]);
+    buttons(rows[2] as HTMLElement, "Continue from this trial")[0]?.click();
     expect(reruns).toEqual([{ decoder: "cntp", forced: [{ position: 0, trial: 2 }] }]);
   });
 
   it("of a token of a baseline makes the run about that baseline", () => {
     const { play, detail, reruns } = cntpStage({ state: { trace: "1", token: "3" } });
     play(CNTP);
-    buttons(detail, "Branch")[0]?.click();
+    buttons(detail, "Force")[0]?.click();
     expect(reruns).toEqual([
       { decoder: "greedy", forced: [{ position: 3, token: expect.any(Number) as number }] },
     ]);
@@ -147,13 +149,13 @@ describe("taking a branch", () => {
     const { play, root } = cntpStage({ state: { trace: "2" } });
     play(CNTP);
     expect(figure(root, "fork").hidden).toBe(false);
-    expect(buttons(figure(root, "fork"), "Take this branch")).toEqual([]);
+    expect(buttons(figure(root, "fork"), "Continue from this trial")).toEqual([]);
   });
 
   it("of a position of the canvas names the step", () => {
     const { play, detail, reruns } = leapStage({ state: { token: "1", step: "1" } });
     play(LEAP);
-    buttons(detail, "Branch")[0]?.click();
+    buttons(detail, "Force")[0]?.click();
     expect(reruns).toEqual([
       {
         decoder: "local_leap",
@@ -228,9 +230,11 @@ describe("thresholds", () => {
     const { play, root, reruns, context } = cntpStage();
     play(CNTP);
     const said = () => figure(root, "thresholds").querySelector("[role=status]")?.textContent;
-    expect(said()).toMatch(/forks 4 → 4, trials 21 → 21/);
+    expect(said()).toMatch(/branch points 4 → 4, trials 21 → 21/);
     set(root, 2, "2");
-    expect(said()).toMatch(/forks 4 → \d+, trials 21 → \d+, most at once 6 → 2/);
+    expect(said()).toMatch(
+      /branch points 4 → \d+, trials 21 → \d+, most at one branch point 6 → 2/,
+    );
     expect(context.state.get("remap")).toContain(",2,");
     buttons(root, "Run with these")[0]?.click();
     expect(reruns[0]).toMatchObject({ max_trials: 2, formula: "code" });
@@ -255,7 +259,7 @@ describe("the comparison", () => {
     expect(lanes(root).length).toBe(4);
     expect(lanes(root)[0]?.textContent).toContain("reference");
     expect(lanes(root)[0]?.querySelector(".diverges")).toBeNull();
-    expect(lanes(root)[1]?.textContent).toMatch(/differs from token \d+ on/);
+    expect(lanes(root)[1]?.textContent).toMatch(/first difference at token \d+/);
     expect(lanes(root)[1]?.querySelectorAll(".diverges").length).toBe(1);
     lanes(root)[1]?.querySelector("input")?.dispatchEvent(new Event("change"));
     expect(context.state.get("reference")).toBe("/1");
@@ -333,9 +337,9 @@ describe("the comparison", () => {
     play(CNTP);
     const error = () => root.querySelector(".error")?.textContent ?? "";
     await addFile(root, writeTraces(LEAP));
-    await vi.waitFor(() => expect(error()).toContain("prompt is another"));
+    await vi.waitFor(() => expect(error()).toContain("prompt differs"));
     await addFile(root, "<html>");
-    await vi.waitFor(() => expect(error()).toContain("no JSON"));
+    await vi.waitFor(() => expect(error()).toContain("not valid JSON"));
     expect(lanes(root).length).toBe(4);
   });
 

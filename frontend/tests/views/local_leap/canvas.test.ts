@@ -79,7 +79,7 @@ describe("the fill", () => {
     expect(Math.max(...steps)).toBe(6);
     const colours = new Map(cells().map((cell, i) => [steps[i], cell.style.backgroundColor]));
     expect(new Set(colours.values()).size).toBe(new Set(steps).size);
-    expect(figure.textContent).toContain("number of the step that wrote the token");
+    expect(figure.textContent).toContain("number of the step that committed the token");
   });
 
   it("says how probable each token was where that is asked for", () => {

@@ -69,7 +69,7 @@ describe("the canvas", () => {
     play(LEAP);
     const delays = figure(root, "delays");
     expect(delays.querySelectorAll(".life").length).toBe(16);
-    expect(delays.textContent).toContain("of looks came after the answer was ready");
+    expect(delays.textContent).toContain("of evaluations came after the prediction was final");
     buttons(delays, "Without end-of-text")[0]?.click();
     expect(buttons(delays, "Without end-of-text")[0]?.getAttribute("aria-pressed")).toBe("true");
   });
