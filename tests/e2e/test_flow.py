@@ -15,8 +15,8 @@ pytestmark = pytest.mark.e2e
 
 PROMPT = "Felix has the hat. Maria has the key. Who has the key?"
 SMALL = {"prompt": PROMPT, "max_new_tokens": 6, "control_draws": 2, "draws": 2}
-PICTURES = ("Text and answer", "Flow matrix", "Edges to cut", "Knockout by layer",
-            "Causal tracing", "Routes", "Routes beside cuts")  # fmt: skip
+PICTURES = ("Answer: effect of cutting each token", "Flow matrix", "Cuts", "Attention knockout by layer",
+            "Causal tracing", "Contribution graph", "Contribution vs. causal effect")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def matrix(page: Page) -> Locator:
 
 
 def edges(page: Page) -> Locator:
-    return figure(page, "Edges to cut").get_by_role("listitem")
+    return figure(page, "Cuts").get_by_role("listitem")
 
 
 def press_cell(page: Page, *, row: int, column: int) -> None:
@@ -54,7 +54,7 @@ def test_one_click_on_an_example_draws_every_picture(page: Page) -> None:
     status(page, "done")
     for name in PICTURES:
         expect(figure(page, name)).to_be_visible()
-    expect(figure(page, "Text and answer").get_by_role("option").first).to_be_visible()
+    expect(figure(page, "Answer: effect of cutting each token").get_by_role("option").first).to_be_visible()
 
 
 def test_the_form_shows_each_kind_of_model_its_own_fields(page: Page) -> None:
@@ -76,19 +76,19 @@ def test_an_edge_is_chosen_in_the_matrix_and_cut_by_a_run(page: Page, flowed: st
     expect(edges(page)).to_have_count(1)
     press_cell(page, row=-1, column=2)
     expect(edges(page)).to_have_count(0)
-    page.get_by_role("button", name="Add the strongest").click()
+    page.get_by_role("button", name="Add the largest effect").click()
     expect(edges(page)).to_have_count(1)
     page.reload()
     expect(edges(page)).to_have_count(1)
     edges(page).get_by_label(re.compile("^Layers")).fill("1-3")
-    figure(page, "Edges to cut").get_by_role("button", name="Cut these").click()
+    figure(page, "Cuts").get_by_role("button", name="Run with these cuts").click()
     page.wait_for_url(lambda url: flowed not in url)
     status(page, "done")
-    cut = figure(page, "What the cut does")
-    expect(cut.get_by_role("img")).to_have_attribute("aria-label", re.compile("^These edges: "))
+    cut = figure(page, "Effect of your cuts")
+    expect(cut.get_by_role("img")).to_have_attribute("aria-label", re.compile("^Chosen edges: "))
     expect(cut.get_by_role("group")).to_have_count(3)
     expect(edges(page).get_by_label(re.compile("^Layers"))).to_have_value("1-3")
-    expect(figure(page, "Edges to cut").get_by_role("button", name="Cut these")).to_be_hidden()
+    expect(figure(page, "Cuts").get_by_role("button", name="Run with these cuts")).to_be_hidden()
 
 
 def test_the_matrix_is_used_by_keyboard_alone(page: Page, flowed: str) -> None:
@@ -120,7 +120,7 @@ def test_a_picked_state_shows_its_cone(page: Page, flowed: str) -> None:
 
 def test_routes_thin_out_as_the_threshold_rises(page: Page, flowed: str) -> None:
     page.goto(f"/runs/{flowed}")
-    routes = figure(page, "Routes")
+    routes = figure(page, "Contribution graph")
     slider = routes.get_by_role("slider")
     expect(slider).to_be_visible(timeout=WAIT)
     many = routes.locator("path.route").count()
@@ -143,7 +143,7 @@ def test_a_stopped_run_keeps_the_rows_that_were_cut(page: Page, stack: Stack) ->
     expect(stop).to_be_hidden(timeout=WAIT)
     status(page, "stopped")
     expect(matrix(page)).to_be_visible()
-    expect(figure(page, "Flow matrix")).to_contain_text("readers so far")
+    expect(figure(page, "Flow matrix")).to_contain_text("rows so far")
     expect(figure(page, "Causal tracing")).to_be_hidden()
 
 

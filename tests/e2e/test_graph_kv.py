@@ -28,8 +28,8 @@ GIVEN: dict[str, Any] = {
     "permutations": 3,
 }
 PICTURES = (
-    "Segments and what they read", "Arrangements", "The chosen edge by layer and head",
-    "Attention on the text", "Mask", "Positions", "Orders of the segments", "First tokens as sinks",
+    "Segment graph", "Arrangements", "Selected edge by layer and head",
+    "Attention on the text", "Attention mask", "Positions", "Sensitivity to segment order", "Attention sinks",
 )  # fmt: skip
 
 
@@ -67,8 +67,8 @@ def test_one_click_on_an_example_shows_every_picture(page: Page) -> None:
     status(page, "done")
     for name in PICTURES:
         expect(figure(page, name)).to_be_visible()
-    expect(figure(page, "Arrangements")).to_contain_text("measured here, not promised")
-    expect(figure(page, "Orders of the segments")).to_contain_text("flat: range")
+    expect(figure(page, "Arrangements")).to_contain_text("answer worse with a graph")
+    expect(figure(page, "Sensitivity to segment order")).to_contain_text("flat: range")
 
 
 def test_edges_are_drawn_by_mouse_and_by_keyboard_and_run(
@@ -100,7 +100,7 @@ def test_edges_are_drawn_by_mouse_and_by_keyboard_and_run(
     page.wait_for_url(lambda url: finished not in url)
     status(page, "done")
     assert params_of(page, stack)["edges"] == [{"source": "nora", "target": "ring"}]
-    expect(figure(page, PICTURES[0]).get_by_role("option", name="ring reads nora")).to_be_attached()
+    expect(figure(page, PICTURES[0]).get_by_role("option", name="ring attends to nora")).to_be_attached()
 
 
 def test_segments_are_edited_moved_and_brought_back(page: Page, finished: str) -> None:
@@ -153,22 +153,22 @@ def test_the_form_stands_in_the_address(page: Page) -> None:
 def test_the_layer_and_the_edge_stand_in_the_address(page: Page, finished: str) -> None:
     visit(page, finished)
     graph = figure(page, PICTURES[0])
-    chosen = graph.get_by_role("option", name=re.compile("^answer reads emma"))
+    chosen = graph.get_by_role("option", name=re.compile("^answer attends to emma"))
     chosen.dispatch_event("click")
     page.keyboard.press("]")
     page.keyboard.press("}")
     detail = page.get_by_role("complementary", name="Detail of the selection")
-    expect(detail).to_contain_text("answer reads emma")
+    expect(detail).to_contain_text("answer attends to emma")
     expect(detail).to_contain_text("layer 0, head 0")
     page.reload()
-    expect(detail).to_contain_text("answer reads emma", timeout=WAIT)
+    expect(detail).to_contain_text("answer attends to emma", timeout=WAIT)
     expect(detail).to_contain_text("layer 0, head 0")
 
 
 def test_a_cut_is_a_new_run_without_the_edge(page: Page, stack: Stack, finished: str) -> None:
     visit(page, finished)
     detail = page.get_by_role("complementary", name="Detail of the selection")
-    expect(detail).to_contain_text("emma reads ring")
+    expect(detail).to_contain_text("emma attends to ring")
     detail.get_by_role("button", name="Cut this edge and run again").click()
     page.wait_for_url(lambda url: finished not in url)
     status(page, "done")

@@ -1,4 +1,4 @@
-// Information flow: who reads what from whom. A prompt's pictures, or a text's tokens: the run's
+// Information flow between tokens. A prompt's pictures, or a text's tokens: the run's
 // first event says which.
 
 import "../styles/figure.css";

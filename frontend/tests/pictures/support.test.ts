@@ -106,7 +106,7 @@ describe("the colour of support", () => {
   it("is the line of the drop in Graph-KV and in the causal check", () => {
     const curves = played(graph, graphKv, "graph_kv").querySelectorAll<SVGElement>("g.curve");
     const deltas = [...curves].flatMap((one) => {
-      const said = /without it ([+−][\d.]+)/.exec(one.getAttribute("aria-label") ?? "")?.[1];
+      const said = /cutting it ([+−][\d.]+)/.exec(one.getAttribute("aria-label") ?? "")?.[1];
       const stroke = one.querySelector("path.value")?.getAttribute("stroke") ?? "";
       return said ? [{ said, hue: hueOf(stroke) }] : [];
     });

@@ -86,13 +86,13 @@ describe("the graph", () => {
     const { play, root } = onStage();
     const mass = EVENTS.findIndex(({ kind }) => kind === "edge_mass");
     play(EVENTS.slice(0, mass));
-    const edge = () => curve(root, "emma reads ring");
+    const edge = () => curve(root, "emma attends to ring");
     expect(edge().querySelector(".value")?.getAttribute("stroke-dasharray")).toBe("4 4");
     expect(figure(root, "graph").textContent).toContain("not measured yet");
     play(EVENTS.slice(mass));
     expect(edge().querySelector(".value")?.getAttribute("stroke-dasharray")).toBeNull();
     expect(strokeOf(edge())).toBeCloseTo(16 * massOf("emma", "ring", null, null), 6);
-    expect(curve(root, "answer reads emma")).toBeDefined();
+    expect(curve(root, "answer attends to emma")).toBeDefined();
   });
 
   it("shows the layer and head that keys choose, in all pictures", () => {
@@ -101,7 +101,7 @@ describe("the graph", () => {
     for (const key of ["]", "]", "}"]) press(key);
     expect([context.state.get("layer"), context.state.get("head")]).toEqual(["1", "0"]);
     expect(said.at(-1)).toBe("layer 1, head 0");
-    const edge = curve(root, "emma reads ring");
+    const edge = curve(root, "emma attends to ring");
     expect(strokeOf(edge)).toBeCloseTo(Math.max(0.75, 16 * massOf("emma", "ring", 1, 0)), 6);
     press("[");
     press("[");
@@ -121,15 +121,15 @@ describe("the graph", () => {
   it("chooses an edge by click and by arrows, and keeps it in the address", () => {
     const { play, root, context } = onStage();
     play(EVENTS);
-    click(curve(root, "nora reads coat"));
+    click(curve(root, "nora attends to coat"));
     const chosen = () => curves(root).filter((one) => one.getAttribute("aria-selected") === "true");
     expect(chosen().map((one) => one.getAttribute("aria-label"))).toEqual([
-      expect.stringMatching(/^nora reads coat: attention 0\.\d+, without it/),
+      expect.stringMatching(/^nora attends to coat: attention 0\.\d+, cutting it/),
     ]);
     expect(context.state.get("pair")).toBe(chosen()[0]?.dataset.pair);
     expect(curves(root).filter((one) => one.getAttribute("tabindex") === "0")).toEqual(chosen());
     press("ArrowRight", chosen()[0] as SVGGElement);
-    expect(chosen()[0]?.getAttribute("aria-label")).toMatch(/^emma reads ring/);
+    expect(chosen()[0]?.getAttribute("aria-label")).toMatch(/^emma attends to ring/);
     press("Escape");
     expect(context.state.get("pair")).toBeNull();
   });
@@ -148,9 +148,9 @@ describe("the graph", () => {
     const { play, root, detail } = onStage();
     play(EVENTS);
     press("p");
-    click(curve(root, "nora reads coat"));
+    click(curve(root, "nora attends to coat"));
     const difference = massOf("nora", "coat", null, null) - massOf("emma", "ring", null, null);
-    expect(detail.textContent).toContain("emma reads ring");
+    expect(detail.textContent).toContain("emma attends to ring");
     expect(detail.textContent).toContain(difference.toFixed(3).replace("-", "−"));
   });
 });
@@ -171,7 +171,7 @@ describe("the chosen edge", () => {
   it("cannot be cut where it was not given", () => {
     const { play, root, detail } = onStage();
     play(EVENTS);
-    click(curve(root, "answer reads emma"));
+    click(curve(root, "answer attends to emma"));
     const cuts = [
       ...figure(root, "edge").querySelectorAll("button"),
       ...detail.querySelectorAll("button"),
@@ -264,12 +264,12 @@ describe("the mask", () => {
     const said = () => figure(root, "mask").querySelector(".readout")?.textContent;
     const { blocks } = layoutOf("graph");
     expect(said()).toMatch(
-      /^“:” \(answer, position id \d+\) reads “<s>” \(prefix, position id 0\): 0/,
+      /^“:” \(answer, position id \d+\) attends to “<s>” \(prefix, position id 0\): 0/,
     );
     expect(said()).toContain(`position id ${blocks.at(-1)?.position}`);
     for (let step = 0; step < 3; step++) press("ArrowUp", holder);
     for (let step = 0; step < 60; step++) press("ArrowRight", holder);
-    expect(said()).toContain("does not read");
+    expect(said()).toContain("does not attend to");
     expect(said()).toContain("masked");
   });
 
@@ -279,7 +279,7 @@ describe("the mask", () => {
     const modes = figure(root, "mask").querySelector("select") as HTMLSelectElement;
     expect(modes.value).toBe("full");
     expect(modes.options).toHaveLength(6);
-    expect(figure(root, "mask").textContent).toContain("blue: of its own");
+    expect(figure(root, "mask").textContent).toContain("blue: causal attention within the block");
     expect(figure(root, "positions").querySelectorAll(".position-row")).toHaveLength(11);
     expect(figure(root, "positions").textContent).toContain("ring, round 1");
   });
@@ -295,8 +295,8 @@ describe("arrangements", () => {
       expect(text).toContain(event.logprob.toFixed(3).replace("-", "−"));
     }
     expect(text).toContain(`${layoutOf("full").relative_area.toFixed(3)} (more)`);
-    expect(text).toContain("gains are measured here, not promised");
-    expect(text.match(/✗ not right/g)).toHaveLength(6);
+    expect(text).toContain("answer worse with a graph");
+    expect(text.match(/✗ incorrect/g)).toHaveLength(6);
   });
 
   it("show a dot for every order, and which are flat", () => {

@@ -55,13 +55,13 @@ describe("a grid", () => {
   it("marks what the judge sees, and every leak", () => {
     const { play, root } = onStage();
     play(EVENTS);
-    expect(badges(root, "items").slice(0, 2)).toEqual([["✗ 1 of 2", "leak"], ["✓ 2 of 2"]]);
+    expect(badges(root, "items").slice(0, 2)).toEqual([["✗ 1 of 2", "leakage"], ["✓ 2 of 2"]]);
     expect(badges(root, "leak")).toEqual([
-      ["✗ not shown", "leak"],
+      ["✗ not shown", "leakage"],
       ["✓ shown"],
       ["✓ shown"],
       ["✓ shown"],
-      ["✗ 1 of 2", "leak"],
+      ["✗ 1 of 2", "leakage"],
       ["✓ 2 of 2"],
       ["✓ 2 of 2"],
       ["✓ 2 of 2"],
@@ -74,8 +74,8 @@ describe("a grid", () => {
     play(EVENTS);
     const label = cells(root, "leak")[0]?.getAttribute("aria-label");
     expect(label).toBe(
-      "Only “a shiny ball” kept, encoded with the rest, seed 0: the judge sees red circle; " +
-        "not shown; leak.",
+      "Only “a shiny ball” kept, encoded with the prompt, seed 0: detected red circle; " +
+        "not shown; leakage.",
     );
   });
 
@@ -119,9 +119,9 @@ describe("what is found", () => {
     const { play, root } = onStage();
     play(EVENTS);
     const said = [...figure(root, "findings").querySelectorAll("li")].map((li) => li.textContent);
-    expect(said[0]).toMatch(/leaks in 1 of 2 pictures .* in 0 when/);
-    expect(said[1]).toMatch(/leaks in 1 of 2; after the fix in 0/);
-    expect(said[2]).toMatch(/“ball” shows it by itself; the other 2 of 3/);
+    expect(said[0]).toMatch(/leak in 1 of 2 pictures .* in 0 when/);
+    expect(said[1]).toMatch(/leak in 1 of 2 pictures; with “.*” encoded in isolation, in 0/);
+    expect(said[2]).toMatch(/“ball” produces it when only that token is kept; the other 2 of 3/);
   });
 
   it("names no judge where there is none", () => {
@@ -134,7 +134,7 @@ describe("what is found", () => {
     );
     expect(figure(root, "findings").hidden).toBe(true);
     expect(badges(root, "items").flat()).toEqual([]);
-    expect(figure(root, "items").textContent).toContain("No judge");
+    expect(figure(root, "items").textContent).toContain("no classifier");
   });
 
   it("has a row per picture in the table twin", () => {
@@ -230,6 +230,6 @@ describe("inside the text encoder", () => {
     ]);
     context.state.set("window", "1");
     expect(cells(root)[0]?.slice(0, 3)).toEqual(["–", "0.125", "0.250"]);
-    expect(root.querySelector("[data-figure=encoder] output")?.textContent).toBe("layer 1 alone");
+    expect(root.querySelector("[data-figure=encoder] output")?.textContent).toBe("layer 1 only");
   });
 });

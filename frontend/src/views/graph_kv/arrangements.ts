@@ -27,9 +27,9 @@ export function createArrangements(root: HTMLElement, context: ViewContext): Pan
   const first = figure.body.appendChild(element("div", {}));
   figure.body.append(publishedNote());
   figure.legend.textContent =
-    "Length: p of the answer, the product over its tokens; the longer, the more probable. Bold: " +
-    "what the run is about. Area: pairs of tokens among the segments over those in sequence; full " +
-    "encodes every segment twice, which is more than sequential.";
+    "Bar length: probability of the answer, the product over its tokens. Bold: the arrangement " +
+    "analysed in this run. Attention area: token pairs between and within segments, relative to the " +
+    "sequential arrangement; full encodes every segment twice and so exceeds 1.";
 
   const draw = whenChanged<Shown>(
     ({ state, theme }) => [
@@ -62,7 +62,8 @@ function askedParts({ state: { answer, arrangements } }: Shown): (Node | string)
 }
 
 const LEAST_P = 0.001; // of a token, in any arrangement
-const NOTHING = ". The model does not give this answer in any arrangement: nothing to explain.";
+const NOTHING =
+  ". The probability of this answer is near 0 in every arrangement: there is nothing to explain.";
 
 /** By its least probable token: many probable ones make a long answer improbable as well. */
 export function isUnlikely(arrangements: Iterable<{ token_logprobs: number[] }>): boolean {
@@ -109,7 +110,7 @@ function writtenParts({ state }: Shown): HTMLElement[] {
   return MODES.flatMap((mode) => {
     const one = state.arrangements.get(mode);
     if (!one) return [];
-    const sign = one.right === null ? "" : one.right ? "✓ right" : "✗ not right";
+    const sign = one.right === null ? "" : one.right ? "✓ correct" : "✗ incorrect";
     const word = element("span", { class: `badge ${one.right ? "good" : ""}` }, sign);
     const text = element("dd", {}, tokenText(one.text), " ", sign && word);
     return [element("dt", {}, modeName(mode)), text];
@@ -124,7 +125,7 @@ function firstParts(shown: Shown, { rerun }: ViewContext): HTMLElement[] {
   const items = one.alternatives.map(({ id, text, logprob }) => {
     const share = element("span", { class: "number" }, showPercent(Math.exp(logprob)));
     const use = () => rerun?.({ answer: [id] });
-    const hint = `A new run with this token (#${id}) as the answer`;
+    const hint = `Start a new run with this token (#${id}) as the answer`;
     const action = rerun && button("Use as answer", use, { title: hint });
     const name = element("span", { class: "muted" }, `#${id}`);
     return element("li", {}, tokenText(text), name, share, action ?? null);

@@ -5,7 +5,7 @@ import type { ViewContext } from "../../view/view";
 import type { EdgeRow } from "../../gen/graph_kv";
 import type { Shown } from "./shown";
 
-/** The edge of the run that the chosen pair stands for; null: it stands for none that was given. */
+/** The run's edge between the chosen pair of segments; null where the run has none. */
 export function edgeAt({ pairs, pair, layout, state }: Shown): EdgeRow | null {
   const number = pairs[pair ?? -1]?.edge ?? -1;
   const edge = layout?.event.edges[number];
@@ -20,7 +20,7 @@ const same = (a: EdgeRow, b: EdgeRow | undefined) =>
 export function cutEdge(context: ViewContext, shown: Shown): void {
   const edge = edgeAt(shown);
   const { segments } = shown.state;
-  if (!edge || !segments) return context.announce("Choose an edge between two segments first");
+  if (!edge || !segments) return context.announce("Select an edge between two segments first");
   const id = (segment: number) => segments.segments[segment]?.id ?? "";
   const edges = segments.edges
     .filter((one) => !same(one, edge))

@@ -1,5 +1,6 @@
 // Detail of the hovered or chosen pair, and what can be run from there.
 
+import { fromOne } from "../../pictures/ordinal";
 import { get } from "svelte/store";
 import { button, element, facts, tokenText } from "../../pictures/dom";
 import { showNumber, showSigned } from "../../pictures/numbers";
@@ -60,8 +61,8 @@ function parts(
     title,
     facts(massPairs(shown, pair, pinned)),
     ...effectParts(shown, pair, context),
-    ...(own ? [] : blockParts(shown, pair.source, "Read")),
-    ...blockParts(shown, pair.reader, own ? "Block" : "Reader"),
+    ...(own ? [] : blockParts(shown, pair.source, "Attended block")),
+    ...blockParts(shown, pair.reader, own ? "Block" : "Attending block"),
   ];
 }
 
@@ -74,12 +75,12 @@ function massPairs(shown: Shown, pair: Pair, pinned?: Pair): [string, string][] 
   ];
   const whole = massAt(shown, pair, null, null);
   if (shown.layer !== null || shown.head !== null) {
-    found.push(["Mean over all", showNumber(whole ?? 0)]);
+    found.push(["Mean over layers and heads", showNumber(whole ?? 0)]);
   }
   const reference = pinned && massOf(shown, pinned);
   if (pinned && typeof reference === "number") {
     found.push(["Pinned", pairName(shown, pinned)]);
-    found.push(["Above pinned by", showSigned(mass - reference)]);
+    found.push(["Difference to pinned", showSigned(mass - reference)]);
   }
   return found;
 }
@@ -91,10 +92,10 @@ function effectParts(shown: Shown, pair: Pair, context: ViewContext): HTMLElemen
   const found: HTMLElement[] = [];
   if (cut && before !== undefined) {
     found.push(
-      element("h3", {}, "The edge cut in every layer and head"),
+      element("h3", {}, "Effect of cutting this edge in all layers and heads"),
       facts([
-        ["Answer with it", `${showNumber(before)} nats`],
-        ["Answer without it", `${showNumber(cut.logprob)} nats`],
+        ["log p with the edge", `${showNumber(before)} nats`],
+        ["log p without the edge", `${showNumber(cut.logprob)} nats`],
         ["Δ", `${showSigned(cut.delta)} nats`],
       ]),
     );
@@ -116,8 +117,8 @@ function blockParts(shown: Shown, at: number, heading: string): HTMLElement[] {
   const pairs: [string, string][] = [
     ["Tokens", String(tokens)],
     ["Positions", `${position} to ${position + tokens - 1}`],
-    ["Place in the order", `from token ${start}`],
-    ["Reads", reads.map((source) => nameIn(shown, source)).join(", ") || "itself alone"],
+    ["First token", String(fromOne(start))],
+    ["Attends to", reads.map((source) => nameIn(shown, source)).join(", ") || "only itself"],
   ];
   const score = shown.state.segments?.segments[segment ?? -1]?.score;
   if (typeof score === "number") pairs.push(["Score", showNumber(score)]);

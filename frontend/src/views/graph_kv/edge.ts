@@ -17,11 +17,11 @@ import { knockOutOf, massAt, pairName, type Pair, type Panel, type Shown } from 
 import { headTable } from "./tables";
 
 export function createEdge(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "The chosen edge by layer and head", "edge", context);
+  const figure = createFigure(root, "Selected edge by layer and head", "edge", context);
   const cut = button("Cut this edge and run again", () => shown && cutEdge(context, shown), {
     class: "chip",
   });
-  const mean = button("Mean over all", () => choose(null), { class: "chip" });
+  const mean = button("Mean over layers and heads", () => choose(null), { class: "chip" });
   figure.controls.append(mean, cut);
   const heading = figure.body.appendChild(element("p", { class: "explaining" }));
   const readout = element("p", { class: "readout", "aria-live": "polite" });
@@ -32,7 +32,7 @@ export function createEdge(root: HTMLElement, context: ViewContext): Panel {
     context.state.set("layer", cell ? String(cell.row) : null);
     context.state.set("head", cell ? String(cell.column) : null);
   }
-  const picture = createMatrix(figure.body, "Attention by layer and head; arrows move", {
+  const picture = createMatrix(figure.body, "Attention by layer and head; arrow keys move", {
     hover(cell) {
       preview = cell;
       mark();
@@ -66,7 +66,7 @@ export function createEdge(root: HTMLElement, context: ViewContext): Panel {
       readout,
       cell
         ? `Layer ${cell.row}, head ${cell.column}: ${showNumber(mass ?? 0)} of the attention`
-        : "Choose a cell to see that head in all pictures; [ ] and { } step through them.",
+        : "Select a cell to show that layer and head in all figures; [ ] and { } step through them.",
     );
   }
 
@@ -87,10 +87,12 @@ export function createEdge(root: HTMLElement, context: ViewContext): Panel {
 function headline(shown: Shown, pair: Pair): string {
   const mass = massAt(shown, pair, null, null);
   const cut = knockOutOf(shown, pair);
-  const parts = [`${pairName(shown, pair)}: ${showNumber(mass ?? 0)} of its attention in the mean`];
+  const parts = [
+    `${pairName(shown, pair)}: ${showNumber(mass ?? 0)} of its attention, mean over layers and heads`,
+  ];
   if (cut) {
     parts.push(
-      `without the edge the answer's log-probability changes by ${showSigned(cut.delta)} nats to ` +
+      `cutting the edge changes log p of the answer by ${showSigned(cut.delta)} nats to ` +
         showNumber(cut.logprob),
     );
   }
@@ -116,9 +118,9 @@ function matrixOf(shown: Shown, pair: Pair): Matrix {
 
 const legendOf = ({ scales: [scale], theme }: Matrix): Legend => ({
   scale: scale ?? sequential(0, theme),
-  unit: "of the reader's attention",
+  unit: "share of the attending block's attention",
   normalisation: "this map",
-  notes: ["Averaged over the reader's tokens; all that a token reads adds up to 1."],
+  notes: ["Mean over the attending block's tokens; the attention of a token sums to 1."],
 });
 
 function sourceOf(shown: Shown, pair: Pair, matrix: Matrix, context: ViewContext): FigureSource {

@@ -21,22 +21,22 @@ import {
 } from "./shown";
 import { pairTable } from "./tables";
 
-const READERS = ["edges", "and answer", "all"] as const;
+const READERS = ["edges", "edges + answer", "all"] as const;
 const readersOf = (text: string | null): Readers =>
-  READERS.find((one) => one === text) ?? "and answer";
+  READERS.find((one) => one === text) ?? "edges + answer";
 
 export function createGraph(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Segments and what they read", "graph", context);
-  const readers = segmented(context, "Whose reading is drawn", READERS, (value) =>
-    context.state.set("readers", value === "and answer" ? null : value),
+  const figure = createFigure(root, "Segment graph", "graph", context);
+  const readers = segmented(context, "Show attention of", READERS, (value) =>
+    context.state.set("readers", value === "edges + answer" ? null : value),
   );
   figure.controls.append(readers.node);
   const holder = figure.body.appendChild(
     element("div", { class: "scroll", tabindex: "0", role: "region" }),
   );
-  holder.setAttribute("aria-label", "Graph of the segments; scrolls sideways");
+  holder.setAttribute("aria-label", "Graph of the segments, scrolls horizontally");
   const svg = select(holder).append("svg").attr("class", "segment-graph").attr("role", "listbox");
-  svg.attr("aria-label", "Who reads whom; arrows move from edge to edge");
+  svg.attr("aria-label", "Attention between segments; arrow keys move between edges");
   const group = svg.append("g") as Group;
   const readout = figure.body.appendChild(element("p", { class: "readout" }));
   let shown: Shown | null = null;
@@ -74,7 +74,7 @@ export function createGraph(root: HTMLElement, context: ViewContext): Panel {
     if (!graph || !shown) return;
     const hovered = pairIndex(get(context.selection).hover);
     const at = graph.curves.find(({ pair }) => pair === (hovered ?? shown?.pair));
-    say(readout, at?.said ?? "Click a curve for its layers and heads.");
+    say(readout, at?.said ?? "Click a curve to show its layers and heads.");
     group
       .selectAll<SVGGElement, { pair: number }>("g.curve, g.node")
       .classed("is-hover", (one) => one.pair === hovered);
@@ -94,16 +94,16 @@ export function createGraph(root: HTMLElement, context: ViewContext): Panel {
 function legendText(shown: Shown): string {
   const mode = shown.layout ? modeName(shown.layout.event.mode) : "";
   const mass = shown.state.edgeMass
-    ? `Width and number: share of a segment's attention, ${whereText(shown)}, averaged over its ` +
-      `tokens; ${WIDEST} pixels are all of it, and what a block reads with itself adds up to 1.`
-    : "Dashed: attention is not measured yet.";
+    ? `Width and number: share of a segment's attention, ${whereText(shown)}, mean over its tokens; ` +
+      `${WIDEST} pixels are a share of 1. The attention of a segment, including to itself, sums to 1.`
+    : "Dashed: attention not measured yet.";
   const cut = shown.state.knockOuts.size
-    ? " Δ: change of the answer's log-probability in nats when that edge is cut in every layer. " +
+    ? " Δ: change of log p of the answer in nats when the edge is cut in all layers. " +
       `${SUPPORT_WORDS.removed} Grey: not cut.`
     : "";
   return (
-    `Arrangement: ${mode}; arrows of reading go from left to right. ${mass} Solid: edges; pale: what ` +
-    `else is read.${cut} [ ] choose a layer, { } a head.`
+    `Arrangement: ${mode}; attended segments are left of those that attend to them. ${mass} Solid: edges of ` +
+    `the graph; pale: other attention.${cut} [ ] selects a layer, { } a head.`
   );
 }
 
@@ -149,7 +149,7 @@ function sourceOf(shown: Shown, readers: Readers, context: ViewContext): FigureS
     }),
     svg: () => {
       const mode = shown.layout ? modeName(shown.layout.event.mode) : "";
-      const title = `Who reads whom (${mode}; ${whereText(shown)})`;
+      const title = `Segment graph (${mode}; ${whereText(shown)})`;
       const sheet = createSheet(title, shown.theme, get(context.run));
       const graph = graphOf(shown, readers, SHEET_WIDTH);
       drawGraph(sheet.body as Group, graph, shown.theme, shown.pair);

@@ -1,4 +1,4 @@
-// Segments as boxes, one column per round; who reads whom as curves as wide as the attention paid.
+// Segments as boxes, one column per round; attention between them as curves, width by its share.
 
 import { counted } from "../../base/plural";
 import { format } from "d3-format";
@@ -19,7 +19,7 @@ export interface Node extends Box {
   /** Number of the pair in which it reads itself. */
   pair: number;
   name: string;
-  /** The whole of it; its beginning stands in the box. */
+  /** The full text; the box shows its beginning. */
   text: string;
   note: string;
 }
@@ -57,10 +57,10 @@ const NARROWEST = 46; // between two columns
 const ROOMY = { box: 100, between: 120 }; // enough for two numbers
 const TAG = { size: 11, weight: 600, height: 16, pad: 5 };
 const LOOP = 26; // right of the last column, for curves from one of its blocks to another
-const LABELLED = 14; // curves; with more, only the chosen one has its number beside it
+const LABELLED = 14; // curves; with more, only the chosen one is labelled with its number
 
-/** `readers`: whose reading is drawn beside the edges. */
-export type Readers = "edges" | "and answer" | "all";
+/** `readers`: blocks whose attention is drawn in addition to the edges. */
+export type Readers = "edges" | "edges + answer" | "all";
 
 export function graphOf(shown: Shown, readers: Readers, available: number): Graph {
   const blocks = shown.layout?.event.blocks ?? [];
@@ -129,7 +129,7 @@ function textOf({ state, layout }: Shown, block: number): string {
   return role ? (state.texts.get(partKey(role, segment)) ?? []).join("") : "";
 }
 
-/** The question and the answer stand behind all that they read. */
+/** The question and the answer are placed right of everything they attend to. */
 function isInner({ layout }: Shown, block: number): boolean {
   const role = layout?.event.blocks[block]?.role;
   return role === "segment" || role === "prefix";
@@ -137,7 +137,7 @@ function isInner({ layout }: Shown, block: number): boolean {
 
 function isDrawn(shown: Shown, { reader }: Pair, readers: Readers): boolean {
   if (readers === "all" || isInner(shown, reader)) return true;
-  return readers === "and answer" && shown.layout?.event.blocks[reader]?.role === "answer";
+  return readers === "edges + answer" && shown.layout?.event.blocks[reader]?.role === "answer";
 }
 
 function noteOf(shown: Shown, block: number, roomy: boolean): string {
@@ -166,7 +166,7 @@ function curveOf(
   ];
   const labelled = pair.edge !== null ? count <= LABELLED : number === shown.pair;
   const said = mass === null ? "not measured yet" : `attention ${showNumber(mass)}`;
-  const effect = cut ? `, without it ${showSigned(cut.delta)} nats` : "";
+  const effect = cut ? `, cutting it ${showSigned(cut.delta)} nats` : "";
   return {
     pair: number,
     drawn: pair.edge !== null,
@@ -181,7 +181,7 @@ function curveOf(
   };
 }
 
-/** Two decimals: there is little room beside a curve, and the exact number in its title. */
+/** Two decimals, because there is little room at a curve; its title has the exact number. */
 const rounded = (value: number) => Number(value.toFixed(2)) || 0;
 const short = (value: number, sign = "") => {
   const shown = rounded(value);
@@ -202,7 +202,7 @@ function pathFor(curve: Curve): string {
   return `M${out},${y1} C${far},${y1} ${far},${y2} ${out},${y2}`;
 }
 
-/** The place beside a loop where its label lies, as a leg without length. */
+/** The position of a loop's label, as a leg of length 0. */
 function loopLegs({ from, to }: Curve): Leg[] {
   const [x, y] = [from.x + from.width + 0.75 * LOOP, (from.y + to.y + from.height) / 2];
   return [{ from: [x, y], to: [x, y], passing: false }];

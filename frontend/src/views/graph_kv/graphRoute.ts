@@ -20,7 +20,7 @@ const middle = ({ y, height }: Box) => y + height / 2;
 const APART = 5; // pixels between curves of one gap
 const BEFORE = 6; // a curve is level so far before a box and behind it
 
-/** Ways through the same columns; curves that share a gap lie beside each other. */
+/** Routes through the same columns; curves that share a gap are drawn side by side. */
 export function createRouter(boxes: readonly Box[], gap: number) {
   const used = new Map<number, number>();
   const columns = [...new Set(boxes.map(({ x }) => x))].sort((a, b) => a - b);

@@ -1,4 +1,4 @@
-// What one block reads, token by token.
+// The attention of one block to each token.
 
 import { massSlice } from "./mass";
 import { nameIn, tokenTexts, type Shown } from "./shown";

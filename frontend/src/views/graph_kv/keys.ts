@@ -32,7 +32,7 @@ export function listenToKeys(context: ViewContext, shown: () => Shown): () => vo
   return context.keys(press);
 }
 
-/** The mean stands before the first. */
+/** The mean comes before the first. */
 export function stepped(now: number | null, by: number, count: number): number | null {
   const next = Math.min(count - 1, (now ?? -1) + by);
   return next < 0 ? null : next;

@@ -1,4 +1,4 @@
-// The block mask of an arrangement: which token reads which, and how much of its attention.
+// The block mask of an arrangement: which token attends to which, and with what share.
 
 import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";
@@ -29,11 +29,11 @@ import {
 import type { ReadLayout } from "./state";
 import { runTable } from "./tables";
 
-const FILLS = ["who reads", "attention"] as const;
+const FILLS = ["mask only", "attention"] as const;
 type Fill = (typeof FILLS)[number];
 
 export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Mask", "mask", context);
+  const figure = createFigure(root, "Attention mask", "mask", context);
   const modes = document.createElement("select");
   modes.addEventListener("change", () => context.state.set("mask", modes.value));
   const fills = segmented(context, "Fill", FILLS, (value) =>
@@ -47,7 +47,7 @@ export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel 
   let preview: CellAt | null = null;
   let primary: CellAt | null = null;
 
-  const picture = createMask(figure.body, "Mask, token by token; arrows move", {
+  const picture = createMask(figure.body, "Attention mask by token; arrow keys move", {
     hover(cell) {
       preview = cell;
       const pair = pairUnder(cell);
@@ -91,7 +91,7 @@ export function createMaskPanel(root: HTMLElement, context: ViewContext): Panel 
       const measured = masked === now.layout && now.state.tokenMass !== null;
       fills.node.hidden = !measured;
       const fill: Fill =
-        measured && context.state.get("fill") !== "reads" ? "attention" : "who reads";
+        measured && context.state.get("fill") !== "reads" ? "attention" : "mask only";
       fills.choose(fill);
       if (mask?.tokens !== masked.event.tokens) primary = null;
       mask = maskOf(now, masked, fill);
@@ -164,7 +164,7 @@ function maskOf(shown: Shown, layout: ReadLayout, fill: Fill): Mask {
   };
 }
 
-/** A single token that reads nothing else pays it all to itself, which says nothing. */
+/** A single token that attends to nothing else has a share of 1 with itself, which is no finding. */
 function readsOnlyItself({ event }: ReadLayout, block: number): boolean {
   const { tokens, reads } = event.blocks[block] ?? { tokens: 0, reads: [] };
   return tokens === 1 && reads.length === 0;
@@ -178,21 +178,21 @@ function sentence(mask: Mask, texts: readonly string[], cell: CellAt): string {
   };
   const share = mask.mass?.[bandAt(mask.bands, cell.row)]?.[cell.column];
   const reads = isRead(mask, cell);
-  const names = `${named(cell.row)} ${reads ? "reads" : "does not read"} ${named(cell.column)}`;
+  const names = `${named(cell.row)} ${reads ? "attends to" : "does not attend to"} ${named(cell.column)}`;
   if (!reads) return `${names}: masked`;
-  return share === undefined ? names : `${names}: ${showNumber(share)} in the mean over the block`;
+  return share === undefined ? names : `${names}: ${showNumber(share)}, mean over the block`;
 }
 
 function maskText({ tokens, mass }: Mask, { event }: ReadLayout): string {
   const side = sideOf({ tokens });
-  const sampled = side < tokens ? ` ${side} of ${tokens} tokens a side are drawn.` : "";
+  const sampled = side < tokens ? ` ${side} of ${tokens} tokens per side are drawn.` : "";
   const fill = mass
     ? ""
-    : "Orange: tokens of another block that are read; blue: of its own, up to itself. ";
-  const area = `${event.area.toLocaleString("en")} pairs are read, ${showNumber(event.relative_area)}`;
+    : "Orange: attention to another block; blue: causal attention within the block. ";
+  const area = `${event.area.toLocaleString("en")} token pairs are attended, ${showNumber(event.relative_area)}`;
   return (
-    `${fill}Check: masked, never read. Rows read columns; numbers on the axes: position ids; ` +
-    `coloured bands: blocks, a segment's copies in one colour. ${area} times the area of the ` +
+    `${fill}Check pattern: masked. Rows attend to columns; numbers on the axes: position ids; ` +
+    `coloured bands: blocks, with copies of a segment in one colour. ${area} times the number for the ` +
     `same segments in sequence; positions up to ${event.span - 1}.${sampled}`
   );
 }
@@ -200,10 +200,10 @@ function maskText({ tokens, mass }: Mask, { event }: ReadLayout): string {
 function legendOf(mask: Mask, layout: ReadLayout): Legend {
   return {
     scale: sequential(mask.limit, mask.theme),
-    unit: "of a token's attention",
+    unit: "share of a token's attention",
     normalisation: "the whole mask",
-    clipped: "but for a token that reads itself alone",
-    notes: ["Mean over the block's tokens and the heads.", maskText(mask, layout)],
+    clipped: "clipped only for tokens that attend to nothing but themselves",
+    notes: ["Mean over the block's tokens and over heads.", maskText(mask, layout)],
   };
 }
 
@@ -234,7 +234,7 @@ function sourceOf(
       run_stop: Array.from(runStop),
     }),
     svg: () => {
-      const title = `Mask, ${modeName(event.mode)}`;
+      const title = `Attention mask, ${modeName(event.mode)}`;
       const sheet = createSheet(title, shown.theme, get(context.run));
       const size = drawMask(sheet.body as Group, mask, address(), SHEET_WIDTH);
       if (!mask.mass) return sheet.finish(SHEET_WIDTH, size.height + 4);

@@ -25,7 +25,7 @@ export interface Mask {
   rowStart: Numbers;
   runStart: Numbers;
   runStop: Numbers;
-  /** A row of shares per band; null: the fill says only who reads. */
+  /** A row of shares per band; null: the fill shows only the mask. */
   mass: readonly Float64Array[] | null;
   /** Largest share that is read. */
   limit: number;
@@ -79,7 +79,7 @@ export function bandAt(bands: readonly Band[], token: number): number {
   return after < 0 ? bands.length - 1 : after - 1;
 }
 
-/** Whether a row reads a column. */
+/** Whether a row attends to a column. */
 export function isRead({ rowStart, runStart, runStop }: Mask, { row, column }: CellAt): boolean {
   for (let run = rowStart[row] ?? 0; run < (rowStart[row + 1] ?? 0); run++) {
     if (column >= (runStart[run] ?? 0) && column < (runStop[run] ?? 0)) return true;
@@ -90,14 +90,14 @@ export function isRead({ rowStart, runStart, runStop }: Mask, { row, column }: C
 export interface MaskMarks {
   hover: CellAt | null;
   primary: CellAt | null;
-  /** Bands that are framed: who reads, and who is read. */
+  /** Bands that are framed: the attending and the attended block. */
   pair: { reader: number; source: number } | null;
 }
 
 export interface MaskPicture {
   render(mask: Mask): void;
   mark(marks: MaskMarks): void;
-  /** The pixels as they stand, for a sheet; null where there is no canvas. */
+  /** The current pixels, for a sheet; null where there is no canvas. */
   address(): string | null;
 }
 

@@ -1,4 +1,4 @@
-// How much the answer hangs on the order of the segments: a dot per order, a line from end to end.
+// How much the answer depends on segment order: a dot per order, a line over their range.
 
 import { extent } from "d3-array";
 import { axisBottom } from "d3-axis";
@@ -25,14 +25,14 @@ const AXIS = 36;
 const LEFT = 108;
 
 export function createOrders(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Orders of the segments", "orders", context);
+  const figure = createFigure(root, "Sensitivity to segment order", "orders", context);
   const holder = figure.body.appendChild(element("div", {}));
   const svg = select(holder).append("svg").attr("role", "img");
   const group = svg.append("g") as Group;
   figure.legend.textContent =
-    "● log-probability of the answer with the segments in one order; ring: the order given. Line: " +
-    `from the least to the greatest. Flat: a range below ${FLAT} nats, which is rounding. The ` +
-    "same orders in every arrangement.";
+    "●: log-probability of the answer (nats) for one order of the segments; ring: the given order. " +
+    `Line: range from lowest to highest. Flat: range below ${FLAT} nats, which is rounding error. The ` +
+    "same orders are used in every arrangement.";
 
   const draw = whenChanged<Shown>(
     ({ state, theme }) => [state.permutations, state.spreads, theme, holder.clientWidth],
@@ -56,7 +56,7 @@ function spreadText({ state }: Shown, mode: Mode): string {
 }
 
 const sentence = (shown: Shown) =>
-  `Answer by order of the segments. ${modesOf(shown)
+  `Answer by segment order. ${modesOf(shown)
     .map((mode) => `${modeName(mode)}: ${spreadText(shown, mode)}`)
     .join("; ")}`;
 
@@ -174,7 +174,7 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
       spreads: Object.fromEntries(shown.state.spreads),
     }),
     svg: () => {
-      const sheet = createSheet("Orders of the segments", shown.theme, get(context.run));
+      const sheet = createSheet("Sensitivity to segment order", shown.theme, get(context.run));
       const size = drawOrders(sheet.body as Group, shown, SHEET_WIDTH);
       return sheet.finish(size.width, size.height);
     },

@@ -42,9 +42,9 @@ export function createPositions(root: HTMLElement, context: ViewContext): Panel 
       svg.attr("width", size.width).attr("height", size.height);
       svg.attr("aria-label", sentence(now, now.masked));
       figure.legend.textContent =
-        `Arrangement: ${modeName(now.masked.event.mode)} (chosen above the mask). From top to ` +
-        "bottom the blocks in the order of their tokens; from left to right their position ids. " +
-        "Bars above each other share positions: their order is of no account.";
+        `Arrangement: ${modeName(now.masked.event.mode)} (selected above the attention mask). Vertical: ` +
+        "blocks in token order; horizontal: their position ids. Bars that overlap horizontally share " +
+        "positions, so their order does not matter.";
     },
   );
   return {

@@ -1,16 +1,16 @@
-// What the paper reports, to be read beside what is measured here.
+// The paper's results, for comparison with the run's measurements.
 
 import { element } from "../../pictures/dom";
 
 const NOTE =
-  "A model that was not tuned for this may well answer worse under a graph than in sequence: " +
-  "gains are measured here, not promised.";
+  "A model that was not fine-tuned for block attention may answer worse with a graph than in " +
+  "sequence.";
 
 const ROWS: readonly (readonly [string, string, string])[] = [
   ["MultiHop-RAG", "46.4", "44.3"],
   ["MoreHopQA", "44.9", "38.4"],
   ["LongBench-v2", "37.5", "32.6"],
-  ["MoreHopQA, model not tuned for it", "15.5", "38.4"],
+  ["MoreHopQA, model not fine-tuned", "15.5", "38.4"],
 ];
 
 /** The fixed line, and the published numbers behind it. */
@@ -29,6 +29,6 @@ export function publishedNote(): HTMLElement {
   const rest =
     "On 2Wiki, HotpotQA, NarrativeQA and TriviaQA it is 0.3 to 2.1 points below sequential. " +
     "Accuracy in %, arXiv 2506.07334.";
-  const summary = element("summary", {}, NOTE, " ", element("u", {}, "What the paper reports"));
+  const summary = element("summary", {}, NOTE, " ", element("u", {}, "Results in the paper"));
   return element("details", { class: "published-note" }, summary, table, element("p", {}, rest));
 }

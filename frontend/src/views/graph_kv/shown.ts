@@ -11,11 +11,11 @@ import type { Place, ViewContext } from "../../view/view";
 import { cellMean } from "./mass";
 import { partKey, type Mode, type ReadLayout, type State } from "./state";
 
-/** A block that reads another, or itself. */
+/** A block that attends to another, or to itself. */
 export interface Pair {
   reader: number;
   source: number;
-  /** Number of the layout's edge that it stands for; null: it stands for none. */
+  /** Index of the layout's edge; null where the pair is no edge. */
   edge: number | null;
 }
 
@@ -76,7 +76,7 @@ export function readNumber(context: ViewContext, key: string): number | null {
 const below = (value: number | null, limit: number) =>
   value !== null && value < limit ? value : null;
 
-/** The pair asked for; else the first drawn edge, else what the last block reads of itself. */
+/** The pair asked for; else the first drawn edge, else the last block with itself. */
 function pairOf(pairs: readonly Pair[], asked: number | null): number | null {
   if (asked !== null && asked < pairs.length) return asked;
   if (pairs.length === 0) return null;
@@ -86,7 +86,7 @@ function pairOf(pairs: readonly Pair[], asked: number | null): number | null {
 
 const memory = new WeakMap<ReadLayout, readonly Pair[]>();
 
-/** Every block with each that it reads, then with itself. */
+/** Every block with each that it attends to, then with itself. */
 export function pairsOf(layout: ReadLayout): readonly Pair[] {
   const known = memory.get(layout);
   if (known) return known;
@@ -131,10 +131,10 @@ export function blockName(
 export const nameIn = ({ state, layout }: Shown, block: number) =>
   layout ? blockName(state, layout.event, block) : "";
 
-/** "emma reads ring", "emma reads itself". */
+/** "emma attends to ring", "emma attends to itself". */
 export function pairName(shown: Shown, { reader, source }: Pair): string {
   const name = nameIn(shown, reader);
-  return `${name} reads ${source === reader ? "itself" : nameIn(shown, source)}`;
+  return `${name} attends to ${source === reader ? "itself" : nameIn(shown, source)}`;
 }
 
 /** What each of so many tokens adds; the last block goes on with the answer as it is written. */
@@ -202,6 +202,6 @@ export function choosePair(context: ViewContext, pair: number | null): void {
   context.state.set("pair", pair === null ? null : String(pair));
 }
 
-/** What a block reads of itself: how a block is chosen. */
+/** The pair of a block with itself: how a block is chosen. */
 export const ownPair = (pairs: readonly Pair[], block: number) =>
   pairs.findIndex(({ reader, source }) => reader === block && source === block);

@@ -16,7 +16,7 @@ import { sinkTable } from "./tables";
 const ONE = [{ key: "sink", label: "", slot: 0 }] as const;
 
 export function createSinks(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "First tokens as sinks", "sinks", context);
+  const figure = createFigure(root, "Attention sinks", "sinks", context);
   const bars = createBars(figure.body, context);
   const note = figure.body.appendChild(element("p", { class: "readout" }));
   const draw = whenChanged<Shown>(
@@ -34,9 +34,9 @@ export function createSinks(root: HTMLElement, context: ViewContext): Panel {
       bars.render(chartOf(shown));
       note.textContent = routesText(shown);
       figure.legend.textContent =
-        "Share of attention that the tokens of a block after its first pay to that first one, " +
-        `${whereText(shown)}. A block read alone makes a sink of its own, since its first token ` +
-        "can read nothing else.";
+        "Bar length: share of attention (0 to 100 %) that the tokens of a block pay to its first token, " +
+        `${whereText(shown)}. A block encoded in isolation has its own sink, because its first token ` +
+        "can attend only to itself.";
     },
   );
   return { render: draw, destroy: figure.destroy };
@@ -57,15 +57,15 @@ function chartOf(shown: Shown): BarChart {
       strong: chosen,
     };
   });
-  const title = "Attention to the block's first token";
+  const title = "Attention to the first token of the block";
   return { title, stem: "sink-bars", categories: ONE, bars, theme: shown.theme };
 }
 
-/** The run's own check of its two ways to the same numbers. */
+/** The run's check that both attention implementations agree. */
 function routesText({ state: { routes } }: Shown): string {
   if (!routes) return "";
   return (
-    `Checked in this run: block-sparse against eager attention differs by at most ` +
+    `Check in this run: block-sparse and eager attention differ by at most ` +
     `${showNumber(routes.logit_difference)} in the answer's logits and ` +
     `${showNumber(routes.mass_difference)} in attention.`
   );
@@ -78,7 +78,7 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
     table: () => sinkTable(shown),
     data: () => ({ rows: sinkTable(shown).rows, routes: shown.state.routes }),
     svg: () => {
-      const sheet = createSheet("First tokens as sinks", shown.theme, get(context.run));
+      const sheet = createSheet("Attention sinks", shown.theme, get(context.run));
       const size = drawBars(sheet.body as Group, chartOf(shown), SHEET_WIDTH);
       return sheet.finish(SHEET_WIDTH, size.height);
     },

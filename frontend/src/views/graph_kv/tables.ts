@@ -19,8 +19,8 @@ import type { ReadLayout } from "./state";
 
 export function pairTable(shown: Shown): Table {
   return {
-    caption: `Attention that each block pays to those it reads, ${whereText(shown)}`,
-    columns: ["reader", "source", "edge", "attention", "Δ log-prob without it (nats)"],
+    caption: `Attention of each block to those it attends to, ${whereText(shown)}`,
+    columns: ["reader", "source", "edge", "attention", "Δ log-prob when cut (nats)"],
     rows: shown.pairs.map((pair): Cell[] => [
       nameIn(shown, pair.reader),
       nameIn(shown, pair.source),
@@ -50,7 +50,7 @@ export function blockTable(shown: Shown, { event }: ReadLayout): Table {
       indexColumn("first token"),
       "tokens",
       indexColumn("first position"),
-      "reads",
+      "attends to",
     ],
     rows: event.blocks.map((block, at): Cell[] => [
       blockName(shown.state, event, at),
@@ -73,8 +73,8 @@ export function runTable({ event, rowStart, runStart, runStop }: ReadLayout): Ta
     return cells;
   });
   return {
-    caption: `Stretches of tokens that each token reads, ${modeName(event.mode)}`,
-    columns: [indexColumn("token"), indexColumn("reads from"), "up to, without"],
+    caption: `Ranges of tokens that each token attends to, ${modeName(event.mode)}`,
+    columns: [indexColumn("token"), indexColumn("attends from"), "up to, exclusive"],
     rows,
   };
 }
@@ -113,7 +113,7 @@ export function arrangementTable({ state }: Shown): Table {
 export function orderTable({ state }: Shown): Table {
   const ids = state.segments?.segments.map(({ id }) => id) ?? [];
   return {
-    caption: "Log-probability of the answer with the segments in other orders",
+    caption: "Log-probability of the answer by segment order",
     columns: ["arrangement", indexColumn("order"), "segments", "log-prob (nats)"],
     rows: [...state.permutations].flatMap(([mode, orders]) =>
       orders.map(({ number, order, logprob }): Cell[] => [

@@ -23,11 +23,11 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
   readers.addEventListener("change", () => {
     if (shown) choosePair(context, ownPair(shown.pairs, Number(readers.value)));
   });
-  figure.controls.append(element("label", { class: "chooser" }, "Reader", readers));
+  figure.controls.append(element("label", { class: "chooser" }, "Attention of", readers));
   let shown: Shown | null = null;
   let heat: Heat | null = null;
 
-  /** What the reader reads of a token's block. */
+  /** The pair of the attending block and a token's block. */
   function pairOf(key: number | null): number | null {
     const token = heat?.tokens.find(({ index }) => index === key);
     if (!shown || !heat || !token) return null;
@@ -116,7 +116,7 @@ function sectionsOf(shown: Shown, heat: Heat): StripSection[] {
 
 function tokenOf({ theme }: Shown, { limit, reader }: Heat, token: HeatToken): StripToken {
   const fill = token.read ? sequential(limit, theme).colour(token.mass) : null;
-  const said = token.read ? showNumber(token.mass) : "not read";
+  const said = token.read ? showNumber(token.mass) : "masked";
   return {
     key: token.index,
     text: token.text,
@@ -134,11 +134,11 @@ function tokenOf({ theme }: Shown, { limit, reader }: Heat, token: HeatToken): S
 function legendOf(shown: Shown, heat: Heat): Legend {
   return {
     scale: sequential(heat.limit, shown.theme),
-    unit: "of the reader's attention",
+    unit: "share of the block's attention",
     normalisation: "the tokens shown",
     notes: [
-      `${readersText(shown, heat)}, averaged over its tokens.`,
-      "Hatched: masked, never read. Underlined: the reader itself.",
+      `${readersText(shown, heat)}, mean over its tokens.`,
+      "Hatched: masked. Underlined: the attending block.",
     ],
   };
 }

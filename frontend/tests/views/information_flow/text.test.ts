@@ -96,7 +96,7 @@ describe("the text", () => {
     const { tokensOf } = helpers(played().root);
     expect(tokensOf(STRONGEST)[0]?.style.backgroundColor).toBe("rgb(217, 95, 2)");
     expect(tokensOf(STRONGEST)[0]?.getAttribute("aria-label")).toContain("nats");
-    expect(tokensOf(LAST)[0]?.dataset.badge).toBe("reads");
+    expect(tokensOf(LAST)[0]?.dataset.badge).toBe("reader");
   });
 
   it("follows the reader whose row was chosen, and returns to the answer's", () => {
@@ -104,11 +104,11 @@ describe("the text", () => {
     click(root, "matrix", 4, 1);
     expect(context.state.get("reader")).toBe("4");
     const { tokensOf } = helpers(root);
-    expect(tokensOf(4)[0]?.dataset.badge).toBe("reads");
+    expect(tokensOf(4)[0]?.dataset.badge).toBe("reader");
     expect(tokensOf(6)[0]?.classList.contains("outside")).toBe(true);
-    buttonIn(figure(root, "text"), "Into the answer").click();
+    buttonIn(figure(root, "text"), "Effect on the answer").click();
     expect(context.state.get("reader")).toBeNull();
-    expect(tokensOf(LAST)[0]?.dataset.badge).toBe("reads");
+    expect(tokensOf(LAST)[0]?.dataset.badge).toBe("reader");
   });
 });
 
@@ -136,17 +136,17 @@ describe("the matrix", () => {
     const hover = (row: number, column: number) =>
       matrix.dispatchEvent(new MouseEvent("pointermove", at(matrix, row, column)));
     hover(2, 5);
-    expect(readout()).toContain("comes later, so it is not read");
+    expect(readout()).toContain("comes later, masked");
     hover(3, 3);
-    expect(readout()).toContain("own tokens");
+    expect(readout()).toContain("attention within a group");
     hover(LAST, STRONGEST);
-    expect(readout()).toMatch(/answer −[\d.]+ nats, reader's state turned by [\d.]+/);
+    expect(readout()).toMatch(/answer −[\d.]+ nats, reader's state changed by [\d.]+/);
     matrix.dispatchEvent(new MouseEvent("pointerleave"));
     const partial = onStage();
     partial.play(EVENTS.slice(0, EVENTS.findIndex((event) => event.kind === "flow_row") + 2));
     const early = matrixIn(partial.root, "matrix");
     early.dispatchEvent(new MouseEvent("pointermove", at(early, 2, 1)));
-    expect(figure(partial.root, "matrix").textContent).toContain("not cut yet");
+    expect(figure(partial.root, "matrix").textContent).toContain("not measured yet");
   });
 
   it("shows the cuts of one layer alone where these were made", () => {
@@ -206,7 +206,7 @@ describe("edges", () => {
     click(root, "matrix", 2, 4);
     click(root, "matrix", 3, 3);
     expect(rows(root)).toHaveLength(0);
-    expect(said.at(-1)).toContain("only what comes before the reader is read");
+    expect(said.at(-1)).toContain("only earlier tokens are attended to");
   });
 
   it("are chosen by keyboard alone: arrows and Enter, or x on a token", () => {
@@ -236,7 +236,7 @@ describe("edges", () => {
     layers.dispatchEvent(new Event("change"));
     heads.value = "0-3"; // all there are
     heads.dispatchEvent(new Event("change"));
-    buttonIn(figure(root, "edges"), "Cut these").click();
+    buttonIn(figure(root, "edges"), "Run with these cuts").click();
     const { start, end } = GROUPS.groups[STRONGEST] ?? { start: 0, end: 0 };
     const keys = Array.from({ length: end - start }, (_, i) => start + i);
     expect(reruns).toEqual([
@@ -260,11 +260,11 @@ describe("edges", () => {
     const params = { ...facts.params, edges: EDIT.edges };
     const { root, context } = played({ facts: { ...facts, params } });
     expect(rows(root)).toHaveLength(EDIT.edges.length);
-    expect(buttonIn(figure(root, "edges"), "Cut these").hidden).toBe(true);
-    expect(figure(root, "edges").textContent).toContain("those that this run cut");
+    expect(buttonIn(figure(root, "edges"), "Run with these cuts").hidden).toBe(true);
+    expect(figure(root, "edges").textContent).toContain("as in this run");
     buttonIn(figure(root, "edges"), "Clear").click();
     expect(context.state.get("edges")).toBe("none");
-    expect(buttonIn(figure(root, "edges"), "Run with nothing cut").hidden).toBe(false);
+    expect(buttonIn(figure(root, "edges"), "Run without cuts").hidden).toBe(false);
     buttonIn(figure(root, "edges"), "Undo").click();
     expect(context.state.get("edges")).toBeNull();
   });
@@ -277,7 +277,7 @@ describe("edges", () => {
 
   it("begin with the strongest", () => {
     const { root, context } = played();
-    buttonIn(figure(root, "edges"), "Add the strongest").click();
+    buttonIn(figure(root, "edges"), "Add the largest effect").click();
     expect(context.state.get("edges")).toMatch(new RegExp(`^${startOf(LAST)}\\.${startOf(STRONGEST)}`)); // prettier-ignore
   });
 });
@@ -288,7 +288,7 @@ describe("the cut", () => {
     const cut = figure(root, "cut");
     expect(cut.querySelectorAll("circle")).toHaveLength(EDIT.control.draws.length);
     expect(cut.querySelector("svg[role=img]")?.getAttribute("aria-label")).toMatch(
-      /These edges: −[\d.]+ nats\. As many random edges: .+ \(standard deviation of \d+ draws\)/,
+      /Chosen edges: −[\d.]+ nats\. As many random edges: .+ \(standard deviation of \d+ draws\)/,
     );
     expect(cut.querySelectorAll(".strip-section")).toHaveLength(3);
   });
@@ -364,13 +364,15 @@ describe("routes", () => {
 
   it("say which is contribution and which is causation", () => {
     const { root } = played();
-    expect(figure(root, "routes").textContent).toContain("Contribution, not causation");
+    expect(figure(root, "routes").textContent).toContain("Contribution, not causal effect");
     const compared = figure(root, "agreement");
     expect([...compared.querySelectorAll("h3")].map((h) => h.textContent?.split(":")[0])).toEqual([
       "Contribution",
-      "Causation",
+      "Causal effect",
     ]);
-    expect(compared.textContent).toMatch(/Spearman\) of routes and cuts: −?[\d.]+ over \d+ groups/);
+    expect(compared.textContent).toMatch(
+      /Spearman\) of contribution and causal effect: −?[\d.]+ over \d+ groups/,
+    );
   });
 });
 

@@ -37,7 +37,7 @@ const hint = () =>
   element(
     "p",
     { class: "muted" },
-    `${HOVER} a picture to see it larger, with what the judge sees.`,
+    `${HOVER} a picture to enlarge it and list the items that the classifier detects.`,
   );
 
 function parts(shown: Shown, row: Row, picture: Drawn): HTMLElement[] {
@@ -47,12 +47,12 @@ function parts(shown: Shown, row: Row, picture: Drawn): HTMLElement[] {
   if (address) image.setAttribute("src", address);
   const pairs: [string, string][] = [["Seed", String(picture.seed)]];
   if (verdict) {
-    pairs.push(["Judge sees", verdict.seen.join(", ") || "nothing it knows"]);
+    pairs.push(["Detected", verdict.seen.join(", ") || "nothing"]);
     verdict.shown.forEach((there, item) => {
-      const said = there === null ? "its words say nothing to the judge" : there ? "yes" : "no";
+      const said = there === null ? "not known to the classifier" : there ? "yes" : "no";
       pairs.push([`Shows ${phraseOf(shown, item)}`, said]);
     });
-    if (verdict.leak !== null) pairs.push(["Leak", verdict.leak ? "yes" : "no"]);
+    if (verdict.leak !== null) pairs.push(["Attribute leakage", verdict.leak ? "yes" : "no"]);
   }
   return [element("h2", { class: "detail-title" }, howOf(shown, row)), image, facts(pairs)];
 }

@@ -20,7 +20,7 @@ import type { ViewContext } from "../../../view/view";
 import type { Panel, Shown } from "./shown";
 
 /** The words read, then what all others together do, then two ways of leaving them out. */
-const MORE = ["all others", "word alone", "all apart"] as const;
+const MORE = ["all others", "isolated", "all isolated"] as const;
 
 interface Arrays {
   flow: Numbers;
@@ -37,7 +37,7 @@ interface Look {
 }
 
 export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf: Shelf): Panel {
-  const figure = createFigure(root, "Inside the text encoder", "encoder", context);
+  const figure = createFigure(root, "Attention cuts in the text encoder", "encoder", context);
   const slider = document.createElement("input");
   Object.assign(slider, { type: "range", min: "0", step: "1" });
   const output = element("output", {});
@@ -48,7 +48,7 @@ export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf
   let look: Look | null = null;
   let hovered: CellAt | null = null;
   let primary: CellAt | null = null;
-  const picture = createMatrix(figure.body, "Words that read by words that are read; arrows move", {
+  const picture = createMatrix(figure.body, "Attending words by attended words; arrow keys move", {
     hover(cell) {
       hovered = cell;
       mark();
@@ -104,7 +104,7 @@ function lookOf({ state }: Shown, context: ViewContext, shelf: Shelf): Look | nu
   return { event, arrays: { flow, total, alone, blocks }, window };
 }
 
-const windowName = (window: number) => (window === 0 ? "all layers" : `layer ${window} alone`);
+const windowName = (window: number) => (window === 0 ? "all layers" : `layer ${window} only`);
 
 /** Row-major, the further columns included. */
 function valuesOf({ event, arrays, window }: Look): number[] {
@@ -145,11 +145,11 @@ function matrixOf(look: Look, { theme }: Shown): Matrix {
 function legendOf(look: Look, { theme }: Shown): Legend {
   return {
     scale: sequential(limitOf(valuesOf(look)), theme),
-    unit: "change of the row's word, 1 − cosine, where it may not read the column's",
+    unit: "1 − cosine, change of the row's word when its attention to the column's word is cut",
     normalisation: "this matrix",
     notes: [
       `Cut in ${windowName(look.window)}.`,
-      "All others: every other word cut at once. Word alone: against the word encoded by itself. All apart: no word reads another; these two are of all layers.",
+      "All others: attention to every other word cut at once. Isolated: the word encoded in isolation. All isolated: no attention between words. The last two apply to all layers.",
     ],
   };
 }
@@ -157,11 +157,11 @@ function legendOf(look: Look, { theme }: Shown): Legend {
 function cellSentence(look: Look, { row, column }: CellAt): string {
   const columns = columnsOf(look);
   const reader = legible(look.event.words[row] ?? "");
-  if (row === column) return `“${reader}” is not cut from itself.`;
+  if (row === column) return `“${reader}”: attention to itself is not cut.`;
   const value = valuesOf(look)[row * columns.length + column] ?? 0;
   const total = look.arrays.total[look.window * look.event.words.length + row] ?? 0;
   const share = total > 0 && column < look.event.words.length ? value / total : null;
-  const part = share === null ? "" : `, ${showNumber(share)} of what all others do`;
+  const part = share === null ? "" : `, ${showNumber(share)} of the effect of all others`;
   return `“${reader}” without “${columns[column] ?? ""}”: ${showNumber(value)}${part}`;
 }
 
@@ -169,7 +169,7 @@ function tableOf(look: Look): Table {
   const columns = columnsOf(look);
   const values = valuesOf(look);
   return {
-    caption: `Change of each word (rows) where it may not read another (columns), 1 − cosine, cut in ${windowName(look.window)}`,
+    caption: `Change of each word (rows) when its attention to another (columns) is cut, 1 − cosine, in ${windowName(look.window)}`,
     columns: ["word", ...columns],
     rows: look.event.words.map((word, row): Cell[] => [
       legible(word),
@@ -192,7 +192,11 @@ function sourceOf(look: Look, shown: Shown, matrix: Matrix, context: ViewContext
       blocks: Array.from(look.arrays.blocks),
     }),
     svg: () => {
-      const sheet = createSheet("Inside the text encoder", shown.theme, get(context.run));
+      const sheet = createSheet(
+        "Attention cuts in the text encoder",
+        shown.theme,
+        get(context.run),
+      );
       const body = sheet.body as Group;
       const size = drawMatrix(body.append("g"), matrix, 560);
       const top = size.height + 16;

@@ -42,7 +42,7 @@ const picturesOf = (shown: Shown, row: Row) =>
 
 export function verdictTable(title: string, rows: Row[], shown: Shown): Table {
   const items = shown.state.prompt?.items ?? [];
-  const columns = ["row", "kept", "seed", "judge sees", ...items.map((_, n) => phraseOf(shown, n))];
+  const columns = ["row", "kept", "seed", "detected", ...items.map((_, n) => phraseOf(shown, n))];
   return {
     caption: `${title}: the judge's verdict on each picture`,
     columns: [...columns, "leak"],
@@ -51,7 +51,7 @@ export function verdictTable(title: string, rows: Row[], shown: Shown): Table {
         row.row,
         howOf(shown, row),
         seed,
-        verdict ? verdict.seen.join(", ") || "nothing it knows" : null,
+        verdict ? verdict.seen.join(", ") || "nothing" : null,
         ...items.map((_, n) => verdict?.shown[n] ?? null),
         verdict?.leak ?? null,
       ]),

@@ -39,7 +39,7 @@ function countedRows({ state }: Shown): Counted[] {
 export function findingTable(shown: Shown): Table {
   const items = shown.state.prompt?.items ?? [];
   return {
-    caption: "Rows, counted",
+    caption: "Counts per row",
     columns: [
       "row",
       "kept",
@@ -73,14 +73,14 @@ function leakSentences(shown: Shown, counted: Counted[]): string[] {
   const found: string[] = [];
   if (kept?.leaks != null && alone?.leaks != null) {
     found.push(
-      `“${phrase}” kept alone leaks in ${kept.leaks} of ${kept.pictures} pictures when it was ` +
-        `encoded with the rest, in ${alone.leaks} when it was encoded by itself.`,
+      `With only “${phrase}” kept, attributes leak in ${kept.leaks} of ${kept.pictures} pictures when it is ` +
+        `encoded with the prompt, in ${alone.leaks} when it is encoded in isolation.`,
     );
   }
   if (whole?.leaks != null && fixed?.leaks != null) {
     found.push(
-      `In the picture of the whole prompt it leaks in ${whole.leaks} of ${whole.pictures}; ` +
-        `after the fix in ${fixed.leaks}.`,
+      `With the whole prompt, attributes leak in ${whole.leaks} of ${whole.pictures} pictures; ` +
+        `with “${phrase}” encoded in isolation, in ${fixed.leaks}.`,
     );
   }
   return found;
@@ -93,10 +93,11 @@ function tokenSentences(shown: Shown, counted: Counted[]): string[] {
   const good = known.filter(({ finding }) => finding.representative);
   const names = good.map(({ row }) => `“${legible(row.label)}”`).join(", ");
   const phrase = phraseOf(shown, shown.state.prompt?.chosen ?? 0);
-  if (good.length === 0) return [`No single token of “${phrase}” shows it by itself.`];
+  if (good.length === 0)
+    return [`No single token of “${phrase}” produces it when only that token is kept.`];
   const rest = known.length - good.length;
   return [
-    `Of “${phrase}”, ${names} ${good.length > 1 ? "each show" : "shows"} it by ` +
-      `${good.length > 1 ? "themselves" : "itself"}; the other ${rest} of ${known.length} tokens do not.`,
+    `Of “${phrase}”, ${names} ${good.length > 1 ? "each produce" : "produces"} it when only that token ` +
+      `is kept; the other ${rest} of ${known.length} tokens do not.`,
   ];
 }

@@ -75,7 +75,7 @@ interface CellData {
   picture: Drawn | null;
 }
 
-/** Pictures that find room beside the words. */
+/** Most pictures that fit next to the row's label. */
 const BESIDE = 4;
 
 type Holder = Joined<HTMLElement, unknown, null, undefined>;
@@ -151,12 +151,12 @@ function renderCell(node: HTMLElement, { row, picture }: CellData, shown: Shown)
 
 function judgeNote({ state: { prompt } }: Shown): string {
   const judge = prompt?.judge;
-  if (!judge) return "No judge knows this model's pictures: look for yourself.";
+  if (!judge) return "There is no classifier for this model's pictures; compare them by eye.";
   const known =
     judge.accuracy === null
-      ? "its accuracy is not stated with this model"
-      : `right on ${(100 * judge.accuracy).toFixed(1)} % of ${judge.pictures ?? 0} known pictures`;
-  return `Badges: ${judge.name}, ${known}. Column: one seed.`;
+      ? "accuracy unknown"
+      : `accuracy ${(100 * judge.accuracy).toFixed(1)} % on ${judge.pictures ?? 0} labelled pictures`;
+  return `Badges: ${judge.name}, ${known}. Each column: one seed.`;
 }
 
 function listen(list: HTMLElement, context: ViewContext, latest: () => Shown | null): void {

@@ -18,7 +18,7 @@ export function keptTokens(root: HTMLElement, { state }: Shown, row: Row): void 
         "span",
         {
           class: `kept-token ${kept.has(i) ? "in" : "out"}`,
-          title: kept.has(i) ? "kept" : "as in the empty prompt",
+          title: kept.has(i) ? "kept" : "replaced by the empty prompt",
         },
         tokenText(token.text),
       ),
@@ -44,7 +44,7 @@ export function keptSection(shown: Shown, row: Row): StripSection {
       state: inside ? "scored" : "outside",
       band: null,
       target: false,
-      label: `${spoken(token.text)}, ${inside ? "kept" : "as in the empty prompt"}`,
+      label: `${spoken(token.text)}, ${inside ? "kept" : "replaced by the empty prompt"}`,
     };
   });
   return { label: howOf(shown, row), tokens };

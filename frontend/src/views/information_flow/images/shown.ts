@@ -57,13 +57,13 @@ export function howOf(shown: Shown, row: Row): string {
   const phrase = phraseOf(shown, row.item);
   switch (row.shows) {
     case "whole":
-      return "Whole prompt, as it is";
+      return "Whole prompt, unchanged";
     case "item":
-      return `Only “${phrase}” kept, encoded with the rest`;
+      return `Only “${phrase}” kept, encoded with the prompt`;
     case "alone":
-      return `Only “${phrase}” kept, encoded by itself`;
+      return `Only “${phrase}” kept, encoded in isolation`;
     case "fixed":
-      return `Whole prompt, with “${phrase}” encoded by itself`;
+      return `Whole prompt, with “${phrase}” encoded in isolation`;
     case "token":
       return `Only the token “${legible(row.label)}” kept`;
     case "removed":
@@ -81,7 +81,7 @@ export interface Badge {
   kind: "good" | "bad" | "neutral";
 }
 
-/** What the judge says of a picture, shortest first. */
+/** The classifier's verdict on a picture, shortest first. */
 export function badgesOf(row: Row, verdict: Verdict): Badge[] {
   const badges: Badge[] = [];
   const wanted = row.item !== null && !WHOLE.has(row.shows) ? [row.item] : null;
@@ -89,7 +89,7 @@ export function badgesOf(row: Row, verdict: Verdict): Badge[] {
   const known = items.flatMap((item) => verdict.shown[item] ?? []);
   if (known.length === 1) badges.push(shownBadge(known[0] === true));
   else if (known.length > 1) badges.push(countBadge(known.filter(Boolean).length, known.length));
-  if (verdict.leak) badges.push({ text: "leak", kind: "bad" });
+  if (verdict.leak) badges.push({ text: "leakage", kind: "bad" });
   return badges;
 }
 
@@ -105,13 +105,13 @@ const countBadge = (count: number, of: number): Badge => ({
 export function sentence(shown: Shown, row: Row, picture: Drawn): string {
   const { verdict, seed } = picture;
   const start = `${howOf(shown, row)}, seed ${seed}`;
-  if (!verdict) return `${start}. No judge.`;
-  const seen = verdict.seen.length ? verdict.seen.join(", ") : "nothing it knows";
+  if (!verdict) return `${start}. No classifier.`;
+  const seen = verdict.seen.length ? verdict.seen.join(", ") : "nothing";
   const badges = badgesOf(row, verdict).map((badge) => badge.text.replace(/^[✓✗] /, ""));
-  return [`${start}: the judge sees ${seen}`, ...badges].join("; ") + ".";
+  return [`${start}: detected ${seen}`, ...badges].join("; ") + ".";
 }
 
-/** "shown in 3 of 4 · leaks in 2 of 4"; what is known so far. */
+/** "shown in 3 of 4 · leakage in 2 of 4", of the pictures so far. */
 export function tally(shown: Shown, row: Row): string {
   const verdicts = Array.from({ length: shown.columns }, (_, column) =>
     pictureAt(shown, row.row, column),
@@ -125,6 +125,6 @@ export function tally(shown: Shown, row: Row): string {
   const leaks = verdicts.filter((verdict) => verdict.leak === true).length;
   const known = verdicts.some((verdict) => verdict.leak !== null);
   const parts = [`${whole ? "all shown" : "shown"} in ${right} of ${of}`];
-  if (known && row.shows !== "token") parts.push(`leaks in ${leaks} of ${of}`);
+  if (known && row.shows !== "token") parts.push(`leakage in ${leaks} of ${of}`);
   return parts.join(" · ");
 }

@@ -38,37 +38,38 @@ const GRIDS: GridWords[] = [
     title: "Prompt and items",
     stem: "items",
     rows: ofKind("whole", "item"),
-    note: () => "Tokens in frames are kept; all other positions are those of the empty prompt.",
+    note: () =>
+      "Framed tokens are kept; all other positions are replaced by those of the empty prompt.",
   },
   {
-    title: "Leak and fix",
+    title: "Attribute leakage",
     stem: "leak",
     rows: leakRows,
     note: (shown) =>
-      `A leak: “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” brings another item, or its ` +
-      "colour, along. The fix puts its states, encoded by itself, into the whole prompt.",
+      `Leakage: “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” also produces another item or its ` +
+      "colour. The fix inserts its states, encoded in isolation, into the whole prompt.",
   },
   {
-    title: "Token by token",
+    title: "Each token alone",
     stem: "tokens",
     rows: ofKind("token"),
     note: (shown) =>
-      `Each token of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” kept alone: one that ` +
-      "shows the item represents it.",
+      `Only this token of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” kept; a token that ` +
+      "produces the item represents it.",
   },
   {
-    title: "Without what represents nothing",
+    title: "Without unrepresentative tokens",
     stem: "removed",
     rows: removedRows,
     note: (shown) =>
-      `The tokens of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” that do not show it ` +
-      "alone are taken out of the whole prompt.",
+      `The whole prompt without the tokens of “${phraseOf(shown, shown.state.prompt?.chosen ?? 0)}” that ` +
+      "do not produce it alone.",
   },
   {
     title: "Layer by layer",
     stem: "layers",
     rows: ofKind("layer"),
-    note: () => "The prompt as it would be encoded if the text encoder ended after that layer.",
+    note: () => "The prompt encoded by the text encoder up to and including that layer.",
   },
 ];
 

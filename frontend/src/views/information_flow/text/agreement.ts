@@ -1,4 +1,4 @@
-// Contribution beside causation: the same text filled by routes and by cuts, and how they agree.
+// Contribution vs. causal effect: the same text filled by each, and their rank correlation.
 
 import { get } from "svelte/store";
 import type { Agreement } from "../../../gen/information_flow";
@@ -21,12 +21,13 @@ import { agreementTable } from "./tables";
 type Side = "routes" | "cuts";
 const SIDES: readonly Side[] = ["routes", "cuts"];
 const HEADINGS: Record<Side, string> = {
-  routes: "Contribution: importance of its edges to the answer's reader, all layers",
-  cuts: "Causation: what the answer loses when cut, −Δ log p",
+  routes:
+    "Contribution: importance of edges into the position that predicts the answer, all layers",
+  cuts: "Causal effect: loss of the answer when cut, −Δ log p (nats)",
 };
 
 export function createAgreement(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Routes beside cuts", "agreement", context);
+  const figure = createFigure(root, "Contribution vs. causal effect", "agreement", context);
   const heading = figure.body.appendChild(element("p", { class: "sharpness" }));
   const holder = figure.body.appendChild(element("div", { class: "strips side-by-side" }));
   const strips = SIDES.map((side) => createSide(holder, side, context));
@@ -38,7 +39,7 @@ export function createAgreement(root: HTMLElement, context: ViewContext): Panel 
     if (!target) return figure.hide();
     heading.textContent = headingOf(now);
     SIDES.forEach((side, at) => strips[at]?.render(sectionsFor(now, target, side)));
-    figure.legend.textContent = `Each side by its own limits, nothing clipped. Causation: ${SUPPORT_WORDS.present} ${AGAINST_WORDS}`;
+    figure.legend.textContent = `Fill: limits of each side, nothing clipped. Causal effect: ${SUPPORT_WORDS.present} ${AGAINST_WORDS}`;
     figure.update(sourceOf(now, target, context));
     mark(get(context.selection));
   }
@@ -67,13 +68,14 @@ function headingOf({ state }: Shown): string {
   const said = (["target", "states"] as const).flatMap((about) => {
     const found = state.agreements.get(about);
     if (!found) return [];
-    const among = about === "target" ? "groups, into the answer" : "pairs, on the reader's state";
+    const among =
+      about === "target" ? "groups, effect on the answer" : "pairs, effect on the reader's state";
     const rank = found.spearman === null ? "undefined" : showNumber(found.spearman);
     return [`${rank} over ${found.pairs.toLocaleString("en")} ${among}`];
   });
   return (
-    `Rank agreement (Spearman) of routes and cuts: ${said.join("; ")}. ` +
-    "Where they differ, the cut tells what the answer hangs on."
+    `Rank correlation (Spearman) of contribution and causal effect: ${said.join("; ")}. ` +
+    "Where they differ, the causal effect shows what the answer depends on."
   );
 }
 
@@ -84,7 +86,7 @@ function fillingFor({ state, theme }: Shown, agreement: Agreement, side: Side): 
     scale: side === "routes" ? sequential(limit, theme) : supportScale(limit, theme, "present"),
     value: (group) => values[group] ?? null,
     said: (value) => (side === "routes" ? showNumber(value) : `${showSigned(value)} nats`),
-    without: "not read",
+    without: "masked",
     measured: "present",
     reader: groupsOf(state).length - 1,
   };
@@ -101,7 +103,7 @@ function sourceOf(shown: Shown, agreement: Agreement, context: ViewContext): Fig
     data: () => [...shown.state.agreements.values()],
     svg: () => {
       const sheet = createSheet(
-        "Information flow: routes beside cuts",
+        "Information flow: contribution vs. causal effect",
         shown.theme,
         get(context.run),
       );

@@ -46,7 +46,7 @@ export function toggleEdges(
 ): void {
   const read = sources.filter((source) => source < reader);
   if (read.length === 0) {
-    context.announce("Nothing to cut: only what comes before the reader is read");
+    context.announce("Nothing to cut: only earlier tokens are attended to");
     return;
   }
   edits.toggle(read.map((source) => edgeOf(state, reader, source)));

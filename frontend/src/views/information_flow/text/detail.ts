@@ -44,8 +44,8 @@ const note = (text: string) => element("p", { class: "muted" }, text);
 
 const hint = () =>
   note(
-    `${HOVER} a token to see what it passes on. Click a cell of the matrix to cut that edge, then ` +
-      "press Cut these.",
+    `${HOVER} a token to see its effect. Click a cell of the matrix to choose a cut, then ` +
+      "press Run with these cuts.",
   );
 
 function tokenParts(
@@ -91,11 +91,16 @@ function edgeParts(
 ): HTMLElement[] {
   const { state, reader } = shown;
   if (state.rows.size === 0) return [];
-  const heading = element("h3", {}, "Cut from ", quotedToken(textOf(state, reader)));
+  const heading = element(
+    "h3",
+    {},
+    "Effect of cutting it from ",
+    quotedToken(textOf(state, reader)),
+  );
   const answer = effectOf(state, "answer", reader, source);
   const turned = effectOf(state, "reader's state", reader, source);
   if (answer === null || turned === null) {
-    return [heading, note(source < reader ? "Not cut yet." : "Not read by it.")];
+    return [heading, note(source < reader ? "Not measured yet." : "Masked: comes later.")];
   }
   const pairs: [string, string | Node][] = [
     ["Δ log p of the answer", `${showSigned(answer)} nats`],
@@ -106,12 +111,12 @@ function edgeParts(
   const reference = pinned === null ? null : effectOf(state, "answer", reader, pinned);
   if (pinned !== null && pinned !== source && reference !== null) {
     pairs.push(["Pinned", tokenText(textOf(state, pinned))]);
-    pairs.push(["More than pinned by", `${showSigned(answer - reference)} nats`]);
+    pairs.push(["Difference to pinned", `${showSigned(answer - reference)} nats`]);
   }
   return [heading, facts(pairs), edgeButton(shown, source, context, edits)];
 }
 
-/** 1: the answer loses most without it. */
+/** 1: the answer loses most when it is cut. */
 function rankOf({ state, reader }: Shown, source: number): string {
   const values = state.rows.get(reader)?.delta_logprob ?? [];
   const own = values[source] ?? 0;
@@ -126,7 +131,7 @@ function edgeButton(
 ): HTMLElement {
   const edge = edgeOf(state, reader, source);
   const chosen = edges.some((one) => samePlace(one, edge));
-  const text = chosen ? "Do not cut this edge" : "Cut this edge";
+  const text = chosen ? "Remove this cut" : "Add this cut";
   return button(text, () => toggleEdges(context, edits, state, reader, [source]), { title: "x" });
 }
 
@@ -144,7 +149,8 @@ function stateParts(shown: Shown, group: number): HTMLElement[] {
   );
   const layer = shown.layer ?? best;
   if (layer >= map.layers) return [];
-  const heading = shown.layer === null ? "Restored where it helps most" : "Restored";
+  const heading =
+    shown.layer === null ? "Restored state with the largest effect" : "Restored state";
   return [element("h3", {}, heading), element("p", {}, stateSentence(shown, map, layer, group))];
 }
 
@@ -163,6 +169,6 @@ function outputParts({ state }: Shown, position: number): HTMLElement[] {
   return [
     element("h3", {}, "As output"),
     numbers,
-    note(`Likeliest here: ${others.join(", ")}. Position ${fromOne(position)}.`),
+    note(`Most probable: ${others.join(", ")}. Position ${fromOne(position)}.`),
   ];
 }

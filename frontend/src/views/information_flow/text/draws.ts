@@ -1,4 +1,4 @@
-// One cut beside random cuts of the same size, on one axis of Δ log p.
+// One cut and random cuts of the same size, on one axis of Δ log p.
 
 import { axisBottom } from "d3-axis";
 import { scaleLinear } from "d3-scale";
@@ -18,7 +18,7 @@ export interface Draws {
 const ROWS = { cut: 30, random: 62, axis: 84, height: 122, left: 132, right: 14 };
 
 export const sentenceOf = ({ value, control }: Draws) =>
-  `These edges: ${showSigned(value)} nats. As many random edges: ${showSigned(control.mean)} ± ` +
+  `Chosen edges: ${showSigned(value)} nats. As many random edges: ${showSigned(control.mean)} ± ` +
   `${showNumber(control.deviation)} nats (standard deviation of ${control.draws.length} draws).`;
 
 /** Draws into the group, again and again alike; returns the size taken. */
@@ -34,7 +34,7 @@ export function drawDraws(group: Group, { value, control, theme }: Draws, width:
   axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
   const label = { x: width - ROWS.right, y: ROWS.axis + 32, size: 11, ink: mutedOf(theme) };
   words(group, "x-label", "Δ log p of the answer (nats)", label).attr("text-anchor", "end");
-  words(group, "cut-label", "these edges", { x: 0, y: ROWS.cut + 4, size: 12, ink });
+  words(group, "cut-label", "chosen edges", { x: 0, y: ROWS.cut + 4, size: 12, ink });
   words(group, "random-label", "random edges", { x: 0, y: ROWS.random + 4, size: 12, ink });
   line(layer(group, "zero"), x(0), x(0), 12, ROWS.axis, mutedOf(theme), 1);
   const [low, high] = [x(mean - deviation), x(mean + deviation)];

@@ -1,4 +1,4 @@
-// Edges to cut: who no longer reads whom, in which layers and heads; as params and in the address.
+// Cuts: attention edges with their layers and heads, as params and in the address.
 
 /** All edges from one of `keys` to one of `queries`; null layers or heads: all of them. */
 export interface Edge {

@@ -14,13 +14,13 @@ import { effectOf, groupsOf, headsOf, layersOf, type Panel, type Shown } from ".
 import type { State } from "./state";
 
 export function createEditor(root: HTMLElement, context: ViewContext, edits: Edits): Panel {
-  const figure = createFigure(root, "Edges to cut", "edges", context);
+  const figure = createFigure(root, "Cuts", "edges", context);
   const status = figure.body.appendChild(element("p", { class: "edge-status", role: "status" }));
   const list = figure.body.appendChild(element("ol", { class: "edge-list" }));
   let shown: Shown | null = null;
   const run = createRunButton(context, edits);
-  const strongest = button("Add the strongest", () => shown && addStrongest(shown), {
-    title: "The edge into the answer without which it loses most",
+  const strongest = button("Add the largest effect", () => shown && addStrongest(shown), {
+    title: "Add the edge whose cut lowers log p of the answer most",
   });
   const undo = button("Undo", () => edits.undo(), { title: "Ctrl+Z" });
   const redo = button("Redo", () => edits.redo(), { title: "Ctrl+Shift+Z" });
@@ -94,15 +94,15 @@ export function createEditor(root: HTMLElement, context: ViewContext, edits: Edi
 
 /** Starts the run that cuts what is chosen; there when that is not what this run cut. */
 export function createRunButton(context: ViewContext, edits: Edits) {
-  const node = button("Cut these", () => context.rerun?.({ edges: edits.now() }), {
+  const node = button("Run with these cuts", () => context.rerun?.({ edges: edits.now() }), {
     class: "primary",
-    title: "A new run with the chosen edges cut",
+    title: "Start a new run with these edges cut",
   });
   return {
     node,
     render(): void {
       node.hidden = !context.rerun || equalEdges(edits.now(), edits.ran());
-      node.textContent = edits.now().length ? "Cut these" : "Run with nothing cut";
+      node.textContent = edits.now().length ? "Run with these cuts" : "Run without cuts";
     },
   };
 }
@@ -127,11 +127,11 @@ const textAt = (state: State, positions: readonly number[]) =>
 function statusText(edges: readonly Edge[], untouched: boolean): string {
   if (edges.length === 0) {
     return untouched
-      ? "No edge is chosen. Click a cell of the matrix, or select a token and press x."
-      : "No edge is chosen any more; this run cut some.";
+      ? "No cuts yet. Click a cell of the matrix, or select a token and press x."
+      : "All cuts removed; this run has some.";
   }
-  const count = `${counted(edges.length, "edge")} chosen`;
-  return untouched ? `${count}: those that this run cut.` : `${count}, not run yet.`;
+  const count = counted(edges.length, "cut");
+  return untouched ? `${count}, as in this run.` : `${count}, not run yet.`;
 }
 
 /** The source without which the answer loses most, of those whose edge is not chosen yet. */
@@ -155,7 +155,7 @@ function strongestSource(state: State, edges: readonly Edge[]): number | null {
 function sourceOf(state: State, edges: readonly Edge[]): FigureSource {
   return {
     table: () => ({
-      caption: "Edges chosen to be cut",
+      caption: "Cuts",
       columns: ["source", "source positions", "reader", "reader positions", "layers", "heads"],
       rows: edges.map(({ queries, keys, layers, heads }): Cell[] => [
         visible(textAt(state, keys)),

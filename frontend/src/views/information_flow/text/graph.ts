@@ -2,7 +2,7 @@
 
 import type { RouteMap } from "./state";
 
-/** Nodes are states: level l stands before layer l, the last level after all layers. */
+/** Nodes are states: level l is the input of layer l, the last level the output of the last layer. */
 export interface Route {
   /** Indices of attention edges on a route, the largest first. */
   edges: number[];

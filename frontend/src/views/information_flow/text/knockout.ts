@@ -26,7 +26,7 @@ type Unit = (typeof UNITS)[number];
 const unitOf = (text: string | null): Unit => (text === "percent" ? "p in %" : "log p");
 
 export function createKnockout(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Knockout by layer", "knockout", context);
+  const figure = createFigure(root, "Attention knockout by layer", "knockout", context);
   const units = segmented(context, "Change of", UNITS, (value) =>
     context.state.set("unit", value === "p in %" ? "percent" : null),
   );
@@ -59,7 +59,7 @@ const stepsOf = (state: State): readonly [number, number] => [
 function sourceChart(state: State, theme: Theme, unit: Unit): LineChart {
   return {
     title: "One source at a time",
-    xLabel: "layer in the middle of the window",
+    xLabel: "middle layer of the window",
     yLabel: unit === "log p" ? "Δ log p (nats)" : "change of p (%)",
     lines: curvesOf(state).map((curve) => lineOf(curve, unit)),
     theme,
@@ -83,7 +83,7 @@ function lineOf(curve: Knockout, unit: Unit): Line {
 function controlChart(state: State, theme: Theme): LineChart {
   return {
     title: "Random positions instead",
-    xLabel: "layer in the middle of the window",
+    xLabel: "middle layer of the window",
     yLabel: "Δ log p (nats)",
     lines: curvesOf(state).map((curve) => ({
       key: String(curve.source),
@@ -108,9 +108,9 @@ function legendText(state: State): string {
   const wide = Math.max(0, ...widths);
   const all = first ? ` ${state.curves.size} of ${first.sources} curves.` : "";
   return (
-    `Each point: the source is cut from what foretells the answer in ${wide} ` +
-    `${wide === 1 ? "layer" : "layers"} around it (fewer at the ends). Below 0: the answer gets ` +
-    `less likely. Bands at the right: ± 1 standard deviation over random draws.${all}`
+    `Each point: attention from the position that predicts the answer to the source is cut in ${wide} ` +
+    `${wide === 1 ? "layer" : "layers"} around that layer (fewer at the ends). Below 0: the answer becomes ` +
+    `less probable. Bands on the right: ± 1 standard deviation over random draws.${all}`
   );
 }
 

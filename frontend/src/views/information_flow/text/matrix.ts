@@ -1,4 +1,4 @@
-// Who passes what to whom: a row per reader, a column per source, each cell one cut.
+// A row per reader, a column per source; each cell is the effect of one cut.
 
 import { get } from "svelte/store";
 import type { FlowRow } from "../../../gen/information_flow";
@@ -48,7 +48,7 @@ export function createFlowMatrix(root: HTMLElement, context: ViewContext, edits:
   let fold: Fold | null = null;
   const isWide = () => context.state.get("whole") !== null;
   let preview: CellAt | null = null;
-  const label = "Flow matrix; arrows move, Enter cuts or restores an edge";
+  const label = "Flow matrix; arrow keys move, Enter adds or removes a cut";
   const picture = createMatrix(figure.body, label, {
     hover(cell) {
       preview = cell && inGroups(cell);
@@ -186,8 +186,8 @@ const isWhole = ({ state }: Shown) => state.rows.size === groupsOf(state).length
 
 const hintOf = (shown: Shown) =>
   isWhole(shown)
-    ? "Click a cell to cut that edge; with the keyboard, arrows and Enter."
-    : `${shown.state.rows.size} of ${groupsOf(shown.state).length - 1} readers so far.`;
+    ? "Click a cell to add or remove a cut; with the keyboard, arrow keys and Enter."
+    : `${shown.state.rows.size} of ${groupsOf(shown.state).length - 1} rows so far.`;
 
 export function matrixOf(shown: Shown): Matrix {
   const { state, theme, measure } = shown;
@@ -212,7 +212,7 @@ export function matrixOf(shown: Shown): Matrix {
   return { rows: names, columns: names, values, masked, scales, theme, signs };
 }
 
-/** Cells of which any edge is to be cut. */
+/** Cells with at least one chosen cut. */
 function chosenCells({ state, edges }: Shown): CellAt[] {
   const groupsAmong = (positions: readonly number[]) => [
     ...new Set(positions.flatMap((position) => groupAt(state, position) ?? [])),
@@ -226,19 +226,19 @@ function chosenCells({ state, edges }: Shown): CellAt[] {
 function sentence(shown: Shown, { row, column }: CellAt): string {
   const { state } = shown;
   const names = `${quotedName(state, column)} → ${quotedName(state, row)}`;
-  if (column === row) return `${names}: a reader's own tokens are not cut from it`;
-  if (column > row) return `${names}: comes later, so it is not read`;
+  if (column === row) return `${names}: attention within a group is not cut`;
+  if (column > row) return `${names}: comes later, masked`;
   const numbers = numbersAt(state, row, column);
-  if (!numbers) return `${names}: not cut yet`;
+  if (!numbers) return `${names}: not measured yet`;
   const chosen = chosenCells(shown).some((cell) => cell.row === row && cell.column === column);
-  return `${names}, cut: ${numbers}${chosen ? "; chosen to be cut" : ""}`;
+  return `${names}, cut: ${numbers}${chosen ? "; in your cuts" : ""}`;
 }
 
 function numbersAt(state: State, reader: number, source: number): string | null {
   const answer = effectOf(state, "answer", reader, source);
   const turned = effectOf(state, "reader's state", reader, source);
   if (answer === null || turned === null) return null;
-  return `answer ${showSigned(answer)} nats, reader's state turned by ${showNumber(turned)} (1 − cosine)`;
+  return `answer ${showSigned(answer)} nats, reader's state changed by ${showNumber(turned)} (1 − cosine)`;
 }
 
 const foldUnit = ({ measure }: Shown) => (measure === "answer" ? "nats" : "(1 − cosine)");
@@ -249,8 +249,8 @@ function legendOf(shown: Shown, note: string): Legend {
   const { groups } = state;
   const way =
     groups?.ablation === "zero"
-      ? "weights set to 0 after softmax, their mass lost"
-      : "scores −∞ before softmax, the rest renormalises";
+      ? "weights set to 0 after softmax, not renormalised"
+      : "scores set to −∞ before softmax, the rest renormalised";
   const where = groups
     ? `in layers ${numbersText(groups.layers)}, heads ${numbersText(groups.heads)} (${way})`
     : "";
@@ -259,9 +259,9 @@ function legendOf(shown: Shown, note: string): Legend {
     unit: unitOf(measure),
     normalisation: "the whole matrix",
     notes: [
-      `Each cell: the row's ${groups?.grouping ?? "group"} no longer reads the column's, ${where}.`,
+      `Fill: effect of cutting the attention of the row's ${groups?.grouping ?? "group"} (reader) to the column's (source) ${where}.`,
       measure === "answer" ? SUPPORT_WORDS.removed : "",
-      "Grey check: later or its own, not read or not cut. Grey: not cut yet. ✕: chosen to be cut.",
+      "Grey check: masked or the group itself. Grey: not measured yet. ✕: in your cuts.",
       note,
       controlText(state),
     ].filter(Boolean),

@@ -1,4 +1,4 @@
-// What the run's cut does: the output with and without it, beside random cuts of the same size.
+// The effect of the run's cuts: the output with and without them, and random cuts of the same size.
 
 import { select } from "d3-selection";
 import { get } from "svelte/store";
@@ -24,7 +24,7 @@ import type { State } from "./state";
 import { editTable } from "./tables";
 
 export function createOutcome(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "What the cut does", "cut", context);
+  const figure = createFigure(root, "Effect of your cuts", "cut", context);
   const heading = figure.body.appendChild(element("p", { class: "explaining" }));
   let shown: Shown | null = null;
   const position = (key: number) => shown?.state.edit?.output[key % STRIDE]?.position;
@@ -32,7 +32,7 @@ export function createOutcome(root: HTMLElement, context: ViewContext): Panel {
     const at = key === null ? undefined : position(key);
     return at === undefined ? null : positionItem(at);
   };
-  const strip = createTokenStrip(figure.body, "Output with and without the cut", {
+  const strip = createTokenStrip(figure.body, "Output with and without the cuts", {
     hover: (key) => context.selection.hover(item(key)),
     choose: (key) => context.selection.choose(item(key)),
     extend: (_, to) => context.selection.choose(item(to)),
@@ -76,10 +76,10 @@ const STRIDE = 1000;
 
 function headingOf({ delta_logprob, output, continuation }: Edit): string {
   const text = joined(continuation);
-  const written = text === joined(output) ? "the same" : `“${legible(text.trim())}”`;
+  const written = text === joined(output) ? "the same text" : `“${legible(text.trim())}”`;
   return (
-    `The answer's log-probability changes by ${showSigned(delta_logprob)} nats; ` +
-    `with the edges cut the model writes ${written}.`
+    `The cuts change log p of the answer by ${showSigned(delta_logprob)} nats; ` +
+    `the model then generates ${written}.`
   );
 }
 
@@ -115,20 +115,20 @@ function sectionsOf(state: State, edit: Edit, theme: Theme): StripSection[] {
     return token(at + 2 * STRIDE, one.text, fill, percent(one.logprob));
   });
   return [
-    { label: "With nothing cut, by probability", tokens: given },
-    { label: "The same output with the edges cut, by change of log-probability", tokens: cut },
-    { label: "What the model writes with the edges cut, by probability", tokens: written },
+    { label: "Output without cuts, fill: probability", tokens: given },
+    { label: "Same output with the cuts, fill: change of log-probability (nats)", tokens: cut },
+    { label: "Output generated with the cuts, fill: probability", tokens: written },
   ];
 }
 
 function legendText({ count, control, first }: Edit): string {
-  const likeliest = first
+  const probable = first
     .map((one) => `${spoken(one.text)} ${showPercent(Math.exp(one.logprob))}`)
     .join(", ");
   return (
     `${count.toLocaleString("en")} edges cut (reader, source, layer and head). Circles: ` +
     `${control.draws.length} draws of as many random edges in the same layers and heads; bar: mean ` +
-    `± 1 standard deviation. First token then: ${likeliest}. ${SUPPORT_WORDS.removed}`
+    `± 1 standard deviation. Most probable first tokens with the cuts: ${probable}. ${SUPPORT_WORDS.removed}`
   );
 }
 

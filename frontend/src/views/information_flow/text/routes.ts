@@ -18,15 +18,15 @@ import { groupAt, positionsOf, type Panel, type Shown } from "./shown";
 import { routeTable } from "./tables";
 
 const WHAT =
-  "Contribution, not causation: how much of what a block wrote came from where, in one pass with " +
-  "nothing cut. What the answer would lose is in the matrix of cuts.";
+  "Contribution, not causal effect: the share of each block's output by source, from one forward pass " +
+  "without cuts. The flow matrix shows causal effects.";
 
 export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Routes", "routes", context);
+  const figure = createFigure(root, "Contribution graph", "routes", context);
   const slider = createSlider((tau) => context.state.set("tau", tau));
   figure.controls.append(slider.node);
   figure.body.append(element("p", { class: "sharpness" }, WHAT));
-  const label = "Routes by layer and token; left and right move";
+  const label = "Contribution graph by layer and token; left and right arrow keys move";
   const frame = element("div", { class: "scroll", tabindex: "0", role: "application" });
   frame.setAttribute("aria-label", label);
   figure.body.append(frame);
@@ -116,14 +116,14 @@ function pictureOf(shown: Shown): RoutesPicture | null {
 }
 
 function sentence({ state }: Shown, { routes, route }: RoutesPicture, lit: Set<number>): string {
-  if (lit.size === 0) return `${HOVER} a token: the edges from and to it stay dark.`;
+  if (lit.size === 0) return `${HOVER} a token to highlight its edges.`;
   const sum = (ends: RoutesPicture["routes"]["key"]) =>
     route.edges
       .filter((edge) => lit.has(ends[edge] ?? -1) && routes.key[edge] !== routes.query[edge])
       .reduce((total, edge) => total + (routes.importance[edge] ?? 0), 0);
   const [first = 0] = lit;
   const text = state.groups?.groups[groupAt(state, first) ?? -1]?.text.trim() ?? "";
-  return `“${text}”: passes on ${showNumber(sum(routes.key))}, reads ${showNumber(sum(routes.query))} (importance on the routes shown, summed over layers).`;
+  return `“${text}”: outgoing ${showNumber(sum(routes.key))}, incoming ${showNumber(sum(routes.query))} (importance of the edges shown, summed over layers).`;
 }
 
 function legendText({ routes, route }: RoutesPicture, tau: number): string {
@@ -131,16 +131,16 @@ function legendText({ routes, route }: RoutesPicture, tau: number): string {
   const rest = route.edges.length > drawn ? `, the ${drawn} largest drawn` : "";
   return (
     `${route.edges.length} attention edges with a share of at least ${showNumber(tau)} on a path to the answer${rest}. ` +
-    "Orange: attention, width = share of the block's output (‖y‖₁ − ‖y − z‖₁, normalised over the " +
-    "parts), summed over heads. Grey: past attention, half as wide for the same share. Blue square: MLP. " +
-    `Edges below ${showNumber(routes.event.floor)} were not kept.`
+    "Orange: attention, width: share of the block's output (‖y‖₁ − ‖y − z‖₁, normalised over the " +
+    "parts), summed over heads. Grey: residual stream, half as wide for the same share. Blue square: MLP. " +
+    `Edges with a share below ${showNumber(routes.event.floor)} are not stored.`
   );
 }
 
 function createSlider(changed: (tau: string) => void) {
   const input = element("input", { type: "range", step: "0.005" }) as HTMLInputElement;
   const output = element("output", {});
-  const node = element("label", { class: "chooser" }, "least share τ ", input, output);
+  const node = element("label", { class: "chooser" }, "Threshold τ ", input, output);
   input.addEventListener("input", () => changed(input.value));
   return {
     node,
@@ -168,7 +168,7 @@ function sourceOf(picture: RoutesPicture, tau: number, context: ViewContext): Fi
       head: list(routes.head),
     }),
     svg: () => {
-      const title = `Information flow: routes by contribution, τ = ${showNumber(tau)}`;
+      const title = `Information flow: contribution graph, τ = ${showNumber(tau)}`;
       const sheet = createSheet(title, theme, get(context.run));
       const size = drawRoutes(sheet.body as Group, picture, 900);
       return sheet.finish(size.width, size.height);

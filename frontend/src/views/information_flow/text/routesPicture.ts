@@ -137,7 +137,7 @@ function drawStays(group: Group, picture: RoutesPicture, layout: Layout): void {
     .text(
       (stay) =>
         `layer ${stay.level}, ${name(stay)}: MLP ${showNumber(stay.mlp)}, ` +
-        `past attention ${showNumber(stay.residual)}`,
+        `residual stream ${showNumber(stay.residual)}`,
     );
 }
 

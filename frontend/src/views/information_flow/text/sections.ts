@@ -64,7 +64,7 @@ function tokenOf(
   const leads = group !== null && groupsOf(state)[group]?.start === position;
   const text = spoken(token?.text || token?.piece || "");
   const said = value === null ? (filling?.without ?? "") : (filling?.said(value) ?? "");
-  const parts = [text, target ? "the answer" : "", reads ? "reads" : said];
+  const parts = [text, target ? "the answer" : "", reads ? "reader" : said];
   return {
     key: position,
     text: token?.text ?? "",
@@ -82,7 +82,7 @@ function tokenOf(
       worksAgainst(value, filling.scale, filling.measured),
     ),
     label: parts.filter(Boolean).join(", "),
-    badge: reads && leads ? "reads" : undefined,
+    badge: reads && leads ? "reader" : undefined,
   };
 }
 

@@ -75,11 +75,11 @@ export const nameOf = (state: State, group: number) => visible(textOf(state, gro
 /** The same within a sentence. */
 export const quotedName = (state: State, group: number) => quoted(textOf(state, group));
 
-/** The same on an axis, where the group that foretells the answer says so. */
+/** The same on an axis, where an arrow marks the group that predicts the answer. */
 export const axisName = (state: State, group: number) =>
   group === groupsOf(state).length - 1 ? `${nameOf(state, group)} →` : nameOf(state, group);
 
-/** What the reader loses when the source is cut from it; null: not cut, or not yet. */
+/** Effect of cutting the source from the reader; null: masked, or not measured yet. */
 export function effectOf(
   { rows }: State,
   measure: Measure,

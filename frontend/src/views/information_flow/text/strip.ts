@@ -19,10 +19,10 @@ import { effectOf, groupsOf, nameOf, scaleOf, unitOf, type Panel, type Shown } f
 import { rowTable } from "./tables";
 
 export function createStrip(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Text and answer", "text", context);
-  const toAnswer = button("Into the answer", () => context.state.set("reader", null), {
+  const figure = createFigure(root, "Answer: effect of cutting each token", "text", context);
+  const toAnswer = button("Effect on the answer", () => context.state.set("reader", null), {
     class: "chip",
-    title: "Fill with what the answer's reader gets",
+    title: "Fill by the effect on the position that predicts the answer",
   });
   figure.controls.append(toAnswer);
   const heading = figure.body.appendChild(element("p", { class: "explaining" }));
@@ -73,7 +73,7 @@ export function fillingOf(shown: Shown): Filling | null {
     value: (group) => effectOf(state, measure, reader, group),
     said: (value) =>
       measure === "answer" ? `${showSigned(value)} nats` : `${showNumber(value)} (1 − cosine)`,
-    without: "not read by it",
+    without: "masked",
     measured: measure === "answer" ? "removed" : undefined,
     reader,
   };
@@ -88,22 +88,23 @@ function headingOf(shown: Shown): (Node | string)[] {
   const known = `: p ${showPercent(Math.exp(logprob))}, rank ${step.rank}. `;
   if (state.rows.size === 0) return [...answer, known];
   const reader = readsAnswer(shown)
-    ? ["what foretells it"]
+    ? ["the position that predicts it"]
     : [quotedToken(groupsOf(state)[shown.reader]?.text ?? "")];
-  const effect = measure === "answer" ? "the answer loses" : "its own state turns";
-  return [...answer, known, "Fill: cut from ", ...reader, `, ${effect} this much.`];
+  const effect =
+    measure === "answer" ? "change of log p of the answer" : "change of the reader's state";
+  return [...answer, known, "Fill: ", effect, " when a token is cut from ", ...reader, "."];
 }
 
 function legendOf({ measure }: Shown, { scale }: Filling): Legend {
   const sign =
     measure === "answer"
       ? `${SUPPORT_WORDS.removed} ${AGAINST_WORDS}`
-      : "The more orange, the more the reader's final state turns.";
+      : "Darker orange: the reader's final state changes more.";
   return {
     scale,
     unit: unitOf(measure),
     normalisation: "the whole matrix",
-    notes: [sign, "Dotted: not read by this reader, or not cut yet. Underlined: the answer."],
+    notes: [sign, "Dotted: masked, or not measured yet. Underlined: the answer."],
   };
 }
 
@@ -111,7 +112,7 @@ const SHEET_WIDTH = 760;
 
 function sourceOf(shown: Shown, filling: Filling | null, context: ViewContext): FigureSource {
   const { state, reader } = shown;
-  const title = `Information flow: what “${legible(nameOf(state, reader))}” gets`;
+  const title = `Information flow: effect of cutting each token from “${legible(nameOf(state, reader))}”`;
   return {
     table: () => rowTable(shown),
     data: () => ({

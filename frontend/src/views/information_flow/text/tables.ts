@@ -17,7 +17,7 @@ const effects = (state: State, reader: number, source: number): Cell[] => [
 /** What one reader gets of each group before it. */
 export function rowTable({ state, reader }: Shown): Table {
   return {
-    caption: `What ${quotedName(state, reader)} gets: each group cut from it`,
+    caption: `Effect of cutting each group from ${quotedName(state, reader)}`,
     columns: [
       indexColumn("group"),
       "text",
@@ -39,7 +39,7 @@ export function rowTable({ state, reader }: Shown): Table {
 export function matrixTable(state: State): Table {
   const readers = [...state.rows.keys()].sort((a, b) => a - b);
   return {
-    caption: "Edges cut one at a time",
+    caption: "Effect of cutting one edge at a time",
     columns: [
       indexColumn("reader"),
       "reader's text",
@@ -63,7 +63,7 @@ export function matrixTable(state: State): Table {
 
 export function curveTable(state: State): Table {
   return {
-    caption: "Sources cut from the answer, layer by layer",
+    caption: "Attention knockout by source and layer",
     columns: [
       "source",
       "positions",
@@ -130,7 +130,7 @@ export function routeTable(state: State, routes: RouteMap, kept: readonly number
     ];
   });
   return {
-    caption: "Attention edges on a route, by contribution",
+    caption: "Attention edges of the contribution graph",
     columns: [
       "layer",
       indexColumn("reader"),
@@ -147,8 +147,13 @@ export function routeTable(state: State, routes: RouteMap, kept: readonly number
 export function agreementTable(state: State): Table {
   const { routes = [], cuts = [] } = state.agreements.get("target") ?? {};
   return {
-    caption: "What the answer's reader gets of each group: contribution beside causation",
-    columns: [indexColumn("group"), "text", "routes: importance", "cut: −Δ log p (nats)"],
+    caption: "Contribution and causal effect of each group on the answer",
+    columns: [
+      indexColumn("group"),
+      "text",
+      "contribution: importance",
+      "causal effect: −Δ log p (nats)",
+    ],
     rows: routes.map((importance, at): Cell[] => [
       at,
       nameOf(state, at),
@@ -161,13 +166,13 @@ export function agreementTable(state: State): Table {
 export function editTable(state: State): Table {
   const { output = [], continuation = [] } = state.edit ?? {};
   return {
-    caption: "The output with nothing cut and with the edges cut",
+    caption: "The output without and with the cuts",
     columns: [
       indexColumn("position"),
       "token",
       "log p",
       "log p with the cuts",
-      "written with the cuts",
+      "generated with the cuts",
       "its log p",
     ],
     rows: output.map((token, at): Cell[] => [

@@ -34,7 +34,8 @@ export function createTracing(root: HTMLElement, context: ViewContext): Panel {
   const heading = figure.body.appendChild(element("p", { class: "sharpness" }));
   let shown: Shown | null = null;
   let preview: CellAt | null = null;
-  const label = "States by layer and text; arrows move, Enter picks a state and shows its cone";
+  const label =
+    "States by layer and token; arrow keys move, Enter selects a state and shows its causal cone";
   const holder = figure.body.appendChild(element("div", {}));
   const picture = createMatrix(holder, label, {
     hover(cell) {
@@ -106,7 +107,7 @@ const mapOf = ({ state, restored }: Shown): TraceMap | undefined => state.traces
 const layersIn = (shown: Shown) => mapOf(shown)?.layers ?? 0;
 
 const hintOf = (shown: Shown) =>
-  mapOf(shown) ? "Click a state to see what it can act on." : "Not traced yet.";
+  mapOf(shown) ? "Click a state to show its causal cone." : "Not traced yet.";
 
 /** The state that is picked; without a layer none is. */
 function pickedCell(shown: Shown, { primary }: Selected): CellAt | null {
@@ -121,8 +122,8 @@ function headingOf({ corrupted }: State): string {
   const { label, clean, control, deviation } = corrupted;
   return (
     `Noise on “${visible(label)}” (${showNumber(deviation)} × the standard deviation of the embeddings) ` +
-    `takes p of the answer from ${showPercent(clean)} to ${showPercent(corrupted.corrupted)} ` +
-    `± ${showPercent(corrupted.corrupted_deviation)}; on as many random positions to ` +
+    `changes p of the answer from ${showPercent(clean)} to ${showPercent(corrupted.corrupted)} ` +
+    `± ${showPercent(corrupted.corrupted_deviation)}; noise on as many random positions, to ` +
     `${showPercent(control)} ± ${showPercent(corrupted.control_deviation)}.`
   );
 }
@@ -178,11 +179,11 @@ export function stateSentence(
   const { clean = 0, corrupted = 0 } = state.corrupted ?? {};
   const lost = clean - corrupted;
   const share =
-    Math.abs(lost) > 1e-9 ? `, ${showPercent(value / lost)} of what the noise took` : "";
+    Math.abs(lost) > 1e-9 ? `, ${showPercent(value / lost)} of the loss from the noise` : "";
   const reach =
     layer === layers - 1
-      ? "acts on the output at its own place alone"
-      : `can act on layers ${layer + 1} to ${layers - 1} at ${quotedName(state, group)} and after`;
+      ? "affects only the output at its own position"
+      : `can affect layers ${layer + 1} to ${layers - 1} at ${quotedName(state, group)} and later`;
   return `${name}: restores ${showSigned(value)} ± ${showNumber(spread)} of p${share}; ${reach}.`;
 }
 
@@ -191,12 +192,12 @@ function legendOf(shown: Shown): Legend {
   const rest = event && !event.final ? ["Grey: not restored yet."] : [];
   return {
     scale: scaleOf(shown),
-    unit: "of p, mean over the draws of noise (± its standard error)",
+    unit: "change of p, mean over draws of noise (± standard error)",
     normalisation: "all three parts",
     notes: [
-      "Each cell: p of the answer that restoring this one state brings back. *: hidden by the noise.",
+      "Fill: increase of p of the answer when this one state is restored. *: corrupted by noise.",
       SUPPORT_WORDS.present,
-      "A picked state is framed with its causal cone: itself, and later layers from its place on.",
+      "Frame: the selected state and its causal cone, later layers at its position and after.",
       ...rest,
     ],
   };

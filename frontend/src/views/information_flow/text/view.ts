@@ -1,4 +1,4 @@
-// Who reads whom in a text: cuts, curves, restored states and routes, all of one answer.
+// Information flow in a text: cuts, knockout curves, causal tracing and contributions for one answer.
 
 import type { MethodEvent } from "../../../gen/information_flow";
 import { keepInAddress } from "../../../view/position";
