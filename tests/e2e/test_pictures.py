@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 LOOKS = [("light", 1440, 900), ("dark", 390, 844)]
 FIGURES = {
-    "seg_similarity": ["Where it looks", "Layer by layer"],
+    "seg_similarity": ["Similarity map over the picture", "Layer by layer"],
     "information_flow": ["Prompt and items"],
 }
 
@@ -121,12 +121,12 @@ def test_a_question_of_ones_own_is_asked_of_the_scene(page: Page) -> None:
     address = page.url
     page.keyboard.press("Control+Enter")
     page.wait_for_url(lambda url: url != address)
-    expect(page.get_by_role("main")).to_contain_text("no answer is known", timeout=WAIT)
+    expect(page.get_by_role("main")).to_contain_text("the correct answer is unknown", timeout=WAIT)
 
 
 @pytest.mark.parametrize(
     ("stem", "figure"),
-    [("seg_similarity", "Where it looks"), ("information_flow", "Prompt and items")],
+    [("seg_similarity", "Similarity map over the picture"), ("information_flow", "Prompt and items")],
 )
 def test_figures_leave_with_their_pictures(
     page: Page, tmp_path: Path, stem: str, figure: str
@@ -169,17 +169,17 @@ def test_a_picture_of_ones_own_is_uploaded_asked_about_and_blanked(
     address = page.url
     page.keyboard.press("Control+Enter")
     page.wait_for_url(lambda url: url != address)
-    expect(page.get_by_role("main")).to_contain_text("no answer is known", timeout=WAIT)
+    expect(page.get_by_role("main")).to_contain_text("the correct answer is unknown", timeout=WAIT)
     picture = page.locator(".scene-map")
     expect(picture).to_have_attribute("viewBox", "0 0 90 60")
     picture.focus()
     for key in ("ArrowDown", " ", "ArrowRight", " "):
         page.keyboard.press(key)
     address = page.url.partition("?")[0]
-    page.get_by_role("button", name="Blank it, read again").click()
+    page.get_by_role("button", name="Blank region and rerun").click()
     page.wait_for_url(lambda url: url.partition("?")[0] != address)
     figure = page.get_by_role("figure", name="Causal check")
-    expect(figure).to_contain_text("region drawn", timeout=WAIT)
+    expect(figure).to_contain_text("your region", timeout=WAIT)
     no_barrier(page)
 
 

@@ -34,16 +34,15 @@ export function supportLine(value: number, theme: Theme, measured: Measured): st
 }
 
 export const AGAINST = "▾";
-const LEAST = 0.05; // of the limit; what is paler has no hue to tell
+const LEAST = 0.05; // of the limit; paler fills have no visible hue
 
-/** Whether a token's fill says that it works against the output. */
+/** Whether a token's fill shows that it opposes the output. */
 export const worksAgainst = (value: number, { limit, kind }: ColourScale, measured: Measured) =>
   kind === "diverging" && supportOf(value, measured) < -LEAST * limit;
 
-export const AGAINST_WORDS = `${AGAINST} in a token's corner: it works against the output.`;
+export const AGAINST_WORDS = `${AGAINST} in a token's corner: it opposes the output.`;
 
 export const SUPPORT_WORDS: Record<Measured, string> = {
-  present: "Orange: the output depends on it; blue: it works against the output.",
-  removed:
-    "Orange: the output depends on it (less probable without it); blue: it works against it.",
+  present: "Orange: supports the output; blue: opposes it.",
+  removed: "Orange: removing it makes the output less probable; blue: more probable.",
 };

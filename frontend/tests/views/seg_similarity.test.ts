@@ -153,7 +153,7 @@ describe("points and masks", () => {
     context.state.set("layer", "1");
     expect(points()).toBe(0);
     expect(root.querySelector("[data-figure=picture] .legend")?.textContent).toContain(
-      "Points are shown with the run's own",
+      "Points are shown only for the token",
     );
     context.state.set("layer", null);
     context.state.set("points", "off");
@@ -170,7 +170,9 @@ describe("points and masks", () => {
     const legend = () => root.querySelector("[data-figure=picture] .legend")?.textContent;
     expect(legend()).toContain("prompted by the token (IoU");
     context.state.set("mask", "both");
-    expect(legend()).toContain("prompted by the token and the points (IoU with the truth 0.200)");
+    expect(legend()).toContain(
+      "prompted by the token and the points (IoU with ground truth 0.200)",
+    );
   });
 });
 
@@ -212,11 +214,11 @@ describe("a region drawn by the user", () => {
     expect(root.querySelectorAll(".region-cells rect")).toHaveLength(2);
     press(picture, " ");
     expect(context.state.get("region")).toBe("0");
-    buttonOf(root, "Blank it, read again").click();
+    buttonOf(root, "Blank region and rerun").click();
     expect(rerun).toHaveBeenCalledWith({ region: [0], causal: true });
     buttonOf(root, "Clear").click();
     expect(root.querySelectorAll(".region-cells rect")).toHaveLength(0);
-    expect((buttonOf(root, "Blank it, read again") as HTMLButtonElement).disabled).toBe(true);
+    expect((buttonOf(root, "Blank region and rerun") as HTMLButtonElement).disabled).toBe(true);
   });
 
   it("is painted by dragging, and a drag from a patch of it takes away", () => {
@@ -255,9 +257,9 @@ it("compares the blanked region with as many other patches", () => {
   const blanked = EVENTS.filter((event) => event.kind === "blanked");
   const figure = root.querySelector("[data-figure=causal]") as HTMLElement;
   expect(figure.querySelectorAll("img")).toHaveLength(blanked.length);
-  expect(figure.querySelector(".legend")?.textContent).toContain("2 random draws");
+  expect(figure.querySelector(".legend")?.textContent).toContain("mean of 2 draws");
   const rows = [...figure.querySelectorAll("tbody tr")].map((row) => row.children[0]?.textContent);
-  expect(rows).toEqual(["region of the mask", "control 1", "control 2"]);
+  expect(rows).toEqual(["mask region", "control 1", "control 2"]);
 });
 
 describe("what is said", () => {
@@ -275,7 +277,7 @@ describe("what is said", () => {
     };
     expect(legend(EVENTS)).toContain("the model has no mask decoder");
     const decoded = withMask({ source: "mask_decoder", quality: 0.9 }) as MethodEvent[];
-    expect(legend(decoded)).toContain("which expects 0.900");
+    expect(legend(decoded)).toContain("predicted IoU 0.900");
     const none = withMask({ source: "none", mask: null, iou: null }) as MethodEvent[];
     expect(legend(none)).toContain("No mask: the answer has no token");
   });
@@ -286,9 +288,9 @@ describe("what is said", () => {
       play(withTokens({ right }) as MethodEvent[]);
       return root.querySelector(".answer-verdict")?.textContent ?? "";
     };
-    expect(said(true)).toContain("✓ right");
-    expect(said(false)).toContain(`Right would be: “${scene?.expected ?? "?"}`);
-    expect(said(null)).toContain("no answer is known");
+    expect(said(true)).toContain("✓ correct");
+    expect(said(false)).toContain(`Expected: “${scene?.expected ?? "?"}`);
+    expect(said(null)).toContain("the correct answer is unknown");
   });
 
   it("says that a question about nothing rightly has no <SEG>", () => {
@@ -301,7 +303,7 @@ describe("what is said", () => {
           : event,
     );
     play(nothing);
-    expect(root.querySelector(".look-text")?.textContent).toContain("There is no <SEG>");
+    expect(root.querySelector(".look-text")?.textContent).toContain("The answer has no <SEG>");
   });
 
   it("describes the picture to those who do not see it", () => {

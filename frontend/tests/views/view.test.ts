@@ -72,7 +72,9 @@ describe("the strip", () => {
     expect(context.state.get("target")).toBe("3");
     expect(fills()).not.toEqual(before);
     expect(last.classList.contains("target")).toBe(true);
-    expect(root.querySelector(".explaining")?.textContent).toContain("Heat explains");
+    expect(root.querySelector(".explaining")?.textContent).toContain(
+      "Importance of each input token for",
+    );
   });
 
   it("moves the primary token with the arrows, with one tab stop", () => {
@@ -92,7 +94,7 @@ describe("the strip", () => {
     const { play, tokens } = stage();
     play(CENTRED);
     expect(tokens()[0]?.className).toContain("masked");
-    expect(tokens()[0]?.getAttribute("aria-label")).toContain("never replaced");
+    expect(tokens()[0]?.getAttribute("aria-label")).toContain("protected");
     expect(tokens().at(-1)?.className).toContain("outside");
     expect(tokens()[0]?.style.backgroundColor).toBe("");
   });

@@ -89,27 +89,31 @@ export function createBaselines(root: HTMLElement, context: ViewContext): Panel 
 
 function headingOf({ event }: BaselineMap): string {
   const agreement =
-    event.spearman === null ? "rank agreement undefined" : `Spearman ${showNumber(event.spearman)}`;
+    event.spearman === null
+      ? "rank correlation undefined"
+      : `Spearman ${showNumber(event.spearman)}`;
   return (
-    `${event.label}: ${agreement}, ${showPercent(event.top_overlap)} of the top set in common` +
+    `${event.label}: ${agreement}, ${showPercent(event.top_overlap)} overlap of the top tokens` +
     completenessText(event)
   );
 }
 
-/** How far scores that should add up to a difference do so; empty where nothing says. */
+/** Completeness: how far the scores' sum is from the difference that it should equal; "" if unknown. */
 export function completenessText({ completeness, unit }: Baseline): string {
   if (!completeness) return "";
   const { steps, difference, remainder, reached } = completeness;
   const sum =
     `; ${steps.toLocaleString("en")} steps, sum − (f(x) − f(baseline)) = ` +
     `${showNumber(remainder)} of ${showNumber(difference)} ${unit}`;
-  return reached ? sum : `${sum}: the most steps were reached first, these scores are coarse`;
+  return reached
+    ? sum
+    : `${sum}: not within 1 % at the most steps allowed, so scores are approximate`;
 }
 
 function legendText({ state }: Shown): string {
   const sources = new Set([...state.baselines.values()].map(({ event }) => event.source));
   return (
-    `All maps explain the run's target, ${visible(rowName(state, 0))}. Fill: each map's own ` +
+    `All maps explain the target of the run, ${visible(rowName(state, 0))}. Fill: each map's own ` +
     `limits, nothing clipped. ${SUPPORT_WORDS.present} ${AGAINST_WORDS} Hatched: no score. ` +
     `Computed by ${[...sources].join(", ")}.`
   );

@@ -50,8 +50,8 @@ export function createCurves(root: HTMLElement, context: ViewContext): Panel {
 function legendText({ curves }: State): string {
   const draws = [...curves.values()][0]?.draws ?? 0;
   return (
-    `Lines: probability of the run's target, mean over ${draws} draws of replacements; ` +
-    "bands: ± 1 standard error. Area: under the curve, 0 to 1. Ranked by each order's own scores."
+    `Height: probability of the target, mean over ${draws} draws of replacements; ` +
+    "band: ± 1 standard error. Area: under the curve, 0 to 1. Each method ranks by its own scores."
   );
 }
 

@@ -41,8 +41,8 @@ export function createDetail(root: HTMLElement, context: ViewContext): Panel {
 
 function hint(quiet: boolean): HTMLElement {
   const text =
-    `${HOVER} a token for its numbers. Click an output token to explain it; drag over several to ` +
-    "explain them as one.";
+    `${HOVER} a token for its scores. Click an output token to explain it; drag over several to ` +
+    "explain them together.";
   return element("p", { class: "muted" }, quiet ? "" : text);
 }
 
@@ -78,8 +78,8 @@ function intervalsOf({ state, row, granularity }: Shown, unit: Unit): [string, s
 function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[] {
   const name = rowName(shown.state, shown.row);
   const heading = element("h3", {}, "As input for ", quotedToken(name));
-  if (unit.state === "masked") return [heading, note("Protected: never replaced, so no score.")];
-  if (unit.state === "outside") return [heading, note("Not yet read when this was written.")];
+  if (unit.state === "masked") return [heading, note("Protected: never replaced, no score.")];
+  if (unit.state === "outside") return [heading, note("Comes after this output token.")];
   const scored = shown.units.filter((one) => one.state === "scored").length;
   const pairs: [string, string | Node][] = [
     ["Score", `${showSigned(unit.mean)} ± ${showNumber(unit.error)} ${unitName(shown.state)}`],
@@ -91,7 +91,7 @@ function scoreParts(shown: Shown, unit: Unit, selected: Selected): HTMLElement[]
   const reference = pinned === null ? undefined : unitAt(shown.units, pinned);
   if (reference?.state === "scored" && reference.index !== unit.index) {
     pairs.push(["Pinned", tokenText(reference.text)]);
-    pairs.push(["Above pinned by", showSigned(unit.mean - reference.mean)]);
+    pairs.push(["Difference to pinned", showSigned(unit.mean - reference.mean)]);
   }
   return [heading, facts(pairs)];
 }
@@ -129,7 +129,7 @@ function alternativesPart(
     alternativeItem(one, one.id === written, output, context),
   );
   const list = element("ol", { class: "alternatives" }, ...items);
-  return element("div", {}, element("h3", {}, "Likeliest tokens here"), list);
+  return element("div", {}, element("h3", {}, "Most probable tokens at this position"), list);
 }
 
 function alternativeItem(
@@ -145,7 +145,7 @@ function alternativeItem(
   const contrast = () => rerun?.({ target_start: output, target_length: 1, contrast: one.id });
   const action = written
     ? element("span", { class: "muted" }, "written")
-    : rerun && button("Contrast", contrast, { title: "Why not this token? A new run" });
+    : rerun && button("Contrast", contrast, { title: "Start a new run: why not this token?" });
   const probability = element("span", { class: "number" }, showPercent(share));
   return element("li", {}, bar, tokenText(one.text), probability, action ?? null);
 }
@@ -161,7 +161,7 @@ function spanPart(shown: Shown, positions: readonly number[], context: ViewConte
       target_length: outputs.length,
       contrast: "",
     };
-    const count = note(`${outputs.length} output tokens, explained as one in a new run.`);
+    const count = note(`${outputs.length} output tokens, explained together in a new run.`);
     return element("section", {}, title, count, ...explainButton("Explain span", span, context));
   }
   const units = new Set(positions.flatMap((position) => unitAt(shown.units, position) ?? []));

@@ -38,7 +38,7 @@ export function createInputOutput(root: HTMLElement, context: ViewContext): Pane
   let rows: number[] = [];
   let preview: CellAt | null = null;
 
-  const picture = createMatrix(figure.body, "Input by output matrix; arrows move", {
+  const picture = createMatrix(figure.body, "Input × output matrix; arrow keys move", {
     others: { marks: context.marks, columnOf: indexOf },
     hover(cell) {
       preview = cell;
@@ -144,8 +144,8 @@ function sentence(state: State, rows: number[], { row, column }: CellAt): string
   const target = `${at === 0 ? "target " : ""}${quoted(rowName(state, at))}`;
   const names = `${quoted(state.tokens[column]?.text ?? "")} → ${target}`;
   const kind = positionState(state, at, column);
-  if (!maps || kind === "outside") return `${names}: not yet read`;
-  if (kind === "masked") return `${names}: never replaced, no score`;
+  if (!maps || kind === "outside") return `${names}: comes after the output token`;
+  if (kind === "masked") return `${names}: protected, no score`;
   const cell = at * maps.positions + column;
   const [mean = 0, error = 0] = [maps.mean[cell], maps.standardError[cell]];
   return `${names}: ${showNumber(mean)} ± ${showNumber(error)} ${unitName(state)}`;
@@ -156,10 +156,10 @@ function legendOf({ state }: Shown, matrix: Matrix, limits: Limits): Legend {
   const widest = matrix.scales.reduce((a, b) => (a.limit >= b.limit ? a : b));
   return {
     scale: own ? { ...widest, limit: 1 } : widest,
-    unit: own ? "of the row's largest" : unitName(state),
-    normalisation: own ? "each row by itself" : "the whole map",
+    unit: own ? "share of the row's largest score" : unitName(state),
+    normalisation: own ? "each row separately" : "the whole map",
     notes: [
-      "Grey check: no score (never replaced, or not yet read).",
+      "Grey check: no score (protected, or after the output token).",
       ...(signed(state) ? [FAINT_WORDS] : []),
     ],
   };

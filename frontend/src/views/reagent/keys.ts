@@ -30,11 +30,11 @@ export function pin(context: ViewContext, state: State): void {
   context.announce(at === null ? "Nothing pinned" : `Pinned ${state.tokens[at]?.text ?? ""}`);
 }
 
-/** Only rows can stand side by side, so what is pinned must be an output token. */
+/** Only output tokens can be compared side by side, so the pinned token must be one. */
 export function compare(context: ViewContext, state: State): void {
   const at = indexOf(get(context.selection).pinned);
   const possible = at !== null && outputAt(state, at) !== null;
-  if (!possible) context.announce("Pin an output token first: select it and press p");
+  if (!possible) context.announce("Pin an output token first: select one and press p");
   const on = context.state.get("compare") === "1";
   context.state.set("compare", possible && !on ? "1" : null);
 }

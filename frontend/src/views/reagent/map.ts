@@ -26,7 +26,7 @@ export function createMap(root: HTMLElement, context: ViewContext): Panel {
   const granularity = segmented(context, "Granularity", GRANULARITIES, (value) =>
     context.state.set("granularity", value === "token" ? null : value),
   );
-  const runTarget = button("Target of the run", () => context.state.set("target", null), {
+  const runTarget = button("Target of this run", () => context.state.set("target", null), {
     class: "chip",
   });
   const pinButton = button("Pin", () => shown && pin(context, shown.state), { class: "chip" });
@@ -119,7 +119,7 @@ function explaining({ state, row }: Shown): (Node | string)[] {
   const positions = targetPositions(state, row);
   const step = state.output.steps.find((one) => one.position === positions[0]);
   const text = textOf(state, positions);
-  const parts: (Node | string)[] = ["Heat explains ", quotedToken(text)];
+  const parts: (Node | string)[] = ["Importance of each input token for ", quotedToken(text)];
   const { contrast } = state.output;
   if (row === 0 && contrast) parts.push(" rather than ", quotedToken(contrast.text));
   if (positions.length === 1 && step) {
@@ -128,7 +128,7 @@ function explaining({ state, row }: Shown): (Node | string)[] {
   return parts;
 }
 
-/** Size of the set that is watched for stability. */
+/** Size of the top set whose stability is reported. */
 function topOf(context: ViewContext): number {
   const { params, defaults } = get(context.run);
   return Number(params.top_n ?? defaults.top_n);
@@ -136,8 +136,8 @@ function topOf(context: ViewContext): number {
 
 const FORMS: Record<Scores["estimator"], string> = {
   least_squares: "least squares",
-  centred: "centred form",
-  paper: "paper form",
+  centred: "centred",
+  paper: "as in the paper",
 };
 
 /** "384 / 512 probes · top-5 stable since probe 96 · separated". */
@@ -157,12 +157,14 @@ function sharpness({ state, row }: Shown, top: number): string {
   return parts.join(" · ");
 }
 
-/** How wide 95 % intervals are; runs of before say nothing of it. */
+/** Width of the 95 % bands; runs of earlier versions do not store it. */
 function bandsOf({ single_factor, joint_factor }: Scores, row: number): string[] {
   const joint = joint_factor?.[row];
   if (!single_factor || joint === undefined) return [];
   const [one, all] = [single_factor.toFixed(2), joint.toFixed(2)];
-  return [`95 %: ± ${one} standard errors for one token, ± ${all} for all at once`];
+  return [
+    `95 % bands: ± ${one} standard errors for one token, ± ${all} for all tokens simultaneously`,
+  ];
 }
 
 /** What is shown for the pinned output token, while comparing. */
@@ -186,16 +188,16 @@ function withSharedScale(primary: Shown, pinned: Shown): [Shown, Shown] {
 export function legendOf({ state, scale, granularity, units }: Shown): Legend {
   const sign = signed(state)
     ? `${SUPPORT_WORDS.present} ${AGAINST_WORDS}`
-    : "The more orange, the larger its share.";
+    : "Darker orange: larger share.";
   return {
     scale,
     unit: unitName(state),
-    normalisation: "what is shown",
+    normalisation: "the tokens shown",
     notes: [
       sign,
-      `Bar at the foot of each ${granularity}: mean ± 1 standard error on the same limits.`,
+      `Bar below each ${granularity}: mean ± 1 standard error, on the same scale.`,
       ...(signed(state) ? [FAINT_WORDS] : []),
-      "Hatched: never replaced, no score. Dotted: not yet read when this output was written.",
+      "Hatched: protected, no score. Dotted: comes after this output token.",
       ...(units.some(({ partial }) => partial)
         ? [`The ${granularity} of the target: its ${PART} is scored.`]
         : []),
@@ -205,14 +207,14 @@ export function legendOf({ state, scale, granularity, units }: Shown): Legend {
 }
 
 function replacedBy({ label, fallbacks }: Replacement): string {
-  const lack = fallbacks ? `, at ${fallbacks} positions any token instead` : "";
-  return `Replaced by: ${label}${lack}.`;
+  const lack = fallbacks ? ` (any token at ${fallbacks} positions)` : "";
+  return `Replacement tokens: ${label}${lack}.`;
 }
 
 const SHEET_WIDTH = 760;
 
 function sourceOf(shown: Shown, context: ViewContext): FigureSource {
-  const title = `ReAGent: what “${rowName(shown.state, shown.row)}” hangs on`;
+  const title = `ReAGent: input tokens that “${rowName(shown.state, shown.row)}” depends on`;
   return {
     table: () => mapTable(shown),
     data: () => ({

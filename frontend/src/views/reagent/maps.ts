@@ -28,7 +28,7 @@ export function asGranularity(text: string | null): Granularity {
   return GRANULARITIES.find((one) => one === text) ?? "token";
 }
 
-/** Text of positions; a token that adds no text stands as its vocabulary entry. */
+/** Text of positions; a token that adds no text is shown as its vocabulary entry. */
 export function textOf({ tokens }: State, positions: readonly number[]): string {
   const text = positions.map((position) => tokens[position]?.text ?? "").join("");
   return text || positions.map((position) => tokens[position]?.piece ?? "").join("");

@@ -37,7 +37,7 @@ export function scaleOf(state: State, units: readonly Unit[], theme: Theme): Col
 export const FAINT_ERRORS = 2;
 export const FAINT_WORDS = `Faint: a score within ${FAINT_ERRORS} standard errors of 0.`;
 
-/** Whether a score is not told from 0; the paper's shares are all above it. */
+/** Whether a score is indistinguishable from 0; the paper's shares are always above it. */
 export const isFaint = (state: State, mean: number, error: number) =>
   signed(state) && Math.abs(mean) < FAINT_ERRORS * error;
 

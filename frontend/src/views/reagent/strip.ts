@@ -76,8 +76,8 @@ function labelOf(
 ): string {
   const name = target ? `${spoken(text)}, explained` : spoken(text);
   if (!scored) return name;
-  if (kind === "masked") return `${name}, never replaced`;
-  if (kind === "outside") return `${name}, not yet read`;
+  if (kind === "masked") return `${name}, protected`;
+  if (kind === "outside") return `${name}, comes after the output token`;
   const score = `${showNumber(unit.mean)} ± ${showNumber(unit.error)}`;
   return `${name}, ${score}, rank ${unit.rank ?? "none"}${unit.partial ? `, ${PART}` : ""}`;
 }

@@ -47,7 +47,7 @@ export function matrixTable(state: State, rows: readonly number[]): Table {
     }),
   );
   return {
-    caption: "Every scored input token of every output token (row −1: the run's target)",
+    caption: "Scores of input tokens for each output token (output −1: the target of the run)",
     columns: [
       indexColumn("output"),
       "output",
@@ -84,7 +84,7 @@ export function baselineTable({ baselines, tokens }: State): Table {
     ...all.map(of),
   ];
   return {
-    caption: "Scores of the baselines, token by token",
+    caption: "Baseline scores by token",
     columns: [
       indexColumn("position"),
       "token",
@@ -92,7 +92,7 @@ export function baselineTable({ baselines, tokens }: State): Table {
     ],
     rows: [
       agreement("Spearman with ReAGent", ({ event }) => event.spearman),
-      agreement("top set in common", ({ event }) => event.top_overlap),
+      agreement("overlap of the top tokens", ({ event }) => event.top_overlap),
       agreement("steps of integration", ({ event }) => event.completeness?.steps ?? null),
       agreement("sum − (f(x) − f(baseline))", ({ event }) => event.completeness?.remainder ?? null),
       ...tokens.map((token, i) => [
@@ -128,7 +128,7 @@ export function convergenceTable(state: State): Table {
     return [name, one.steps.length, converged, mean, longest, one.over];
   });
   return {
-    caption: "How the probes of the paper's form stopped",
+    caption: "Convergence of the probes of the paper's estimator",
     columns: ["output", "probes", "converged", "mean steps", "most steps", "mean over"],
     rows,
   };
@@ -142,8 +142,8 @@ interface TablePanel {
 }
 
 const SOFT_NOTE =
-  "Higher is more faithful. Sharpness alone moves Soft-NC by over 4 nats, so compare the matched " +
-  "columns: there the random scores have the map's entropy.";
+  "Higher is more faithful. Sharpness alone changes Soft-NC by over 4 nats, so compare the matched " +
+  "columns, whose random scores have the same entropy as the map.";
 
 /** Soft measures and convergence: tables without a picture. */
 export function createTables(root: HTMLElement, context: ViewContext): Panel {
@@ -185,6 +185,6 @@ export function createTables(root: HTMLElement, context: ViewContext): Panel {
 function convergenceNote({ convergence }: State): string {
   const gaveUp = [...convergence.values()].filter((one) => one.over === "all");
   return gaveUp.length
-    ? "Where no probe converged the mean is over all of them; such scores are of little worth."
-    : "Scores are means over the probes that converged.";
+    ? "If no probe converged, the mean is over all probes; these scores are unreliable."
+    : "Scores are means over converged probes.";
 }

@@ -33,12 +33,12 @@ export function createCausal(root: HTMLElement, context: ViewContext, shelf: She
 }
 
 const nameOf = (one: Blanked, index: number) =>
-  one.control ? `control ${index}` : one.drawn ? "region drawn" : "region of the mask";
+  one.control ? `control ${index}` : one.drawn ? "your region" : "mask region";
 
 const change = (nats: number | null) => (nats === null ? "–" : `${showNumber(nats)} nats`);
 
 function card({ theme }: Shown, one: Blanked, index: number, address: string): HTMLElement {
-  const image = element("img", { alt: `${nameOf(one, index)} blanked` });
+  const image = element("img", { alt: `Picture with ${nameOf(one, index)} blanked` });
   if (address) image.setAttribute("src", address);
   const line = supportLine(one.answer_change, theme, "removed");
   const node = element(
@@ -47,7 +47,7 @@ function card({ theme }: Shown, one: Blanked, index: number, address: string): H
     image,
     element("strong", {}, nameOf(one, index)),
     element("span", {}, change(one.answer_change)),
-    element("span", { class: "muted" }, `map changed ${showNumber(one.map_change)}`),
+    element("span", { class: "muted" }, `map change ${showNumber(one.map_change)}`),
   );
   node.style.borderTop = `4px solid ${line}`; // an attribute would break the content policy
   return node;
@@ -57,14 +57,14 @@ const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.le
 
 function summary(blanked: readonly Blanked[]): string {
   const unit =
-    "Change of the answer's log-probability, nats; map: 1 − cosine of the centred maps, over patches kept. " +
-    `Upper edge: ${SUPPORT_WORDS.removed}`;
+    "Numbers: change of log p of the answer (nats) when the region is blanked; map change: 1 − cosine of the centred maps over the remaining patches. " +
+    `Colour of the upper edge: ${SUPPORT_WORDS.removed}`;
   const region = blanked.find((one) => !one.control);
   const controls = blanked.filter((one) => one.control);
   if (!region || !controls.length) return unit;
   const control = mean(controls.map((one) => one.answer_change));
   const times = control < 0 ? region.answer_change / control : null;
-  const against = `against ${showNumber(control)} on the mean of ${controls.length} random draws of as many other patches`;
+  const against = `compared with ${showNumber(control)} for as many random patches outside it (mean of ${controls.length} draws)`;
   const ratio =
     times === null
       ? ", which do not lower it"
@@ -76,7 +76,7 @@ function summary(blanked: readonly Blanked[]): string {
 
 function tableOf(blanked: readonly Blanked[]): Table {
   return {
-    caption: "The answer read again with patches blanked",
+    caption: "Effect of blanking patches",
     columns: ["blanked", "patches", "answer, nats", "query, nats", "map change"],
     rows: blanked.map((one, i): Cell[] => [
       nameOf(one, i),

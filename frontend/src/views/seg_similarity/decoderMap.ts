@@ -18,7 +18,7 @@ import { boxOf, type Panel, type Shown } from "./shown";
 const QUERIES = ["the token's state", "the mask's token"] as const;
 
 export function createDecoderMap(root: HTMLElement, context: ViewContext, shelf: Shelf): Panel {
-  const figure = createFigure(root, "The mask decoder's own map", "decoder", context);
+  const figure = createFigure(root, "Similarity map of the mask decoder", "decoder", context);
   const list = figure.body.appendChild(element("div", { class: "multiples two" }));
   const frames = QUERIES.map((name) => {
     const box = list.appendChild(element("div", { class: "second-map" }));
@@ -41,8 +41,8 @@ export function createDecoderMap(root: HTMLElement, context: ViewContext, shelf:
         note.textContent = measures ? measured(measures, query) : "";
       });
       figure.legend.textContent =
-        `Products of the decoder's cells with its queries, as both leave its transformer; each map from its own least to its own greatest. ` +
-        `With the language model's map of the run: IoU ${showNumber(second.iou)} above half the range, rank correlation ${showNumber(second.rank_correlation)}.`;
+        `Fill: dot product of each cell with the query at the output of the decoder's transformer, from the lowest to the highest score of each map. ` +
+        `Agreement with the language model's map: IoU ${showNumber(second.iou)} at half the range, rank correlation ${showNumber(second.rank_correlation)}.`;
       figure.update(sourceOf(shown, context, scores));
     },
     destroy: figure.destroy,
@@ -78,7 +78,7 @@ function tableOf(shown: Shown, scores: Numbers): Table {
   const columns = shown.state.decoderMap?.columns ?? 1;
   const patches = scores.length / QUERIES.length;
   return {
-    caption: "Cells of the mask decoder against its queries",
+    caption: "Similarity of the mask decoder's cells to its queries",
     columns: ["row", "column", ...QUERIES],
     rows: Array.from({ length: patches }, (_, i): Cell[] => [
       Math.floor(i / columns) + 1,
@@ -97,7 +97,11 @@ function sourceOf(shown: Shown, context: ViewContext, scores: Numbers): FigureSo
     table: () => tableOf(shown, scores),
     data: () => ({ ...decoderMap, scores: Array.from(scores), measures: undefined }),
     svg: () => {
-      const sheet = createSheet("The mask decoder's own map", shown.theme, get(context.run));
+      const sheet = createSheet(
+        "Similarity map of the mask decoder",
+        shown.theme,
+        get(context.run),
+      );
       const { width, height } = sizeOf(shown);
       const tall = (SIDE * height) / width;
       QUERIES.forEach((name, query) => {

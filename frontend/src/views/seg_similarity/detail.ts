@@ -57,10 +57,10 @@ function measureParts(shown: Shown): HTMLElement[] {
   return [
     element("h3", {}, `Its map, layer ${layerName(shown.layer, shown.layers)}`),
     facts([
-      ["AUC, patch in the thing", showNumber(here.auc)],
+      ["AUC, patch in the target", showNumber(here.auc)],
       ["IoU at half the range", showNumber(here.iou)],
       ["IoU at μ + σ/2", showNumber(here.iouSigma)],
-      ["IoU at the truth's area", showNumber(here.iouArea)],
+      ["IoU at the true area", showNumber(here.iouArea)],
       ["Highest patch", here.pointing ? "inside" : "outside"],
       ["Best AUC", `${showNumber(measuresAt(shown, best)?.auc ?? 0)}, layer ${best}`],
     ]),
@@ -71,7 +71,7 @@ function maskParts({ masked: mask }: Shown): HTMLElement[] {
   if (!mask || mask.source === "none") return [];
   const name = mask.source === "map" ? "Thresholded map" : `Mask ${PROMPTS[mask.source] ?? ""}`;
   const pairs: [string, string][] = [];
-  if (mask.iou !== null) pairs.push(["IoU with the truth", showNumber(mask.iou)]);
-  if (mask.quality !== null) pairs.push(["IoU it expects", showNumber(mask.quality)]);
+  if (mask.iou !== null) pairs.push(["IoU with ground truth", showNumber(mask.iou)]);
+  if (mask.quality !== null) pairs.push(["IoU predicted by the decoder", showNumber(mask.quality)]);
   return pairs.length ? [element("h3", {}, name), facts(pairs)] : [];
 }

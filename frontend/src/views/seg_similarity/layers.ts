@@ -57,12 +57,13 @@ function createMultiple(root: HTMLElement, layer: number, context: ViewContext) 
 }
 
 function legendText(shown: Shown): string {
-  const own = "Each map from its own least to its own greatest score; [ and ] step through them.";
+  const own =
+    "Fill: from the lowest to the highest score of each map; [ and ] step through the layers.";
   const best = bestLayer(shown);
   if (best === null) return own;
   const found = measuresAt(shown, best);
   const name = layerName(best, shown.layers);
-  return `${own} Best told apart in layer ${name}: ${found ? measureText(found) : ""}. Dashed: the truth.`;
+  return `${own} Best separation in layer ${name}: ${found ? measureText(found) : ""}. Dashed: ground truth.`;
 }
 
 const CELL = 130;

@@ -130,7 +130,7 @@ function drawOutlines(group: Group, shown: Shown, parts: Parts, { width, height 
     .attr("vector-effect", "non-scaling-stroke");
 }
 
-/** The patch under the pointer; null beside the patches. */
+/** The patch under the pointer; null outside the patches. */
 export function cellUnder(event: MouseEvent, node: Element, shown: Shown): number | null {
   const box = node.getBoundingClientRect();
   const size = sizeOf(shown);

@@ -1,4 +1,4 @@
-// The main picture: the map of the chosen token over the scene, beside question and answer.
+// The main figure: the similarity map of the chosen token over the picture, with question and answer.
 
 import { HOVER } from "../../base/pointing";
 import type { Selection as Joined } from "d3-selection";
@@ -22,14 +22,14 @@ import { createAnswer, sectionsOf } from "./strip";
 import { patchTable } from "./tables";
 
 export function createPicture(root: HTMLElement, context: ViewContext): Panel {
-  const figure = createFigure(root, "Where it looks", "picture", context);
+  const figure = createFigure(root, "Similarity map over the picture", "picture", context);
   const score = segmented(context, "Score", SCORES, (value) =>
     context.state.set("score", value.replace("-", "_")),
   );
-  const reads = segmented(context, "State that", READS, (value) =>
+  const reads = segmented(context, "Query state", READS, (value) =>
     context.state.set("reads", value),
   );
-  const masks = segmented(context, "Mask by", MASKS, (value) =>
+  const masks = segmented(context, "Mask prompt", MASKS, (value) =>
     context.state.set("mask", MASK_SOURCES[MASKS.indexOf(value)] ?? null),
   );
   const points = button("Points", () => {
@@ -149,7 +149,7 @@ function place(rectangle: Rectangle, index: number | null, shown: Shown): void {
 }
 
 function readoutHint(shown: Shown): string {
-  if (!shown.state.tokens) return "Reading the picture…";
+  if (!shown.state.tokens) return "Loading the picture…";
   return `${HOVER} a patch or use the arrow keys.`;
 }
 
@@ -176,7 +176,7 @@ function sentence(shown: Shown): string {
     parts.push(`Map of “${what}”, layer ${layerName(shown.layer, shown.layers)}.`);
     if (top >= 0) parts.push(`Highest: ${cellSentence(shown, top).split(":")[0] ?? ""}.`);
   }
-  if (mask?.iou != null) parts.push(`Mask: overlap with the truth ${showNumber(mask.iou)}.`);
+  if (mask?.iou != null) parts.push(`Mask: IoU with ground truth ${showNumber(mask.iou)}.`);
   return parts.join(" ");
 }
 
@@ -187,11 +187,11 @@ function legendOf(shown: Shown): Legend {
   const measures = measuresAt(shown, shown.layer);
   return {
     scale: sequential(1, shown.theme),
-    unit: `of the way from the map's least score (${showNumber(low)}) to its greatest (${showNumber(high)})`,
+    unit: `share of the range from the lowest (${showNumber(low)}) to the highest score (${showNumber(high)})`,
     normalisation: "this map",
     notes: [
-      ...(measures ? [`Against the truth: ${measureText(measures)}.`] : []),
-      ...(shown.truth ? ["Dashed outline: the truth."] : []),
+      ...(measures ? [`Compared with ground truth: ${measureText(measures)}.`] : []),
+      ...(shown.truth ? ["Dashed outline: ground truth."] : []),
       maskNote(shown),
       pointNote(shown),
     ],
@@ -203,9 +203,9 @@ export const measureText = ({ auc, iou, pointing }: NonNullable<ReturnType<typeo
 
 function pointNote({ points, ofPoints, state }: Shown): string {
   if (!state.points || !points.length) return "";
-  if (!ofPoints) return "Points are shown with the run's own token, state, score and layer.";
+  if (!ofPoints) return "Points are shown only for the token, state, score and layer of the run.";
   const count = (wanted: number) => points.filter(({ label }) => label === wanted).length;
-  return `Points: ${count(1)} within (filled), ${count(0)} outside (crossed), ${count(-1)} undecided (small).`;
+  return `Point prompts: ${count(1)} foreground (filled), ${count(0)} background (crossed), ${count(-1)} undecided (small).`;
 }
 
 export const PROMPTS: Record<string, string> = {
@@ -216,13 +216,13 @@ export const PROMPTS: Record<string, string> = {
 
 function maskNote({ masked: mask }: Shown): string {
   if (!mask) return "";
-  if (mask.source === "none") return "No mask: the answer has no token that prompts the decoder.";
-  const iou = mask.iou === null ? "" : ` (IoU with the truth ${showNumber(mask.iou)})`;
+  if (mask.source === "none") return "No mask: the answer has no token to prompt the decoder with.";
+  const iou = mask.iou === null ? "" : ` (IoU with ground truth ${showNumber(mask.iou)})`;
   if (mask.source === "map") {
     return `Solid outline: the thresholded map${iou}; the model has no mask decoder.`;
   }
   const prompted = PROMPTS[mask.source] ?? "";
-  return `Solid outline: the mask decoder's mask, ${prompted}${iou}, which expects ${showNumber(mask.quality ?? 0)}.`;
+  return `Solid outline: the mask decoder's mask, ${prompted}${iou}; predicted IoU ${showNumber(mask.quality ?? 0)}.`;
 }
 
 const SHEET = { picture: 360, strip: 420 };
@@ -245,7 +245,7 @@ function sourceOf(shown: Shown, context: ViewContext): FigureSource {
       points: shown.points,
     }),
     svg: () => {
-      const title = `Where “${visible(shown.token?.text.trim() ?? "")}” looks, layer ${shown.layer}`;
+      const title = `Similarity map of “${visible(shown.token?.text.trim() ?? "")}”, layer ${shown.layer}`;
       const sheet = createSheet(title, shown.theme, get(context.run));
       const size = sizeOf(shown);
       const body = sheet.body as Group;

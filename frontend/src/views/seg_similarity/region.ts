@@ -17,7 +17,7 @@ interface Drag {
   adding: boolean;
   /** The region as it was. */
   before: readonly number[];
-  /** Patches that the pointer told of; a quick one skips those between. */
+  /** Patches from pointer events; a fast pointer skips those between. */
   way: number[];
 }
 
@@ -26,7 +26,7 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
   const bar = root.appendChild(element("div", { class: "region-bar" }));
   const draw = button("Draw a region", () => setDrawing(!drawing));
   const clear = button("Clear", () => write([]));
-  const blank = button("Blank it, read again", () => {
+  const blank = button("Blank region and rerun", () => {
     if (shown?.region.length) context.rerun?.({ region: shown.region, causal: true });
   });
   const tools = segmented(context, "Draw with", TOOLS, (value) => (tool = value));

@@ -14,7 +14,7 @@ export function cellsBetween(from: number, to: number, columns: number): number[
   });
 }
 
-/** All patches of a pointer's way; `way`: where it was told of, in order. */
+/** All patches along a pointer's path; `way`: those of its events, in order. */
 export function cellsOf(tool: Tool, way: readonly number[], columns: number): number[] {
   const [first] = way;
   const last = way.at(-1);

@@ -47,10 +47,10 @@ export function createAnswer(root: HTMLElement, context: ViewContext) {
 function verdictParts({ state: { scene, tokens } }: Shown): (Node | string)[] {
   if (!scene) return [];
   if (!tokens) return [scene.question];
-  if (tokens.right === null) return ["Your own question: no answer is known."];
-  if (tokens.right) return [element("span", { class: "badge good" }, "✓ right, word for word")];
-  const badge = element("span", { class: "badge bad" }, "✗ not the right answer");
-  return [badge, ` Right would be: “${scene.expected ?? ""}”`];
+  if (tokens.right === null) return ["Own question: the correct answer is unknown."];
+  if (tokens.right) return [element("span", { class: "badge good" }, "✓ correct, exact match")];
+  const badge = element("span", { class: "badge bad" }, "✗ incorrect");
+  return [badge, ` Expected: “${scene.expected ?? ""}”`];
 }
 
 function noteText({ state, token, reads }: Shown): string {
@@ -61,8 +61,8 @@ function noteText({ state, token, reads }: Shown): string {
   if (tokens.found || token.position !== tokens.query) return map;
   const reason =
     scene?.form === "none"
-      ? "There is no <SEG> in the answer: the model points at nothing, as it should."
-      : "The query does not occur; the last word of the answer stands in.";
+      ? "The answer has no <SEG>, which is correct: no object matches the question."
+      : "The query token does not occur; the last word of the answer is used.";
   return `${reason} ${map}`;
 }
 
@@ -72,7 +72,7 @@ export function sectionsOf(shown: Shown): StripSection[] {
     tokens.filter((token) => token.answer === answer).map((token) => stripToken(token, shown));
   const sections = [
     { label: "Question", tokens: part(false) },
-    { label: "Answer, filled by probability", tokens: part(true) },
+    { label: "Answer, fill: probability", tokens: part(true) },
   ];
   return sections.filter((section) => section.tokens.length > 0);
 }

@@ -19,7 +19,7 @@ export function patchTable(shown: Shown): Table {
     1 + Array.from(map ?? []).filter((other) => other > score).length,
   ]);
   return {
-    caption: `Patches against ${nameOf(shown)}: ${shown.score}, layer ${layerName(shown.layer, shown.layers)}`,
+    caption: `Similarity of patches to ${nameOf(shown)}: ${shown.score}, layer ${layerName(shown.layer, shown.layers)}`,
     columns: ["row", "column", "score", "share of range", "rank"],
     rows,
   };
@@ -36,7 +36,7 @@ export function measureTable(shown: Shown): Table {
     }),
   );
   return {
-    caption: `Maps of ${nameOf(shown)} against the truth, by layer and score`,
+    caption: `Maps of ${nameOf(shown)} compared with ground truth, by layer and score`,
     columns: [
       "layer",
       "name",
@@ -44,7 +44,7 @@ export function measureTable(shown: Shown): Table {
       "AUC",
       "IoU at half the range",
       "IoU at μ + σ/2",
-      "IoU at the truth's area",
+      "IoU at the true area",
       "highest patch inside",
     ],
     rows: rows.flat(),
