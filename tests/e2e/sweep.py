@@ -12,7 +12,8 @@ OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 BEGINS = {"CSV": b"", "JSON": b"", "SVG": b"<", "PNG": b"\x89PNG"}
 # These leave the page for a run of their own or save a file, and have tests of their own.
 LEAVES = re.compile(
-    "^(Continue from this trial|Run with these|Cut this edge|Use as answer|Explain|Save traces|Add a|Blank)"
+    "^(Continue from this trial|Run with these|Cut this edge|Use as answer|Explain|Save traces"
+    "|Add a|Blank)"
 )
 
 

@@ -77,9 +77,13 @@ def test_a_copied_address_opens_the_same_token_and_decoder(page: Page, forked: s
 def test_thresholds_are_mapped_anew_without_a_run(page: Page, forked: str) -> None:
     page.goto(f"/runs/{forked}")
     panel = figure(page, "Other thresholds (no new run)")
-    expect(panel.get_by_role("status")).to_contain_text(re.compile(r"most at one branch point 4 → 4"))
+    expect(panel.get_by_role("status")).to_contain_text(
+        re.compile(r"most at one branch point 4 → 4")
+    )
     panel.get_by_label("N_max").fill("9")
-    expect(panel.get_by_role("status")).to_contain_text(re.compile(r"most at one branch point 4 → 9"))
+    expect(panel.get_by_role("status")).to_contain_text(
+        re.compile(r"most at one branch point 4 → 9")
+    )
 
 
 def test_a_token_opens_reagent_with_the_text_before_it(page: Page, forked: str) -> None:

@@ -15,8 +15,10 @@ pytestmark = pytest.mark.e2e
 
 PROMPT = "Felix has the hat. Maria has the key. Who has the key?"
 SMALL = {"prompt": PROMPT, "max_new_tokens": 6, "control_draws": 2, "draws": 2}
-PICTURES = ("Answer: effect of cutting each token", "Flow matrix", "Cuts", "Attention knockout by layer",
-            "Causal tracing", "Contribution graph", "Contribution vs. causal effect")  # fmt: skip
+PICTURES = (
+    "Answer: effect of cutting each token", "Flow matrix", "Cuts", "Attention knockout by layer",
+    "Causal tracing", "Contribution graph", "Contribution vs. causal effect",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,9 @@ def test_one_click_on_an_example_draws_every_picture(page: Page) -> None:
     status(page, "done")
     for name in PICTURES:
         expect(figure(page, name)).to_be_visible()
-    expect(figure(page, "Answer: effect of cutting each token").get_by_role("option").first).to_be_visible()
+    expect(
+        figure(page, "Answer: effect of cutting each token").get_by_role("option").first
+    ).to_be_visible()
 
 
 def test_the_form_shows_each_kind_of_model_its_own_fields(page: Page) -> None:
@@ -104,7 +108,7 @@ def test_the_matrix_is_used_by_keyboard_alone(page: Page, flowed: str) -> None:
     page.keyboard.press("Control+z")
     expect(edges(page)).to_have_count(1)
     page.keyboard.press("Escape")
-    expect(figure(page, "Flow matrix")).to_contain_text("Click a cell to cut that edge")
+    expect(figure(page, "Flow matrix")).to_contain_text("Click a cell to add or remove a cut")
 
 
 def test_a_picked_state_shows_its_cone(page: Page, flowed: str) -> None:

@@ -28,8 +28,8 @@ GIVEN: dict[str, Any] = {
     "permutations": 3,
 }
 PICTURES = (
-    "Segment graph", "Arrangements", "Selected edge by layer and head",
-    "Attention on the text", "Attention mask", "Positions", "Sensitivity to segment order", "Attention sinks",
+    "Segment graph", "Arrangements", "Selected edge by layer and head", "Attention on the text",
+    "Attention mask", "Positions", "Sensitivity to segment order", "Attention sinks",
 )  # fmt: skip
 
 
@@ -100,7 +100,9 @@ def test_edges_are_drawn_by_mouse_and_by_keyboard_and_run(
     page.wait_for_url(lambda url: finished not in url)
     status(page, "done")
     assert params_of(page, stack)["edges"] == [{"source": "nora", "target": "ring"}]
-    expect(figure(page, PICTURES[0]).get_by_role("option", name="ring attends to nora")).to_be_attached()
+    expect(
+        figure(page, PICTURES[0]).get_by_role("option", name="ring attends to nora")
+    ).to_be_attached()
 
 
 def test_segments_are_edited_moved_and_brought_back(page: Page, finished: str) -> None:
@@ -120,7 +122,7 @@ def test_segments_are_edited_moved_and_brought_back(page: Page, finished: str) -
         page.get_by_role("button", name="Undo").click()
     expect(heads).to_have_text(["nora", "ring", "emma"])
     expect(edges(page)).to_have_text(["ring → emma ✕"])
-    page.get_by_role("group", name="Presets of edges").get_by_role("button", name="star").click()
+    page.get_by_role("group", name="Edge presets").get_by_role("button", name="star").click()
     expect(edges(page)).to_have_text(["ring → nora ✕", "emma → nora ✕"])
 
 
@@ -187,8 +189,8 @@ def test_a_stopped_run_keeps_what_was_measured(page: Page, stack: Stack) -> None
     page.get_by_role("button", name="Stop", exact=True).click()
     status(page, "stopped")
     expect(figure(page, PICTURES[0])).to_be_visible()
-    expect(figure(page, "Mask")).to_be_visible()
-    expect(page.get_by_text("Stopped before the end")).to_be_visible()
+    expect(figure(page, "Attention mask")).to_be_visible()
+    expect(page.get_by_text("Stopped early")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -203,7 +205,7 @@ def test_no_picture_has_a_serious_barrier(
     if size[0] < 900:
         page.get_by_role("button", name="Model, text and parameters").click()
     else:
-        page.get_by_role("button", name="Edit in a larger space").click()
+        page.get_by_role("button", name="Open larger editor").click()
     page.get_by_role("button", name="Import").click()
     card(page, "ring").get_by_role("button", name="Draw an edge from segment ring").click()
     refuse_barriers(page)

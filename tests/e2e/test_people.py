@@ -210,7 +210,7 @@ def test_a_comment_reaches_who_is_named_and_is_found_again(open_as: Open) -> Non
     expect(bob.get_by_text("It is the ball.")).to_be_visible(timeout=WAIT)
     ana.get_by_role("button", name="Resolve", exact=True).click()
     expect(tokens(bob).nth(4)).not_to_have_class(re.compile("is-commented"), timeout=WAIT)
-    expect(bob.get_by_text("Nothing under this filter")).to_be_visible()
+    expect(bob.get_by_text("No comments match this filter")).to_be_visible()
 
 
 def test_a_viewer_changes_nothing_and_starts_nothing(open_as: Open) -> None:
@@ -256,7 +256,7 @@ def test_members_and_links_are_given_and_taken_in_the_dialog(
     assert re.fullmatch(rf"{ana.evaluate('location.origin')}/join#[\w-]{{22}}", address)
     share.get_by_role("combobox", name=re.compile("New owner")).select_option("bob")
     share.get_by_role("button", name="Hand over").click()
-    share.get_by_role("button", name="Really give it to bob").click()
+    share.get_by_role("button", name="Confirm: hand over to bob").click()
     expect(share).to_contain_text("You are editor here. bob owns", timeout=WAIT)
 
 

@@ -126,7 +126,10 @@ def test_a_question_of_ones_own_is_asked_of_the_scene(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("stem", "figure"),
-    [("seg_similarity", "Similarity map over the picture"), ("information_flow", "Prompt and items")],
+    [
+        ("seg_similarity", "Similarity map over the picture"),
+        ("information_flow", "Prompt and items"),
+    ],
 )
 def test_figures_leave_with_their_pictures(
     page: Page, tmp_path: Path, stem: str, figure: str

@@ -115,7 +115,7 @@ def test_a_note_below_is_written_at_once(page: Page) -> None:
     new_session(page, "Notes")
     write_note(page, "First")
     for text in ("Second", "Between"):
-        in_menu(page, "First", "Note below")
+        in_menu(page, "First", "Add a note below")
         expect(editor(page)).to_be_focused()
         page.keyboard.type(text)
         page.keyboard.press("Escape")
@@ -149,7 +149,7 @@ def test_panels_are_moved_sized_deleted_and_all_of_it_undone(page: Page, stack: 
     expect_titles(page, "One", "ReAGent", "Two")
 
     panel = page.get_by_role("region", name=re.compile("^ReAGent"))
-    in_menu(page, "ReAGent", "Half: two side by side")
+    in_menu(page, "ReAGent", "Half width")
     expect(panel).to_have_class(re.compile("span-6"))
     before = panel.bounding_box()
     page.get_by_role("button", name=re.compile("^Size of “ReAGent")).press("ArrowDown")
@@ -158,7 +158,7 @@ def test_panels_are_moved_sized_deleted_and_all_of_it_undone(page: Page, stack: 
     assert before
     assert after
     assert after["height"] == before["height"] + 40
-    in_menu(page, "Two", "Delete from the session")
+    in_menu(page, "Two", "Remove from the session")
     expect_titles(page, "One", "ReAGent")
     saved(page)
 
@@ -226,7 +226,7 @@ def test_a_run_of_the_form_stands_in_the_session_and_selections_are_shared(
     new_session(page, "Linked")
     flow = stack.start_run(method="information_flow", prompt=PROMPT, seed=12)
     add_runs(page, stack, flow)
-    in_menu(page, "Information flow", "Into the form")
+    in_menu(page, "Information flow", "Load into the form")
     page.get_by_role("combobox", name="Method").select_option("reagent")
     page.get_by_role("textbox", name="Prompt").fill(PROMPT)
     page.keyboard.press("Control+Enter")

@@ -20,7 +20,7 @@ interface Described extends Able {
   problem: string | null;
 }
 
-/** Why the method cannot take the model; null: it can, or its files do not tell yet. */
+/** Why the method cannot use the model; null: it can, or that is not known yet. */
 export function lackOf(method: Needing, model: Described): string | null {
   if (model.problem) return "its folder cannot be read";
   if (serves(method, model)) return null;

@@ -74,7 +74,7 @@ class Draft {
     this.shows += 1;
   }
 
-  /** Fills the form; params that are not named stand at their default. */
+  /** Fills the form; params that are not named have their default. */
   fill(stem: string, model: string, params: Values): void {
     this.#kept.clear();
     this.#carried = {};

@@ -187,8 +187,9 @@ export function check(field: Field, value: unknown): string | null {
 
 function checkNumber(field: Field, value: unknown): string | null {
   const { min, max, above, below } = field.bounds;
-  if (typeof value !== "number" || !Number.isFinite(value)) return `A number, ${rangeOf(field)}.`;
-  if (field.control === "integer" && !Number.isInteger(value)) return "A whole number.";
+  if (typeof value !== "number" || !Number.isFinite(value))
+    return `Enter a number, ${rangeOf(field)}.`;
+  if (field.control === "integer" && !Number.isInteger(value)) return "Enter a whole number.";
   if (min !== undefined && value < min) return `At least ${shown(min)}.`;
   if (max !== undefined && value > max) return `At most ${shown(max)}.`;
   if (above !== undefined && value <= above) return `Above ${shown(above)}.`;
@@ -251,7 +252,7 @@ export function withPreset(
   return { ...values, ...defaultsOf(restored), ...presets[name] };
 }
 
-/** The preset that the values stand at, if any. */
+/** The preset that matches the values, if any. */
 export function presetOf(values: Values, presets: Record<string, Values>): string | null {
   const fits = ([, preset]: [string, Values]) =>
     Object.entries(preset).every(([key, value]) => values[key] === value);

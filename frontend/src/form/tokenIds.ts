@@ -13,7 +13,7 @@ export function readGiven(text: string, many: boolean): Given {
   return ids.length === 1 && only !== undefined ? only : text;
 }
 
-/** How a value stands in its input. */
+/** The text of a value in its input. */
 export function showGiven(value: unknown): string {
   if (typeof value === "number") return `#${value}`;
   if (Array.isArray(value)) return value.map((id) => `#${id}`).join(" ");

@@ -34,26 +34,26 @@ export function modelFacts(model: ModelFacts): Fact[] {
     ["Weights", byteWords(model.bytes)],
     ["Layers", count(model.layers)],
     ["Heads", count(model.heads)],
-    ["Key-value heads", count(model.key_value_heads)],
-    ["Width", count(model.width)],
+    ["KV heads", count(model.key_value_heads)],
+    ["Hidden size", count(model.width)],
     ["Context", contextWords(model.context)],
     ["Vocabulary", count(model.vocabulary)],
     ["Dtype", model.dtype ?? UNKNOWN],
     ["Revision", model.revision ?? "not downloaded"],
-    ["From", model.source],
+    ["Source", model.source],
   ];
 }
 
 function contextWords(context: number | null): string {
-  if (context === 0) return "no limit of its own";
+  if (context === 0) return "unlimited";
   return context === null ? UNKNOWN : `${count(context)} tokens`;
 }
 
 export function visionFacts(vision: Vision): Fact[] {
   const pixels = (edge: number | null) =>
-    edge === null ? "follows the picture" : `${edge} × ${edge} pixels`;
+    edge === null ? "size of the picture" : `${edge} × ${edge} pixels`;
   return [
-    ["Tower", vision.architecture],
+    ["Vision encoder", vision.architecture],
     ["Picture", pixels(vision.image_size)],
     ["Patch", pixels(vision.patch_size)],
     ["Image tokens", imageTokens(vision)],
@@ -65,7 +65,7 @@ function imageTokens(vision: Vision): string {
   if (vision.image_tokens !== null)
     return `${vision.image_tokens} per ${vision.tiled ? "tile" : "picture"}`;
   return vision.token_pixels === null
-    ? "follow the picture"
+    ? "depends on the picture"
     : `one per ${vision.token_pixels} × ${vision.token_pixels} pixels`;
 }
 

@@ -15,7 +15,7 @@ export interface Cost {
 export function costTable({ rows, forwards }: Cost): Table {
   const stages = [...new Set([...Object.keys(rows), ...Object.keys(forwards)])];
   return {
-    caption: "What the run took",
+    caption: "Cost of the run",
     columns: ["stage", "rows", "forward passes"],
     rows: stages.map((stage): Cell[] => [stage, rows[stage] ?? 0, forwards[stage] ?? 0]),
   };
@@ -48,6 +48,6 @@ export function createCost(
 }
 
 function noteOf({ seconds, cached }: RunFacts): string {
-  if (cached) return "Taken from an identical earlier run.";
-  return seconds === null ? "" : `${seconds.toFixed(2)} s from start to end, loading included.`;
+  if (cached) return "Result of an identical earlier run.";
+  return seconds === null ? "" : `${seconds.toFixed(2)} s in total, including loading.`;
 }

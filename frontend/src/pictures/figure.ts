@@ -77,7 +77,7 @@ export function createFigure(
     if (source?.svg) download(named("svg"), toSvg(source.svg()), "image/svg+xml");
   });
   const pngButton = button("PNG", "Download the picture as PNG", () => void savePng());
-  const pythonButton = button("Python", "Copy as Python: the call that gives these numbers", copy);
+  const pythonButton = button("Python", "Copy the Python call that computes these numbers", copy);
   const full = createFullScreen(figure.node() as HTMLElement, context.detail);
   button("", "Full screen", full.toggle)
     .attr("aria-label", "Full screen")
@@ -103,7 +103,7 @@ export function createFigure(
     };
     void navigator.clipboard.writeText(toPython(facts)).then(
       () => said("Copied"),
-      () => said("Clipboard refused"),
+      () => said("Clipboard unavailable"),
     );
   }
 

@@ -9,7 +9,7 @@ import { writeLines } from "./sheet";
 export interface Legend {
   scale: ColourScale;
   unit: string;
-  /** "this row", "each row by itself", "the whole map". */
+  /** "this row", "each row separately", "the whole map". */
   normalisation: string;
   /** What lies beyond the limits; without it nothing does. */
   clipped?: string;

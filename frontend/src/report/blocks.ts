@@ -19,7 +19,7 @@ export function openBlocks(page: Document): Blocks {
     const known = read.get(id);
     if (known) return known;
     const node = page.getElementById(id);
-    if (!node) return Promise.reject(new Error(`This file lacks its block “${id}”.`));
+    if (!node) return Promise.reject(new Error(`This file has no block “${id}”.`));
     const content = fromBase64(node.textContent ?? "");
     if (node.dataset.kind !== "gzip") return keep(id, content);
     return unzip(content).then((unzipped) => keep(id, unzipped));

@@ -1,4 +1,4 @@
-// What was said about a panel, each thread with what it hangs on.
+// Comments on a panel, each thread with its anchor.
 
 import type { PageComment, PageThread } from "../gen/report";
 import { element } from "../pictures/dom";
@@ -17,7 +17,7 @@ export function commentList(
   return element("section", { class: "comments" }, element("h3", {}, "Comments"), list);
 }
 
-/** What threads that are not resolved hang on, for the view to mark. */
+/** Anchors of unresolved threads, for the view to mark. */
 export function marksOf(threads: readonly PageThread[]): Mark[] {
   return threads
     .filter(({ resolved }) => !resolved)

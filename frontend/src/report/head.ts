@@ -1,4 +1,4 @@
-// What stands above and beside the panels.
+// The head and the contents of a report.
 
 import { get } from "svelte/store";
 import type { PageReport } from "../gen/report";

@@ -1,4 +1,4 @@
-// The program of a report file. What it shows stands in the file beside it; it asks nobody.
+// The program of a report file. All it shows is in the file; it makes no requests.
 
 import "../styles/base.css";
 import type { PageReport } from "../gen/report";

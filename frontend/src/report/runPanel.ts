@@ -75,7 +75,7 @@ export function createRunPanel(root: HTMLElement, detail: HTMLElement, given: Gi
 
   function draw(read: AnyEvent[], values: Values, selected: readonly Item[]): void {
     events = read;
-    if (!create) throw new Error(`This file has no picture of a method “${run.method}”.`);
+    if (!create) throw new Error(`This file has no figure for the method “${run.method}”.`);
     view?.destroy();
     detail.replaceChildren();
     const context = contextOf(values, infoOf(read as CommonEvent[]));

@@ -60,7 +60,7 @@ function hintOf(caption: HTMLElement | null): string {
 
 function outcome({ status, problem }: NonNullable<PagePanel["run"]>): HTMLElement[] {
   if (status === "done") return [];
-  const words = "Stopped before the end: what you see is the partial result.";
+  const words = "Stopped early: this is the partial result.";
   const said = status === "failed" ? `The run failed. ${legible(problem ?? "")}` : words;
   return [element("p", { class: "partial" }, said)];
 }

@@ -1,4 +1,4 @@
-// From a token of a trace to the form that asks ReAGent what it hangs on.
+// From a token of a trace to the form for ReAGent: which input tokens it depends on.
 
 import { address } from "../base/address";
 import type { Method, Model } from "../net/api";
@@ -6,7 +6,7 @@ import { serves } from "../base/capability";
 import type { Explained } from "../view/view";
 
 const METHOD = "reagent";
-/** ReAGent's own limit on output tokens; what stands before them goes into the prompt. */
+/** ReAGent's limit on output tokens; earlier ones go into the prompt. */
 const OUTPUT_TOKENS = 128;
 
 export interface Source {

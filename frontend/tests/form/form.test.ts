@@ -100,8 +100,8 @@ describe("checks name the limit", () => {
   it.each([
     ["length", 0, "At least 1."],
     ["length", 129, "At most 128."],
-    ["length", 1.5, "A whole number."],
-    ["length", NaN, "A number, 1 to 128."],
+    ["length", 1.5, "Enter a whole number."],
+    ["length", NaN, "Enter a number, 1 to 128."],
     ["length", 128, null],
     ["rate", 0, "Above 0."],
     ["rate", 1, "Below 1."],

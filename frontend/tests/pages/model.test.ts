@@ -20,7 +20,7 @@ const facts = (context: number | null) =>
 describe("what a model's page says", () => {
   it("tells a limit from none and from what is not known", () => {
     expect(facts(2048).Context).toBe("2,048 tokens");
-    expect(facts(0).Context).toBe("no limit of its own");
+    expect(facts(0).Context).toBe("unlimited");
     expect(facts(null).Context).toBe("not known yet");
     expect(facts(0).Parameters).toBe("not known yet");
     expect(facts(0).Weights).toBe("3.0 GiB");

@@ -21,7 +21,7 @@ class Editor {
     const segments = givenSegments($state.snapshot(draft.values[nameOf("segments")]));
     return { segments, edges: this.#edges(segments) };
   });
-  /** The form may have been filled anew since the last change here. */
+  /** The form may have been refilled since the last change here. */
   #own = $derived(equal(this.#history.now, this.documents));
   canUndo = $derived(this.#own && this.#history.past.length > 0);
   canRedo = $derived(this.#own && this.#history.future.length > 0);
@@ -43,9 +43,9 @@ class Editor {
   /** Ends what `source` began; says what came of it. */
   connect(source: string, target: string): string {
     this.source = null;
-    if (source === target) return "No edge: every segment reads itself.";
+    if (source === target) return "No edge added: every segment attends to itself.";
     const next = withEdge(this.documents, { source, target });
-    if (next === this.documents) return `Segment ${target} reads ${source} already.`;
+    if (next === this.documents) return `Segment ${target} already attends to ${source}.`;
     this.change(next);
     return `Segment ${target} now reads ${source}.`;
   }

@@ -1,4 +1,4 @@
-// Where segments stand when their graph is drawn: one column per round, in the order of the list.
+// Layout of the segment graph: one column per round, in the order of the list.
 
 import type { Documents } from "./documents";
 import { roundsOf } from "./structure";

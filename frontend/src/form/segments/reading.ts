@@ -26,12 +26,12 @@ const FORM = 'Write a list: ["text", {"text": "…", "score": 0.7}].';
 export function readDocuments(text: string, limits: Limits): Segment[] {
   const found = segmentsOf(/^\s*[[{]/.test(text) ? parsed(text) : paragraphsOf(text));
   if (found.length === 0) {
-    throw new BadDocuments("There is no document in it.", "Separate documents by blank lines.");
+    throw new BadDocuments("The input has no documents.", "Separate documents by blank lines.");
   }
   if (found.length > limits.segments) {
     throw new BadDocuments(
-      `${found.length} documents; at most ${limits.segments}.`,
-      "Leave out those that matter least, or join some.",
+      `${found.length} documents; the limit is ${limits.segments}.`,
+      "Remove or merge documents.",
     );
   }
   found.forEach((segment, at) => checkText(segment, `Document ${at + 1}`, limits.characters));
@@ -44,14 +44,14 @@ const paragraphsOf = (text: string) =>
     .map((part) => part.trim())
     .filter(Boolean);
 
-/** Segments of a list as it stands in a file or in a run's params. Throws BadDocuments. */
+/** Segments of a list from a file or from a run's params. Throws BadDocuments. */
 export function segmentsOf(list: unknown): Segment[] {
-  if (!Array.isArray(list)) throw new BadDocuments("The JSON is no list.", FORM);
+  if (!Array.isArray(list)) throw new BadDocuments("The JSON is not a list.", FORM);
   const found = list.map(itemOf);
   const ids = found.map(({ id }) => id);
   const twice = ids.find((id, at) => ids.indexOf(id) !== at);
   if (twice === undefined) return found;
-  throw new BadDocuments(`The id ${short(twice)} stands twice.`, "Give each document its own.");
+  throw new BadDocuments(`The id ${short(twice)} is used twice.`, "Give each document its own id.");
 }
 
 function parsed(text: string): unknown {
@@ -59,11 +59,11 @@ function parsed(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 160) : "";
-    throw new BadDocuments(`The JSON cannot be read: ${reason}.`, FORM);
+    throw new BadDocuments(`The JSON is invalid: ${reason}.`, FORM);
   }
 }
 
-/** What stands in the params of a run, which may be shorter than a form writes it. */
+/** The documents in a run's params, which may be shorter than the form writes them. */
 export function givenSegments(value: unknown): Segment[] {
   try {
     return segmentsOf(value);
@@ -87,11 +87,14 @@ function itemOf(item: unknown, at: number): Segment {
     throw new BadDocuments(`${name} has ${short(strange)}; known are id, text and score.`, FORM);
   }
   if (typeof id !== "string" || id === "") {
-    throw new BadDocuments(`${name}: id is ${short(id)}.`, "An id is a text.");
+    throw new BadDocuments(`${name}: id is ${short(id)}.`, "An id must be a string.");
   }
   if (typeof text !== "string") throw new BadDocuments(`${name}: text is ${short(text)}.`, FORM);
   if (score !== null && !(typeof score === "number" && Number.isFinite(score))) {
-    throw new BadDocuments(`${name}: score is ${short(score)}.`, "A score is a number, or null.");
+    throw new BadDocuments(
+      `${name}: score is ${short(score)}.`,
+      "A score must be a number or null.",
+    );
   }
   return { id, text, score };
 }
@@ -99,9 +102,9 @@ function itemOf(item: unknown, at: number): Segment {
 const short = (value: unknown) => (JSON.stringify(value) ?? "missing").slice(0, 60);
 
 function checkText({ text }: Segment, name: string, most: number): void {
-  if (text.trim() === "") throw new BadDocuments(`${name} is empty.`, "Leave it out.");
+  if (text.trim() === "") throw new BadDocuments(`${name} is empty.`, "Remove it.");
   const characters = [...text].length;
   if (characters <= most) return;
   const [long, limit] = [characters, most].map((count) => count.toLocaleString("en"));
-  throw new BadDocuments(`${name} has ${long} characters; at most ${limit}.`, "Split it.");
+  throw new BadDocuments(`${name} has ${long} characters; the limit is ${limit}.`, "Split it.");
 }

@@ -1,4 +1,4 @@
-// Graphs of segments: cycles, rounds, and the edges that presets stand for.
+// Graphs of segments: cycles, rounds, and the edges of presets.
 
 import type { Documents, Edge, Segment } from "./documents";
 
@@ -68,14 +68,14 @@ export type Preset = (typeof PRESETS)[number];
 export const asPreset = (text: string) => PRESETS.find((preset) => preset === text) ?? null;
 
 export const PRESET_HINTS: Record<Preset, string> = {
-  top_m: "The m best are sources, all others read them",
-  chains: "The best is read by the next three, these by all others",
-  star: "The best reads all others",
-  none: "No segment reads another",
-  all: "Every segment reads all above it",
+  top_m: "The m best are sources; all others attend to them",
+  chains: "The next three attend to the best, all others to these three",
+  star: "The best attends to all others",
+  none: "No edges",
+  all: "Every segment attends to all before it",
 };
 
-/** Best score first; without scores, and among equal ones, as they stand. */
+/** Best score first; without scores, and among equal ones, in the given order. */
 export function ranked(segments: readonly Segment[]): Segment[] {
   const worst = Math.min(0, ...segments.map(({ score }) => score ?? 0));
   const place = ({ score }: Segment) => score ?? worst - 1;

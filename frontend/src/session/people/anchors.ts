@@ -1,4 +1,4 @@
-// From what is selected to what a comment hangs on, and back.
+// From a selection to the anchor of a comment, and back.
 
 import type { Item, Selected } from "../../view/selection";
 import type { PlaceOf } from "../../view/view";

@@ -14,21 +14,21 @@ export const FORMATS: readonly Format[] = [
   {
     value: "html",
     text: "Interactive page",
-    for: "One file that opens anywhere, without a network.",
+    for: "One file that opens in any browser, offline.",
   },
   {
     value: "bundle",
     text: "Bundle",
-    for: "Everything, to verify or to import: events, arrays, figures.",
+    for: "Events, arrays and figures, to verify or import.",
   },
-  { value: "notebook", text: "Notebook", for: "Jupyter cells that run each panel again." },
-  { value: "markdown", text: "Markdown", for: "Question, answer and findings as text." },
+  { value: "notebook", text: "Notebook", for: "Jupyter notebook that recomputes each panel." },
+  { value: "markdown", text: "Markdown", for: "Question, answer and findings as Markdown text." },
   {
     value: "markdown-figures",
     text: "Markdown with figures",
-    for: "The same with its tables, and the figures as files beside it.",
+    for: "Markdown with tables, and the figures as separate files.",
   },
-  { value: "pdf", text: "PDF", for: "To read and to print." },
+  { value: "pdf", text: "PDF", for: "For reading and printing." },
 ];
 
 export type ExportRequest = components["schemas"]["ExportIn"];

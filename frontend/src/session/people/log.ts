@@ -11,7 +11,7 @@ const SAID: Record<string, (entry: Entry, subject: string) => string> = {
   member_added: ({ detail }, subject) => `added ${subject} as ${detail.role}`,
   member_changed: ({ detail }, subject) => `made ${subject} ${detail.role}`,
   member_removed: ({ actor }, subject) => (actor === subject ? "left" : `removed ${subject}`),
-  session_handed_over: (_, subject) => `handed the session over to ${subject}`,
+  session_handed_over: (_, subject) => `transferred the session to ${subject}`,
   session_exported: ({ detail }) => `exported the session as ${detail.format ?? "a file"}`,
   session_imported: () => "imported the session",
 };

@@ -42,7 +42,7 @@ export class Presence {
     const left = this.leader?.user.name;
     this.following = client;
     this.#room.awareness.setLocalStateField("following", client);
-    if (this.leader) announce(`Following ${this.leader.user.name}; Escape ends it`);
+    if (this.leader) announce(`Following ${this.leader.user.name}; Escape stops`);
     else if (left) announce(`No longer following ${left}`);
   }
 

@@ -8,10 +8,10 @@ export type GivenRole = Exclude<Role, "owner">;
 export const GIVEN: readonly GivenRole[] = ["viewer", "commenter", "editor"];
 
 export const MAY: Record<Role, string> = {
-  viewer: "looks at everything, changes nothing",
-  commenter: "looks and comments",
-  editor: "comments, edits and starts runs",
-  owner: "all of it, and shares, hands over and deletes",
+  viewer: "can view everything",
+  commenter: "can view and comment",
+  editor: "can comment, edit and start runs",
+  owner: "can do everything, share, transfer and delete",
 };
 
 export const atLeast = (role: Role, least: Role) => ROLES.indexOf(role) >= ROLES.indexOf(least);

@@ -178,10 +178,10 @@ describe("reading documents", () => {
     ["", /no document/],
     [" \n\n ", /no document/],
     ["[]", /no document/],
-    ["a\n\nb\n\nc\n\nd\n\ne", /5 documents; at most 4/],
-    ["123456789012345678901", /Document 1 has 21 characters; at most 20/],
-    ['["a", ', /JSON cannot be read/],
-    ['{"text": "a"}', /no list/],
+    ["a\n\nb\n\nc\n\nd\n\ne", /5 documents; the limit is 4/],
+    ["123456789012345678901", /Document 1 has 21 characters; the limit is 20/],
+    ['["a", ', /JSON is invalid/],
+    ['{"text": "a"}', /not a list/],
     ["[1]", /Document 1 is 1/],
     ['["a", null]', /Document 2 is null/],
     ['[["a"]]', /Document 1 is \["a"\]/],
@@ -191,8 +191,8 @@ describe("reading documents", () => {
     ['[{"text": "a", "rank": 1}]', /Document 1 has "rank"/],
     ['["a", "  "]', /Document 2 is empty/],
     ['[{"id": 3, "text": "a"}]', /Document 1: id is 3/],
-    ['[{"id": "x", "text": "a"}, {"id": "x", "text": "b"}]', /id "x" stands twice/],
-    ['["a", {"id": "1", "text": "b"}]', /id "1" stands twice/],
+    ['[{"id": "x", "text": "a"}, {"id": "x", "text": "b"}]', /id "x" is used twice/],
+    ['["a", {"id": "1", "text": "b"}]', /id "1" is used twice/],
   ])("refuses %j and says why", (text, reason) => {
     expect(() => read(text)).toThrow(BadDocuments);
     expect(() => read(text)).toThrow(reason);

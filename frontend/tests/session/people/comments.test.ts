@@ -74,7 +74,7 @@ describe("comments", () => {
     say({ type: "thread", thread: threadAt({ resolved_at: "2026-01-03T00:00:00Z" }) });
     flushSync();
     expect(get(context.marks)).toEqual([]);
-    expect(said()).toContain("Nothing under this filter");
+    expect(said()).toContain("No comments match this filter");
   });
 
   it("open from a copied address: panel, view state, item", () => {

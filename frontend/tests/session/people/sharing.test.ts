@@ -123,15 +123,15 @@ describe("the page of a link", () => {
   it("says the same of a link that is unknown, expired, revoked or cut", async () => {
     serve({ "POST /api/links/open": refuse(404, "link_not_found") });
     arrive(`#${TOKEN}`);
-    await vi.waitFor(() => expect(said()).toContain("This link does not open anything."));
+    await vi.waitFor(() => expect(said()).toContain("This link is not valid."));
     arrive("#cut");
-    expect(said().match(/does not open anything/g)).toHaveLength(2);
+    expect(said().match(/This link is not valid/g)).toHaveLength(2);
   });
 
   it("keeps the token over a login, and no longer", async () => {
     serve({ "POST /api/links/open": refuse(401, "login_required") });
     arrive(`#${TOKEN}`);
-    await vi.waitFor(() => expect(said()).toContain("asks for an account"));
+    await vi.waitFor(() => expect(said()).toContain("You need an account"));
     const asked = serve({ "POST /api/links/open": { session: SESSION, role: "viewer" } });
     go.mockImplementation(() => {});
     arrive("");
@@ -165,7 +165,7 @@ describe("who is here", () => {
     expect(document.querySelector(".pointer.person-teal")?.textContent?.trim()).toBe("bob");
     button("Who is here")?.click();
     flushSync();
-    expect(said()).toContain("looks at ReAGent");
+    expect(said()).toContain("viewing ReAGent");
     button("Follow")?.click();
     flushSync();
     expect(said()).toContain("Following bob.");
@@ -206,7 +206,7 @@ describe("who is here", () => {
     flushSync();
     button("Who is here")?.click();
     flushSync();
-    expect(said()).toContain("follows you");
+    expect(said()).toContain("following you");
     expect(button("Follow")?.disabled).toBe(true);
   });
 });

@@ -259,7 +259,7 @@ function legendOf(shown: Shown, note: string): Legend {
     unit: unitOf(measure),
     normalisation: "the whole matrix",
     notes: [
-      `Fill: effect of cutting the attention of the row's ${groups?.grouping ?? "group"} (reader) to the column's (source) ${where}.`,
+      `Cell: effect of cutting the attention of the row's ${groups?.grouping ?? "group"} (reader) to the column's (source) ${where}.`,
       measure === "answer" ? SUPPORT_WORDS.removed : "",
       "Grey check: masked or the group itself. Grey: not measured yet. ✕: in your cuts.",
       note,

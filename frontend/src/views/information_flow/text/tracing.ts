@@ -195,7 +195,7 @@ function legendOf(shown: Shown): Legend {
     unit: "change of p, mean over draws of noise (± standard error)",
     normalisation: "all three parts",
     notes: [
-      "Fill: increase of p of the answer when this one state is restored. *: corrupted by noise.",
+      "Cell: increase of p of the answer when this one state is restored. *: corrupted by noise.",
       SUPPORT_WORDS.present,
       "Frame: the selected state and its causal cone, later layers at its position and after.",
       ...rest,
