@@ -1,5 +1,6 @@
 // A matrix on canvas, one pixel per cell, scaled up; only the overlay changes while hovering.
 
+import { plainKey } from "../view/keys";
 import { select, type Selection as Joined } from "d3-selection";
 import type { Readable } from "svelte/store";
 import type { Item } from "../view/selection";
@@ -82,9 +83,9 @@ export function createMatrix(
     if (cell) (handlers.press ?? handlers.choose)(cell);
   });
   node.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const pressed = handlers.press && current && PRESSES.includes(event.key);
-    const next = matrix && step(event.key, current, matrix);
+    const key = plainKey(event) ?? "";
+    const pressed = handlers.press && current && PRESSES.includes(key);
+    const next = matrix && step(key, current, matrix);
     if (!pressed && !next) return;
     event.preventDefault();
     if (pressed) return handlers.press?.(current as CellAt);

@@ -1,5 +1,6 @@
 // A row of tokens that wraps as text: fill = value, border and underline = state.
 
+import { plainKey } from "../view/keys";
 import { select, type Selection as Joined } from "d3-selection";
 import { visibleParts } from "./glyphs";
 import { showOthers, type OthersMarks } from "./stripOthers";
@@ -242,8 +243,9 @@ function listen(list: HTMLElement, handlers: StripHandlers): void {
 
 function moveByKey(list: HTMLElement, event: KeyboardEvent, handlers: StripHandlers): void {
   const from = tokenAt(event);
-  if (!from || event.ctrlKey || event.metaKey || event.altKey) return;
-  const to = event.key === "Enter" || event.key === " " ? from : neighbour(list, from, event.key);
+  const key = plainKey(event);
+  if (!from || key === null) return;
+  const to = key === "Enter" || key === " " ? from : neighbour(list, from, key);
   if (!to) return;
   event.preventDefault();
   if (event.shiftKey && to !== from) handlers.extend(keyOf(from), keyOf(to));

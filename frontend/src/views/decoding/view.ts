@@ -6,7 +6,7 @@ import "../../styles/detail.css";
 import "./decoding.css";
 import { get } from "svelte/store";
 import { drawPanels } from "../../view/panel";
-import { TYPING } from "../../view/typing";
+import { viewKey } from "../../view/keys";
 import type { CreateView, ViewContext } from "../../view/view";
 import { choosePosition, outputItem, readNumber, readShown, type Panel, type Shown } from "./shown";
 import { EMPTY, withEvent, type RunEvent } from "./traces";
@@ -53,9 +53,7 @@ function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
     F: () => chooseFork(context, shown(), -1),
   };
   const press = (event: KeyboardEvent) => {
-    const elsewhere = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
-    if (elsewhere || (event.target as Element).closest?.(TYPING)) return;
-    actions[event.key]?.();
+    actions[viewKey(event) ?? ""]?.();
   };
   return context.keys(press);
 }

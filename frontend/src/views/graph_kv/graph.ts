@@ -1,5 +1,6 @@
 // The main picture: the graph of segments with the attention paid along it.
 
+import { plainKey } from "../../view/keys";
 import { get } from "svelte/store";
 import { select } from "d3-selection";
 import { element, say, segmented } from "../../pictures/dom";
@@ -122,11 +123,10 @@ function listen(svg: SVGSVGElement, context: ViewContext, latest: () => Graph | 
     if (pair !== null) choosePair(context, pair);
   });
   svg.addEventListener("keydown", (event) => {
-    const step = STEPS[event.key] ?? 0;
+    const step = STEPS[plainKey(event) ?? ""] ?? 0;
     const pairs = (latest()?.curves ?? []).map(({ pair }) => pair).sort((a, b) => a - b);
     const next = pairs[pairs.indexOf(pairAt(event) ?? -1) + step];
-    const elsewhere = step === 0 || event.ctrlKey || event.metaKey || event.altKey;
-    if (elsewhere || next === undefined) return;
+    if (step === 0 || next === undefined) return;
     event.preventDefault();
     choosePair(context, next);
     svg.querySelector<SVGGElement>(`.curve[data-pair="${next}"]`)?.focus();

@@ -2,7 +2,7 @@
 // has the focus.
 
 import { get } from "svelte/store";
-import { TYPING } from "../../view/typing";
+import { viewKey } from "../../view/keys";
 import type { ViewContext } from "../../view/view";
 import { choosePair, pairItem, pairName, whereText, type Shown } from "./shown";
 
@@ -26,8 +26,7 @@ export function listenToKeys(context: ViewContext, shown: () => Shown): () => vo
     },
   };
   const press = (event: KeyboardEvent) => {
-    const elsewhere = event.ctrlKey || event.metaKey || event.defaultPrevented;
-    if (!elsewhere && !(event.target as Element).closest?.(TYPING)) actions[event.key]?.();
+    actions[viewKey(event) ?? ""]?.();
   };
   return context.keys(press);
 }

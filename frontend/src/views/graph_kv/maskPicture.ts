@@ -1,5 +1,6 @@
 // A mask on canvas from its runs, at most so many pixels a side; blocks and positions on both axes.
 
+import { plainKey } from "../../view/keys";
 import { select } from "d3-selection";
 import { PALETTES, sequential } from "../../pictures/colour";
 import { type Group, layer } from "../../pictures/layer";
@@ -147,8 +148,8 @@ export function createMask(root: HTMLElement, label: string, handlers: MaskHandl
   });
   node.addEventListener("click", () => hovered && handlers.choose(hovered));
   node.addEventListener("keydown", (event) => {
-    const move = MOVES[event.key];
-    if (!mask || !move || event.ctrlKey || event.metaKey || event.altKey) return;
+    const move = MOVES[plainKey(event) ?? ""];
+    if (!mask || !move) return;
     event.preventDefault();
     const last = mask.tokens - 1;
     const within = (at: number) => Math.min(last, Math.max(0, at));

@@ -1,5 +1,6 @@
 // The canvas of tokens, step by step, with a scrubber.
 
+import { plainKey } from "../../view/keys";
 import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { inkOn } from "../../pictures/colour";
@@ -133,7 +134,7 @@ export function createCanvas(root: HTMLElement, context: ViewContext, clock: Clo
   board.addEventListener("pointerleave", () => context.selection.hover(null));
   board.addEventListener("keydown", (event) => {
     const seen = cells.filter((cell) => !cell.hidden);
-    const next = moved(event.key, positionOf(event), seen);
+    const next = moved(plainKey(event) ?? "", positionOf(event), seen);
     if (next === null) return;
     event.preventDefault();
     choosePosition(context, next);

@@ -1,5 +1,6 @@
 // Back, play, forward and a slider over the steps.
 
+import { viewKey } from "../../view/keys";
 import { button, element } from "../../pictures/dom";
 import { fromOne } from "../../pictures/ordinal";
 import type { ViewContext } from "../../view/view";
@@ -42,14 +43,12 @@ export function createScrubber(
 
   /** Arrows and space act wherever nothing else wants them. */
   const press = (event: KeyboardEvent) => {
-    const taken = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
-    if (taken || (event.target as Element).closest?.(ELSEWHERE)) return;
     const actions: Record<string, () => void> = {
       ArrowLeft: () => clock.by(-1),
       ArrowRight: () => clock.by(1),
       " ": () => clock.toggle(),
     };
-    const action = actions[event.key];
+    const action = actions[viewKey(event, ELSEWHERE) ?? ""];
     if (!action) return;
     event.preventDefault();
     action();

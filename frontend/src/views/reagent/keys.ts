@@ -1,6 +1,6 @@
 import { get } from "svelte/store";
 import { indexOf } from "../../view/position";
-import { TYPING } from "../../view/typing";
+import { viewKey } from "../../view/keys";
 import type { ViewContext } from "../../view/view";
 import { outputAt } from "./choose";
 import type { State } from "./state";
@@ -16,9 +16,7 @@ export function listenToKeys(context: ViewContext, state: () => State): () => vo
     },
   };
   const press = (event: KeyboardEvent) => {
-    const elsewhere = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
-    if (elsewhere || (event.target as Element).closest?.(TYPING)) return;
-    actions[event.key]?.();
+    actions[viewKey(event) ?? ""]?.();
   };
   return context.keys(press);
 }

@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import type { Item } from "../../view/selection";
-import { TYPING } from "../../view/typing";
+import { plainKey, viewKey } from "../../view/keys";
 import type { Place, ViewContext } from "../../view/view";
 import { CELL, SCORES, TOKEN, type Shown } from "./shown";
 
@@ -32,8 +32,8 @@ const MOVES: Record<string, readonly [number, number]> = {
 
 /** Arrows move the primary cell. */
 export function moveCell(event: KeyboardEvent, shown: Shown, context: ViewContext): void {
-  const move = MOVES[event.key];
-  if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+  const move = MOVES[plainKey(event) ?? ""];
+  if (!move) return;
   event.preventDefault();
   const { rows, columns } = shown.grid;
   const from = indexOfCell(get(context.selection).primary);
@@ -65,10 +65,7 @@ export function listenToKeys(context: ViewContext, shown: () => Shown): () => vo
     },
   };
   const press = (event: KeyboardEvent) => {
-    const elsewhere = event.ctrlKey || event.metaKey || event.defaultPrevented;
-    const target = event.target as Element;
-    const typing = target.closest?.(TYPING) && !target.matches("input[type=range]");
-    if (!elsewhere && !typing) actions[event.key]?.();
+    actions[viewKey(event) ?? ""]?.();
   };
   return context.keys(press);
 }

@@ -1,5 +1,6 @@
 // Drawing the patches that are to be blanked, by pointer and by keyboard.
 
+import { plainKey } from "../../view/keys";
 import { counted } from "../../base/plural";
 import { get } from "svelte/store";
 import { button, element, segmented } from "../../pictures/dom";
@@ -103,7 +104,7 @@ export function createRegion(root: HTMLElement, { svg }: Frame, context: ViewCon
     /** Space adds or takes away the chosen patch. */
     keydown(event: KeyboardEvent): void {
       const cell = indexOfCell(get(context.selection).primary);
-      if (event.key !== " " || cell === null || !shown || !context.rerun) return;
+      if (plainKey(event) !== " " || cell === null || !shown || !context.rerun) return;
       event.preventDefault();
       write(changed(shown.region, [cell], !shown.region.includes(cell)));
     },

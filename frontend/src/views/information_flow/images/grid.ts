@@ -1,5 +1,6 @@
 // Rows of pictures with what is kept in each: one seed per column, so that a column is one noise.
 
+import { plainKey } from "../../../view/keys";
 import { select, type Selection as Joined } from "d3-selection";
 import { get } from "svelte/store";
 import type { Drawn, Row } from "../../../gen/information_flow";
@@ -184,7 +185,6 @@ function listen(list: HTMLElement, context: ViewContext, latest: () => Shown | n
 
 /** Left and right along the row; up and down keep the seed. */
 function neighbour(list: HTMLElement, from: HTMLElement, event: KeyboardEvent) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const rows = [...list.querySelectorAll<HTMLElement>(".pictures")];
   const cells = (row: HTMLElement | undefined) => [...(row?.children ?? [])] as HTMLElement[];
   const row = rows.findIndex((one) => one.contains(from));
@@ -195,5 +195,5 @@ function neighbour(list: HTMLElement, from: HTMLElement, event: KeyboardEvent) {
     ArrowUp: cells(rows[row - 1])[column],
     ArrowDown: cells(rows[row + 1])[column],
   };
-  return moves[event.key] ?? null;
+  return moves[plainKey(event) ?? ""] ?? null;
 }

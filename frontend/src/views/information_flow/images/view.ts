@@ -1,5 +1,6 @@
 // What each part of a prompt carries into the picture, as rows of pictures with verdicts.
 
+import { viewKey } from "../../../view/keys";
 import type { MethodEvent, Row } from "../../../gen/information_flow";
 import { drawPanels } from "../../../view/panel";
 import { createShelf } from "../../../view/shelf";
@@ -91,7 +92,7 @@ export const createImages: CreateView<MethodEvent> = (root, context) => {
     return place && { type: "cell", ...place };
   });
   const press = (event: KeyboardEvent) => {
-    if (event.key === "Escape" && !event.defaultPrevented) context.selection.clear();
+    if (viewKey(event) === "Escape") context.selection.clear();
   };
   const stops = [
     context.run.subscribe(() => drawing.changed()),

@@ -3,7 +3,7 @@
 import { counted } from "../../../base/plural";
 import { get } from "svelte/store";
 import { indexOf, positionItem } from "../../../view/position";
-import { TYPING } from "../../../view/typing";
+import { isElsewhere, viewKey } from "../../../view/keys";
 import type { ViewContext } from "../../../view/view";
 import type { Edge } from "./edges";
 import type { Edits } from "./edits";
@@ -71,18 +71,16 @@ export function listenToKeys(context: ViewContext, edits: Edits, shown: () => Sh
     },
   };
   const press = (event: KeyboardEvent) => {
-    const target = event.target as Element;
-    const typing = target.closest?.(TYPING) && !target.matches("input[type=range]");
-    if (typing || event.defaultPrevented || event.altKey) return;
-    if (event.ctrlKey || event.metaKey) return undoByKey(event, edits);
-    actions[event.key]?.();
+    const key = viewKey(event);
+    if (key !== null) actions[key]?.();
+    else if (!isElsewhere(event)) undoByKey(event, edits);
   };
   return context.keys(press);
 }
 
 function undoByKey(event: KeyboardEvent, edits: Edits): void {
   const key = event.key.toLowerCase();
-  if (key !== "z" && key !== "y") return;
+  if (event.altKey || (key !== "z" && key !== "y")) return;
   const again = key === "y" || event.shiftKey;
   if (again ? !edits.canRedo() : !edits.canUndo()) return; // the page may have something to undo
   event.preventDefault();

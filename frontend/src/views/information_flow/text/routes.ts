@@ -1,5 +1,6 @@
 // Routes: what one forward pass adds to what, without any cut. Contribution, not causation.
 
+import { plainKey } from "../../../view/keys";
 import { HOVER } from "../../../base/pointing";
 import { select } from "d3-selection";
 import { get } from "svelte/store";
@@ -52,8 +53,8 @@ export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
     if (position !== null) context.selection.choose(positionItem(position));
   });
   frame.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by || !picture || event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[plainKey(event) ?? ""];
+    if (!by || !picture) return;
     event.preventDefault();
     const last = picture.routes.positions - 1;
     const at = indexOf(get(context.selection).primary) ?? (by > 0 ? -1 : last + 1);
