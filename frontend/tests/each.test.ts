@@ -70,7 +70,7 @@ describe("a keyed list", () => {
       },
     });
     show(ModelPage, { id: "twins" });
-    await vi.waitFor(() => expect(said()).toContain("Measured on held-out items"));
+    await vi.waitFor(() => expect(said()).toContain("Evaluation on held-out items"));
     expect(said().match(/- attribute/g)?.length).toBe(3);
     expect(said()).not.toContain("Loading…");
   });
