@@ -152,7 +152,7 @@ def test_three_write_and_read_one_note_one_offline_one_cut_off(
     kept = "async () => (await indexedDB.databases()).map(({ name }) => name)"
     assert not [name for name in cleo.evaluate(kept) if session.rpartition("/")[2] in name]
     cleo.goto(f"/join#{link['token']}")
-    expect(cleo.get_by_role("main")).to_contain_text("does not open anything")
+    expect(cleo.get_by_role("main")).to_contain_text("This link is not valid")
     assert link["token"] not in cleo.url
 
 
