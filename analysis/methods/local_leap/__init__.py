@@ -45,6 +45,7 @@ from analysis.model import Model
 from analysis.model.chat_template import template_of
 from analysis.model.checkpoint import generation_asks
 from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
+from analysis.run_context import RunContext
 from analysis.text import tokenization as texts
 
 VERSION = "4"
@@ -75,13 +76,13 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def run(model: Model, params: Params) -> Iterator[Event]:
+def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of all decoders on one prompt."""
     _refuse_contradictions(params)
     adapter = adapter_for(model)
     eos = () if adapter.eos_id is None else (adapter.eos_id,)
-    context = adapter.context or NO_LIMIT
-    task = read_task(model, params, length=params.canvas_length, eos=eos, context=context)
+    limit = adapter.context or NO_LIMIT
+    task = read_task(model, params, length=params.canvas_length, eos=eos, context=limit)
     refusals.refuse_masks(task, adapter)
     refusals.refuse_forced(params.forced, adapter)
     yield from task.prompt_events()
