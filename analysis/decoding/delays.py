@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.decoding.canvas import RowStep
-from analysis.decoding.events import Consistency, DelayedPosition, Delays, Redundancy
+from analysis.decoding.delay_events import Consistency, DelayedPosition, Delays, Redundancy
 from analysis.decoding.proposal import EarlyLooks, kappas, propose
 from analysis.decoding.selection import doubt, nearest
 

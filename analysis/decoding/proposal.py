@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from analysis.decoding.events import Proposal
+from analysis.decoding.delay_events import Proposal
 
 SHARE = 0.99
 LEAST_IN_BIN = 10

@@ -13,7 +13,6 @@ from analysis.decoding import random_streams, trie
 from analysis.decoding.branch_events import Outcome, fork_events
 from analysis.decoding.distributions import Look, look
 from analysis.decoding.events import (
-    ENTROPY_DIGITS,
     Forced,
     ForcedToken,
     ForcedTrial,
@@ -21,6 +20,7 @@ from analysis.decoding.events import (
     TraceStop,
 )
 from analysis.decoding.prefix import Prefix
+from analysis.decoding.record import ENTROPY_DIGITS
 from analysis.decoding.task import Task
 from analysis.decoding.trials import Drawn, Rules, draw_trials
 from analysis.errors import InvalidParams

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from analysis.decoding.delay_events import Delays
 from analysis.decoding.events import (
     VERSION,
     CanvasStep,
-    Delays,
     Fork,
     OutputTokens,
     PromptTokens,

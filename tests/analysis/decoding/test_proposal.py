@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.decoding.events import Proposal
+from analysis.decoding.delay_events import Proposal
 from analysis.decoding.proposal import EarlyLooks, kappas, propose
 
 Look = tuple[int, float, int, bool]  # position, confidence, distance, final

@@ -1,0 +1,28 @@
+"""Parts of events of a trace, and how far their numbers are rounded."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+DIGITS = 7  # decimal places: five more than two devices agree on
+ENTROPY_DIGITS = (
+    9  # precision of float32, so that other thresholds compare with the number that decided
+)
+
+
+def _round(value: Any) -> Any:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def _round_entropy(value: Any) -> Any:
+    return round(value, ENTROPY_DIGITS) if isinstance(value, float) else value
+
+
+Number = Annotated[float, BeforeValidator(_round)]
+Entropy = Annotated[float, BeforeValidator(_round_entropy)]
+
+
+class Record(BaseModel):
+    """A part of an event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
