@@ -1,6 +1,6 @@
 // Where the focus goes when a page is opened, and when what has it is taken away.
 
-/** A page was opened: its heading has the focus, also where it comes later or is drawn anew. */
+/** A page was opened: its heading has the focus, also where it comes later or is drawn again. */
 export function arrive(page: HTMLElement): () => void {
   let heading: HTMLElement | null = null;
   const watch = new MutationObserver(take);

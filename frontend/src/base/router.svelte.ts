@@ -68,7 +68,7 @@ class Router {
     for (const changed of this.#listeners) changed();
   }
 
-  /** Follows links of this page without loading it anew. */
+  /** Follows links of this page without loading it again. */
   listen(): () => void {
     const read = () => this.#read();
     const click = (event: MouseEvent) => this.#follow(event);

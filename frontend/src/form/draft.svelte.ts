@@ -97,7 +97,7 @@ class Draft {
     this.problem = null;
   }
 
-  /** The model that is offered; its method's example where no text of one's own would be lost. */
+  /** The model that is offered; its method's example where no text of the user would be lost. */
   takeOffered(): void {
     const [model, method] = [this.offered, this.method];
     if (!model || !method) return;

@@ -9,7 +9,7 @@ export interface FullScreen {
 
 /** `detail` is lent to the figure while that fills the screen. */
 export function createFullScreen(figure: HTMLElement, detail: HTMLElement): FullScreen {
-  /** Of the content on the page, which is kept, so that nothing is laid out anew. */
+  /** Of the content on the page, which is kept, so that nothing is laid out again. */
   let width = 0;
   let held: Comment | null = null;
 

@@ -11,7 +11,7 @@ export interface OthersMarks {
 
 type Elements = ReadonlyMap<number, HTMLElement>;
 
-/** Returns what puts the marks on tokens that were drawn anew. */
+/** Returns what puts the marks on tokens that were drawn again. */
 export function showOthers({ marks, kind }: OthersMarks, elements: () => Elements): () => void {
   let latest: readonly Mark[] = [];
   let touched: HTMLElement[] = [];

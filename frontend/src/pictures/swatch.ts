@@ -27,7 +27,7 @@ const PATTERNS = [
 export const colourOf = (slot: number, theme: Theme) =>
   LINES[theme][slot % LINES[theme].length] ?? "";
 
-/** Places in the palette that can be told apart; colours repeat before patterns do. */
+/** Places in the palette that can be distinguished; colours repeat before patterns do. */
 const SLOTS = Array.from({ length: 16 }, (_, slot) => slot);
 
 const idOf = (stem: string, slot: number) => `${stem}-pattern-${slot % SLOTS.length}`;

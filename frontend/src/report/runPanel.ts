@@ -15,7 +15,7 @@ import { createState, type Values } from "./state";
 export interface RunPanel {
   /** Draws the view, at once where its data have been read; once is enough. */
   open(): void | Promise<void>;
-  /** Draws it anew in another state, with something selected. */
+  /** Draws it again in another state, with something selected. */
   show(values: Values, selected: readonly Item[]): void | Promise<void>;
   /** Draws now what waits for the next frame. */
   flush(): void;

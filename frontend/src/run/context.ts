@@ -34,7 +34,7 @@ export function factsOf(run: Run, info: ModelInfo | null): RunFacts {
   };
 }
 
-/** The query of the address; a change is told to the view whoever made it. */
+/** The query of the address; the view is notified of every change. */
 function addressState(): ViewState {
   const listeners = new Set<() => void>();
   const tell = () => listeners.forEach((changed) => changed());

@@ -30,7 +30,7 @@ class CountingSocket extends WebSocket {
 }
 
 export interface ConnectionHandlers {
-  /** The server does not take what was changed here: the document has to be opened anew. */
+  /** The server does not take what was changed here: the document has to be opened again. */
   refused(): void;
 }
 

@@ -1,5 +1,5 @@
 // Panels dragged to another place. The page changes at the drop alone: a heavy picture is not drawn
-// anew while it moves, and what others change meanwhile disturbs nothing.
+// again while it moves, and what others change meanwhile disturbs nothing.
 
 import { combine } from "@atlaskit/pragmatic-drag-and-drop/combine";
 import {

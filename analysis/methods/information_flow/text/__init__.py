@@ -1,1 +1,1 @@
-"""Information flow in a language model: what one token reads of another, and what hangs on it."""
+"""Information flow in a language model: what one token reads of another, and its effect."""

@@ -35,7 +35,7 @@ export const revokeLink = (session: string, link: string) =>
   unwrap(
     client.DELETE("/api/sessions/{session}/links/{link}", { params: { path: { session, link } } }),
   );
-/** Whoever opens a link may have to log in first; the page of links says so itself. */
+/** A visitor with a link may have to log in first; the page of links says so itself. */
 export const openLink = (token: string) =>
   answered(client.POST("/api/links/open", { body: { token } }));
 

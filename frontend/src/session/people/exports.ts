@@ -39,7 +39,7 @@ export interface Received {
   of: number | null;
 }
 
-/** The file; `heard` is told as it arrives. Raises ApiError, and AbortError when stopped. */
+/** The file; `heard` is called as it arrives. Raises ApiError, and AbortError when stopped. */
 export async function fetchExport(
   session: string,
   request: ExportRequest,

@@ -1,4 +1,4 @@
-// The tree of runs that decisions by hand made out of one, each a link.
+// The tree of runs that decisions of the user made out of one, each a link.
 
 import { address } from "../../base/address";
 import { get } from "svelte/store";

@@ -1,4 +1,4 @@
-// Decisions by hand, and the tree of runs that follow from them.
+// Decisions of the user, and the tree of runs that follow from them.
 
 import type { ForcedToken, ForcedTrial } from "../../gen/cntp";
 import type { ForcedCommit } from "../../gen/local_leap";
@@ -38,7 +38,7 @@ function trunkOf({ method, model, params }: RunEntry): string {
 }
 
 /**
- * The trees that hold the current run: it, runs that differ from it in decisions by hand, and the
+ * The trees that hold the current run: it, runs that differ from it in decisions of the user, and the
  * run without any. A run's parent is the one that shares most of its decisions.
  */
 export function branchTree(runs: readonly RunEntry[], current: RunEntry): Branch[] {

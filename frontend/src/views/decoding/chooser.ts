@@ -4,7 +4,7 @@ import { element } from "../../pictures/dom";
 import type { ViewContext } from "../../view/view";
 import { chooseTrace, type Shown } from "./shown";
 
-/** A list of the traces by name; drawn anew only when there is another. */
+/** A list of the traces by name; drawn again only when there is another. */
 export function createChooser(context: ViewContext): {
   node: HTMLElement;
   render(shown: Shown): void;
