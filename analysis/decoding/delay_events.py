@@ -79,7 +79,7 @@ class Delays(Event):
     redundancy: Redundancy = Field(description="Redundancy over all positions.")
     redundancy_without_eos: Redundancy
     proposal: Proposal | None = Field(
-        default=None, description="Redundancy without end-of-text positions."
+        default=None, description="Proposal without end-of-text positions."
     )
     table: list[Consistency] = Field(
         description="Consistency over all positions, by confidence and distance."

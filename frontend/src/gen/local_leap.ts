@@ -224,7 +224,7 @@ export interface Delays {
   redundancy: Redundancy;
   redundancy_without_eos: Redundancy1;
   /**
-   * Redundancy without end-of-text positions.
+   * Proposal without end-of-text positions.
    */
   proposal: Proposal | null;
   /**
