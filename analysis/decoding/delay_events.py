@@ -77,7 +77,9 @@ class Delays(Event):
     trace: int
     positions: list[DelayedPosition]
     redundancy: Redundancy = Field(description="Redundancy over all positions.")
-    redundancy_without_eos: Redundancy
+    redundancy_without_eos: Redundancy = Field(
+        description="Redundancy without end-of-text positions."
+    )
     proposal: Proposal | None = Field(
         default=None, description="Proposal without end-of-text positions."
     )

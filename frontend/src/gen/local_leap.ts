@@ -241,7 +241,7 @@ export interface Redundancy {
   share: number;
 }
 /**
- * Σd/Σt with d = t − e: the share of evaluations whose prediction was already final.
+ * Redundancy without end-of-text positions.
  */
 export interface Redundancy1 {
   positions: number;
@@ -684,4 +684,11 @@ export interface Params {
    * @maxItems 64
    */
   forced?: ForcedCommit[];
+}
+/**
+ * Σd/Σt with d = t − e: the share of evaluations whose prediction was already final.
+ */
+export interface Redundancy2 {
+  positions: number;
+  share: number;
 }
