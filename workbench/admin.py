@@ -96,7 +96,7 @@ class Accounts(UserAdmin):  # type: ignore[type-arg]
             if Authenticator.objects.filter(user=user).delete()[0]:
                 audit(Action.MFA_REMOVED, actor=account_of(request), subject=user)
                 self.message_user(
-                    request, f"The account {user.username} needs the password alone now."
+                    request, f"The account {user.username} now needs only the password."
                 )
             else:
                 self.message_user(

@@ -92,7 +92,7 @@ def on_refusal(request: HttpRequest, error: GlassbenchError) -> HttpResponse:
 
 @api.exception_handler(AuthenticationError)
 def on_stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    refusal = LoginRequired("This needs a login.", remedy="Log in at /login.")
+    refusal = LoginRequired("Log in to continue.", remedy="Log in at /login.")
     return error_response(request, refusal)
 
 
@@ -182,8 +182,8 @@ def _of_status(status: int) -> GlassbenchError:
             return MethodNotAllowed("This address takes no such request.", remedy="Check the verb.")
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return ServerFault(
-                "The server failed; this is a fault of it, not of what you asked.",
-                remedy="Look into the server's log, and report what it says.",
+                "The server failed. The error is in the program, not in your request.",
+                remedy="Report the lines of the server's log.",
             )
         case _:
             return InvalidBody("The request cannot be read.", remedy="Send what the API describes.")

@@ -1,4 +1,4 @@
-"""Telling the pages that watch. At most once: they repair what is lost from the database."""
+"""Broadcasts to watching pages. At most once: pages read what is lost from the database."""
 
 import asyncio
 import logging
@@ -15,14 +15,14 @@ SEND_SECONDS = 5
 
 
 def group_send(group: str, message: dict[str, Any]) -> None:
-    """Never raises: what is lost is read later."""
+    """Never raises: lost messages are read from the database later."""
     layer = get_channel_layer()
     assert layer is not None
     sending = asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop())
     try:
         sending.result(timeout=SEND_SECONDS)
     except (redis.RedisError, TimeoutError) as error:
-        log.warning("Pages were not told at once, they will read it later: %s", error)
+        log.warning("Redis is not reachable; pages read the change later: %s", error)
 
 
 @cache

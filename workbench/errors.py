@@ -46,7 +46,7 @@ class NotFound(EdgeError):
 
 
 class RunNotFound(EdgeError):
-    """There is no such run, or it is somebody else's: the answer is the same."""
+    """There is no such run, or it is another user's: the answer is the same."""
 
     code = "run_not_found"
     status = 404
@@ -174,7 +174,7 @@ class UpdateRefused(EdgeError):
 
 
 class SessionDamaged(EdgeError):
-    """The saved document of a session holds what would hold everybody up."""
+    """The saved document of a session is too slow to open."""
 
     code = "session_damaged"
     status = 409
@@ -196,7 +196,7 @@ class MethodNotAllowed(EdgeError):
 
 
 class ServerFault(EdgeError):
-    """A fault of the program, not of the request."""
+    """An error of the program, not of the request."""
 
     code = "internal"
     status = 500

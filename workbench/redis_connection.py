@@ -1,4 +1,4 @@
-"""Redis: the process's connection, and how often somebody has tried something."""
+"""Redis: the process's connection, and counters of attempts."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ def ping() -> None:
 
 
 def tries_count(*, what: str, who: str, seconds: int) -> int:
-    """How often somebody has tried within the running time window, this one counted."""
+    """Attempts within the current time window, this one included."""
     name = f"{PREFIX}:tries:{what}:{who}"
     with connection().pipeline() as pipe:
         pipe.set(name, 0, ex=seconds, nx=True)

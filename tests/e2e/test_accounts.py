@@ -131,7 +131,7 @@ def set_up_second_step(page: Page) -> str:
     page.get_by_role("link", name="Set up the second step").click()
     axe(page)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     picture = page.get_by_alt_text("The key as a picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("node => node.naturalWidth") > 0, "the policy lets the picture through"
@@ -142,7 +142,7 @@ def set_up_second_step(page: Page) -> str:
     expect(page.get_by_role("listitem")).to_have_count(10)
     axe(page)
     page.get_by_role("link", name="I have them").click()
-    expect(page.get_by_text("is asked for at each login")).to_be_visible()
+    expect(page.get_by_text("Each login also requires a code")).to_be_visible()
     return secret
 
 

@@ -1,4 +1,4 @@
-"""Log-ins that have run out, and what was kept of where they came from."""
+"""Expired log-ins, and what was stored of their origin."""
 
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session as Login

@@ -32,7 +32,7 @@ class SignedAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         config: dict[str, Any] = super().openid_config
         missing = [name for name in ENDPOINTS if not isinstance(config.get(name), str)]
         if missing:
-            raise OAuth2Error(f"the provider does not say its {', '.join(missing)}")
+            raise OAuth2Error(f"the provider does not give its {', '.join(missing)}")
         return config
 
     def complete_login(

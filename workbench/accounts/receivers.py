@@ -1,4 +1,4 @@
-"""What allauth says of accounts, written down."""
+"""allauth's signals about accounts, written to the audit log."""
 
 from typing import Any
 

@@ -20,8 +20,8 @@ LINKS, GUEST = "links", "guest"  # what a login remembers of a guest
 
 @dataclass(frozen=True)
 class Visitor:
-    """`links`: ids of the links that were opened in this login; whether they stand is asked
-    of the database each time. `guest`: what tells one guest from another."""
+    """`links`: ids of the links that were opened in this login; whether they are valid is
+    read from the database each time. `guest`: a random id of this guest."""
 
     user: User | None
     links: frozenset[UUID] = frozenset()
@@ -40,7 +40,7 @@ class Visitor:
     def account(self) -> User:
         """Raises LoginRequired for guests."""
         if self.user is None:
-            raise LoginRequired("This needs a login.", remedy="Log in at /login.")
+            raise LoginRequired("Log in to continue.", remedy="Log in at /login.")
         return self.user
 
 

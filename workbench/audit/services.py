@@ -1,4 +1,4 @@
-"""Writing the log, keeping it for as long as it is to be kept, and taking names out of it."""
+"""Writing the audit log, deleting old entries, and removing names from it."""
 
 from collections.abc import Mapping
 from datetime import timedelta

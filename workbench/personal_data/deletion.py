@@ -64,7 +64,7 @@ def account_delete(
 
 
 def _lock_out(user: User) -> None:
-    """Nobody uses the account from now on."""
+    """Disable the account."""
     user.is_active = False
     user.set_unusable_password()
     user.save(update_fields=["is_active", "password"])

@@ -119,7 +119,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if name != entry.filename or not NAME.fullmatch(name):
         raise _refuse(f"it holds a file named {shortened(name)}")
     if entry.flag_bits & ~UTF8 or entry.extra or entry.comment:
-        raise _refuse(f"{name} is encrypted, streamed or has notes of its own")
+        raise _refuse(f"{name} is encrypted, streamed or has extra fields")
     if entry.external_attr != REGULAR_FILE or entry.compress_type not in (
         zipfile.ZIP_STORED,
         zipfile.ZIP_DEFLATED,
@@ -137,7 +137,7 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with archive.open(entry) as file:
         content = file.read(entry.file_size + 1)
     if len(content) != entry.file_size:
-        raise _refuse(f"{entry.filename} is not as long as the directory says")
+        raise _refuse(f"{entry.filename} does not have the length that the directory gives")
     return content
 
 

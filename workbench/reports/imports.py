@@ -81,7 +81,7 @@ def _check_run(run: RunRecord) -> None:
         return
     if params_check(method=method_get(run.method), params=run.params) != run.params:
         raise BundleRefused(
-            f"The params of run {run.id} are not as {run.method} would have kept them.",
+            f"The params of run {run.id} are not as {run.method} stores them.",
             remedy="Export it again.",
         )
 

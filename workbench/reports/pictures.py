@@ -19,7 +19,7 @@ HEADER, CHECKSUM = 8, 4  # bytes around the content of a chunk
 def check_png(content: bytes, name: str, *, size: tuple[int, int] | None = None) -> None:
     """Raises BundleRefused unless this is a bare picture (of that width and height)."""
     if not _is_bare(content):
-        raise _refuse(f"{name} is no PNG of pixels alone")
+        raise _refuse(f"{name} is not a PNG that holds only pixels")
     if size is not None and png_size(content) != size:
         raise _refuse(f"{name} is not {size[0]} × {size[1]}")
     try:

@@ -63,7 +63,7 @@ def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> Panel:
     if isinstance(panel, PanelNote):
         return Panel(id=panel.id, text=panel.text, **place)
     if panel.run not in runs:
-        raise _no_panel(f"The run of panel {shortened(panel.id)} is not in the session (any more)")
+        raise _no_panel(f"The run of panel {shortened(panel.id)} is not in the session")
     return Panel(id=panel.id, text=panel.caption, run=run_record(run=runs[panel.run]), **place)
 
 

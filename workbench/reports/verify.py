@@ -157,7 +157,7 @@ def _environment(run: RunRecord, info: dict[str, Any], catalog: Catalog) -> list
     path = catalog.find(run.model).path
     now = {**environment(path), **_model(info), "revision": info["revision"]}
     if run.environment is None:
-        return ["the bundle does not say what it was computed with"]
+        return ["the bundle does not record what it was computed with"]
     was = {**run.environment, **_model(run.info or {}), "revision": run.revision}
     return list(_differences("", was, now))
 

@@ -69,7 +69,7 @@ def event_dump(event: Event) -> tuple[str, dict[str, int]]:
         raise EventTooLarge(
             f"An event of kind {value['kind']} takes {len(payload)} bytes; the limit is "
             f"{settings.MAX_EVENT_BYTES}.",
-            remedy="Report it as a fault of the method: long lists belong into arrays.",
+            remedy="Report it as an error of the method: long lists belong in arrays.",
         )
     return payload, store.saved
 

@@ -1,4 +1,4 @@
-"""Telling the pages that watch that a run has changed."""
+"""Broadcasts to watching pages that a run has changed."""
 
 from uuid import UUID
 

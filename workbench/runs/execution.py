@@ -111,14 +111,14 @@ def _lost(times: int) -> WorkerLost:
     return WorkerLost(
         f"The worker ended {times} times while it worked on this run.",
         remedy="The model may need more memory than there is: choose a smaller one or a shorter "
-        "text. The worker's log says how it ended.",
+        "text. The worker's log has the details.",
     )
 
 
 def run_model_seen(
     *, run: UUID, attempt: int, info: dict[str, Any], environment: dict[str, Any]
 ) -> None:
-    """Record the revision that was loaded, on which the cache key hangs, and its self-check."""
+    """Record the revision that was loaded, on which the cache key depends, and its self-check."""
     with transaction.atomic():
         held = _held(run, attempt, Status.RUNNING)
         if held is None:
@@ -149,7 +149,7 @@ def _requeue(run: UUID, attempt: int, **changes: Any) -> bool:
 
 
 def _held(run: UUID, attempt: int, status: Status) -> Run | None:
-    """The run with its row locked, if this attempt still stands."""
+    """The run with its row locked, if this attempt is still the current one."""
     runs = Run.objects.select_for_update(of=("self",))
     return runs.filter(pk=run, attempt=attempt, status=status).first()
 

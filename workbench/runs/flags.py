@@ -1,6 +1,6 @@
-"""Short-lived facts in Redis: who works on which run, which run is to stop, who is there.
+"""Short-lived state in Redis: leases of runs, stop requests, live workers.
 
-All of it can be lost without harm: the database is the truth, and the sweep repairs the rest.
+All of it may be lost: the database is the truth, and the sweep repairs the rest.
 """
 
 import json
@@ -15,9 +15,6 @@ WORKERS = f"{PREFIX}:workers"
 PRESENCE_SECONDS = 5
 CANCEL_SECONDS = 24 * 3600
 SENT_SECONDS = 300  # then a run still queued is sent again
-
-
-# --- leases: a worker is alive and busy with a run -------------------------------------------
 
 
 def lease_take(*, run: UUID, worker: str) -> bool:
@@ -39,9 +36,6 @@ def lease_exists(*, run: UUID) -> bool:
     return bool(connection().exists(_lease(run)))
 
 
-# --- cancel flags -----------------------------------------------------------------------------
-
-
 def cancel_ask(*, run: UUID) -> None:
     connection().set(_cancel(run), "1", ex=CANCEL_SECONDS)
 
@@ -52,9 +46,6 @@ def cancel_asked(*, run: UUID) -> bool:
 
 def cancel_forget(*, run: UUID) -> None:
     connection().delete(_cancel(run))
-
-
-# --- marks of sent messages: lost together with the messages, when Redis is ------------------
 
 
 def sent_mark(*, run: UUID) -> None:
@@ -70,11 +61,8 @@ def sent_marked(*, run: UUID) -> bool:
     return bool(connection().exists(_sent(run)))
 
 
-# --- presence ---------------------------------------------------------------------------------
-
-
 def worker_announce(*, worker: str, state: dict[str, Any]) -> None:
-    """Say that a worker is there; forgotten after PRESENCE_SECONDS."""
+    """Announce a worker; forgotten after PRESENCE_SECONDS."""
     with connection().pipeline() as pipe:
         pipe.sadd(WORKERS, worker)
         pipe.set(_presence(worker), json.dumps(state), ex=PRESENCE_SECONDS)
@@ -89,7 +77,7 @@ def worker_leave(*, worker: str) -> None:
 
 
 def worker_list() -> list[dict[str, Any]]:
-    """What each worker that is there last said; those gone are struck off."""
+    """The last state of each live worker; the others are removed."""
     names = sorted(str(name) for name in connection().smembers(WORKERS))
     states = connection().mget([_presence(name) for name in names]) if names else []
     gone = [name for name, state in zip(names, states, strict=True) if state is None]

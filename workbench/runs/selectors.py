@@ -1,4 +1,4 @@
-"""Reading runs, whosever they are; who may read which is decided in `workbench.sessions`."""
+"""Reads runs of any owner; `workbench.sessions` decides who may read which."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def run_cached(*, among: QuerySet[Run], cache_key: str) -> Run | None:
 
 
 def run_active(*, among: QuerySet[Run], cache_key: str) -> Run | None:
-    """A run of this key that waits or is being worked on, unless somebody asked it to stop."""
+    """A run of this key that waits or is being worked on, unless a stop was requested."""
     if not cache_key:
         return None
     runs = among.filter(cache_key=cache_key, status__in=(Status.QUEUED, Status.RUNNING))

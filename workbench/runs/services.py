@@ -10,7 +10,7 @@ from workbench.runs.models import Artifact, Run, RunEvent, Status
 
 
 def run_cancel(*, run: Run) -> Run:
-    """Stop a run: at once while it waits, else as soon as its worker looks up."""
+    """Stop a run: at once while it waits, otherwise as soon as its worker checks."""
     if run.status == Status.QUEUED and run_end(
         run=run.id, attempt=run.attempt, status=Status.CANCELLED, was=Status.QUEUED
     ):

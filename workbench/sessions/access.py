@@ -29,7 +29,7 @@ def standing_links(prefix: str = "") -> Q:
 
 
 def standing_members() -> Q:
-    """Memberships by name, or by a link that stands."""
+    """Memberships by name, or by a link that is still valid."""
     return Q(link=None) | standing_links("link__")
 
 
@@ -50,7 +50,7 @@ def sessions_with_role(visitor: Visitor, needs: Role) -> QuerySet[Session]:
 
 
 def is_admitted(visitor: Visitor) -> bool:
-    """Whether anything at all is there for the visitor: an account, or a link that stands."""
+    """Whether the visitor has an account, or a link that is still valid."""
     return visitor.user is not None or _links(visitor).exists()
 
 

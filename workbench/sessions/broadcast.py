@@ -1,4 +1,4 @@
-"""Telling pages that a session has changed, or that somebody's access to it has."""
+"""Broadcasts to pages that a session, or a visitor's access to it, has changed."""
 
 from uuid import UUID
 

@@ -193,5 +193,5 @@ def _check_room(count: int, most: int, what: str) -> None:
 
 def _not_the_author(verb: str) -> NotTheAuthor:
     return NotTheAuthor(
-        f"You cannot {verb} what somebody else wrote.", remedy="Answer it, or ask who wrote it."
+        f"You cannot {verb} another person's comment.", remedy="Reply to it, or ask its author."
     )

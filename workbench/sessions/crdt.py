@@ -142,8 +142,6 @@ class SharedDocument:
         panel = self._panels.get(key)
         return panel.get("run") if isinstance(panel, Map) else None
 
-    # --- judging ------------------------------------------------------------------------------
-
     def _check_rivals(self, contents: Contents) -> None:
         """Fewer clients than may meet at one place need no count of places."""
         clients = clients_in(self.state()) + len(contents.runs)
@@ -186,13 +184,13 @@ class SharedDocument:
 
 
 def _rivals_saved(updates: list[bytes]) -> Rivals | None:
-    """Raises SessionDamaged: merging the updates would hold everybody up."""
+    """Raises SessionDamaged: merging the updates would block the server."""
     try:
         return Rivals(updates) if sum(map(clients_in, updates)) > MAX_RIVALS else None
     except UpdateRefused as error:
         raise SessionDamaged(
             f"The document of this session cannot be opened. {error.message}",
-            remedy="Make a new session and add its runs there; they are unharmed.",
+            remedy="Create a new session and add its runs there; they are intact.",
         ) from None
 
 

@@ -231,7 +231,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if role:
             self.role = role
         elif not admitted:
-            self.end(CLOSE_LOGIN, "This needs a login.")
+            self.end(CLOSE_LOGIN, "Log in to continue.")
         elif found and self.room:
             self.end(CLOSE_ROLE, "This session is no longer shared with you.")
         else:  # without a role, a visitor does not learn whether the session exists

@@ -40,7 +40,7 @@ class Peers:
             group = group or document_group(self._session)
             await self._layer.group_send(group, {**message, "from": self._channel})
         except redis.RedisError as error:
-            log.warning("Redis is away; other processes read the change later: %s", error)
+            log.warning("Redis is not reachable; other processes read the change later: %s", error)
 
     async def receive(self) -> dict[str, Any]:
         """The next message of another process."""

@@ -54,7 +54,7 @@ class Presence:
                     self.drop(client, at=at)
 
     def entries(self) -> list[Entry]:
-        """Everybody who is here."""
+        """The states of all who are connected."""
         return [state.entry for state in self.states.values() if state.entry.state != GONE]
 
     def about(self, client: int) -> list[Entry]:

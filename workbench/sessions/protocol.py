@@ -25,7 +25,7 @@ COLOUR = re.compile(r"[a-z]{1,16}")  # a name, which the page looks up
 
 
 class Entry(NamedTuple):
-    """What a client says about its user; `clock` counts its sayings, GONE is the last."""
+    """A client's state of its user; `clock` counts its states, GONE is the last."""
 
     client: int
     clock: int
@@ -101,11 +101,11 @@ def state_signed(text: str, *, id: str, name: str) -> str:
             safe = isinstance(colour, str) and COLOUR.fullmatch(colour)
             state["user"] = {"id": id, "name": name, "colour": colour if safe else None}
         elif state is not None:
-            raise invalid("What it says about its user is no JSON object")
+            raise invalid("The state of its user is not a JSON object")
         # What is passed on must not trip the others' parsers: no NaN, no half characters.
         return json.dumps(state, allow_nan=False, separators=(",", ":"))
     except (ValueError, RecursionError):
-        raise invalid("What it says about its user is no JSON") from None
+        raise invalid("The state of its user is not JSON") from None
 
 
 def invalid(why: str) -> InvalidMessage:

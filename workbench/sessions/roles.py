@@ -1,4 +1,4 @@
-"""What somebody may do in a session."""
+"""What a role permits in a session."""
 
 from django.db import models
 

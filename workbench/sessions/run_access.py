@@ -35,7 +35,7 @@ def run_get(*, visitor: Visitor, run: UUID | str) -> Run:
 
 def run_not_found(run: UUID | str) -> RunNotFound:
     return RunNotFound(
-        f"There is no run {shortened(str(run))}.", remedy="Look it up in the list of runs."
+        f"There is no run {shortened(str(run))}.", remedy="Choose a run from the list of runs."
     )
 
 

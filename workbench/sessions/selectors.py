@@ -191,6 +191,6 @@ def _snapshot(session: Session, grant: Grant, runs: list[UUID], members: set[int
 
 def _not_found(session: UUID | str) -> SessionNotFound:
     return SessionNotFound(
-        f"There is no session {shortened(str(session))}, or it is not shared with you (any more).",
-        remedy="Look it up in the list of sessions, or ask for a new link.",
+        f"There is no session {shortened(str(session))}, or it is not shared with you.",
+        remedy="Choose one from the list of sessions, or ask for a new link.",
     )

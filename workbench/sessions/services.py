@@ -178,5 +178,5 @@ def _check_pass_on(visitor: Visitor, run: Run) -> None:
     if not may_pass_on(visitor=visitor, run=run):
         raise RoleMissing(
             f"You may read this run of {run.owner.get_username()}'s, and not pass it on.",
-            remedy="Start it again as your own, or ask for the role editor where it stands.",
+            remedy="Start it again as your own, or ask for the role editor in its session.",
         )

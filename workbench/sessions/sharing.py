@@ -157,7 +157,7 @@ def link_open(*, visitor: Visitor, token: str) -> SessionLink:
 
 def link_not_found() -> LinkNotFound:
     return LinkNotFound(
-        "This link does not open anything (any more).",
+        "This link is not valid.",
         remedy="Ask the person who sent it for a new one.",
     )
 
@@ -212,7 +212,8 @@ def _members(session: Session, username: str) -> list[SessionMember]:
     rows = list(members.select_related("user"))
     if not rows:
         raise MemberNotFound(
-            f"{shortened(username)} is no member of this session.", remedy="Look at its members."
+            f"{shortened(username)} is not a member of this session.",
+            remedy="Choose one of its members.",
         )
     return rows
 

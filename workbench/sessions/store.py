@@ -102,7 +102,7 @@ def document_create(*, session: Session, document: SessionDocument) -> None:
 
 
 def document_rename(*, session: UUID, title: str) -> None:
-    """Change the title, for everybody who has the session open. Raises SessionNotFound."""
+    """Change the title, on all open pages too. Raises SessionNotFound."""
 
     def rename(document: SharedDocument) -> None:
         document.doc.get("meta", type=Map)["title"] = title
@@ -111,9 +111,9 @@ def document_rename(*, session: UUID, title: str) -> None:
 
 
 def document_change(*, session: UUID, change: Callable[[SharedDocument], None]) -> None:
-    """Apply a change of the server's own, and tell who has the session open.
+    """Apply a change made by the server, and broadcast it to open pages.
 
-    `change` is called again where somebody else was faster. Raises SessionNotFound.
+    `change` is called again where another process was faster. Raises SessionNotFound.
     """
     while True:
         seq, document = document_open(session=session)
@@ -137,7 +137,7 @@ def _plain(text: str) -> str:
 
 
 def document_group(session: UUID) -> str:
-    """Where processes that have the session open tell each other of updates and of people."""
+    """The group of the processes that have the session open."""
     return f"document.{session}"
 
 
@@ -149,5 +149,5 @@ def update_message(*, seq: int, update: bytes) -> dict[str, Any]:
 
 def session_missing(session: UUID) -> SessionNotFound:
     return SessionNotFound(
-        f"There is no session {session} (any more).", remedy="Look it up in the list of sessions."
+        f"There is no session {session}.", remedy="Choose one from the list of sessions."
     )

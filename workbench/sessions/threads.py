@@ -140,6 +140,6 @@ def _comment(comment: Comment) -> CommentOut:
 
 def _not_found(what: UUID) -> ThreadNotFound:
     return ThreadNotFound(
-        f"There is no thread or comment {what}, or it is not shared with you (any more).",
+        f"There is no thread or comment {what}, or it is not shared with you.",
         remedy="Load the session again.",
     )

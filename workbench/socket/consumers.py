@@ -62,7 +62,7 @@ class Watched:
         return self.snapshot is not None and self.snapshot.status in TERMINAL
 
     def start(self, attempt: int) -> None:
-        """Another attempt: all of it is news."""
+        """Start a new attempt from its first event."""
         if attempt != self.attempt:
             self.attempt, self.seq = attempt, 0
 
@@ -134,8 +134,6 @@ class RunConsumer(AsyncWebsocketConsumer):
         except GlassbenchError as error:
             await self._send_error(error, **named)
 
-    # --- what session watches need ---------------------------------------------------------------
-
     async def group_join(self, group: str) -> None:
         await self.channel_layer.group_add(group, self.channel_name)
 
@@ -144,8 +142,6 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def send_message(self, message: Message) -> None:
         await self.send(message.model_dump_json())
-
-    # --- from the page ------------------------------------------------------------------------
 
     async def _answer(self, message: Any) -> None:
         match message:
@@ -171,7 +167,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self._catch_up(watched)
 
     async def _make_room(self) -> None:
-        """Forget finished runs, of which no news will come. Raises TooManyWatches."""
+        """Forget finished runs, which no longer change. Raises TooManyWatches."""
         if len(self.watches) < settings.MAX_WATCHES:
             return
         for finished in [watched.run for watched in self.watches.values() if watched.finished]:
@@ -191,8 +187,6 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self.sessions.forget_all()
         for run in list(self.watches):
             await self._forget(run)
-
-    # --- from the channel layer ---------------------------------------------------------------
 
     async def run_events(self, message: dict[str, Any]) -> None:
         async with self.lock:
@@ -231,15 +225,13 @@ class RunConsumer(AsyncWebsocketConsumer):
         if UUID(message["session"]) not in self.sessions.seen:
             await self.session_access(message)
 
-    # --- from the database --------------------------------------------------------------------
-
     async def _reread(self) -> None:
         while True:
             await asyncio.sleep(REREAD_SECONDS)
             try:
                 await self._look()
             except (DatabaseError, redis.RedisError) as error:
-                log.warning("Could not read runs for a page, will try again: %s", error)
+                log.warning("Runs could not be read for a page; trying again: %s", error)
             except OSError:  # the page has left
                 await self._send_away()
                 return
@@ -300,15 +292,13 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self.send(frame)
         watched.attempt, watched.seq = page.snapshot.attempt, page.last
 
-    # --- refusals -----------------------------------------------------------------------------
-
     async def _send_error(self, error: GlassbenchError, **named: UUID) -> None:
         await self.send_message(
             ErrorMessage(code=error.code, message=error.message, remedy=error.remedy, **named)
         )
 
     async def _refuse_login(self) -> None:
-        error = LoginRequired("This needs a login.", remedy="Log in at /login.")
+        error = LoginRequired("Log in to continue.", remedy="Log in at /login.")
         self.refused = True
         await self._forget_all()
         await self._send_error(error)
@@ -322,6 +312,6 @@ def _read(text: str | None) -> Message:
     if len(text) > limit:
         raise InvalidMessage(
             f"This message has {len(text)} characters; the limit is {limit}.",
-            remedy="Send params over HTTP; the socket takes short messages alone.",
+            remedy="Send params over HTTP; the socket accepts only short messages.",
         )
     return read_message(text)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 class Upload(models.Model):
-    """A PNG file under its hash, each user's own: deleting it takes it from nobody else."""
+    """A PNG file under its hash, one row per user: deleting it affects no other user."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads"

@@ -16,7 +16,7 @@ SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def upload_get(*, owner: int, sha256: str, field: str | None = None) -> Upload:
-    """The user's picture. Raises UnknownPicture, also for a picture of somebody else."""
+    """The user's picture. Raises UnknownPicture, also for another user's picture."""
     check_hash(sha256, field)
     found = Upload.objects.filter(owner_id=owner, sha256=sha256).first()
     if found is None:

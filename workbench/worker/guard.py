@@ -47,7 +47,7 @@ class Guard:
         self._cancel_since: float | None = None
 
     def told(self, line: str) -> None:
-        """What the worker says of itself: a run and its attempt, or nothing."""
+        """The state that the worker reports: a run and its attempt, or nothing."""
         found = json.loads(line)
         self._work = (UUID(found["run"]), found["attempt"]) if found else None
         self._cancel_since = None

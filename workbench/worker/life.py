@@ -1,4 +1,4 @@
-"""A worker's life: it loads what it needs, says that it is there, and does not hang."""
+"""A worker's life: it loads models, announces itself, and ends when it hangs."""
 
 import atexit
 import contextlib
@@ -83,7 +83,7 @@ class WorkerState:
 
 
 class Watchdog(threading.Thread):
-    """Twice a second: presence, lease, a cancel that is not heard, a stop that is not heard.
+    """Twice a second: presence, lease, stop requests without a reaction.
 
     What holds the interpreter holds this thread too: see `workbench.worker.guard`.
     """
@@ -119,7 +119,7 @@ class Watchdog(threading.Thread):
             connections.close_all()
 
     def check_cancel(self, work: Work) -> None:
-        """End the process when a cancel was not heard for too long."""
+        """End the process when a stop request has no effect for too long."""
         if not flags.cancel_asked(run=work.run):
             self._cancel_since = None
             return
@@ -146,7 +146,7 @@ def drop_lease(run: UUID) -> None:
     try:
         flags.lease_drop(run=run)
     except redis.RedisError as error:
-        log.warning("Redis is away, the lease of run %s expires by itself: %s", run, error)
+        log.warning("Redis is not reachable; the lease of run %s expires: %s", run, error)
 
 
 def unclaimed_return(state: WorkerState) -> None:
@@ -155,7 +155,7 @@ def unclaimed_return(state: WorkerState) -> None:
         try:
             flags.sent_forget(run=run)
         except redis.RedisError as error:
-            log.warning("Redis is away, run %s waits: %s", run, error)
+            log.warning("Redis is not reachable; run %s waits: %s", run, error)
             return
         state.unclaimed.discard(run)
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweep:
-    """Looks over the runs now and then; every worker does, and they do not disturb one another."""
+    """Checks all runs periodically; every worker does so, without conflict."""
 
     def __init__(self) -> None:
         self._suspects: set[tuple[UUID, int]] = set()
@@ -44,7 +44,7 @@ class Sweep:
 
 
 def resend_lost() -> None:
-    """Send runs whose message was lost; a message too many is dropped when it arrives."""
+    """Send runs whose message was lost; a duplicate is dropped when it arrives."""
     queued = Run.objects.filter(status=Status.QUEUED).order_by("created_at", "id")
     for run, queue in queued.values_list("id", "queue"):
         if not flags.sent_marked(run=run):

@@ -1,4 +1,4 @@
-"""The one task: work on a run until it is done, stopped, failed or taken away."""
+"""The one task: work on a run until it is done, stopped, failed or reassigned."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Internal(GlassbenchError):
-    """A fault of the program; the log has the rest under the id that the message names."""
+    """An error of the program; the log has the details under the id in the message."""
 
     code = "internal"
 
@@ -154,7 +154,7 @@ def _cancel_asked(run: UUID) -> bool:
     try:
         return flags.cancel_asked(run=run)
     except redis.RedisError as error:
-        log.warning("Redis is away, a cancel would not be heard: %s", error)
+        log.warning("Redis is not reachable; stop requests are not received: %s", error)
         return False
 
 
@@ -162,7 +162,7 @@ def _forget_cancel(run: UUID) -> None:
     try:
         flags.cancel_forget(run=run)
     except redis.RedisError as error:
-        log.warning("Redis is away, the cancel flag of run %s expires by itself: %s", run, error)
+        log.warning("Redis is not reachable; the stop flag of run %s expires: %s", run, error)
 
 
 def _memory_refusal(error: Exception) -> OutOfMemory | None:
@@ -182,6 +182,6 @@ def _internal(run: Run) -> Internal:
     log_id = secrets.token_hex(4)
     log.exception("%s: run %s of %s failed", log_id, run.id, run.method)
     return Internal(
-        "The program failed; this is a fault of it, not of what you asked.",
-        remedy=f"Look for {log_id} in the worker's log, and report what it says.",
+        "The program failed. The error is in the program, not in your request.",
+        remedy=f"Look for {log_id} in the worker's log, and report these lines.",
     )

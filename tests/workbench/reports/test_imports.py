@@ -284,7 +284,7 @@ def test_a_picture_that_holds_more_than_pixels_is_refused(
     spoilt = change(sent, lambda files: files.__setitem__(name, file.getvalue()), hashed=True)
     assert name in files
     answer = post(tom_client, spoilt)
-    assert "pixels alone" in answer.json()["message"]
+    assert "only pixels" in answer.json()["message"]
 
 
 @pytest.fixture(scope="module")

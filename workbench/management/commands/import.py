@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("bundle", type=Path, help="a .zip made by export")
         parser.add_argument(
-            "--owner", default=settings.LOCAL_USERNAME, help="whose session it is to be"
+            "--owner", default=settings.LOCAL_USERNAME, help="username of the session's owner"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(
-            "--check-port", action="store_true", help="Only print PORT, or say that it is taken."
+            "--check-port",
+            action="store_true",
+            help="Only print PORT, or report that it is in use.",
         )
 
     def handle(self, *args: Any, check_port: bool = False, **options: Any) -> None:

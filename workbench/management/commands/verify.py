@@ -1,4 +1,4 @@
-"""Compute a bundle again and say what is the same."""
+"""Compute a bundle again and report what is the same."""
 
 import sys
 from argparse import ArgumentParser
