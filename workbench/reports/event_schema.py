@@ -1,5 +1,6 @@
 """Events of a bundle against the committed schema of their method."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -8,9 +9,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from pydantic import TypeAdapter
 
-from analysis.errors import shortened
+from analysis.errors import UnknownMethod, shortened
 from analysis.events import Common
-from workbench.catalog.methods import INSPECT, event_schema, method_known
+from workbench.catalog.methods import INSPECT, event_schema, method_get, method_known
 from workbench.reports.errors import BundleRefused
 from workbench.runs.schemas import StatusEvent
 
@@ -37,6 +38,21 @@ class EventSchema:
         if error is not None:
             where = ".".join(map(str, error.absolute_path))
             raise _refuse(f"{name}: {where[:100]}: {error.message[:200]}")
+
+
+def drawn_by(method: str, events: Iterable[dict[str, Any]]) -> str | None:
+    """The version of the method here, if it could have yielded the events; else None.
+
+    Events of an earlier version usually fit: fields are added with defaults.
+    """
+    try:
+        version = method_get(method).version
+        schema = _schema(method)
+        for number, value in enumerate(events, 1):
+            schema.check(value, f"event {number}")
+    except (UnknownMethod, BundleRefused):
+        return None
+    return version
 
 
 @cache

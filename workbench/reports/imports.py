@@ -19,6 +19,7 @@ from workbench.audit.services import audit
 from workbench.catalog.methods import method_get, method_known
 from workbench.reports.document import Comment, Panel, Report, RunRecord, Thread
 from workbench.reports.errors import BundleRefused
+from workbench.reports.event_schema import drawn_by
 from workbench.reports.pictures import png_size
 from workbench.reports.reading import Bundle, bundle_read, refuse_altered
 from workbench.runs.artifacts import artifact_save, artifacts_link
@@ -148,7 +149,7 @@ def _run(owner: User, session: sessions.Session, run_id: UUID, record: RunRecord
         imported={
             "run": record.id,
             "defaults": record.defaults,
-            "checked": method_known(record.method, record.method_version),
+            "checked": drawn_by(record.method, (event.value for event in record.events)),
         },
         created_at=_time(record.created_at),
         started_at=_time(record.started_at),

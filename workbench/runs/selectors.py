@@ -103,5 +103,8 @@ def _snapshot(run: Run, position: int | None) -> RunOut:
 
 
 def _imported(run: Run, imported: dict[str, Any]) -> ImportedOut:
-    known = imported["checked"] and method_known(run.method, run.method_version)
-    return ImportedOut(run=imported["run"], drawn=known)
+    checked: str | bool | None = imported["checked"]  # by the schema of that version; True: its own
+    version = run.method_version if checked is True else checked
+    return ImportedOut(
+        run=imported["run"], drawn=bool(version) and method_known(run.method, str(version))
+    )

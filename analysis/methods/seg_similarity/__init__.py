@@ -145,7 +145,7 @@ def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) ->
         )
     found = _scene(params.kind, params.scene)
     told = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
-    description = f"On a {found.scene.ground} background: {told}."
+    description = f"On a {found.scene.ground} ground: {told}."
     if question:
         return Asked(found.picture, question, description)
     truth_HW = torch.from_numpy(found.mask.copy())

@@ -264,7 +264,7 @@ def _leak_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
     item = reading.items[reading.chosen]
     fixed = _fixed(reading, item)
     kept = _kept(reading, params, item.start, item.end, fixed)
-    yield "alone", reading.chosen, f"{item.phrase}, encoded in isolation", *kept
+    yield "alone", reading.chosen, f"{item.phrase}, encoded by itself", *kept
     yield "fixed", reading.chosen, "Whole prompt, fixed", range(len(reading.shown)), fixed
 
 
