@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.catalog.revision import file_digests
 
-GLASSBENCH = "0.1.0"  # the one place of the version
+GLASSBENCH = "0.2.0"  # the one place of the version
 PACKAGES = (
     "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "diffusers",
     "numpy", "scipy", "captum", "pillow", "triton",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 
 from analysis.decoding import trace
 from analysis.decoding.trace_text import lines
@@ -44,6 +45,18 @@ def test_a_bundle_that_came_in_is_written_as_a_report(file: Path, tom: User) -> 
     came = bundle_import(owner=tom, content=file.read_bytes())
     text = markdown_build(session_report(session=came))
     assert "demo-" in text
+
+
+@pytest.mark.parametrize("file", BUNDLES, ids=name)
+def test_a_bundle_is_computed_again_unless_its_method_has_changed(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify", str(file))
+    printed = "".join(capsys.readouterr())
+    assert "altered" not in printed
+    if ended.value.code:
+        assert "the bundle's is" in printed, printed
 
 
 @pytest.mark.parametrize("file", TRACES, ids=name)
