@@ -113,7 +113,7 @@ def test_a_branch_is_a_new_run_in_the_same_tree(page: Page, forked: str) -> None
 
 
 def test_proposed_values_start_a_run_with_them(page: Page, stack: Stack) -> None:
-    (example,) = [one for one in EXAMPLES if one.name == "How long answers wait"]
+    (example,) = [one for one in EXAMPLES if one.name == "Delayed decoding"]
     run = stack.start_run(method="local_leap", model="demo-diffusion", **example.params)
     assert stack.wait_for_status(run, "done", "failed")["status"] == "done", stack.run(run)
     page.goto(f"/runs/{run}")

@@ -83,10 +83,10 @@ def test_both_routes_agree(model: Model, ids: torch.Tensor, chosen: list[Cut]) -
 @pytest.fixture(scope="module")
 def double(model: Model) -> Model:
     """The same weights in float64, as a model of its own."""
-    twin = Model(model.info, model.plain.__class__(model.plain.config), model.tokenizer, model.path)
-    twin.plain.load_state_dict(model.plain.state_dict())
-    twin.plain = twin.plain.double().eval().requires_grad_(requires_grad=False)
-    return twin
+    plain = model.plain.__class__(model.plain.config)
+    plain.load_state_dict(model.plain.state_dict())
+    plain = plain.double().eval().requires_grad_(requires_grad=False)
+    return Model(model.info, plain, model.tokenizer, model.path)
 
 
 def test_in_float64_both_routes_agree_to_ten_digits(

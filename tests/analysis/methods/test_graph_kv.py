@@ -21,7 +21,7 @@ from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange
 from analysis.model import Model
 from analysis.runner import model_cache
 from analysis.text import tokenization as texts
-from analysis.worlds import stories
+from analysis.worlds import plans, stories
 
 SEGMENTS = [
     {"id": "a", "text": "Anna has"},
@@ -313,7 +313,7 @@ def held_out(model: Model, mode: Any, count: int) -> Iterator[tuple[Layout, list
     rng = Random(11)
     while count:
         cast = stories.Cast(rng)
-        plan = stories._where_holder(cast)
+        plan = plans._where_holder(cast)
         if not plan.held_out:
             continue
         thing = plan.question.slots["thing"]

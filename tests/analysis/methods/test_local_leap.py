@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -419,7 +420,7 @@ def test_the_same_token_a_step_too_early_is_a_decision(bert: Model) -> None:
 def test_a_short_canvas_is_one_block(bert: Model, length: int) -> None:
     given = {name: value for name, value in SHORT.items() if name != "block"}
     checked = methods.get("local_leap").check({**given, "canvas_length": length})
-    trace = read(list(local_leap.run(bert, checked))).traces[0]  # type: ignore[arg-type]
+    trace = read(list(local_leap.run(bert, checked, RunContext()))).traces[0]  # type: ignore[arg-type]
     assert trace.start.block == len(trace.ids) == length
     assert {step.block for step in steps(trace)} == {0}
 

@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -112,8 +114,11 @@ def test_without_a_generation_config_the_tokenizers_end_of_text_ends(
 ) -> None:
     greedy = list(write(model, PROMPT, 8, GREEDY))
     monkeypatch.setattr(model.plain, "generation_config", None)
-    monkeypatch.setattr(model, "tokenizer", SimpleNamespace(eos_token_id=greedy[2]))
-    assert list(write(model, PROMPT, 8, GREEDY)) == greedy[: greedy.index(greedy[2]) + 1]
+    ending: Any = SimpleNamespace(eos_token_id=greedy[2])
+    assert (
+        list(write(replace(model, tokenizer=ending), PROMPT, 8, GREEDY))
+        == greedy[: greedy.index(greedy[2]) + 1]
+    )
 
 
 def test_the_length_is_the_longest_output(model: Model) -> None:
@@ -151,7 +156,7 @@ def test_a_written_token_is_scored_as_the_likeliest(model: Model) -> None:
 
 def test_probabilities_near_zero_stay_finite(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = model.logits
-    monkeypatch.setattr(model, "logits", lambda *given: 1e4 * logits(*given))
+    monkeypatch.setattr(Model, "logits", lambda _, *given: 1e4 * logits(*given))
     found = score(model, [*PROMPT, 50], len(PROMPT))
     for values in (found.logprob_T, found.entropy_T, found.top_logprobs_TA):
         assert values.isfinite().all()
