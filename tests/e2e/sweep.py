@@ -143,7 +143,7 @@ def pictures_listen(figure: Locator) -> None:
     """A click and the keys of whatever takes the arrows: a strip, a matrix, a drawing."""
     for kind in ("listbox", "grid", "application"):
         for picture in figure.get_by_role(kind).all():  # type: ignore[arg-type]
-            picture.hover(force=True)  # waits for what a click above is still drawing anew
+            picture.hover(force=True)  # waits for what a click above is still drawing again
             picture.click(force=True)
             for key in ("ArrowRight", "ArrowDown", "Enter", "p", "Escape"):
                 figure.page.keyboard.press(key)
