@@ -90,20 +90,14 @@ def tables_open(figure: Locator) -> None:
 def files_leave(figure: Locator, folder: Path) -> None:
     """Each file of the figure arrives with content of its kind, and the call for Python."""
     page, found = figure.page, list[Download]()
-
-    def save(download: Download) -> None:
-        found.append(download)
-
-    page.on("download", save)
     buttons = [figure.get_by_role("button", name=kind, exact=True) for kind in BEGINS]
-    offered = [button for button in buttons if button.is_visible()]
-    for button in offered:
-        button.click()
+    for button in buttons:
+        if button.is_visible():
+            with page.expect_download() as leaving:  # one at a time: browsers drop what is hurried
+                button.click()
+            found.append(leaving.value)
     figure.get_by_role("button", name="Python", exact=True).click()
     expect(figure.get_by_role("button", name="Copied")).to_be_visible()
-    while len(found) < len(offered):
-        page.wait_for_event("download")
-    page.remove_listener("download", save)
     for download in found:
         file = folder / download.suggested_filename
         download.save_as(file)
