@@ -1,7 +1,6 @@
 """The models of one process, and running methods on them."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from datetime import date
 from functools import cache, partial
 from typing import Any
@@ -15,8 +14,9 @@ from analysis.events import Event, ModelLoaded
 from analysis.images.files import PictureReader, no_pictures
 from analysis.loading import ModelCache
 from analysis.model import Model, chat_template, memory
-from analysis.model.checkpoint import told_of
+from analysis.model.checkpoint import applied_of
 from analysis.run_context import RunContext
+from analysis.steps import follow
 
 INSPECT = "inspect"
 
@@ -52,39 +52,19 @@ def _run(
     catalog: Catalog,
     pictures: PictureReader,
 ) -> Iterator[Event]:
-    found = yield from _told(_load(model, catalog, method.needs), params)
+    loading_events = _load(model, catalog, method.needs)
+    found = yield from follow(loading_events, partial(_with_applied, params=params))
     _refuse_foreign(method, params, found)
     context = RunContext(pictures=pictures, load_model=partial(_load_second, catalog))
     yield from method.run(found, params, context)
 
 
-def _told(
-    loading_events: Generator[Event, None, Model], params: methods.BaseParams
-) -> Generator[Event, None, Model]:
-    """Add the checkpoint's settings that this run applies."""
-
-    def told(event: Event) -> Event:
-        if not isinstance(event, ModelLoaded) or event.info.brings is None:
-            return event
-        brings = told_of(event.info.brings, params)
-        return ModelLoaded(info=event.info.model_copy(update={"brings": brings}))
-
-    return (yield from _mapped(loading_events, told))
-
-
-def _mapped(
-    events: Generator[Event, None, Model], change: Callable[[Event], Event | None]
-) -> Generator[Event, None, Model]:
-    """The events as `change` makes them, without those that it makes None."""
-    with closing(events):
-        while True:
-            try:
-                event = change(next(events))
-            except StopIteration as end:
-                model: Model = end.value
-                return model
-            if event is not None:
-                yield event
+def _with_applied(event: Event, params: methods.BaseParams) -> Event:
+    """The event, with the checkpoint's settings that this run applies."""
+    if not isinstance(event, ModelLoaded) or event.info.brings is None:
+        return event
+    brings = applied_of(event.info.brings, params)
+    return ModelLoaded(info=event.info.model_copy(update={"brings": brings}))
 
 
 def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: Model) -> None:
@@ -107,7 +87,7 @@ def _load_second(
 ) -> Generator[Event, None, Model]:
     """Load a second model, without its ModelLoaded event."""
     events = _load(model_id, catalog, needs)
-    return (yield from _mapped(events, lambda e: None if isinstance(e, ModelLoaded) else e))
+    return (yield from follow(events, lambda e: None if isinstance(e, ModelLoaded) else e))
 
 
 def _guarded(events: Iterator[Event], today: date | None) -> Iterator[Event]:

@@ -29,6 +29,7 @@ from analysis.runner import model_cache
 from analysis.text import context as contexts
 from analysis.worlds.stories import item
 from bench.table import Line
+from tests.drain import drain
 
 TOKENS, LONG = 64, 512  # demo-lm reads no more
 TOLERANCE = 1e-5  # nats
@@ -65,12 +66,7 @@ def case_of(tokens: int, grouping: str) -> Case:
         text, count = f"{story[: story.index(' Question:')]} {text}", count + 1
     ids = model.tokenizer(text, add_special_tokens=False).input_ids[-(tokens - 1) :]
     params = FlowParams(prompt=model.tokenizer.decode(ids), **given)
-    events = contexts.read(model, params)
-    while True:
-        try:
-            next(events)
-        except StopIteration as stop:
-            return read_case(model, params, stop.value)
+    return read_case(model, params, drain(contexts.read(model, params))[1])
 
 
 def matrix(case: Case) -> tuple[dict[int, Row], float]:

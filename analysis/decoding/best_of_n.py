@@ -5,6 +5,7 @@ Each trace is a single branch point at position 0 whose trials are complete outp
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal
 
 from analysis.decoding import trie
@@ -16,6 +17,7 @@ from analysis.decoding.prefix import Prefix
 from analysis.decoding.task import Task
 from analysis.decoding.trials import Drawn, Path, Rules, draw_trials
 from analysis.events import Event, Progress
+from analysis.steps import follow
 
 STOPS: dict[str | None, TraceStop] = {"eos": "eos", "stop_string": "stop_string"}
 
@@ -82,16 +84,10 @@ class Whole:
         return found.drawn
 
     def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
-        done = 0
-        while True:
-            try:
-                next(drawing)
-            except StopIteration as ended:
-                drawn: Drawn = ended.value
-                return drawn
-            done += 1
-            stage = f"decoding: {self.label}"
-            yield Progress(stage=stage, done=done, total=self.task.length, unit="tokens")
+        stage, total, drawn = f"decoding: {self.label}", self.task.length, count(1)
+        return follow(
+            drawing, lambda _: Progress(stage=stage, done=next(drawn), total=total, unit="tokens")
+        )
 
     def _outcome(self, drawn: Drawn) -> Outcome:
         answers = [self.task.read_answer(path.ids) for path in drawn.paths]

@@ -25,6 +25,7 @@ from analysis.decoding.task import Task
 from analysis.decoding.trials import Drawn, Rules, draw_trials
 from analysis.errors import InvalidParams
 from analysis.events import Event, Progress
+from analysis.steps import follow
 
 Mode = Literal["entropy", "fixed", "negative"]
 Formula = Literal["code", "paper"]
@@ -216,13 +217,7 @@ class Stepwise:
         return drawn.paths[drawn.best(self.rules.scoring)].ids[0] == token
 
     def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
-        while True:
-            try:
-                next(drawing)
-            except StopIteration as ended:
-                drawn: Drawn = ended.value
-                return drawn
-            yield self._progress()
+        return follow(drawing, lambda _: self._progress())
 
     def _kept(self, position: int, ids: list[int]) -> int:
         """Tokens of the winner up to the next one that is forced to differ."""

@@ -90,7 +90,7 @@ def asked_of(model: Any, given: Mapping[str, Any], *, use: GenerationConfigUse) 
     return in_force(asks, given, apply=use == "apply", draws=given["temperature"] > 0).values
 
 
-def told_of(brings: Brings, params: Any) -> Brings:
+def applied_of(brings: Brings, params: Any) -> Brings:
     """With what a run of these params applies of generation_config.json, and what it does not.
 
     Decoding runs tell it for each decoder, in `trace_start`; a given output is not written.

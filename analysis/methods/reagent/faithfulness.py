@@ -18,6 +18,7 @@ from analysis.events import Event, Progress
 from analysis.methods.reagent.estimators import importance
 from analysis.methods.reagent.probing import Case, batches, logprobs, row_logprobs
 from analysis.precision import exact
+from analysis.steps import follow
 
 CURVE, SOFT = 10, 11  # random streams, separate from those of the probes
 Direction = Literal["deletion", "insertion"]
@@ -279,10 +280,8 @@ class _Counter:
         self.stage, self.total, self.done = stage, total, 0
 
     def follow(self, steps: Generator[int, None, Result]) -> Generator[Event, None, Result]:
-        while True:
-            try:
-                self.done += next(steps)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            yield Progress(stage=self.stage, done=self.done, total=self.total, unit="rows")
+        return follow(steps, self._progress)
+
+    def _progress(self, rows: int) -> Progress:
+        self.done += rows
+        return Progress(stage=self.stage, done=self.done, total=self.total, unit="rows")

@@ -20,7 +20,7 @@ from analysis.runner import model_cache
 from analysis.text import context as contexts
 from analysis.text import generation
 from analysis.training.gates_lm import carrier_positions, held_out_items
-from tests.analysis.methods.information_flow.text.make_case import drained
+from tests.drain import drain
 
 Run = Callable[..., list[Any]]
 PROMPT = "Anna has the ball. Tom has the book."
@@ -116,7 +116,7 @@ def columns(model: Model, hops: int, count: int) -> list[tuple[int, list[float],
     found = []
     for item in held_out_items(count, hops=hops):
         given = FlowParams(prompt=item.prompt, continuation=f" {item.answer}.", grouping="sentence")
-        context = drained(contexts.read(model, given))
+        context = drain(contexts.read(model, given))[1]
         scored = generation.score(model, context.ids, context.prompt_length)
         if not bool((scored.rank_T[:-1] == 1).all()):
             continue

@@ -1,4 +1,3 @@
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -17,19 +16,15 @@ from analysis.text import context as contexts
 from analysis.text import generation
 from analysis.text.context import Context, Output, TextParams, Tokens
 from analysis.text.tokenization import token_name
+from tests.drain import drain
 
 LIMIT = 64 * 1024  # bytes of an event
 
 
 def read(model: Model, **params: Any) -> tuple[Context, list[Event]]:
     """The context, and the events on the way to it."""
-    steps: Generator[Event, None, Context] = contexts.read(model, TextParams(**params))
-    events = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            return end.value, events
+    events, context = drain(contexts.read(model, TextParams(**params)))
+    return context, events
 
 
 def test_a_prompt_is_followed_by_what_the_model_writes(model: Model) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from analysis.methods.reagent import faithfulness, replacers
 from analysis.methods.reagent.probing import Case
 from analysis.model import Model
+from tests.drain import drain
 
 TEXT = "Anna has the ball and Tom has the book. Where is the ball?"
 
@@ -27,12 +28,10 @@ def case(model: Model) -> Case:
     )  # fmt: skip
 
 
-def result(steps: Iterator[Any]) -> Any:
-    while True:
-        try:
-            assert isinstance(next(steps), int)
-        except StopIteration as end:
-            return end.value
+def result(steps: Generator[Any, None, Any]) -> Any:
+    counts, found = drain(steps)
+    assert all(isinstance(count, int) for count in counts)
+    return found
 
 
 def probability(case: Case, ids: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from scipy import stats
 
 from analysis.methods.reagent import least_squares as module
 from analysis.methods.reagent.least_squares import Fit, NotFitted, interval_factor
+from tests.drain import drain
 
 
 def fitted(masks: np.ndarray, falls: np.ndarray, open_N: np.ndarray) -> Fit:
@@ -19,12 +20,7 @@ def fitted(masks: np.ndarray, falls: np.ndarray, open_N: np.ndarray) -> Fit:
 def least_squares(
     masks: np.ndarray, falls: np.ndarray, open_N: np.ndarray, starts: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    work = fitted(masks, falls, open_N).effects(masks, falls, starts)
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return done.value
+    return drain(fitted(masks, falls, open_N).effects(masks, falls, starts))[1]
 
 
 def is_fitted(masks: np.ndarray, open_N: np.ndarray) -> bool:
@@ -94,15 +90,9 @@ def test_many_probes_in_blocks_give_what_lstsq_gives(monkeypatch: pytest.MonkeyP
     masks = (rng.random((3000, 70)) < 0.3) & open_N
     falls = masks @ rng.normal(size=(70, 3)) + rng.normal(size=(3000, 3)) - 1e6
     fit = fitted(masks, falls, open_N)
-    work, steps = fit.effects(masks, falls, (np.arange(70),)), 0
-    while True:
-        try:
-            assert next(work) == 3000
-            steps += 1
-        except StopIteration as done:
-            effect, _ = done.value
-            break
-    assert steps > 100  # between any two of them a cancel is heard
+    steps, (effect, _) = drain(fit.effects(masks, falls, (np.arange(70),)))
+    assert set(steps) == {3000}
+    assert len(steps) > 100  # between any two of them a cancel is heard
     design = np.column_stack([np.ones(3000), masks[:, open_N]])
     slope = np.linalg.lstsq(design, falls + 1e6, rcond=None)[0][1:].T
     np.testing.assert_allclose(effect[:, open_N], slope, atol=1e-9)

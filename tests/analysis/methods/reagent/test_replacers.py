@@ -32,6 +32,7 @@ from analysis.methods.reagent.replacers import (
 )
 from analysis.model import Model
 from analysis.model.classes import Passes
+from tests.drain import drain
 from tests.tiny_models import byte_tokenizer, make_bert, save, spread
 
 ALMOST_ONE = float(np.nextafter(1, 0))
@@ -63,11 +64,9 @@ def speaking_like(model: Model, masked: Model) -> Model:
 
 def last(steps: Generator[Event, None, Predicted]) -> Predicted:
     """What a step returns after its progress."""
-    while True:
-        try:
-            assert isinstance(next(steps), Progress)
-        except StopIteration as end:
-            return end.value
+    events, result = drain(steps)
+    assert all(isinstance(event, Progress) for event in events)
+    return result
 
 
 def replacers(model: Model, masked: Model, context: list[int]) -> list[Replacer]:

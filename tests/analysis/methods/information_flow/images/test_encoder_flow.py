@@ -1,6 +1,6 @@
 """What words pass to each other, cut by cut, against the definition one cut at a time."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from analysis.attention.edges import Cut
 from analysis.attention.encoder_masks import run_with_cuts, skip_blocks
 from analysis.methods.information_flow.images.encoder_flow import Encoded, Flow, encoder_flow
+from tests.drain import drain
 from tests.tiny_models import byte_tokenizer
 from tests.tiny_pictures import make_clip_encoder, make_t5_encoder
 
@@ -31,18 +32,9 @@ def encoder(request: pytest.FixtureRequest) -> PreTrainedModel:
     return MAKERS[request.param](byte_tokenizer())
 
 
-def finish(events: Generator[Any, None, Flow]) -> tuple[list[Any], Flow]:
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as end:
-            return seen, end.value
-
-
 def flow(encoder: PreTrainedModel, text: Encoded | None = None, **options: Any) -> Flow:
     given = {"by_layer": True, "pad": 2, **options}
-    return finish(encoder_flow(encoder, text or Encoded(IDS, None), GROUPS, **given))[1]
+    return drain(encoder_flow(encoder, text or Encoded(IDS, None), GROUPS, **given))[1]
 
 
 def by_hand(encoder: PreTrainedModel, cuts: list[Cut], own: tuple[int, ...]) -> float:
@@ -94,8 +86,8 @@ def test_an_encoder_that_reads_leftwards_passes_nothing_to_the_left() -> None:
 
 def test_cuts_in_one_pass_or_many_are_the_same_and_told_of(encoder: PreTrainedModel) -> None:
     text = Encoded(IDS, [1, 1, 1, 1, 1, 1, 1, 0])
-    many = finish(encoder_flow(encoder, text, GROUPS, pad=2, by_layer=False, rows=2))
-    once = finish(encoder_flow(encoder, text, GROUPS, pad=2, by_layer=False))
+    many = drain(encoder_flow(encoder, text, GROUPS, pad=2, by_layer=False, rows=2))
+    once = drain(encoder_flow(encoder, text, GROUPS, pad=2, by_layer=False))
     torch.testing.assert_close(many[1].flow_WAB, once[1].flow_WAB, atol=1e-6, rtol=1e-5)
     assert many[1].flow_WAB.shape == (1, 3, 3)
     assert [event.done for event in many[0]] == [0, 2, 4, 6, 8]
@@ -104,7 +96,7 @@ def test_cuts_in_one_pass_or_many_are_the_same_and_told_of(encoder: PreTrainedMo
 
 def test_a_lone_word_has_nobody_to_read(encoder: PreTrainedModel) -> None:
     lone = encoder_flow(encoder, Encoded(IDS, None), [(1, 2)], pad=2, by_layer=False)
-    found = finish(lone)[1]
+    found = drain(lone)[1]
     assert found.flow_WAB.tolist() == [[[0.0]]]
     assert found.total_WA.tolist() == [[0.0]]
 

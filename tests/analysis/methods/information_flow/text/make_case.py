@@ -1,6 +1,5 @@
 """A case without a run: what the analyses share, on a tiny model."""
 
-from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from analysis.methods.information_flow.text.case import Case, read_case
 from analysis.methods.information_flow.text.params import FlowParams
 from analysis.model import Model
 from analysis.text import context as contexts
+from tests.drain import drain
 
 PROMPT = "Anna has the ball. Tom has the book."
 
@@ -18,16 +18,7 @@ PROMPT = "Anna has the ball. Tom has the book."
 def make_case(model: Model, **params: Any) -> Case:
     given = {"prompt": PROMPT, "continuation": " Anna has it", **params}
     checked = FlowParams.model_validate(given)
-    return read_case(model, checked, drained(contexts.read(model, checked)))
-
-
-def drained(events: Generator[Any, None, Any]) -> Any:
-    """What a generator returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as stop:
-            return stop.value
+    return read_case(model, checked, drain(contexts.read(model, checked))[1])
 
 
 @torch.inference_mode()
