@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
 from types import ModuleType, UnionType
-from typing import Any, Union, get_origin
+from typing import Any, Literal, TypedDict, TypeVar, Union, Unpack, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from analysis import methods
 from analysis.errors import InvalidParams, UnknownMethod, shortened
 from analysis.events import Common, Event
+
+T = TypeVar("T")
 
 
 class BaseParams(BaseModel):
@@ -26,6 +28,46 @@ class BaseParams(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+REQUIRED: Any = ...  # the default of a parameter that has none
+Widget = Literal[
+    "edges", "hidden", "model", "picture", "segments", "structure", "text", "text_or_ids"
+]
+
+
+class Limits(TypedDict, total=False):
+    """Limits of a parameter, as pydantic's Field takes them."""
+
+    ge: float
+    gt: float
+    le: float
+    lt: float
+    multiple_of: int
+    min_length: int
+    max_length: int
+    pattern: str
+
+
+def param(
+    default: T,
+    text: str,
+    *,
+    group: str,
+    widget: Widget | None = None,
+    many: bool | None = None,
+    capability: str | None = None,
+    **limits: Unpack[Limits],
+) -> T:
+    """A field of BaseParams with description `text`, drawn in a `group` of the form.
+
+    `many`: a text_or_ids field takes several ids. `capability`: the parameter applies only to
+    models that have it.
+    """
+    form = {"group": group, "widget": widget, "many": many, "capability": capability}
+    extra: dict[str, Any] = {key: value for key, value in form.items() if value is not None}
+    value: T = Field(default, description=text, json_schema_extra=extra, **limits)
+    return value
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 import re
 from typing import Any
 
-from pydantic import Field
-
 from analysis.errors import InvalidParams, shortened
-from analysis.method import BaseParams
+from analysis.method import BaseParams, param
 from analysis.model import Model
 from analysis.model.checkpoint import (
     GENERATION_CONFIG,
@@ -32,92 +30,88 @@ class BendParams(BaseParams):
     default.
     """
 
-    generation_config: GenerationConfigUse = Field(
-        default="leave",
-        description=GENERATION_CONFIG,
-        json_schema_extra={"group": PENALTIES},
-    )
-    min_p_trials: float = Field(
-        default=0.0,
+    generation_config: GenerationConfigUse = param("leave", GENERATION_CONFIG, group=PENALTIES)
+    min_p_trials: float = param(
+        0.0,
+        "min-p for CNTP, sampling and complete outputs as well; 0: off.",
+        group=SAMPLING,
         ge=0,
         le=1,
-        description="min-p for CNTP, sampling and complete outputs as well; 0: off.",
-        json_schema_extra={"group": SAMPLING},
     )
-    typical_p: float = Field(
-        default=1.0,
+    typical_p: float = param(
+        1.0,
+        "Locally typical sampling: sample from the tokens closest to the expected "
+        "surprise whose probabilities sum to at least this; 1: off.",
+        group=SAMPLING,
         gt=0,
         le=1,
-        description="Locally typical sampling: sample from the tokens closest to the expected "
-        "surprise whose probabilities sum to at least this; 1: off.",
-        json_schema_extra={"group": SAMPLING},
     )
-    epsilon_cutoff: float = Field(
-        default=0.0,
+    epsilon_cutoff: float = param(
+        0.0,
+        "Epsilon sampling: exclude tokens less probable than this; 0: off.",
+        group=SAMPLING,
         ge=0,
         lt=1,
-        description="Epsilon sampling: exclude tokens less probable than this; 0: off.",
-        json_schema_extra={"group": SAMPLING},
     )
-    eta_cutoff: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Eta sampling: exclude tokens less probable than the smaller of this value "
+    eta_cutoff: float = param(
+        0.0,
+        "Eta sampling: exclude tokens less probable than the smaller of this value "
         "and its square root times exp(−entropy); 0: off.",
-        json_schema_extra={"group": SAMPLING},
+        group=SAMPLING,
+        ge=0,
+        lt=1,
     )
-    top_n_sigma: float = Field(
-        default=0.0,
+    top_n_sigma: float = param(
+        0.0,
+        "Top-nσ: sample from logits within n standard deviations of the largest "
+        "(arXiv 2411.07641); 0: off.",
+        group=SAMPLING,
         ge=0,
         le=100,
-        description="Top-nσ: sample from logits within n standard deviations of the largest "
-        "(arXiv 2411.07641); 0: off.",
-        json_schema_extra={"group": SAMPLING},
     )
-    repetition_penalty: float = Field(
-        default=1.0,
+    repetition_penalty: float = param(
+        1.0,
+        "Factor that divides positive and multiplies negative logits of tokens in the "
+        "prompt or output; 1: off.",
+        group=PENALTIES,
         ge=0.01,
         le=10,
-        description="Factor that divides positive and multiplies negative logits of tokens in the "
-        "prompt or output; 1: off.",
-        json_schema_extra={"group": PENALTIES},
     )
-    frequency_penalty: float = Field(
-        default=0.0,
+    frequency_penalty: float = param(
+        0.0,
+        "Subtracted from a token's logit for each occurrence in the output; 0: off.",
+        group=PENALTIES,
         ge=-10,
         le=10,
-        description="Subtracted from a token's logit for each occurrence in the output; 0: off.",
-        json_schema_extra={"group": PENALTIES},
     )
-    presence_penalty: float = Field(
-        default=0.0,
+    presence_penalty: float = param(
+        0.0,
+        "Subtracted once from the logit of each token that occurs in the output; 0: off.",
+        group=PENALTIES,
         ge=-10,
         le=10,
-        description="Subtracted once from the logit of each token that occurs in the output; 0: "
-        "off.",
-        json_schema_extra={"group": PENALTIES},
     )
-    no_repeat_ngram_size: int = Field(
-        default=0,
+    no_repeat_ngram_size: int = param(
+        0,
+        "n: no n-gram of tokens occurs twice in prompt and output; 0: off.",
+        group=PENALTIES,
         ge=0,
         le=64,
-        description="n: no n-gram of tokens occurs twice in prompt and output; 0: off.",
-        json_schema_extra={"group": PENALTIES},
     )
-    min_new_tokens: int = Field(
-        default=0,
+    min_new_tokens: int = param(
+        0,
+        "Minimum output length in tokens before the text may end; 0: off.",
+        group=PENALTIES,
         ge=0,
         le=512,
-        description="Minimum output length in tokens before the text may end; 0: off.",
-        json_schema_extra={"group": PENALTIES},
     )
-    token_bias: str = Field(
-        default="",
-        max_length=4000,
-        description="Added to the logit of a token given by its id, one per line: #505 -100 "
+    token_bias: str = param(
+        "",
+        "Added to the logit of a token given by its id, one per line: #505 -100 "
         "practically excludes it.",
-        json_schema_extra={"widget": "text", "group": PENALTIES},
+        group=PENALTIES,
+        widget="text",
+        max_length=4000,
     )
 
 

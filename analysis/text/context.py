@@ -5,98 +5,102 @@ Methods inherit the parameters of `TextParams`, so that the prompt has the same 
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.errors import InvalidParams, TargetOutOfRange
 from analysis.events import Event, Progress
-from analysis.method import BaseParams
+from analysis.method import REQUIRED, BaseParams, param
 from analysis.model import Model
 from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse, asked_of
 from analysis.text import generation
 from analysis.text import tokenization as text
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
-TEXT_MODEL: dict[str, Any] = {
-    "capability": "causal_lm"
-}  # marks fields that apply only to language models
 OUTPUT_TOKENS = 128  # for the same reason: the output and its alternatives are one event
 TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
-# Fields that the form and the command line accept as text or as ids (#12, #34).
-OR_IDS = {"widget": "text_or_ids"}
 
 
 class TextParams(BaseParams):
     """Parameters for the prompt and the output, given or generated."""
 
-    prompt: str = Field(
+    prompt: str = param(
+        REQUIRED,
+        "Prompt of the model.",
+        group="Text",
+        widget="text",
         min_length=1,
         max_length=100_000,
-        description="Prompt of the model.",
-        json_schema_extra={"widget": "text", "group": "Text"},
     )
     continuation: (
         Annotated[str, Field(max_length=10_000)]
         | Annotated[list[TokenId], Field(max_length=OUTPUT_TOKENS)]
-    ) = Field(
-        default="",
-        description=f"Output to explain, at most {OUTPUT_TOKENS} tokens; it follows the prompt "
+    ) = param(
+        "",
+        f"Output to explain, at most {OUTPUT_TOKENS} tokens; it follows the prompt "
         "directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by "
         "their ids (in JSON, a list). Empty: the model generates it.",
-        json_schema_extra={**OR_IDS, "many": True, "group": "Output", **TEXT_MODEL},
+        group="Output",
+        widget="text_or_ids",
+        many=True,
+        capability="causal_lm",
     )
-    max_new_tokens: int = Field(
-        default=8,
+    max_new_tokens: int = param(
+        8,
+        "Maximum length of a generated output in tokens.",
+        group="Output",
+        capability="causal_lm",
         ge=1,
         le=OUTPUT_TOKENS,
-        description="Maximum length of a generated output in tokens.",
-        json_schema_extra={"group": "Output", **TEXT_MODEL},
     )
-    temperature: float = Field(
-        default=0.0,
+    temperature: float = param(
+        0.0,
+        "Sampling temperature; 0: greedy decoding.",
+        group="Output",
+        capability="causal_lm",
         ge=0,
         le=5,
-        description="Sampling temperature; 0: greedy decoding.",
-        json_schema_extra={"group": "Output", **TEXT_MODEL},
     )
-    top_k: int = Field(
-        default=0,
+    top_k: int = param(
+        0,
+        "Sample from the k most probable tokens; 0: from all.",
+        group="Sampling and seed",
+        capability="causal_lm",
         ge=0,
         le=1_000_000,
-        description="Sample from the k most probable tokens; 0: from all.",
-        json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
-    top_p: float = Field(
-        default=1.0,
+    top_p: float = param(
+        1.0,
+        "Sample from the smallest set of most probable tokens whose probabilities sum "
+        "to at least this.",
+        group="Sampling and seed",
+        capability="causal_lm",
         gt=0,
         le=1,
-        description="Sample from the smallest set of most probable tokens whose probabilities sum "
-        "to at least this.",
-        json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
     )
-    generation_config: GenerationConfigUse = Field(
-        default="leave",
-        description=GENERATION_CONFIG,
-        json_schema_extra={"group": "Sampling and seed", **TEXT_MODEL},
+    generation_config: GenerationConfigUse = param(
+        "leave", GENERATION_CONFIG, group="Sampling and seed", capability="causal_lm"
     )
-    seed: int = Field(
-        default=0,
+    seed: int = param(
+        0,
+        "Random seed, for sampling and all other random numbers.",
+        group="Sampling and seed",
         ge=0,
         le=2**31 - 1,
-        description="Random seed, for sampling and all other random numbers.",
-        json_schema_extra={"group": "Sampling and seed"},
     )
-    chat: bool = Field(
-        default=False,
-        description="Format the prompt as a user message with the model's chat template.",
-        json_schema_extra={"group": "Chat and special tokens", **TEXT_MODEL},
+    chat: bool = param(
+        False,
+        "Format the prompt as a user message with the model's chat template.",
+        group="Chat and special tokens",
+        capability="causal_lm",
     )
-    special_tokens: Literal["refuse", "text", "token"] = Field(
-        default="refuse",
-        description="Special tokens typed in the prompt: refuse them, read them as plain text, or "
+    special_tokens: Literal["refuse", "text", "token"] = param(
+        "refuse",
+        "Special tokens typed in the prompt: refuse them, read them as plain text, or "
         "use them as special tokens.",
-        json_schema_extra={"group": "Chat and special tokens", **TEXT_MODEL},
+        group="Chat and special tokens",
+        capability="causal_lm",
     )
 
 

@@ -4,113 +4,123 @@ Shape legend: N positions of the text encoder, G groups of tokens, W windows of 
 then each by itself.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.events import Array, Event
 from analysis.images.event import Picture
+from analysis.method import param
 from analysis.text.context import TextParams
 
 Kind = Literal["whole", "item", "token", "alone", "fixed", "removed", "layer"]
 
 
-def _extra(group: str) -> dict[str, Any]:
-    return {"group": group, "capability": "text_to_image"}
-
-
 class PictureParams(TextParams):
     """Parameters of the pictures; of the text's params only prompt and seed apply."""
 
-    items: str = Field(
-        default="",
-        max_length=1000,
-        description="Items of the prompt, spelled and ordered as in the prompt, separated by "
+    items: str = param(
+        "",
+        "Items of the prompt, spelled and ordered as in the prompt, separated by "
         "semicolons. Empty: the parts between commas, and, with, next to, beside.",
-        json_schema_extra=_extra("Text"),
+        group="Text",
+        capability="text_to_image",
+        max_length=1000,
     )
-    item: int = Field(
-        default=0,
+    item: int = param(
+        0,
+        "Number of the item to analyse, from 1; 0: the last one.",
+        group="Text",
+        capability="text_to_image",
         ge=0,
         le=6,
-        description="Number of the item to analyse, from 1; 0: the last one.",
-        json_schema_extra=_extra("Text"),
     )
-    tokens: bool = Field(
-        default=True,
-        description="Draw pictures with only one token of the item kept, for each of its tokens.",
-        json_schema_extra=_extra("Output"),
+    tokens: bool = param(
+        True,
+        "Draw pictures with only one token of the item kept, for each of its tokens.",
+        group="Output",
+        capability="text_to_image",
     )
-    leak: bool = Field(
-        default=True,
-        description="Attribute leakage: draw pictures of the item encoded in context and in "
+    leak: bool = param(
+        True,
+        "Attribute leakage: draw pictures of the item encoded in context and in "
         "isolation, and of the fix.",
-        json_schema_extra=_extra("Output"),
+        group="Output",
+        capability="text_to_image",
     )
-    removal: bool = Field(
-        default=True,
-        description="Draw pictures of the whole prompt without the item's non-representative "
+    removal: bool = param(
+        True,
+        "Draw pictures of the whole prompt without the item's non-representative "
         "tokens (requires a judge).",
-        json_schema_extra=_extra("Output"),
+        group="Output",
+        capability="text_to_image",
     )
-    layer_row: bool = Field(
-        default=False,
-        description="Draw pictures from the text encoder's states after each layer.",
-        json_schema_extra=_extra("Output"),
+    layer_row: bool = param(
+        False,
+        "Draw pictures from the text encoder's states after each layer.",
+        group="Output",
+        capability="text_to_image",
     )
-    encoder_flow: bool = Field(
-        default=True,
-        description="Cut attention between words inside the text encoder and measure the change "
-        "of state.",
-        json_schema_extra=_extra("Text encoder"),
+    encoder_flow: bool = param(
+        True,
+        "Cut attention between words inside the text encoder and measure the change of state.",
+        group="Text encoder",
+        capability="text_to_image",
     )
-    encoder_flow_layers: bool = Field(
-        default=True,
-        description="Also cut in each layer separately; otherwise only in all layers together.",
-        json_schema_extra=_extra("Text encoder"),
+    encoder_flow_layers: bool = param(
+        True,
+        "Also cut in each layer separately; otherwise only in all layers together.",
+        group="Text encoder",
+        capability="text_to_image",
     )
-    pictures: int = Field(
-        default=4,
+    pictures: int = param(
+        4,
+        "Pictures per row; each column has its own seed.",
+        group="Output",
+        capability="text_to_image",
         ge=1,
         le=16,
-        description="Pictures per row; each column has its own seed.",
-        json_schema_extra=_extra("Output"),
     )
-    steps: int = Field(
-        default=12,
+    steps: int = param(
+        12,
+        "Number of denoising steps; 0: the pipeline's default.",
+        group="Sampling and seed",
+        capability="text_to_image",
         ge=0,
         le=200,
-        description="Number of denoising steps; 0: the pipeline's default.",
-        json_schema_extra=_extra("Sampling and seed"),
     )
-    guidance: float = Field(
-        default=0.0,
+    guidance: float = param(
+        0.0,
+        "Guidance scale; 0: the model's default (_guidance_scale in its index), else "
+        "the pipeline's.",
+        group="Sampling and seed",
+        capability="text_to_image",
         ge=0,
         le=30,
-        description="Guidance scale; 0: the model's default (_guidance_scale in its index), else "
-        "the pipeline's.",
-        json_schema_extra=_extra("Sampling and seed"),
     )
-    size: int = Field(
-        default=0,
+    size: int = param(
+        0,
+        "Width and height of the pictures in pixels; 0: the pipeline's default.",
+        group="Sampling and seed",
+        capability="text_to_image",
         ge=0,
         le=2048,
         multiple_of=8,
-        description="Width and height of the pictures in pixels; 0: the pipeline's default.",
-        json_schema_extra=_extra("Sampling and seed"),
     )
-    keep_pooled: bool = Field(
-        default=False,
-        description="Keep the prompt's pooled vector when tokens are removed, although it encodes "
+    keep_pooled: bool = param(
+        False,
+        "Keep the prompt's pooled vector when tokens are removed, although it encodes "
         "the whole prompt.",
-        json_schema_extra=_extra("Sampling and seed"),
+        group="Sampling and seed",
+        capability="text_to_image",
     )
-    rows_per_batch: int = Field(
-        default=16,
+    rows_per_batch: int = param(
+        16,
+        "Pictures per batch; affects memory and speed, not the result.",
+        group="Sampling and seed",
+        capability="text_to_image",
         ge=1,
         le=256,
-        description="Pictures per batch; affects memory and speed, not the result.",
-        json_schema_extra=_extra("Sampling and seed"),
     )
 
 
