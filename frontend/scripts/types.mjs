@@ -5,8 +5,11 @@
 
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { compile } from "json-schema-to-typescript";
 import openapiTS, { astToString } from "openapi-typescript";
+import prettier from "prettier";
+import ts from "typescript";
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const source = path.resolve(process.argv[2] ?? path.join(here, "../../workbench/gen"));
@@ -59,14 +62,20 @@ function requireAll(schema) {
   return open ? inner : { ...inner, required: Object.keys(inner.properties) };
 }
 
-/** One file out of several schemas, each exported under its name. */
-async function compileAll(named, definitions = {}) {
+/** The definitions of several schemas; the schemas themselves are definitions under their names. */
+function define(named) {
+  const definitions = {};
   const roots = Object.entries(named).map(([name, schema]) => {
     const { $defs = {}, ...root } = hoist(schema, definitions);
     Object.assign(definitions, $defs);
     return [name, root];
   });
   for (const [name, root] of roots) definitions[name] ??= root;
+  return definitions;
+}
+
+/** One file of types, sorted by name. */
+async function compileAll(definitions) {
   const sorted = Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1));
   const $defs = Object.fromEntries(sorted.map(([name, part]) => [name, { ...part, title: name }]));
   const all = dropTitles({ $defs, type: "object", properties: {}, additionalProperties: false });
@@ -84,14 +93,68 @@ function dropReferenceNotes(text) {
     .replace(/^\/\*\*\n \*\/\n/gm, "");
 }
 
-/** What every method's events have in common, for the parts of the page that know no method. */
-function compileCommon() {
-  const { Progress, ModelLoaded, ModelInfo, SelfCheck, Brings } = methods[0].event_schema.$defs;
-  const anyOf = [{ $ref: "#/$defs/Progress" }, { $ref: "#/$defs/ModelLoaded" }];
-  const CommonEvent = { anyOf, $defs: { Progress, ModelLoaded, ModelInfo, SelfCheck, Brings } };
-  const arrays = {};
-  for (const { event_schema } of methods) hoist(event_schema, arrays); // not all have arrays
-  return compileAll({ CommonEvent: requireAll(CommonEvent) }, requireAll(arrays));
+/** The names of the definitions that a schema refers to. */
+function referred(schema) {
+  if (schema === null || typeof schema !== "object") return [];
+  const own = [schema.$ref?.slice("#/$defs/".length), schema.tsType].filter(Boolean);
+  return [...own, ...Object.values(schema).flatMap(referred)];
+}
+
+/** Definitions that are the same in several methods, as is all that they refer to. */
+function findShared(all) {
+  const shared = new Map();
+  const holders = (name, part) => all.filter((one) => isDeepStrictEqual(one[name], part));
+  for (const [name, part] of all.flatMap((one) => Object.entries(one))) {
+    const most = shared.has(name) ? holders(name, shared.get(name)).length : 1;
+    if (holders(name, part).length > most) shared.set(name, part);
+  }
+  const isOpen = ([name, part]) =>
+    holders(name, part).some((one) =>
+      referred(part).some((inner) => !isDeepStrictEqual(one[inner], shared.get(inner))),
+    );
+  for (let open; (open = [...shared].find(isOpen));) shared.delete(open[0]);
+  return Object.fromEntries(shared);
+}
+
+/** References to `names` become plain names, which the file imports. */
+function pointOut(schema, names) {
+  if (Array.isArray(schema)) return schema.map((part) => pointOut(part, names));
+  if (schema === null || typeof schema !== "object") return schema;
+  const { $ref, ...rest } = schema;
+  const name = $ref?.slice("#/$defs/".length);
+  if (names.includes(name)) return { ...rest, tsType: name };
+  return Object.fromEntries(Object.entries(schema).map(([k, v]) => [k, pointOut(v, names)]));
+}
+
+/** A method's own types; it hands on those that it shares with others. */
+async function compileMethod(definitions, shared) {
+  const names = Object.keys(definitions).filter((name) =>
+    isDeepStrictEqual(definitions[name], shared[name]),
+  );
+  const own = Object.entries(definitions).filter(([name]) => !names.includes(name));
+  const text = await compileAll(pointOut(Object.fromEntries(own), names));
+  const used = names.filter((name) => own.some(([, part]) => referred(part).includes(name)));
+  const line = (verb, some) => `${verb} type { ${some.sort().join(", ")} } from "./common";\n`;
+  const head = `${line("import", used)}\n${line("export", names)}`;
+  return `${await prettier.format(head, { parser: "typescript" })}\n${text}`;
+}
+
+/** What the API answers with and the socket sends too is typed once, with the socket. */
+async function compileApi(openapi, sent) {
+  const text = JSON.stringify(openapi.components.schemas);
+  const schemas = Object.entries(JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/")));
+  const given = schemas
+    .filter(([name]) => name.endsWith("In"))
+    .flatMap(([, part]) => referred(part));
+  const isSent = ([name, part]) =>
+    isDeepStrictEqual(part, sent[name]) && !referred(part).some((one) => given.includes(one));
+  const names = schemas.filter(isSent).map(([name]) => name);
+  const transform = (_, { path: at = "" }) => {
+    const name = at.replace("#/components/schemas/", "");
+    return names.includes(name) ? ts.factory.createTypeReferenceNode(name) : undefined;
+  };
+  const inject = `import type { ${names.sort().join(", ")} } from "./socket";\n`;
+  return astToString(await openapiTS(openapi, { transform, inject }));
 }
 
 /** Traces of decoders, as the page checks a file that it is given: event schemas by kind. */
@@ -122,14 +185,18 @@ const methods = await Promise.all(files.map((file) => readJson(path.join("method
 await mkdir(target, { recursive: true });
 for (const old of await readdir(target)) await rm(path.join(target, old));
 
-for (const method of methods) {
-  const named = { Params: method.params_schema, MethodEvent: requireAll(method.event_schema) };
-  await write(method.stem, await compileAll(named));
-}
-await write("common", await compileCommon());
+const defined = methods.map(({ params_schema, event_schema }) =>
+  define({ Params: params_schema, MethodEvent: requireAll(event_schema) }),
+);
+const shared = findShared(defined);
+for (const [index, { stem }] of methods.entries())
+  await write(stem, await compileMethod(defined[index], shared));
+const CommonEvent = { anyOf: [{ $ref: "#/$defs/Progress" }, { $ref: "#/$defs/ModelLoaded" }] };
+await write("common", await compileAll({ ...shared, CommonEvent }));
 await writeFile(path.join(target, "trace.json"), JSON.stringify(traceSchema()) + "\n");
-await write("socket", await compileAll(requireAll(await readJson("socket.json"))));
-await write("report", await compileAll(requireAll(await readJson("report.json"))));
+const socket = await readJson("socket.json");
+await write("socket", await compileAll(define(requireAll(socket))));
+await write("report", await compileAll(define(requireAll(await readJson("report.json")))));
 const { formula_signs } = await readJson("csv.json");
 await write("csv", `export const FORMULA_SIGNS = ${JSON.stringify(formula_signs)};\n`);
-await write("api", astToString(await openapiTS(await readJson("openapi.json"))));
+await write("api", await compileApi(await readJson("openapi.json"), define(socket)));

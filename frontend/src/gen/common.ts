@@ -2,6 +2,20 @@
 
 export type CommonEvent = Progress | ModelLoaded;
 
+/**
+ * An alternative output token.
+ */
+export interface Alternative {
+  id: number;
+  /**
+   * Including its leading space; #555 if the token has no text.
+   */
+  text: string;
+  /**
+   * Natural log of its probability.
+   */
+  logprob: number;
+}
 export interface ArrayRef {
   dtype: "float32" | "float64" | "int32" | "uint8";
   shape: number[];
@@ -137,6 +151,126 @@ export interface SelfCheck {
    */
   rounding_nats: number | null;
 }
+/**
+ * Cost of the run; the last event of a method.
+ */
+export interface Cost {
+  kind: "cost";
+  /**
+   * Sequences run, per stage.
+   */
+  rows: {
+    [k: string]: number;
+  };
+  /**
+   * Forward passes, per stage.
+   */
+  forwards: {
+    [k: string]: number;
+  };
+}
+/**
+ * A forced choice: the token committed at this position in this step.
+ */
+export interface ForcedCommit {
+  /**
+   * Number of the step, from 0.
+   */
+  step: number;
+  /**
+   * Counted from the first token of the canvas.
+   */
+  position: number;
+  /**
+   * Id of the token.
+   */
+  token: number;
+}
+/**
+ * A forced choice: the token at this position.
+ */
+export interface ForcedToken {
+  /**
+   * Counted from the first output token.
+   */
+  position: number;
+  /**
+   * Id of the token.
+   */
+  token: number;
+}
+/**
+ * A forced choice: the trial selected at the branch point that begins at this position.
+ */
+export interface ForcedTrial {
+  /**
+   * Position at which the branch point begins.
+   */
+  position: number;
+  /**
+   * Number of the trial, from 0.
+   */
+  trial: number;
+}
+/**
+ * The output that is explained.
+ */
+export interface Output {
+  kind: "output";
+  /**
+   * False: the output was given in the params.
+   */
+  generated: boolean;
+  /**
+   * One per output token, T.
+   */
+  steps: OutputStep[];
+  target_start: number;
+  target_length: number;
+  /**
+   * The contrast token of the first target token.
+   */
+  contrast: Alternative | null;
+}
+/**
+ * One output token and its alternatives.
+ */
+export interface OutputStep {
+  /**
+   * Its position in the context.
+   */
+  position: number;
+  /**
+   * Natural log of its probability.
+   */
+  logprob: number;
+  /**
+   * 1: the most probable token.
+   */
+  rank: number;
+  /**
+   * Entropy of the next-token distribution, nats.
+   */
+  entropy: number;
+  /**
+   * The most probable tokens, at most five.
+   */
+  alternatives: Alternative[];
+}
+/**
+ * A chunk of the final output of a trace.
+ */
+export interface OutputTokens {
+  kind: "output_tokens";
+  trace: number;
+  start: number;
+  total: number;
+  ids: number[];
+  /**
+   * What each adds to the text; they join to the whole.
+   */
+  texts: string[];
+}
 export interface PictureRef {
   width: number;
   height: number;
@@ -148,4 +282,147 @@ export interface PictureRef {
    * The file in base64; null: fetch the artifact by its hash.
    */
   data: string | null;
+}
+/**
+ * A chunk of the prompt, which all traces of a run share.
+ */
+export interface PromptTokens {
+  kind: "prompt_tokens";
+  /**
+   * Position of its first token in the prompt.
+   */
+  start: number;
+  /**
+   * Number of tokens of the whole prompt.
+   */
+  total: number;
+  ids: number[];
+  /**
+   * What each adds to the text; they join to the whole.
+   */
+  texts: string[];
+}
+/**
+ * A token of the context.
+ */
+export interface Token {
+  id: number;
+  /**
+   * Text that the token adds; the concatenated parts give the whole text.
+   */
+  text: string;
+  /**
+   * The token as listed in the vocabulary.
+   */
+  piece: string;
+  /**
+   * Number of the word it belongs to.
+   */
+  word: number;
+  /**
+   * Number of the sentence it belongs to.
+   */
+  sentence: number;
+  /**
+   * Protected: never replaced, so that it has no score.
+   */
+  protected: boolean;
+}
+/**
+ * A chunk of the context: prompt tokens, then output tokens.
+ */
+export interface Tokens {
+  kind: "tokens";
+  /**
+   * Position of the first token of this chunk.
+   */
+  start: number;
+  /**
+   * N: total number of positions.
+   */
+  total: number;
+  /**
+   * L: number of prompt tokens; the output begins at position L.
+   */
+  prompt_length: number;
+  tokens: Token[];
+}
+/**
+ * A decoder begins on the prompt.
+ */
+export interface TraceStart {
+  kind: "trace_start";
+  version: 1;
+  /**
+   * Number of the trace in its run.
+   */
+  trace: number;
+  /**
+   * Name of the decoder, such as cntp, greedy, beam, local_leap, vanilla.
+   */
+  decoder: string;
+  /**
+   * The decoder's name and main setting, for display.
+   */
+  label: string;
+  family: "autoregressive" | "diffusion";
+  /**
+   * Whether this is the decoder of the run; the others are baselines.
+   */
+  main: boolean;
+  /**
+   * Description of an approximation, such as a cache; empty: exact.
+   */
+  approximation: string;
+  model: string;
+  revision: string;
+  dtype: string;
+  /**
+   * sha256 of the tokenizer.
+   */
+  tokenizer: string;
+  seed: number;
+  /**
+   * All parameters that affect this decoder.
+   */
+  settings: {
+    [k: string]: number | string | boolean;
+  };
+  /**
+   * Description of where a trial ends and where the text ends.
+   */
+  stop_rule: string;
+  eos_ids: number[];
+  /**
+   * Diffusion only.
+   */
+  mask_id: number | null;
+  /**
+   * Maximum number of output tokens; the length G of a canvas.
+   */
+  length: number;
+  /**
+   * Diffusion only: tokens per block, b.
+   */
+  block: number | null;
+  /**
+   * Forced choices of this trace.
+   */
+  forced: (ForcedToken | ForcedTrial | ForcedCommit)[];
+  /**
+   * Settings of the checkpoint's generation_config.json that this decoder applies, by field.
+   */
+  applied: {
+    [k: string]: unknown;
+  };
+  /**
+   * Settings that transformers' generate would apply and this decoder does not.
+   */
+  not_applied: {
+    [k: string]: unknown;
+  };
+  /**
+   * Trace from which the samples are reused; their cost is counted in both traces.
+   */
+  samples_of: number | null;
 }
