@@ -34,6 +34,21 @@ REQUIRED: Any = ...  # the default of a parameter that has none
 Widget = Literal[
     "edges", "hidden", "model", "picture", "segments", "structure", "text", "text_or_ids"
 ]
+Role = Literal[
+    "prompt",
+    "question",
+    "image",
+    "subject",
+    "chat",
+    "special_tokens",
+    "continuation",
+    "answer",
+    "length",
+    "seed",
+    "separator",
+    "stop",
+    "target",
+]
 
 
 class Limits(TypedDict, total=False):
@@ -55,16 +70,19 @@ def param(
     *,
     group: str,
     widget: Widget | None = None,
+    role: Role | None = None,
     many: bool | None = None,
     capability: str | None = None,
     **limits: Unpack[Limits],
 ) -> T:
     """A field of BaseParams with description `text`, drawn in a `group` of the form.
 
+    `role`: what the parameter means wherever a page treats methods alike; `subject`: what a run is
+    about if it has no text, `target`: the output token that the method explains.
     `many`: a text_or_ids field takes several ids. `capability`: the parameter applies only to
     models that have it.
     """
-    form = {"group": group, "widget": widget, "many": many, "capability": capability}
+    form = {"group": group, "widget": widget, "role": role, "many": many, "capability": capability}
     extra: dict[str, Any] = {key: value for key, value in form.items() if value is not None}
     value: T = Field(default, description=text, json_schema_extra=extra, **limits)
     return value

@@ -17,7 +17,7 @@ class CntpParams(PromptParams):
     """Parameters of CNTP and of its baselines."""
 
     max_new_tokens: int = param(
-        96, "Maximum output length in tokens.", group="Text", ge=1, le=OUTPUT_TOKENS
+        96, "Maximum output length in tokens.", group="Text", role="length", ge=1, le=OUTPUT_TOKENS
     )
     decoder: Literal["cntp", "greedy", "sampling", "min_p"] = param(
         "cntp", "Decoder of the run; forced choices apply to it.", group="Decoder"
@@ -95,6 +95,7 @@ class CntpParams(PromptParams):
         "Texts that end the output, one per line; \\n means a new line. #12 #40 gives "
         "tokens by their ids, each of which ends the output (in JSON, a list).",
         group="Text",
+        role="stop",
         widget="text_or_ids",
         many=True,
     )

@@ -16,21 +16,24 @@ class PromptParams(BaseParams):
         REQUIRED,
         "Prompt to continue.",
         group="Text",
+        role="prompt",
         widget="text",
         min_length=1,
         max_length=100_000,
     )
-    seed: int = param(0, "Random seed.", group="Text", ge=0, le=2**31 - 1)
+    seed: int = param(0, "Random seed.", group="Text", role="seed", ge=0, le=2**31 - 1)
     chat: bool = param(
         False,
         "Format the prompt as a user message with the model's chat template.",
         group="Chat and special tokens",
+        role="chat",
     )
     special_tokens: Literal["refuse", "text", "token"] = param(
         "refuse",
         "Special tokens typed in the prompt: refuse them, read them as plain text, or "
         "use them as special tokens.",
         group="Chat and special tokens",
+        role="special_tokens",
     )
     answer_pattern: str = param(
         LAST_NUMBER,

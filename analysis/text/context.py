@@ -29,6 +29,7 @@ class TextParams(BaseParams):
         REQUIRED,
         "Prompt of the model.",
         group="Text",
+        role="prompt",
         widget="text",
         min_length=1,
         max_length=100_000,
@@ -42,6 +43,7 @@ class TextParams(BaseParams):
         "directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by "
         "their ids (in JSON, a list). Empty: the model generates it.",
         group="Output",
+        role="continuation",
         widget="text_or_ids",
         many=True,
         capability="causal_lm",
@@ -50,6 +52,7 @@ class TextParams(BaseParams):
         8,
         "Maximum length of a generated output in tokens.",
         group="Output",
+        role="length",
         capability="causal_lm",
         ge=1,
         le=OUTPUT_TOKENS,
@@ -86,6 +89,7 @@ class TextParams(BaseParams):
         0,
         "Random seed, for sampling and all other random numbers.",
         group="Sampling and seed",
+        role="seed",
         ge=0,
         le=2**31 - 1,
     )
@@ -93,6 +97,7 @@ class TextParams(BaseParams):
         False,
         "Format the prompt as a user message with the model's chat template.",
         group="Chat and special tokens",
+        role="chat",
         capability="causal_lm",
     )
     special_tokens: Literal["refuse", "text", "token"] = param(
@@ -100,6 +105,7 @@ class TextParams(BaseParams):
         "Special tokens typed in the prompt: refuse them, read them as plain text, or "
         "use them as special tokens.",
         group="Chat and special tokens",
+        role="special_tokens",
         capability="causal_lm",
     )
 

@@ -74,6 +74,7 @@ class SegmentParams(BaseParams):
         REQUIRED,
         "Text after the segments, which attends to all of them.",
         group="Question",
+        role="question",
         widget="text",
         min_length=1,
         max_length=20_000,
@@ -87,11 +88,17 @@ class SegmentParams(BaseParams):
         "begin it with a space if it begins a new word. #12 #40 gives tokens by their ids (in "
         "JSON, a list). Empty: the output of the chosen mode.",
         group="Question",
+        role="answer",
         widget="text_or_ids",
         many=True,
     )
     max_new_tokens: int = param(
-        8, "Maximum output length of each mode in tokens.", group="Question", ge=1, le=ANSWER_TOKENS
+        8,
+        "Maximum output length of each mode in tokens.",
+        group="Question",
+        role="length",
+        ge=1,
+        le=ANSWER_TOKENS,
     )
     generation_config: GenerationConfigUse = param("leave", GENERATION_CONFIG, group="Question")
     prefix: str = param(
@@ -106,6 +113,7 @@ class SegmentParams(BaseParams):
         "Text inserted before each segment and before the question, as part of their "
         "tokens. With a space, each begins with a new word, as in a plain text.",
         group="Question",
+        role="separator",
         max_length=20,
     )
     mode: Mode = param(
@@ -160,13 +168,14 @@ class SegmentParams(BaseParams):
         le=MOST_PERMUTATIONS,
     )
     seed: int = param(
-        0, "Random seed of edges and orders.", group="Measurements", ge=0, le=2**31 - 1
+        0, "Random seed of edges and orders.", group="Measurements", role="seed", ge=0, le=2**31 - 1
     )
     special_tokens: Literal["refuse", "text", "token"] = param(
         "refuse",
         "Special tokens typed in the prefix or the question: refuse them, read them "
         "as plain text, or use them as special tokens. In segments they are plain text.",
         group="Special tokens and memory",
+        role="special_tokens",
     )
     rows_per_forward: int = param(
         64,

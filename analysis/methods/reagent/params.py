@@ -13,7 +13,12 @@ Measure = Literal["probability", "log_probability", "log_odds"]
 
 class Params(TextParams):
     target_start: int = param(
-        0, "First output token to explain, counted from 0.", group="Target", ge=0, le=4095
+        0,
+        "First output token to explain, counted from 0.",
+        group="Target",
+        role="target",
+        ge=0,
+        le=4095,
     )
     target_length: int = param(
         1,

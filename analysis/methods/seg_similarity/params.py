@@ -18,6 +18,7 @@ class Params(BaseParams):
         "",
         "Your own picture (PNG, JPEG or WebP). Empty: a bundled scene.",
         group="Picture and question",
+        role="image",
         widget="picture",
         max_length=64,
         pattern=HASH,
@@ -35,6 +36,7 @@ class Params(BaseParams):
         0,
         "Number of a bundled scene; each kind of question has scenes of its own.",
         group="Picture and question",
+        role="subject",
         ge=0,
         le=2**31 - 1,
     )
@@ -43,11 +45,13 @@ class Params(BaseParams):
         "How the scene's question identifies an object; none: a question about an "
         "object that is absent.",
         group="Picture and question",
+        role="subject",
     )
     question: str = param(
         "",
         "Your own question. Empty: the scene's question, whose answer is known.",
         group="Picture and question",
+        role="question",
         widget="text",
         max_length=300,
     )
@@ -56,9 +60,15 @@ class Params(BaseParams):
         "Special tokens typed in the question: refuse them, or use them as special "
         "tokens. The image token is always refused.",
         group="Picture and question",
+        role="special_tokens",
     )
     max_new_tokens: int = param(
-        24, "Maximum answer length in tokens.", group="Picture and question", ge=1, le=128
+        24,
+        "Maximum answer length in tokens.",
+        group="Picture and question",
+        role="length",
+        ge=1,
+        le=128,
     )
     query: str = param(
         SEG,
@@ -157,5 +167,5 @@ class Params(BaseParams):
         le=32,
     )
     seed: int = param(
-        0, "Random seed of the control runs.", group="Causal check", ge=0, le=2**31 - 1
+        0, "Random seed of the control runs.", group="Causal check", role="seed", ge=0, le=2**31 - 1
     )
