@@ -73,3 +73,40 @@ describe("views", () => {
     expect(inside.filter((one) => !isOwn(one)).map(said)).toEqual([]);
   });
 });
+
+describe("what a method knows", () => {
+  const SCHEMAS = "../workbench/gen/methods";
+  const stems = readdirSync(SCHEMAS).map((file) => file.replace(/\.json$/, ""));
+  const generic = FILES.filter((file) => !["gen", "views"].includes(room(file)));
+  const isControl = (file: string) => file.startsWith("form/segments/"); // of one widget
+
+  function hits(files: readonly string[], pattern: RegExp): string[] {
+    const lines = files.flatMap((file) =>
+      readFileSync(join("src", file), "utf8")
+        .split("\n")
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+    return lines.filter((line) => pattern.test(line));
+  }
+
+  it("names no other file by its stem", () => {
+    expect(stems.length).toBeGreaterThan(5);
+    const named = new RegExp(`\\b(${stems.join("|")})\\b`);
+    expect(generic.length).toBeGreaterThan(150);
+    expect(hits(generic, named)).toEqual([]);
+  });
+
+  it("names no other file by a param, except the seed that all have", () => {
+    const read = new RegExp(`\\b(params|values)(\\?\\.|\\.)(?!seed\\b)(${names().join("|")})\\b`);
+    const pages = generic.filter((file) => !isControl(file));
+    expect(hits(pages, read)).toEqual([]);
+  });
+
+  function names(): string[] {
+    const schemas = stems.map((stem) => readFileSync(`${SCHEMAS}/${stem}.json`, "utf8"));
+    return schemas.flatMap((text) => {
+      const { params_schema } = JSON.parse(text) as { params_schema: { properties: object } };
+      return Object.keys(params_schema.properties);
+    });
+  }
+});

@@ -3,11 +3,13 @@
 import { equal } from "../base/equal";
 import { check, type Field, type Values } from "./schema";
 
-/** Fields that mean the same in every method which has them. */
+/** Roles whose fields, where they have one name, take the same values in every method. */
 const SHARED = [
-  ...["prompt", "question", "continuation", "answer", "max_new_tokens", "seed"],
+  ...["prompt", "question", "continuation", "answer", "length", "seed"],
   ...["chat", "special_tokens"],
 ];
+
+const isShared = ({ role }: Field) => role !== null && SHARED.includes(role);
 
 /** The text that a method is asked about: its first long one, whatever its name. */
 export const mainText = (fields: readonly Field[]): Field | undefined =>
@@ -15,7 +17,7 @@ export const mainText = (fields: readonly Field[]): Field | undefined =>
 
 /** `carried` with what was set in a form that is being left; what was set back counts as set. */
 export function carriedFrom(fields: readonly Field[], values: Values, carried: Values): Values {
-  const shared = fields.filter(({ name }) => SHARED.includes(name));
+  const shared = fields.filter(isShared);
   const set = shared.filter((field) => {
     const value = values[field.name];
     return field.name in carried || !equal(value, field.required ? "" : field.default);
@@ -28,7 +30,7 @@ export function carriedInto(fields: readonly Field[], carried: Values): Values {
   const takes = (field: Field) => {
     const value = carried[field.name];
     const kind = field.choices.length ? check(field, value) === null : sameKind(field, value);
-    return SHARED.includes(field.name) && field.name in carried && kind;
+    return isShared(field) && field.name in carried && kind;
   };
   return Object.fromEntries(fields.filter(takes).map(({ name }) => [name, carried[name]]));
 }

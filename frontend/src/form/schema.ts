@@ -30,6 +30,8 @@ export interface Field {
     | "segments"
     | "edges"
     | "structure";
+  /** What it means in every method that has it; null: only its own. */
+  role: string | null;
   default: Value;
   required: boolean;
   choices: Value[];
@@ -112,6 +114,7 @@ function fieldOf(
     help: String(schema.description ?? ""),
     group: String(schema.group ?? "Parameters"),
     control,
+    role: typeof schema.role === "string" ? schema.role : null,
     default: (schema.default ?? emptyOf(control)) as Value,
     required,
     choices: choicesOf(schema),

@@ -2,7 +2,7 @@
 
 import { client, answered } from "../net/api";
 import { givenSegments } from "./segments/reading";
-import type { Values } from "./schema";
+import type { Field, Values } from "./schema";
 
 export interface Asked {
   model: string;
@@ -16,20 +16,38 @@ const LONGEST = { before: 2000, given: 10_000, ids: 128, segment: 40 };
 const ANSWERED = 24; // tokens of one answer
 
 /** What to ask for a field; null: nothing to show. */
-export function askedFor(name: string, many: boolean, model: string, values: Values): Asked | null {
-  const text = (key: string) => (typeof values[key] === "string" ? (values[key] as string) : "");
+export function askedFor(
+  { name, role, many }: Pick<Field, "name" | "role" | "many">,
+  fields: readonly Pick<Field, "name" | "role" | "control">[],
+  model: string,
+  values: Values,
+): Asked | null {
+  const valueOf = (wanted: string) => {
+    const field = fields.find((one) => one.role === wanted || one.control === wanted);
+    return field && values[field.name];
+  };
+  const textOf = (wanted: string) => {
+    const found = valueOf(wanted);
+    return typeof found === "string" ? found : "";
+  };
   const value = values[name];
   if (!model || value === "" || value === undefined) return null;
   // A text that ends the output is looked for in it, however it is cut into tokens.
-  if (name === "stop_strings" && typeof value === "string") return null;
+  if (role === "stop" && typeof value === "string") return null;
   const last = (given: string) => given.slice(-LONGEST.before);
-  if (name === "separator") {
-    const first = givenSegments(values.segments)[0]?.text ?? "";
+  if (role === "separator") {
+    const first = givenSegments(valueOf("segments"))[0]?.text ?? "";
     if (!first) return null;
-    return { model, before: "", given: text(name) + first.slice(0, LONGEST.segment), alone: false };
+    return {
+      model,
+      before: "",
+      given: textOf(role) + first.slice(0, LONGEST.segment),
+      alone: false,
+    };
   }
-  const question = text("separator") + text("question");
-  const before = values.chat === true ? "" : "question" in values ? question : text("prompt");
+  const question = textOf("separator") + textOf("question");
+  const asks = fields.some((one) => one.role === "question");
+  const before = valueOf("chat") === true ? "" : asks ? question : textOf("prompt");
   const given = typeof value === "number" ? [value] : value;
   if (typeof given === "string") {
     return given.length > LONGEST.given

@@ -66,9 +66,6 @@ const runs: RunSource = {
   events: listEvents,
 };
 
-/** Params that say how a prompt is read; methods on text share them. */
-const READING = ["chat", "special_tokens"];
-
 /** What each view of a page has of its own. */
 export type Place = Pick<ViewContext, "detail" | "state" | "selection" | "keys" | "prefix">;
 
@@ -113,9 +110,8 @@ export function createViewContext(place: Place, run: Run, info: ModelInfo | null
     runs,
     tokenTexts: (ids) => knownTexts(get(facts).model, ids),
     explain: (wanted) => {
-      const { model, params } = get(facts);
-      const reading = Object.fromEntries(READING.map((name) => [name, params[name]]));
-      const source = { model, prompt: String(params.prompt ?? ""), reading };
+      const { method, model, params } = get(facts);
+      const source = { method: catalog.method(method), model, params };
       return explainAddress(source, wanted, catalog.methods, catalog.models);
     },
     rerun: (changes) => {

@@ -1,5 +1,6 @@
 // What a panel shows: kept in the session's document for all, unless it is only looked at here.
 
+import { personalKeys } from "../run/views";
 import type { ViewState } from "../view/view";
 
 /** The panel's part of the document. */
@@ -21,8 +22,6 @@ export interface PanelState extends ViewState {
   flush(): void;
 }
 
-/** What everybody chooses for themselves; others' choices do not move one's own. */
-const OWN = ["token", "pinned", "step", "trial", "pair"];
 const WRITE_MS = 300;
 
 /** `writes` is asked at each change whether it goes into the document. */
@@ -44,7 +43,7 @@ export function createPanelState(
     const changes = new Map(waiting);
     waiting.clear();
     if (!put || changes.size === 0) return;
-    for (const key of changes.keys()) if (!OWN.includes(key)) here.delete(key);
+    for (const key of changes.keys()) if (!personalKeys.includes(key)) here.delete(key);
     put(changes);
   }
 
@@ -81,7 +80,8 @@ export function createPanelState(
     },
     changed(keys, local) {
       if (local) return;
-      for (const key of keys) if (!OWN.includes(key) && !waiting.has(key)) here.delete(key);
+      for (const key of keys)
+        if (!personalKeys.includes(key) && !waiting.has(key)) here.delete(key);
       tell();
     },
     flush,

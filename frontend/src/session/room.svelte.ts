@@ -5,7 +5,7 @@ import type { Awareness } from "y-protocols/awareness";
 import type * as Y from "yjs";
 import type { Run } from "../net/api";
 import { catalog } from "../net/catalog.svelte";
-import { defaultsOf, fieldsOf } from "../form/schema";
+import { fieldsOf } from "../form/schema";
 import type { Place } from "../run/context";
 import { textOf } from "../run/text";
 import type { Keys, ViewContext } from "../view/view";
@@ -83,7 +83,7 @@ function titleOfPanel({ kind, known, noteText }: Panel): string {
   if (kind === "note") return firstLine(noteText) || "Note";
   if (!known) return "Run";
   const method = catalog.method(known.method)?.title.split(/[:.]/)[0] ?? known.method;
-  const text = firstLine(textOf(known.params));
+  const text = firstLine(textOf(known));
   return text ? `${method}: ${text}` : method;
 }
 
@@ -206,11 +206,11 @@ export class SessionRoom implements Room {
 
   /** Where the view of a run stands. */
   placeOf(panel: Panel, run: Run): Place {
-    const defaults = defaultsOf(fieldsOf(catalog.method(run.method)?.params_schema ?? {}));
+    const fields = fieldsOf(catalog.method(run.method)?.params_schema ?? {});
     return {
       detail: panel.detail,
       state: panel.state,
-      selection: countedFromPrompt(this.#selection(run, defaults), () => panel.promptLength),
+      selection: countedFromPrompt(this.#selection(run, fields), () => panel.promptLength),
       keys: this.#keysOf(panel.id),
       prefix: `p${panel.id.slice(0, 8)}-`,
     };

@@ -1,25 +1,29 @@
 // Panels on the same model and text share one selection: what is hovered in one lights up in all.
 
+import type { Field } from "../form/schema";
 import type { Run } from "../net/api";
 import { indexOf, positionItem } from "../view/position";
 import { createSelection, type Item, type Selected, type Selection } from "../view/selection";
 import { outputIndex, outputItem } from "../views/decoding/shown";
 
-/** Params that say what is read; positions in it mean the same in every method. */
-const READ = ["prompt", "question", "chat", "special_tokens", "image", "kind", "scene", "segments"];
+/** What is read, by role or control; positions in it mean the same in every method. */
+const READ = ["prompt", "question", "chat", "special_tokens", "image", "subject", "segments"];
 
 type Read = Pick<Run, "model" | "params">;
 
 /** Equal for runs that read the same. */
-export function textKey({ model, params }: Read, defaults: Record<string, unknown>): string {
-  const read = READ.map((name) => params[name] ?? defaults[name] ?? null);
+export function textKey({ model, params }: Read, fields: readonly Field[]): string {
+  const read = READ.map((part) => {
+    const own = fields.filter(({ role, control }) => role === part || control === part);
+    return own.map((field) => params[field.name] ?? field.default);
+  });
   return JSON.stringify([model, read]);
 }
 
-export function createSelections(): (run: Read, defaults: Record<string, unknown>) => Selection {
+export function createSelections(): (run: Read, fields: readonly Field[]) => Selection {
   const known = new Map<string, Selection>();
-  return (run, defaults) => {
-    const key = textKey(run, defaults);
+  return (run, fields) => {
+    const key = textKey(run, fields);
     const selection = known.get(key) ?? createSelection();
     known.set(key, selection);
     return selection;

@@ -17,6 +17,16 @@ export interface View<Event> {
 
 export type CreateView<Event> = (root: HTMLElement, context: ViewContext) => View<Event>;
 
+/** What the page knows of a view before it is loaded; `views/<stem>/traits.ts` declares it. */
+export interface ViewTraits {
+  /** Keys of its state that everybody chooses for themselves in a session. */
+  personal?: readonly string[];
+  /** It draws trace files of this family of decoders. */
+  traces?: TraceFamily;
+}
+
+export type TraceFamily = "autoregressive" | "diffusion";
+
 /** What a picture says about where it comes from. */
 export interface RunFacts {
   id: string;

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { serves, servingOf } from "../../src/base/capability";
 import { counted } from "../../src/base/plural";
-import { titleOf } from "../../src/run/text";
+import type { Method } from "../../src/net/api";
+import { catalog } from "../../src/net/catalog.svelte";
+import { textOf, titleOf } from "../../src/run/text";
+import reagent from "../../../workbench/gen/methods/reagent.json";
+import seg from "../../../workbench/gen/methods/seg_similarity.json";
 import {
   changed,
   check,
@@ -146,11 +150,20 @@ describe("a method and a model", () => {
 
 describe("the title of a run", () => {
   it("names the method and the text", () => {
-    expect(titleOf("ReAGent: which tokens.", { prompt: "Who  has it?" })).toBe(
-      "ReAGent: Who has it?",
+    catalog.methods = [{ ...reagent, title: "ReAGent: which tokens." }, seg] as unknown as Method[];
+    const titled = (method: string, params: object) => titleOf({ method, params: { ...params } });
+    expect(titled("reagent", { prompt: "Who  has it?" })).toBe("ReAGent: Who has it?");
+    expect(titled("reagent", { prompt: "a".repeat(99) })).toBe(`ReAGent: ${"a".repeat(60)}…`);
+    expect(titled("inspect", {})).toBe("inspect");
+  });
+
+  it("names the question, or what else the run is about", () => {
+    catalog.methods = [seg] as unknown as Method[];
+    const about = (params: Record<string, unknown>) => textOf({ method: "seg_similarity", params });
+    expect(about({ question: "Where is it?", scene: 2 })).toBe("Where is it?");
+    expect(about({ question: "", scene: 2, kind: "colour", layer: 3 })).toBe(
+      "scene 2 · kind colour",
     );
-    expect(titleOf("Flow.", { prompt: "a".repeat(99) })).toBe(`Flow: ${"a".repeat(60)}…`);
-    expect(titleOf("inspect", {})).toBe("inspect");
   });
 });
 

@@ -4,25 +4,29 @@ import { explainAddress } from "../../src/run/explain";
 import type { ViewContext } from "../../src/view/view";
 import { create } from "../../src/views/cntp";
 import type { RunEvent } from "../../src/views/decoding/traces";
+import decoder from "../../../workbench/gen/methods/cntp.json";
+import flow from "../../../workbench/gen/methods/information_flow.json";
+import reagent from "../../../workbench/gen/methods/reagent.json";
 import cntp from "../fixtures/cntp.json";
 import { stageOf } from "../stage";
 
 afterEach(() => document.body.replaceChildren());
 
 describe("from a token to ReAGent", () => {
-  const methods = [{ stem: "reagent", needs: ["causal_lm"] }] as unknown as Method[];
+  const methods = [decoder, flow, reagent] as unknown as Method[];
   const models = [
     { id: "canvas", capabilities: ["masked_diffusion_lm"] },
     { id: "demo-lm", capabilities: ["causal_lm"] },
   ] as unknown as Model[];
-  const source = { model: "demo-lm", prompt: "Anna", reading: { chat: false } };
+  const [method] = methods;
+  const source = { method, model: "demo-lm", params: { prompt: "Anna", chat: false } };
   const paramsOf = (href: string) =>
     JSON.parse(new URL(href, "http://x").searchParams.get("params") ?? "") as unknown;
 
-  const told = (...texts: string[]) => texts.map((text, at) => ({ id: 40 + at, text }));
+  const tokens = (...texts: string[]) => texts.map((text, at) => ({ id: 40 + at, text }));
 
   it("fills the form with the tokens up to the chosen one, which is the target", () => {
-    const found = explainAddress(source, { output: told(" has", " it") }, methods, models);
+    const found = explainAddress(source, { output: tokens(" has", " it") }, methods, models);
     expect(paramsOf(found?.href ?? "")).toEqual({
       chat: false,
       prompt: "Anna",
@@ -33,23 +37,25 @@ describe("from a token to ReAGent", () => {
 
   it("gives another reader the text, since its tokens are others", () => {
     const other = { ...source, model: "canvas" };
-    const found = explainAddress(other, { output: told(" has", " it") }, methods, models);
+    const found = explainAddress(other, { output: tokens(" has", " it") }, methods, models);
     expect(paramsOf(found?.href ?? "")).toMatchObject({ continuation: " has it" });
   });
 
   it("names another reader where the model itself cannot be asked", () => {
     const other = { ...source, model: "canvas" };
-    const found = explainAddress(other, { output: told("a") }, methods, models);
+    const found = explainAddress(other, { output: tokens("a") }, methods, models);
     expect(found?.model).toBe("demo-lm");
     const foreign = { ...source, model: "hub/any" };
-    expect(explainAddress(foreign, { output: told("a") }, methods, models)?.model).toBe("hub/any");
+    expect(explainAddress(foreign, { output: tokens("a") }, methods, models)?.model).toBe(
+      "hub/any",
+    );
   });
 
   it("moves what is beyond ReAGent's limit into the prompt, unless that is a chat", () => {
-    const output = told(...Array.from({ length: 130 }, (_, i) => ` ${i}`));
+    const output = tokens(...Array.from({ length: 130 }, (_, i) => ` ${i}`));
     const found = explainAddress(source, { output }, methods, models);
     expect(paramsOf(found?.href ?? "")).toMatchObject({ prompt: "Anna 0 1", target_start: 127 });
-    const chat = { ...source, reading: { chat: true } };
+    const chat = { ...source, params: { prompt: "Anna", chat: true } };
     expect(explainAddress(chat, { output }, methods, models)).toBeNull();
   });
 

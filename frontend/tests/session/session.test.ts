@@ -17,6 +17,8 @@ import {
   titleOf,
   undoManagerOf,
 } from "../../src/session/document";
+import { fieldsOf } from "../../src/form/schema";
+import reagent from "../../../workbench/gen/methods/reagent.json";
 import { createPanelState } from "../../src/session/panelState";
 import { countedFromPrompt, createSelections, textKey } from "../../src/session/selections";
 import { changesTo, panelAddress, readAddress } from "../../src/session/address";
@@ -312,19 +314,21 @@ describe("addresses", () => {
 });
 
 describe("a selection", () => {
+  const fields = fieldsOf(reagent.params_schema);
+
   it("is shared by panels on one model and text alone", () => {
     const of = createSelections();
     const run = (prompt: string, model = "demo-lm") => ({ model, params: { prompt } });
-    const one = of(run("a"), { chat: false });
-    of({ model: "demo-lm", params: { prompt: "a", chat: false } }, {}).hover(positionItem(3));
+    const one = of(run("a"), fields);
+    of({ model: "demo-lm", params: { prompt: "a", chat: false } }, fields).hover(positionItem(3));
     expect(get(one).hover).toEqual(positionItem(3));
-    expect(get(of(run("b"), { chat: false })).hover).toBeNull();
-    expect(get(of(run("a", "gpt2"), { chat: false })).hover).toBeNull();
-    expect(textKey(run("a"), {})).not.toBe(textKey(run("b"), {}));
+    expect(get(of(run("b"), fields)).hover).toBeNull();
+    expect(get(of(run("a", "gpt2"), fields)).hover).toBeNull();
+    expect(textKey(run("a"), fields)).not.toBe(textKey(run("b"), fields));
   });
 
   it("counts output tokens from the prompt's end where a decoder looks", () => {
-    const shared = createSelections()({ model: "demo-lm", params: { prompt: "a" } }, {});
+    const shared = createSelections()({ model: "demo-lm", params: { prompt: "a" } }, fields);
     let length: number | null = null;
     const decoder = countedFromPrompt(shared, () => length);
     decoder.hover(outputItem(2));

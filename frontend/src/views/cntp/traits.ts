@@ -1,0 +1,3 @@
+import type { ViewTraits } from "../../view/view";
+
+export const TRAITS: ViewTraits = { personal: ["trial"], traces: "autoregressive" };
