@@ -10,7 +10,12 @@ from typing import Literal
 import huggingface_hub
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-from analysis.catalog.files import PIPELINE_INDEX, is_pipeline, pipeline_parts
+from analysis.catalog.files import (
+    PIPELINE_INDEX,
+    is_pipeline,
+    missing_shards,
+    pipeline_parts,
+)
 from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable, UnknownModel, shortened
@@ -133,8 +138,12 @@ def _folders(root: Path, source: Source) -> Iterator[Entry]:
     except OSError:  # not there, or not for this user to read
         return
     for path in found:
-        if path.is_dir() and FOLDER_ID.fullmatch(path.name) and any(path.glob("*.json")):
+        if path.is_dir() and FOLDER_ID.fullmatch(path.name) and _holds_model(path):
             yield Entry(path.name, source, path)
+
+
+def _holds_model(path: Path) -> bool:
+    return any(path.glob("*.json")) or any(path.glob("*.gguf"))
 
 
 def hub_patterns(path: Path) -> tuple[list[str], list[str]]:
@@ -173,7 +182,8 @@ def _local_snapshot(model_id: str, patterns: list[str], ignored: list[str]) -> P
 def _is_whole(path: Path) -> bool:
     if is_pipeline(path):
         return all((path / part).is_dir() for part in pipeline_parts(path))
-    return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+    weights = any(path.glob("*.safetensors")) and not missing_shards(path)
+    return (path / "config.json").is_file() and weights
 
 
 def _downloaded() -> list[Entry]:

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
+from analysis.catalog.folder import INDEX, index_files
 from analysis.errors import ModelUnreadable
 
 PIPELINE_INDEX = "model_index.json"  # what diffusers writes next to the folders of the parts
 MASK_DECODER = "mask_decoder"
+WHOLE = "model.safetensors"  # read before any index
 PART_NAME = re.compile(r"\w+")
 MOST_JSON_BYTES = 200 * 2**20  # the largest tokenizer.json of the hub have some 35 MB
-VARIANT = re.compile(r"\.(fp16|fp8|bf16|non_ema|ema)\b")  # a second copy of the same weights
+# A second copy of the same weights; Mistral's own is named consolidated.
+VARIANT = re.compile(r"\.(fp16|fp8|bf16|non_ema|ema)\b|^consolidated\b")
 
 
 class Weights(NamedTuple):
@@ -91,15 +94,49 @@ def read_json_if_there(path: Path, name: str) -> dict[str, Any]:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of a folder. Raises ModelUnreadable if there is none."""
+    """The safetensors files of a folder that transformers reads, of those that its index names.
+
+    Raises ModelUnreadable if there is none, or not each that is named.
+    """
     files = sorted(path.glob("*.safetensors"))
     files = [file for file in files if not VARIANT.search(file.name)] or files
+    named, absent = _shards(path), missing_shards(path)
+    if absent:
+        more = f" and {len(absent) - 1} more files" if len(absent) > 1 else ""
+        raise ModelUnreadable(
+            f"{path.name} lacks {absent[0]}{more}, which {named[absent[0]]} names.",
+            remedy="Copy what is missing, or download the model again.",
+        )
     if not files:
-        others = [file.name for file in path.glob("*.bin")]
-        remedy = "Save it with model.save_pretrained(folder), which writes safetensors."
-        found = f" (only {', '.join(others[:3])}, which could run code when read)" if others else ""
-        raise ModelUnreadable(f"{path.name} has no *.safetensors file{found}.", remedy=remedy)
-    return files
+        raise _without_weights(path)
+    return [file for file in files if file.name in named] or files
+
+
+def missing_shards(path: Path) -> list[str]:
+    """Files that the index of a folder's weights names and that are not there."""
+    return sorted(name for name in _shards(path) if not (path / name).is_file())
+
+
+def _shards(path: Path) -> dict[str, str]:
+    """By the file names of split weights, the index that names them; transformers reads a whole
+    file before any index.
+    """
+    if (path / WHOLE).exists() or (path / WHOLE).is_symlink():
+        return {}
+    indices = [found for found in sorted(path.glob(INDEX)) if not VARIANT.search(found.name)]
+    return {
+        name: index.name
+        for index in indices
+        for name in index_files(index)
+        if name.endswith(".safetensors")
+    }
+
+
+def _without_weights(path: Path) -> ModelUnreadable:
+    others = [file.name for file in path.glob("*.bin")]
+    remedy = "Save it with model.save_pretrained(folder), which writes safetensors."
+    found = f" (only {', '.join(others[:3])}, which could run code when read)" if others else ""
+    return ModelUnreadable(f"{path.name} has no *.safetensors file{found}.", remedy=remedy)
 
 
 def read_weights(path: Path) -> Weights:

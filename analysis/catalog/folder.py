@@ -57,7 +57,7 @@ def check_contents(folder: Path) -> None:
                 remedy="Copy the file again.",
             )
     for index in folder.glob(INDEX):
-        for name in _parts(index):
+        for name in index_files(index):
             if not is_inside(folder / name, root):
                 raise _outside(folder, name)
 
@@ -143,7 +143,7 @@ def _listed(folder: Path) -> list[Path]:
         ) from None
 
 
-def _parts(index: Path) -> set[str]:
+def index_files(index: Path) -> set[str]:
     """File names in a weight index; what is no such index names none."""
     if not index.is_file():
         return set()

@@ -26,6 +26,11 @@ from analysis.catalog.files import (
     read_weights,
 )
 from analysis.catalog.folder import check_contents, reading
+from analysis.catalog.formats import (
+    refuse_foreign_format,
+    refuse_unreadable_format,
+    refuse_without_tokenizer,
+)
 from analysis.catalog.vision_metadata import VisionMetadata, vision_metadata
 from analysis.errors import ModelUnreadable, shortened
 
@@ -107,11 +112,15 @@ def read_metadata(path: Path) -> ModelMetadata:
 
 
 def _model_metadata(path: Path) -> ModelMetadata:
+    refuse_foreign_format(path)
     config = read_config(path)
+    refuse_unreadable_format(path, config)
     architecture = _architecture(config)
     masked = kind_of(architecture) == "masked_lm" and has_mask_token(path)
     present = capabilities(architecture, has_mask_token=masked)
     weights = read_weights(path)
+    if present:
+        refuse_without_tokenizer(path)
     return ModelMetadata(
         architecture=architecture,
         parameters=weights.parameters,

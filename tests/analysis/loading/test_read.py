@@ -39,10 +39,6 @@ def spoil_uneven_heads(path: Path) -> None:
     edit_config(path, num_attention_heads=3, num_key_value_heads=3, head_dim=None)
 
 
-def spoil_tokenizer(path: Path) -> None:
-    (path / "tokenizer.json").unlink()
-
-
 def spoil_tokenizer_config(path: Path) -> None:
     (path / "tokenizer_config.json").write_text("[]")
 
@@ -55,7 +51,6 @@ def spoil_tokenizer_config(path: Path) -> None:
         (spoil_field, "intermediate_size"),
         (spoil_heads, "copy"),
         (spoil_uneven_heads, "copy"),
-        (spoil_tokenizer, "copy"),
         (spoil_tokenizer_config, "copy"),
     ],
 )
