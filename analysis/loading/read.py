@@ -18,12 +18,14 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from analysis.catalog.entries import Entry
-from analysis.catalog.files import PIPELINE_INDEX, read_json
+from analysis.catalog.files import PIPELINE_INDEX, read_config, read_json
 from analysis.catalog.folder import first_line, is_panic
+from analysis.catalog.formats import quantization
 from analysis.catalog.metadata import ModelMetadata
 from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
 from analysis.loading.processor import read_processor
+from analysis.loading.quantized import DEQUANTIZED, quantized_options
 from analysis.model.bridge import mend_remote_code
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
@@ -127,6 +129,7 @@ def _read_weights(
     assert entry.path is not None
     if trusted:
         mend_remote_code(metadata.architecture, entry.path)
+    method = quantization(read_config(entry.path))
     plain, report = auto.from_pretrained(
         entry.path,
         dtype=dtype_for(metadata.dtype),
@@ -135,10 +138,11 @@ def _read_weights(
         trust_remote_code=trusted,
         ignore_mismatched_sizes=True,  # refused below, by name
         output_loading_info=True,
+        **quantized_options(method),
     )
     _refuse_missing(entry.id, report)
-    model: PreTrainedModel = plain.eval().requires_grad_(requires_grad=False).to(default_device())
-    return model
+    model: PreTrainedModel = plain.eval().requires_grad_(requires_grad=False)
+    return model.to(default_device()) if method in (None, *DEQUANTIZED) else model
 
 
 def _read_tokenizer(entry: Entry, *, trusted: bool = False) -> PreTrainedTokenizerBase:

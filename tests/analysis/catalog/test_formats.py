@@ -1,4 +1,4 @@
-"""What is told of a checkpoint's format in the list of models, before anything is loaded."""
+"""What the list of models says of a checkpoint's format, before anything is loaded."""
 
 import json
 from collections.abc import Callable

@@ -1,0 +1,22 @@
+"""How quantized checkpoints are read: dequantized where transformers can do it alone."""
+
+from typing import Any
+
+from transformers import FineGrainedFP8Config, Mxfp4Config
+
+from analysis.model.memory import default_device
+
+# Their weights become ordinary ones, so that hooks and gradients work on every device.
+DEQUANTIZED = {"fp8": FineGrainedFP8Config, "mxfp8": FineGrainedFP8Config, "mxfp4": Mxfp4Config}
+
+
+def quantized_options(method: str | None) -> dict[str, Any]:
+    """What `from_pretrained` is given for a `quant_method` of config.json (None: not quantized).
+
+    Weights that stay packed are put on their device by the library that reads them.
+    """
+    if method is None:
+        return {}
+    if method in DEQUANTIZED:
+        return {"quantization_config": DEQUANTIZED[method](dequantize=True)}
+    return {"device_map": default_device()}
