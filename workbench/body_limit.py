@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from analysis.images.files import MAX_BYTES
 from workbench.accounts.local import is_local
-from workbench.accounts.visitor import visitor_of
+from workbench.accounts.visitor import login_visitor
 from workbench.errors import EdgeError, TooLarge, TooSlow
 from workbench.sessions.access import is_admitted
 
@@ -121,7 +121,7 @@ async def sender_limit(scope: Any) -> int:
 
 
 def _is_guest(login: SessionStore) -> bool:
-    return is_admitted(visitor_of(None, login))
+    return is_admitted(login_visitor(None, login))
 
 
 def _cookie(header: bytes, name: str) -> str | None:

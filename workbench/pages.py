@@ -10,7 +10,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from workbench import redis_connection
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.sessions.access import is_admitted
 
 # No search engine keeps what a link opens, and no other site learns its address.
@@ -65,10 +65,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _is_open(request: HttpRequest) -> bool:
     """Whether the page at this address may load: for an account any, for guests what links open."""
-    who = visitor(request)
-    if who.user or request.path_info == "/join":  # which keeps the link's token over a login
+    visitor = request_visitor(request)
+    if visitor.user or request.path_info == "/join":  # which keeps the link's token over a login
         return True
-    return request.path_info.startswith("/sessions/") and is_admitted(who)
+    return request.path_info.startswith("/sessions/") and is_admitted(visitor)
 
 
 def _notice(request: HttpRequest, heading: str, text: str, *, status: int) -> HttpResponse:

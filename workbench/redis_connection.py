@@ -19,9 +19,9 @@ def ping() -> None:
     connection().ping()
 
 
-def tries_count(*, what: str, who: str, seconds: int) -> int:
+def tries_count(*, what: str, address: str, seconds: int) -> int:
     """Attempts within the current time window, this one included."""
-    name = f"{PREFIX}:tries:{what}:{who}"
+    name = f"{PREFIX}:tries:{what}:{address}"
     with connection().pipeline() as pipe:
         pipe.set(name, 0, ex=seconds, nx=True)
         pipe.incr(name)

@@ -44,9 +44,9 @@ class Visitor:
         return self.user
 
 
-def visitor(request: HttpRequest) -> Visitor:
+def request_visitor(request: HttpRequest) -> Visitor:
     user = request.user if request.user.is_authenticated else None
-    return visitor_of(user, request.session)
+    return login_visitor(user, request.session)
 
 
 async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
@@ -56,10 +56,10 @@ async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
     login = SessionStore(scope["session"].session_key)
     user = await get_user(cast(Any, {"session": login}))
     found = user if user.is_authenticated else None
-    return await database_sync_to_async(visitor_of)(cast("User | None", found), login)
+    return await database_sync_to_async(login_visitor)(cast("User | None", found), login)
 
 
-def visitor_of(user: User | None, login: SessionBase) -> Visitor:
+def login_visitor(user: User | None, login: SessionBase) -> Visitor:
     """Who has this login, of which `user` is the account."""
     if not settings.ANONYMOUS_LINKS:
         return Visitor(user)

@@ -6,7 +6,7 @@ from ninja import Router
 from pydantic import BaseModel, Field
 
 from workbench.accounts.local import visitor_is_local
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.routes.auth import guests
 
@@ -24,12 +24,12 @@ class Me(BaseModel):
 
 @router.get("/me", response={200: Me, REFUSALS: ErrorOut}, operation_id="me", auth=guests)
 def me(request: HttpRequest) -> Me:
-    who = visitor(request)
-    user = who.user
+    visitor = request_visitor(request)
+    user = visitor.user
     return Me(
-        id=who.id,
-        username=who.name,
-        name=user.get_full_name() or who.name if user else who.name,
+        id=visitor.id,
+        username=visitor.name,
+        name=user.get_full_name() or visitor.name if user else visitor.name,
         local=visitor_is_local(request),
         staff=user is not None and user.is_staff,
         mfa=user is not None and is_mfa_enabled(user),

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import BaseModel, Field
 
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.audit.models import AuditEntry
 from workbench.audit.selectors import audit_of_session
@@ -42,7 +42,7 @@ def log(
     request: HttpRequest, session_id: str, limit: int = 100, before: Entry | None = None
 ) -> list[AuditOut]:
     """What was done to the session, latest first; `before`: older than that entry."""
-    session = session_get(visitor=visitor(request), session=session_id, needs=Role.OWNER)
+    session = session_get(visitor=request_visitor(request), session=session_id, needs=Role.OWNER)
     most = page_limit(limit, most=500)
     return [_out(row) for row in audit_of_session(session=session.pk, limit=most, before=before)]
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from ninja.security import SessionAuth
 
-from workbench.accounts.visitor import Visitor, visitor
+from workbench.accounts.visitor import Visitor, request_visitor
 from workbench.sessions.access import is_admitted
 
 
@@ -11,15 +11,15 @@ class GuestAuth(SessionAuth):
     """An account, or a guest with a link that stands."""
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Visitor | None:
-        found = visitor(request)
-        return found if is_admitted(found) else None
+        visitor = request_visitor(request)
+        return visitor if is_admitted(visitor) else None
 
 
 class OpenAuth(SessionAuth):
     """Anybody who comes from a page of this server."""
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Visitor:
-        return visitor(request)
+        return request_visitor(request)
 
 
 guests = GuestAuth()

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router, Status
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.routes.auth import guests
 from workbench.sessions.anchors import Anchor
@@ -62,7 +62,7 @@ class ThreadChangeIn(BaseModel):
 )
 def threads(request: HttpRequest, session: UUID) -> list[ThreadOut]:
     """All threads of a session, oldest first."""
-    return thread_list(visitor=visitor(request), session=session)
+    return thread_list(visitor=request_visitor(request), session=session)
 
 
 @router.post(
@@ -72,7 +72,7 @@ def threads(request: HttpRequest, session: UUID) -> list[ThreadOut]:
 )
 def begin(request: HttpRequest, session: UUID, body: ThreadIn) -> Status[ThreadOut]:
     thread = thread_create(
-        visitor=visitor(request),
+        visitor=request_visitor(request),
         session=session,
         run=body.run,
         panel=body.panel,
@@ -89,7 +89,7 @@ def begin(request: HttpRequest, session: UUID, body: ThreadIn) -> Status[ThreadO
 )
 def resolve(request: HttpRequest, thread: UUID, body: ThreadChangeIn) -> ThreadOut:
     """Resolve a thread, or open it again."""
-    thread_resolve(visitor=visitor(request), thread=thread, resolved=body.resolved)
+    thread_resolve(visitor=request_visitor(request), thread=thread, resolved=body.resolved)
     return thread_snapshot(thread)
 
 
@@ -99,7 +99,7 @@ def resolve(request: HttpRequest, thread: UUID, body: ThreadChangeIn) -> ThreadO
     operation_id="comment_create",
 )
 def answer(request: HttpRequest, thread: UUID, body: CommentIn) -> Status[ThreadOut]:
-    comment_create(visitor=visitor(request), thread=thread, body=body.body)
+    comment_create(visitor=request_visitor(request), thread=thread, body=body.body)
     return Status(201, thread_snapshot(thread))
 
 
@@ -111,7 +111,7 @@ def answer(request: HttpRequest, thread: UUID, body: CommentIn) -> Status[Thread
 def change(request: HttpRequest, comment: UUID, body: CommentIn) -> ThreadOut:
     """Edit your own comment."""
     return thread_snapshot(
-        comment_change(visitor=visitor(request), comment=comment, body=body.body)
+        comment_change(visitor=request_visitor(request), comment=comment, body=body.body)
     )
 
 
@@ -122,5 +122,5 @@ def change(request: HttpRequest, comment: UUID, body: CommentIn) -> ThreadOut:
 )
 def take_back(request: HttpRequest, comment: UUID) -> Status[None]:
     """The author may, and the session's owner."""
-    comment_delete(visitor=visitor(request), comment=comment)
+    comment_delete(visitor=request_visitor(request), comment=comment)
     return Status(204, None)

@@ -10,7 +10,7 @@ from django.utils.text import slugify
 from ninja import Router, Status
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.audit.models import Action
 from workbench.audit.services import audit
@@ -48,8 +48,8 @@ class ExportIn(BaseModel):
 )
 def export(request: HttpRequest, session_id: UUID, body: ExportIn) -> HttpResponse:
     """A report of these panels as a file."""
-    who = visitor(request)
-    session = session_get(visitor=who, session=session_id)
+    visitor = request_visitor(request)
+    session = session_get(visitor=visitor, session=session_id)
     with report_place():
         report = session_report(
             session=session, panels=body.panels, title=body.title.strip(), comments=body.comments
@@ -57,8 +57,8 @@ def export(request: HttpRequest, session_id: UUID, body: ExportIn) -> HttpRespon
         content = report_build(report, format=body.format)
     audit(
         Action.SESSION_EXPORTED,
-        actor=who.user,
-        actor_name=who.name,
+        actor=visitor.user,
+        actor_name=visitor.name,
         kind="session",
         object_id=session.pk,
         session=session.pk,
@@ -72,7 +72,7 @@ def export(request: HttpRequest, session_id: UUID, body: ExportIn) -> HttpRespon
 )
 def import_bundle(request: HttpRequest) -> Status[SessionOut]:
     """A session of a bundle, which is the body itself; everything in it is checked first."""
-    who = visitor(request)
+    visitor = request_visitor(request)
     content = request.read(settings.MAX_IMPORT_BYTES + 1)
     if len(content) > settings.MAX_IMPORT_BYTES:
         raise TooLarge(
@@ -80,8 +80,8 @@ def import_bundle(request: HttpRequest) -> Status[SessionOut]:
             remedy="Export fewer panels, or set MAX_IMPORT_BYTES.",
         )
     with report_place():
-        session = bundle_import(owner=who.account, content=content, read=bundle_read_confined)
-    return Status(201, session_snapshot(visitor=who, session=session))
+        session = bundle_import(owner=visitor.account, content=content, read=bundle_read_confined)
+    return Status(201, session_snapshot(visitor=visitor, session=session))
 
 
 def _file(content: bytes, *, name: str, format: Format) -> HttpResponse:

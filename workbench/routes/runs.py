@@ -10,7 +10,7 @@ from ninja import Router, Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.accounts.local import is_operator
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut, unchanging
 from workbench.routes.auth import guests
 from workbench.runs import flags
@@ -80,7 +80,7 @@ class WorkersOut(BaseModel):
 )
 def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
     run, made = run_start(
-        visitor=visitor(request),
+        visitor=request_visitor(request),
         session=body.session,
         run=body.id,
         method=body.method,
@@ -95,28 +95,28 @@ def runs(
     request: HttpRequest, limit: int = 50, before: str | None = None, session: UUID | None = None
 ) -> list[RunOut]:
     """The visitor's own runs, or those of a session."""
-    who, most = visitor(request), page_limit(limit, most=200)
-    of = session_get(visitor=who, session=session) if session else None
-    return run_snapshots(run_list(visitor=who, limit=most, before=before, session=of))
+    visitor, most = request_visitor(request), page_limit(limit, most=200)
+    of = session_get(visitor=visitor, session=session) if session else None
+    return run_snapshots(run_list(visitor=visitor, limit=most, before=before, session=of))
 
 
 @router.get("/runs/{run_id}", response={200: RunOut, REFUSALS: ErrorOut}, operation_id="run_get")
 def get(request: HttpRequest, run_id: str) -> RunOut:
-    return run_snapshot(run_get(visitor=visitor(request), run=run_id))
+    return run_snapshot(run_get(visitor=request_visitor(request), run=run_id))
 
 
 @router.post(
     "/runs/{run_id}/cancel", response={200: RunOut, REFUSALS: ErrorOut}, operation_id="run_cancel"
 )
 def cancel(request: HttpRequest, run_id: str) -> RunOut:
-    return run_snapshot(run_cancel(run=run_stoppable(visitor=visitor(request), run=run_id)))
+    return run_snapshot(run_cancel(run=run_stoppable(visitor=request_visitor(request), run=run_id)))
 
 
 @router.delete(
     "/runs/{run_id}", response={204: None, REFUSALS: ErrorOut}, operation_id="run_delete"
 )
 def delete(request: HttpRequest, run_id: str) -> Status[None]:
-    run_delete(run=run_own(visitor=visitor(request), run=run_id))
+    run_delete(run=run_own(visitor=request_visitor(request), run=run_id))
     return Status(204, None)
 
 
@@ -127,7 +127,7 @@ def delete(request: HttpRequest, run_id: str) -> Status[None]:
 )
 def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place = 0) -> EventsOut:
     """Events of an attempt (0: the latest) that follow `after`."""
-    run = run_get(visitor=visitor(request), run=run_id)
+    run = run_get(visitor=request_visitor(request), run=run_id)
     attempt = attempt or run.attempt
     found = event_list(run=run, attempt=attempt, after=after, limit=EVENTS_PER_REQUEST + 1)
     shown = [
@@ -142,7 +142,7 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
 )
 def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     """The PNG file of a picture; it never changes."""
-    content = picture_read(visitor=visitor(request), sha256=sha256)
+    content = picture_read(visitor=request_visitor(request), sha256=sha256)
     return unchanging(request, sha256, content, "image/png")
 
 
@@ -151,7 +151,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
 )
 def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
     """The bytes of an array, little-endian and row-major; they never change."""
-    content = artifact_read(visitor=visitor(request), sha256=sha256)
+    content = artifact_read(visitor=request_visitor(request), sha256=sha256)
     return unchanging(request, sha256, content, "application/octet-stream")
 
 
@@ -160,7 +160,7 @@ def workers(request: HttpRequest) -> WorkersOut:
     """The workers that are there; none: nothing is being worked on."""
     states = flags.worker_list()
     busy = [UUID(state["run"]) for state in states if state["run"]]
-    shown = runs_kept(visitor=visitor(request), runs=busy)
+    shown = runs_kept(visitor=request_visitor(request), runs=busy)
     named = is_operator(request)
     found = enumerate(states, 1)
     return WorkersOut(

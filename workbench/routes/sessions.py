@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.routes.auth import guests
 from workbench.runs.schemas import RunOut
@@ -89,16 +89,16 @@ def sessions(
     limit: int = 50,
 ) -> list[SessionOut]:
     """Sessions open to the visitor, last changed first; `before`: those after that one."""
-    who = visitor(request)
+    visitor = request_visitor(request)
     found = session_list(
-        visitor=who,
+        visitor=visitor,
         limit=page_limit(limit, most=200),
         query=query,
         archived=archived,
         template=template,
         before=before,
     )
-    return session_snapshots(visitor=who, sessions=found)
+    return session_snapshots(visitor=visitor, sessions=found)
 
 
 @router.post(
@@ -108,7 +108,7 @@ def sessions(
 )
 def create(request: HttpRequest, body: SessionIn) -> Status[SessionOut]:
     made = session_create(
-        visitor=visitor(request),
+        visitor=request_visitor(request),
         title=body.title,
         session=body.id or uuid.uuid4(),
         template=body.template,
@@ -122,7 +122,7 @@ def create(request: HttpRequest, body: SessionIn) -> Status[SessionOut]:
     operation_id="session_get",
 )
 def get(request: HttpRequest, session: str) -> SessionOut:
-    return _shown(request, session_get(visitor=visitor(request), session=session))
+    return _shown(request, session_get(visitor=request_visitor(request), session=session))
 
 
 @router.patch(
@@ -131,7 +131,7 @@ def get(request: HttpRequest, session: str) -> SessionOut:
     operation_id="session_change",
 )
 def change(request: HttpRequest, session: UUID, body: SessionChangeIn) -> SessionOut:
-    changed = session_change(visitor=visitor(request), session=session, **body.model_dump())
+    changed = session_change(visitor=request_visitor(request), session=session, **body.model_dump())
     return _shown(request, changed)
 
 
@@ -139,7 +139,7 @@ def change(request: HttpRequest, session: UUID, body: SessionChangeIn) -> Sessio
     "/sessions/{session}", response={204: None, REFUSALS: ErrorOut}, operation_id="session_delete"
 )
 def delete(request: HttpRequest, session: UUID) -> Status[None]:
-    session_delete(visitor=visitor(request), session=session)
+    session_delete(visitor=request_visitor(request), session=session)
     return Status(204, None)
 
 
@@ -152,7 +152,7 @@ def duplicate(
     request: HttpRequest, session: UUID, body: CopyIn | None = None
 ) -> Status[SessionOut]:
     copy = body.id if body and body.id else uuid.uuid4()
-    made = session_duplicate(visitor=visitor(request), session=session, copy=copy)
+    made = session_duplicate(visitor=request_visitor(request), session=session, copy=copy)
     return _made(request, *made)
 
 
@@ -162,7 +162,7 @@ def duplicate(
     operation_id="session_run_attach",
 )
 def attach(request: HttpRequest, session: UUID, body: SessionRunIn) -> Status[None]:
-    run_attach(visitor=visitor(request), session=session, run=body.run)
+    run_attach(visitor=request_visitor(request), session=session, run=body.run)
     return Status(204, None)
 
 
@@ -172,23 +172,23 @@ def attach(request: HttpRequest, session: UUID, body: SessionRunIn) -> Status[No
     operation_id="session_run_detach",
 )
 def detach(request: HttpRequest, session: UUID, run: UUID) -> Status[None]:
-    run_detach(visitor=visitor(request), session=session, run=run)
+    run_detach(visitor=request_visitor(request), session=session, run=run)
     return Status(204, None)
 
 
 @router.get("/search", response={200: FoundOut, REFUSALS: ErrorOut}, operation_id="search")
 def search(request: HttpRequest, query: Text) -> FoundOut:
     """Sessions by title, notes and captions; runs by method, model and params."""
-    who = visitor(request)
-    found = session_list(visitor=who, limit=FOUND, query=query)
-    runs = run_search(visitor=who, query=query, limit=FOUND)
+    visitor = request_visitor(request)
+    found = session_list(visitor=visitor, limit=FOUND, query=query)
+    runs = run_search(visitor=visitor, query=query, limit=FOUND)
     return FoundOut(
-        sessions=session_snapshots(visitor=who, sessions=found), runs=run_snapshots(runs)
+        sessions=session_snapshots(visitor=visitor, sessions=found), runs=run_snapshots(runs)
     )
 
 
 def _shown(request: HttpRequest, session: Session) -> SessionOut:
-    return session_snapshot(visitor=visitor(request), session=session)
+    return session_snapshot(visitor=request_visitor(request), session=session)
 
 
 def _made(request: HttpRequest, session: Session, new: bool) -> Status[SessionOut]:  # noqa: FBT001

@@ -12,7 +12,7 @@ from ninja import Router, Status
 from pydantic import BaseModel, Field, SecretStr
 
 from workbench import redis_connection
-from workbench.accounts.visitor import GUEST, LINKS, Visitor, visitor
+from workbench.accounts.visitor import GUEST, LINKS, Visitor, request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.errors import TooManyTries
 from workbench.routes.auth import anybody, guests
@@ -106,10 +106,10 @@ class LinkOpenedOut(BaseModel):
 )
 def members(request: HttpRequest, session: UUID) -> list[MemberOut]:
     """The owner, then members as they came."""
-    who = visitor(request)
-    owner = session_get(visitor=who, session=session, needs=Role.COMMENTER).owner
+    visitor = request_visitor(request)
+    owner = session_get(visitor=visitor, session=session, needs=Role.COMMENTER).owner
     first = MemberOut(username=owner.get_username(), role="owner", by_link=False)
-    return [first, *map(_member, member_list(visitor=who, session=session))]
+    return [first, *map(_member, member_list(visitor=visitor, session=session))]
 
 
 @router.post(
@@ -118,8 +118,8 @@ def members(request: HttpRequest, session: UUID) -> list[MemberOut]:
     operation_id="member_add",
 )
 def member_add(request: HttpRequest, session: UUID, body: MemberIn) -> MemberOut:
-    who, role = visitor(request), Role(body.role)
-    return _member(member_set(visitor=who, session=session, username=body.username, role=role))
+    visitor, role = request_visitor(request), Role(body.role)
+    return _member(member_set(visitor=visitor, session=session, username=body.username, role=role))
 
 
 @router.patch(
@@ -128,8 +128,8 @@ def member_add(request: HttpRequest, session: UUID, body: MemberIn) -> MemberOut
     operation_id="member_change",
 )
 def change(request: HttpRequest, session: UUID, username: str, body: MemberRoleIn) -> MemberOut:
-    who, role = visitor(request), Role(body.role)
-    return _member(member_change(visitor=who, session=session, username=username, role=role))
+    visitor, role = request_visitor(request), Role(body.role)
+    return _member(member_change(visitor=visitor, session=session, username=username, role=role))
 
 
 @router.delete(
@@ -139,7 +139,7 @@ def change(request: HttpRequest, session: UUID, username: str, body: MemberRoleI
 )
 def remove(request: HttpRequest, session: UUID, username: str) -> Status[None]:
     """Remove a member, or leave the session."""
-    member_remove(visitor=visitor(request), session=session, username=username)
+    member_remove(visitor=request_visitor(request), session=session, username=username)
     return Status(204, None)
 
 
@@ -149,9 +149,9 @@ def remove(request: HttpRequest, session: UUID, username: str) -> Status[None]:
     operation_id="session_hand_over",
 )
 def hand_over(request: HttpRequest, session: UUID, body: HeirIn) -> SessionOut:
-    who = visitor(request)
-    handed = session_hand_over(visitor=who, session=session, username=body.username)
-    return session_snapshot(visitor=who, session=handed)
+    visitor = request_visitor(request)
+    handed = session_hand_over(visitor=visitor, session=session, username=body.username)
+    return session_snapshot(visitor=visitor, session=handed)
 
 
 @router.get(
@@ -160,7 +160,10 @@ def hand_over(request: HttpRequest, session: UUID, body: HeirIn) -> SessionOut:
     operation_id="link_list",
 )
 def links(request: HttpRequest, session: UUID) -> list[LinkOut]:
-    return [LinkOut(**_link(link)) for link in link_list(visitor=visitor(request), session=session)]
+    return [
+        LinkOut(**_link(link))
+        for link in link_list(visitor=request_visitor(request), session=session)
+    ]
 
 
 @router.post(
@@ -171,7 +174,7 @@ def links(request: HttpRequest, session: UUID) -> list[LinkOut]:
 def link_add(request: HttpRequest, session: UUID, body: LinkIn) -> Status[LinkMadeOut]:
     asked = body.model_dump(exclude={"holds_seconds"}) | {"role": Role(body.role)}
     asked["holds"] = timedelta(seconds=body.holds_seconds) if body.holds_seconds else None
-    link, token = link_create(visitor=visitor(request), session=session, **asked)
+    link, token = link_create(visitor=request_visitor(request), session=session, **asked)
     return Status(201, LinkMadeOut(**_link(link), token=token))
 
 
@@ -181,7 +184,7 @@ def link_add(request: HttpRequest, session: UUID, body: LinkIn) -> Status[LinkMa
     operation_id="link_revoke",
 )
 def revoke(request: HttpRequest, session: UUID, link: UUID) -> Status[None]:
-    link_revoke(visitor=visitor(request), session=session, link=link)
+    link_revoke(visitor=request_visitor(request), session=session, link=link)
     return Status(204, None)
 
 
@@ -194,13 +197,13 @@ def revoke(request: HttpRequest, session: UUID, link: UUID) -> Status[None]:
 def open_link(request: HttpRequest, body: TokenIn) -> LinkOpenedOut:
     """Take up what a link gives: as a member, or as a guest where the server has guests."""
     _check_tries(request)
-    who = visitor(request)
+    visitor = request_visitor(request)
     if not settings.ANONYMOUS_LINKS:
-        who.account  # noqa: B018 (asked before the token, of which a stranger learns nothing)
-    link = link_open(visitor=who, token=body.token.get_secret_value())
-    if who.user is None:
-        who = _remember(request, link)
-    role = session_role(who, link.session)
+        visitor.account  # noqa: B018 (asked before the token, of which a stranger learns nothing)
+    link = link_open(visitor=visitor, token=body.token.get_secret_value())
+    if visitor.user is None:
+        visitor = _remember(request, link)
+    role = session_role(visitor, link.session)
     if role is None:  # revoked since
         raise link_not_found()
     return LinkOpenedOut(session=link.session_id, role=role.value)
@@ -214,13 +217,13 @@ def _remember(request: HttpRequest, link: SessionLink) -> Visitor:
     kept = [known for known in login.get(LINKS, []) if known != str(link.pk)]
     login[LINKS] = [*kept, str(link.pk)][-MAX_GUEST_LINKS:]
     login.setdefault(GUEST, secrets.token_hex(8))
-    return visitor(request)
+    return request_visitor(request)
 
 
 def _check_tries(request: HttpRequest) -> None:
     """Raises TooManyTries."""
-    who = request.META.get("REMOTE_ADDR", "")
-    tries = redis_connection.tries_count(what="link", who=who, seconds=MINUTE)
+    address = request.META.get("REMOTE_ADDR", "")
+    tries = redis_connection.tries_count(what="link", address=address, seconds=MINUTE)
     if tries > settings.LINK_OPENS_PER_MINUTE:
         raise TooManyTries(
             f"Links were opened {tries} times from here within a minute; the limit is "

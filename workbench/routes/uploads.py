@@ -7,7 +7,7 @@ from ninja import Router, Status
 from pydantic import BaseModel, Field
 
 from analysis.images.files import MAX_BYTES
-from workbench.accounts.visitor import visitor
+from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut, unchanging
 from workbench.routes.auth import guests
 from workbench.sessions.upload_access import upload_visible
@@ -35,7 +35,7 @@ class UploadOut(BaseModel):
 def create(request: HttpRequest) -> Status[UploadOut]:
     """Keep a picture: PNG, JPEG or WebP, told by its content."""
     upload, made = upload_create(
-        owner=visitor(request).account.pk, content=request.read(MAX_BYTES + 1)
+        owner=request_visitor(request).account.pk, content=request.read(MAX_BYTES + 1)
     )
     return Status(201 if made else 200, _out(upload))
 
@@ -44,7 +44,7 @@ def create(request: HttpRequest) -> Status[UploadOut]:
     "/pictures", response={200: list[UploadOut], REFUSALS: ErrorOut}, operation_id="upload_list"
 )
 def uploads(request: HttpRequest) -> list[UploadOut]:
-    return [_out(upload) for upload in upload_list(owner=visitor(request).account.pk)]
+    return [_out(upload) for upload in upload_list(owner=request_visitor(request).account.pk)]
 
 
 @router.get(
@@ -55,7 +55,7 @@ def uploads(request: HttpRequest) -> list[UploadOut]:
 )
 def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     """The PNG file; it never changes."""
-    content = upload_content(upload_visible(visitor=visitor(request), sha256=sha256))
+    content = upload_content(upload_visible(visitor=request_visitor(request), sha256=sha256))
     return unchanging(request, sha256, content, "image/png")
 
 
@@ -63,7 +63,7 @@ def picture(request: HttpRequest, sha256: str) -> HttpResponse:
     "/pictures/{sha256}", response={204: None, REFUSALS: ErrorOut}, operation_id="upload_delete"
 )
 def delete(request: HttpRequest, sha256: str) -> Status[None]:
-    upload_delete(upload=upload_get(owner=visitor(request).account.pk, sha256=sha256))
+    upload_delete(upload=upload_get(owner=request_visitor(request).account.pk, sha256=sha256))
     return Status(204, None)
 
 
