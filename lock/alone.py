@@ -12,12 +12,12 @@ FILE = Path(__file__).resolve().parent.parent / ".make.lock"
 
 
 def main() -> int:
-    with FILE.open("w") as held:
+    with FILE.open("w") as lock:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("Another make installs in this folder; waiting for it.", flush=True)
-            fcntl.flock(held, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         return subprocess.run(sys.argv[1:], check=False).returncode
 
 

@@ -28,7 +28,7 @@ def parse_object(content: bytes | str) -> dict[str, Any]:
     """The JSON object in `content`. Raises InvalidBody or InvalidText."""
     try:
         text = content.decode() if isinstance(content, bytes) else content
-        check_count(text)
+        check_value_count(text)
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidBody(
@@ -43,7 +43,7 @@ def parse_object(content: bytes | str) -> dict[str, Any]:
     return value
 
 
-def check_count(text: str, *, limit: int = MAX_VALUES) -> None:
+def check_value_count(text: str, *, limit: int = MAX_VALUES) -> None:
     """Refuse JSON of more than `limit` values before it is parsed. Raises InvalidBody."""
     if values_at_most(text) > limit and values_at_most(STRING.sub("", text)) > limit:
         raise InvalidBody(

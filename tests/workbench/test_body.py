@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import GlassbenchError, InvalidText
-from workbench.body import MAX_VALUES, check_count, check_value, parse_object
+from workbench.body import MAX_VALUES, check_value, check_value_count, parse_object
 from workbench.errors import InvalidBody
 
 
@@ -82,7 +82,7 @@ def test_no_bytes_raise_anything_but_a_typed_error(content: bytes) -> None:
 
 @given(st.text(alphabet=',[{"\\x', max_size=200).map(lambda text: json.dumps({"text": text})))
 def test_signs_within_a_text_are_no_values(content: str) -> None:
-    check_count(content, limit=2)
+    check_value_count(content, limit=2)
 
 
 def test_as_many_values_as_are_allowed_are_taken() -> None:

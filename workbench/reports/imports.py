@@ -34,7 +34,7 @@ from workbench.sessions.document import (
     document_bytes,
     in_order,
 )
-from workbench.sessions.services import check_count
+from workbench.sessions.services import check_session_count
 from workbench.sessions.store import document_create
 from workbench.uploads.services import upload_restore
 
@@ -56,7 +56,7 @@ def bundle_import(
     document = _document(bundle.report, ids)
     SharedDocument().apply(document_bytes(document))  # it is judged as any change of a session
     with transaction.atomic():
-        check_count(owner)
+        check_session_count(owner)
         session = _session(owner, bundle, sha256=hashlib.sha256(content).hexdigest())
         made = {run: _run(owner, session, ids[run], record) for run, record in runs.items()}
         document_create(session=session, document=document)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from analysis.errors import shortened
 from analysis.events import ArrayRef
 from analysis.images.event import PictureRef
-from workbench.body import MAX_DEPTH, check_count, check_value
+from workbench.body import MAX_DEPTH, check_value, check_value_count
 from workbench.reports.archive import MAX_BYTES, archive_read
 from workbench.reports.arrays import arrays_read
 from workbench.reports.bundle import ARRAYS, COMMENTS, EVENTS, MANIFEST
@@ -229,7 +229,7 @@ def _read_file(content: bytes, name: str) -> Any:
     """JSON of a file that is parsed whole. Raises BundleRefused, InvalidBody."""
     if len(content) > MAX_JSON_BYTES:
         raise _refuse(f"{name} has {len(content)} bytes; the limit is {MAX_JSON_BYTES}")
-    check_count(_text(content, name), limit=MAX_JSON_VALUES)
+    check_value_count(_text(content, name), limit=MAX_JSON_VALUES)
     return read_json(content, name)
 
 

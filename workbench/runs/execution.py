@@ -58,11 +58,11 @@ def run_claim(*, run: UUID, worker: str) -> Run | None:
 def event_append(*, run: UUID, attempt: int, events: Sequence[Pending]) -> None:
     """Save events of an attempt, then send them. Raises AttemptLost."""
     with transaction.atomic():
-        held = _held(run, attempt, Status.RUNNING)
-        if held is None:
+        locked = _locked(run, attempt, Status.RUNNING)
+        if locked is None:
             raise AttemptLost(f"attempt {attempt} of run {run} has ended")
-        rows = _insert(held, events)
-    _tell(held, rows, changed=False)
+        rows = _insert(locked, events)
+    _tell(locked, rows, changed=False)
 
 
 def run_end(
@@ -75,16 +75,16 @@ def run_end(
 ) -> bool:
     """Finish an attempt: its last event and the status together. False: it was not ours."""
     with transaction.atomic():
-        held = _held(run, attempt, was)
-        if held is None:
+        locked = _locked(run, attempt, was)
+        if locked is None:
             return False
-        last = event_count(run=held, attempt=attempt)
-        rows = _insert(held, [Pending(last + 1, _status_payload(status, error))])
-        held.status = status
-        held.error = _storable(error) if error else None
-        held.finished_at = timezone.now()
-        held.save(update_fields=["status", "error", "finished_at"])
-    _tell(held, rows)
+        last = event_count(run=locked, attempt=attempt)
+        rows = _insert(locked, [Pending(last + 1, _status_payload(status, error))])
+        locked.status = status
+        locked.error = _storable(error) if error else None
+        locked.finished_at = timezone.now()
+        locked.save(update_fields=["status", "error", "finished_at"])
+    _tell(locked, rows)
     return True
 
 
@@ -120,19 +120,19 @@ def run_model_seen(
 ) -> None:
     """Record the revision that was loaded, on which the cache key depends, and its self-check."""
     with transaction.atomic():
-        held = _held(run, attempt, Status.RUNNING)
-        if held is None:
+        locked = _locked(run, attempt, Status.RUNNING)
+        if locked is None:
             raise AttemptLost(f"attempt {attempt} of run {run} has ended")
-        held.environment = environment
-        if info["id"] == held.model:
-            held.revision = info["revision"]
-            held.cache_key = cache_key(
-                method=method_get(held.method),
-                model=held.model,
-                revision=held.revision,
-                params=held.params,
+        locked.environment = environment
+        if info["id"] == locked.model:
+            locked.revision = info["revision"]
+            locked.cache_key = cache_key(
+                method=method_get(locked.method),
+                model=locked.model,
+                revision=locked.revision,
+                params=locked.params,
             )
-        held.save(update_fields=["revision", "cache_key", "environment"])
+        locked.save(update_fields=["revision", "cache_key", "environment"])
     model_check_record(model=info["id"], info=info)
 
 
@@ -148,7 +148,7 @@ def _requeue(run: UUID, attempt: int, **changes: Any) -> bool:
     return bool(queued)
 
 
-def _held(run: UUID, attempt: int, status: Status) -> Run | None:
+def _locked(run: UUID, attempt: int, status: Status) -> Run | None:
     """The run with its row locked, if this attempt is still the current one."""
     runs = Run.objects.select_for_update(of=("self",))
     return runs.filter(pk=run, attempt=attempt, status=status).first()

@@ -67,7 +67,7 @@ class RunFolder:
                     catalog=catalog(),
                     pictures=pictures,
                 ):
-                    with interrupt_held():
+                    with interrupt_delayed():
                         payload = event.model_dump(mode="json", context=self._stores)
                         lines.write(json.dumps(payload, ensure_ascii=False) + "\n")
                     if isinstance(event, ModelLoaded):
@@ -126,7 +126,7 @@ class RunFolder:
 
 
 @contextmanager
-def interrupt_held() -> Iterator[None]:
+def interrupt_delayed() -> Iterator[None]:
     """Raise a Ctrl+C only after the block: within pydantic it would become another error.
 
     Python receives signals only in its main thread; elsewhere there is nothing to hold.
@@ -134,11 +134,11 @@ def interrupt_held() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if heard:
+    if received:
         raise KeyboardInterrupt

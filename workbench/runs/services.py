@@ -24,11 +24,11 @@ def run_cancel(*, run: Run) -> Run:
 def run_delete(*, run: Run) -> None:
     """Delete a run that is not being worked on; copies of it keep the events."""
     with transaction.atomic():
-        held = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        if held.status == Status.RUNNING:
+        locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        if locked.status == Status.RUNNING:
             raise RunActive("The run is being worked on.", remedy="Stop it first.")
-        _hand_over(held)
-        held.delete()
+        _hand_over(locked)
+        locked.delete()
     broadcast_run(run.id)
     broadcast_queue()
 

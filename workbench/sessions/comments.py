@@ -1,7 +1,7 @@
-"""What people say about a place of a run: threads, answers, mentions, and taking back.
+"""Comments on a part of a run: threads, answers, mentions, edits and deletion.
 
-Each change is counted in the session's row, which is held meanwhile: watchers learn from
-the count alone whether something is new.
+Each change increases a count in the session's row, which is locked meanwhile: the count alone shows
+watchers whether something is new.
 """
 
 import re
@@ -46,42 +46,42 @@ def thread_create(
 
     Raises SessionNotFound, RoleMissing, RunNotFound, InvalidBody, TooManyComments.
     """
-    held = session_get(visitor=visitor, session=session, needs=Role.COMMENTER)
-    shown = _run_of(held, run) if run else None
+    row = session_get(visitor=visitor, session=session, needs=Role.COMMENTER)
+    shown = _run_of(row, run) if run else None
     check_anchor(anchor, tokens=run_tokens(shown) if shown else None)
-    with _saying(held.pk) as said:
-        _check_room(Thread.objects.filter(session=held).count(), MAX_THREADS, "threads")
+    with _saying(row.pk) as said:
+        _check_count(Thread.objects.filter(session=row).count(), MAX_THREADS, "threads")
         thread = Thread.objects.create(
-            session=held,
+            session=row,
             run=shown,
             panel=str(panel),
             anchor=anchor.model_dump(mode="json", exclude_none=True),
             said=said,
         )
-        _comment_create(visitor, held, thread, body)
+        _comment_create(visitor, row, thread, body)
     return thread.pk
 
 
 def comment_create(*, visitor: Visitor, thread: UUID, body: str) -> None:
     """Answer in a thread. Raises ThreadNotFound, RoleMissing, TooManyComments."""
-    held = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
-    with _saying(held.session_id) as said:
-        _check_room(held.comments.count(), MAX_COMMENTS, "comments in this thread")
-        _comment_create(visitor, held.session, held, body)
-        _mark(held, said)
+    row = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
+    with _saying(row.session_id) as said:
+        _check_count(row.comments.count(), MAX_COMMENTS, "comments in this thread")
+        _comment_create(visitor, row.session, row, body)
+        _mark(row, said)
 
 
 def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
     """Edit your own comment; its thread. Raises ThreadNotFound, NotTheAuthor."""
-    held = comment_get(visitor=visitor, comment=comment)
-    if not _is_author(visitor, held):
+    row = comment_get(visitor=visitor, comment=comment)
+    if not _is_author(visitor, row):
         raise _not_the_author("change")
-    with _saying(held.thread.session_id) as said:
-        held.body, held.edited_at = body, timezone.now()
-        held.save(update_fields=["body", "edited_at"])
-        held.mentions.set(_mentioned(held.thread.session, body))
-        _mark(held.thread, said)
-    return held.thread_id
+    with _saying(row.thread.session_id) as said:
+        row.body, row.edited_at = body, timezone.now()
+        row.save(update_fields=["body", "edited_at"])
+        row.mentions.set(_mentioned(row.thread.session, body))
+        _mark(row.thread, said)
+    return row.thread_id
 
 
 def comment_delete(*, visitor: Visitor, comment: UUID) -> None:
@@ -90,21 +90,21 @@ def comment_delete(*, visitor: Visitor, comment: UUID) -> None:
     What others have answered keeps its place, without text or name. Raises ThreadNotFound,
     RoleMissing, NotTheAuthor.
     """
-    held = comment_get(visitor=visitor, comment=comment)
-    owner = session_role(visitor, held.thread.session) == Role.OWNER
-    if not (owner or _is_author(visitor, held)):
+    row = comment_get(visitor=visitor, comment=comment)
+    owner = session_role(visitor, row.thread.session) == Role.OWNER
+    if not (owner or _is_author(visitor, row)):
         raise _not_the_author("delete")
-    with _saying(held.thread.session_id) as said:
-        _bury(held)
-        _sweep(held.thread)
-        _mark(held.thread, said)
+    with _saying(row.thread.session_id) as said:
+        _bury(row)
+        _sweep(row.thread)
+        _mark(row.thread, said)
 
 
 def thread_resolve(*, visitor: Visitor, thread: UUID, resolved: bool) -> None:
     """Close a thread, or open it again. Raises ThreadNotFound, RoleMissing."""
-    held = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
-    with _saying(held.session_id) as said:
-        Thread.objects.filter(pk=held.pk).update(
+    row = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
+    with _saying(row.session_id) as said:
+        Thread.objects.filter(pk=row.pk).update(
             resolved_at=timezone.now() if resolved else None,
             resolved_by=visitor.user if resolved else None,
             said=said,
@@ -184,7 +184,7 @@ def _is_author(visitor: Visitor, comment: Comment) -> bool:
     return comment.author_id is None and bool(comment.guest) and comment.guest == visitor.guest
 
 
-def _check_room(count: int, most: int, what: str) -> None:
+def _check_count(count: int, most: int, what: str) -> None:
     if count >= most:
         raise TooManyComments(
             f"There are {count} {what}; the limit is {most}.", remedy="Delete some of them."

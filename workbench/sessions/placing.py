@@ -44,17 +44,17 @@ def place_of(*, visitor: Visitor, session: Session) -> Place:
 
 def place_run(place: Place, run: Run) -> None:
     """Put the run into the session, in a transaction. Raises TooManyRuns, TooManySessionRuns."""
-    # The rows are held, so that two requests count one another.
+    # The row is locked, so that parallel requests are counted.
     Session.objects.select_for_update().get(pk=place.session.pk)
     if place.link:
         _check_link(place.link)
-    check_room(place.session)
+    check_run_count(place.session)
     SessionRun.objects.create(
         session=place.session, run=run, added_by=place.starter, link=place.link
     )
 
 
-def check_room(session: Session) -> None:
+def check_run_count(session: Session) -> None:
     """Raises TooManySessionRuns."""
     if session.session_runs.count() >= MAX_SESSION_RUNS:
         raise TooManySessionRuns(

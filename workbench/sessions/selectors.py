@@ -27,7 +27,7 @@ from workbench.sessions.schemas import GoneWord, SessionOut
 def session_get(
     *, visitor: Visitor, session: UUID | str, needs: Role = Role.VIEWER, lock: bool = False
 ) -> Session:
-    """The session, for a visitor who has at least that role; `lock`: its row is held.
+    """The session, for a visitor who has at least that role; `lock`: its row is locked.
 
     Raises SessionNotFound (also for a session of others, and once a link has ended), RoleMissing.
     """
@@ -111,8 +111,8 @@ def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
 
     Takes a commenter, who mentions people. Raises SessionNotFound, RoleMissing.
     """
-    held = session_get(visitor=visitor, session=session, needs=Role.COMMENTER)
-    rows = held.members.filter(standing_members()).select_related("user")
+    members = session_get(visitor=visitor, session=session, needs=Role.COMMENTER).members
+    rows = members.filter(standing_members()).select_related("user")
     highest: dict[int, SessionMember] = {}
     for row in rows.order_by("since", "pk"):
         known = highest.setdefault(row.user_id, row)
@@ -123,8 +123,8 @@ def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
 
 def link_list(*, visitor: Visitor, session: UUID) -> list[SessionLink]:
     """Links, ended ones too, latest first. Raises SessionNotFound, RoleMissing."""
-    held = session_get(visitor=visitor, session=session, needs=Role.OWNER)
-    return list(held.links.select_related("created_by").order_by("-created_at", "pk"))
+    row = session_get(visitor=visitor, session=session, needs=Role.OWNER)
+    return list(row.links.select_related("created_by").order_by("-created_at", "pk"))
 
 
 def may_pass_on(*, visitor: Visitor, run: Run) -> bool:

@@ -19,7 +19,7 @@ from workbench.runs.models import Run
 from workbench.sessions.broadcast import broadcast_access, session_touch
 from workbench.sessions.document import SessionDocument
 from workbench.sessions.models import Session, SessionRun
-from workbench.sessions.placing import check_room
+from workbench.sessions.placing import check_run_count
 from workbench.sessions.roles import Role
 from workbench.sessions.run_access import run_get, run_not_found
 from workbench.sessions.selectors import may_pass_on, session_get
@@ -62,17 +62,17 @@ def session_change(
     """None leaves a thing as it is. Raises SessionNotFound, RoleMissing."""
     needs = Role.EDITOR if archived is None and template is None else Role.OWNER
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=needs, lock=True)
+        locked = session_get(visitor=visitor, session=session, needs=needs, lock=True)
         if archived is not None:
-            held.archived_at = (held.archived_at or timezone.now()) if archived else None
+            locked.archived_at = (locked.archived_at or timezone.now()) if archived else None
         if template is not None:
-            held.template = template
-        held.save(update_fields=["archived_at", "template"])
-    if title is not None and title != held.title:
+            locked.template = template
+        locked.save(update_fields=["archived_at", "template"])
+    if title is not None and title != locked.title:
         document_rename(session=session, title=title)
-        held.title = title
-    session_touch(held)
-    return held
+        locked.title = title
+    session_touch(locked)
+    return locked
 
 
 def session_delete(*, visitor: Visitor, session: UUID) -> None:
@@ -81,7 +81,7 @@ def session_delete(*, visitor: Visitor, session: UUID) -> None:
     Raises SessionNotFound, RoleMissing.
     """
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        locked = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
         audit(
             Action.SESSION_DELETED,
             actor=visitor.user,
@@ -89,29 +89,29 @@ def session_delete(*, visitor: Visitor, session: UUID) -> None:
             object_id=session,
             session=session,
         )
-        held.delete()
+        locked.delete()
     broadcast_access(session)
 
 
 def run_attach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
     """Attach a run to a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=Role.EDITOR, lock=True)
-        found = run_get(visitor=visitor, run=run)
-        _check_pass_on(visitor, found)
-        if held.session_runs.filter(run=found).exists():
+        locked = session_get(visitor=visitor, session=session, needs=Role.EDITOR, lock=True)
+        row = run_get(visitor=visitor, run=run)
+        _check_pass_on(visitor, row)
+        if locked.session_runs.filter(run=row).exists():
             return
-        check_room(held)
-        SessionRun.objects.create(session=held, run=found, added_by=visitor.user)
-    session_touch(held)
+        check_run_count(locked)
+        SessionRun.objects.create(session=locked, run=row, added_by=visitor.user)
+    session_touch(locked)
 
 
 def run_detach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
     """Take a run out of a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
-    held = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
-    if not held.session_runs.filter(run=run).delete()[0]:
+    row = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
+    if not row.session_runs.filter(run=run).delete()[0]:
         raise run_not_found(run)
-    session_touch(held)
+    session_touch(row)
     broadcast_access(session)
 
 
@@ -134,20 +134,20 @@ def _make(owner: User, title: str, session: UUID, source: Session | None) -> tup
 
 def _insert(owner: User, title: str, session: UUID, source: Session | None) -> Session:
     with transaction.atomic():
-        check_count(owner)
-        made = Session(id=session, owner=owner, title=title)
-        made.save(force_insert=True)
+        check_session_count(owner)
+        created = Session(id=session, owner=owner, title=title)
+        created.save(force_insert=True)
         content = document_get(session=source.pk) if source else SessionDocument()
-        document_create(session=made, document=replace(content, title=title))
+        document_create(session=created, document=replace(content, title=title))
         if source:
-            _copy_runs(source, made)
-    return made
+            _copy_runs(source, created)
+    return created
 
 
-def _copy_runs(source: Session, made: Session) -> None:
+def _copy_runs(source: Session, copy: Session) -> None:
     rows = source.session_runs.order_by("at", "pk")
     SessionRun.objects.bulk_create(
-        SessionRun(session=made, run_id=row.run_id, added_by=made.owner, at=row.at) for row in rows
+        SessionRun(session=copy, run_id=row.run_id, added_by=copy.owner, at=row.at) for row in rows
     )
 
 
@@ -163,13 +163,13 @@ def _same(owner: User, session: UUID) -> Session:
     return earlier
 
 
-def check_count(owner: User) -> None:
-    """Raises TooManySessions. The owner's row is held, so that two requests count one another."""
+def check_session_count(owner: User) -> None:
+    """Raises TooManySessions. Locks the owner's row, so that parallel requests are counted."""
     User.objects.select_for_update().get(pk=owner.pk)
-    held = Session.objects.filter(owner=owner).count()
-    if held >= settings.MAX_SESSIONS:
+    count = Session.objects.filter(owner=owner).count()
+    if count >= settings.MAX_SESSIONS:
         raise TooManySessions(
-            f"You have {held} sessions; the limit is {settings.MAX_SESSIONS}.",
+            f"You have {count} sessions; the limit is {settings.MAX_SESSIONS}.",
             remedy="Delete one that you no longer need.",
         )
 

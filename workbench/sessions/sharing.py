@@ -43,27 +43,27 @@ def member_set(*, visitor: Visitor, session: UUID, username: str, role: Role) ->
     Raises SessionNotFound, RoleMissing, UserNotFound, OwnerIsMember, TooManyMembers.
     """
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        locked = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
         user = _user(username)
-        if user == held.owner:
+        if user == locked.owner:
             raise OwnerIsMember(
                 f"{username} owns this session.", remedy="Hand it over to change that."
             )
-        known = held.members.filter(user=user)
+        known = locked.members.filter(user=user)
         action = Action.MEMBER_CHANGED if known.exists() else Action.MEMBER_ADDED
         if not known.filter(link=None).exists():
-            _check_members(held)
+            _check_members(locked)
         known.exclude(link=None).delete()
-        member, _ = held.members.update_or_create(user=user, link=None, defaults={"role": role})
-        _audit(action, visitor, held, subject=user, detail={"role": role.value})
-    _tell(held)
+        member, _ = locked.members.update_or_create(user=user, link=None, defaults={"role": role})
+        _audit(action, visitor, locked, subject=user, detail={"role": role.value})
+    _tell(locked)
     return member
 
 
 def member_change(*, visitor: Visitor, session: UUID, username: str, role: Role) -> SessionMember:
     """As `member_set`, for somebody who is a member. Raises MemberNotFound too."""
-    held = session_get(visitor=visitor, session=session, needs=Role.OWNER)
-    _members(held, username)
+    row = session_get(visitor=visitor, session=session, needs=Role.OWNER)
+    _members(row, username)
     return member_set(visitor=visitor, session=session, username=username, role=role)
 
 
@@ -72,11 +72,11 @@ def member_remove(*, visitor: Visitor, session: UUID, username: str) -> None:
     leaves = visitor.user is not None and visitor.user.get_username() == username
     needs = Role.VIEWER if leaves else Role.OWNER
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=needs, lock=True)
-        members = _members(held, username)
-        _audit(Action.MEMBER_REMOVED, visitor, held, subject=members[0].user)
-        held.members.filter(user=members[0].user).delete()
-    _tell(held)
+        locked = session_get(visitor=visitor, session=session, needs=needs, lock=True)
+        members = _members(locked, username)
+        _audit(Action.MEMBER_REMOVED, visitor, locked, subject=members[0].user)
+        locked.members.filter(user=members[0].user).delete()
+    _tell(locked)
 
 
 def session_hand_over(*, visitor: Visitor, session: UUID, username: str) -> Session:
@@ -85,15 +85,15 @@ def session_hand_over(*, visitor: Visitor, session: UUID, username: str) -> Sess
     Raises SessionNotFound, RoleMissing, MemberNotFound.
     """
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
-        heir, former = _members(held, username)[0].user, held.owner
-        held.members.filter(user=heir).delete()
-        held.members.update_or_create(user=former, link=None, defaults={"role": Role.EDITOR})
-        held.owner = heir
-        held.save(update_fields=["owner"])
-        _audit(Action.SESSION_HANDED_OVER, visitor, held, subject=heir)
-    _tell(held)
-    return held
+        locked = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        heir, former = _members(locked, username)[0].user, locked.owner
+        locked.members.filter(user=heir).delete()
+        locked.members.update_or_create(user=former, link=None, defaults={"role": Role.EDITOR})
+        locked.owner = heir
+        locked.save(update_fields=["owner"])
+        _audit(Action.SESSION_HANDED_OVER, visitor, locked, subject=heir)
+    _tell(locked)
+    return locked
 
 
 def link_create(
@@ -112,9 +112,9 @@ def link_create(
     token = secrets.token_urlsafe(TOKEN_BYTES)
     limit = settings.LINK_RUNS_PER_HOUR if max_runs_per_hour is None else max_runs_per_hour
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
-        _check_links(held)
-        link = held.links.create(
+        locked = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        _check_links(locked)
+        link = locked.links.create(
             role=role,
             token_sha256=token_hash(token),
             label=label,
@@ -122,7 +122,7 @@ def link_create(
             expires_at=timezone.now() + holds if holds else None,
             max_runs_per_hour=limit,
         )
-        _audit(Action.LINK_CREATED, visitor, held, link=link, detail={"role": role.value})
+        _audit(Action.LINK_CREATED, visitor, locked, link=link, detail={"role": role.value})
     return link, token
 
 
@@ -132,15 +132,15 @@ def link_revoke(*, visitor: Visitor, session: UUID, link: UUID) -> None:
     Raises SessionNotFound, RoleMissing, LinkNotFound.
     """
     with transaction.atomic():
-        held = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
-        found = held.links.filter(pk=link).first()
-        if found is None:
+        locked = session_get(visitor=visitor, session=session, needs=Role.OWNER, lock=True)
+        row = locked.links.filter(pk=link).first()
+        if row is None:
             raise link_not_found()
-        if found.revoked_at is None:
-            found.revoked_at = timezone.now()
-            found.save(update_fields=["revoked_at"])
-            _audit(Action.LINK_REVOKED, visitor, held, link=found)
-    _tell(held)
+        if row.revoked_at is None:
+            row.revoked_at = timezone.now()
+            row.save(update_fields=["revoked_at"])
+            _audit(Action.LINK_REVOKED, visitor, locked, link=row)
+    _tell(locked)
 
 
 def link_open(*, visitor: Visitor, token: str) -> SessionLink:

@@ -34,8 +34,8 @@ class ThreadNews:
 
 def thread_list(*, visitor: Visitor, session: UUID) -> list[ThreadOut]:
     """All threads, oldest first. Raises SessionNotFound."""
-    held = session_get(visitor=visitor, session=session)
-    return thread_snapshots(Thread.objects.filter(session=held))
+    row = session_get(visitor=visitor, session=session)
+    return thread_snapshots(Thread.objects.filter(session=row))
 
 
 def thread_get(*, visitor: Visitor, thread: UUID, needs: Role) -> Thread:

@@ -57,7 +57,7 @@ def upload_delete(*, upload: Upload) -> None:
 def upload_keep(made: Upload, *, content: bytes) -> tuple[Upload, bool]:
     """Store a picture, unless its user has it already. Raises TooManyUploads."""
     with transaction.atomic():
-        # The owner's row is held, so that two requests count one another.
+        # The owner's row is locked, so that parallel requests are counted.
         get_user_model().objects.select_for_update().get(pk=made.owner_id)
         earlier = Upload.objects.filter(owner_id=made.owner_id, sha256=made.sha256).first()
         if earlier is not None:
@@ -69,9 +69,9 @@ def upload_keep(made: Upload, *, content: bytes) -> tuple[Upload, bool]:
 
 
 def _check_count(owner: int) -> None:
-    held = Upload.objects.filter(owner_id=owner).count()
-    if held >= settings.MAX_UPLOADS:
+    count = Upload.objects.filter(owner_id=owner).count()
+    if count >= settings.MAX_UPLOADS:
         raise TooManyUploads(
-            f"You have {held} pictures; the limit is {settings.MAX_UPLOADS}.",
+            f"You have {count} pictures; the limit is {settings.MAX_UPLOADS}.",
             remedy="Delete one that you no longer need.",
         )

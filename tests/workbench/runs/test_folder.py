@@ -7,7 +7,7 @@ import threading
 import pytest
 from pydantic import BaseModel, field_serializer
 
-from workbench.runs.folder import interrupt_held
+from workbench.runs.folder import interrupt_delayed
 
 
 class Interrupted(BaseModel):
@@ -21,7 +21,7 @@ class Interrupted(BaseModel):
 
 def test_it_is_raised_after_the_event_is_written() -> None:
     written = []
-    with pytest.raises(KeyboardInterrupt), interrupt_held():
+    with pytest.raises(KeyboardInterrupt), interrupt_delayed():
         written.append(Interrupted().model_dump(mode="json"))
     assert written == [{"value": 1}]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -31,7 +31,7 @@ def test_other_threads_write_as_ever() -> None:
     written = []
 
     def work() -> None:
-        with interrupt_held():
+        with interrupt_delayed():
             written.append(1)
 
     thread = threading.Thread(target=work)

@@ -22,10 +22,10 @@ class Command(BaseCommand):
 @contextmanager
 def alone(file: Path, *, waiting: Any) -> Iterator[None]:
     """Hold a lock on the file; `waiting` is called where another process holds it."""
-    with file.open("w") as held:
+    with file.open("w") as lock:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waiting("Another start prepares the database; waiting for it.")
-            fcntl.flock(held, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
