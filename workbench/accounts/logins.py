@@ -8,5 +8,5 @@ from django.utils import timezone
 def logins_prune() -> None:
     """Delete log-ins past their time, guests' too, with their addresses and programs."""
     Login.objects.filter(expire_date__lt=timezone.now()).delete()
-    standing = Login.objects.values("session_key")
-    UserSession.objects.exclude(session_key__in=standing).delete()
+    unexpired = Login.objects.values("session_key")
+    UserSession.objects.exclude(session_key__in=unexpired).delete()

@@ -24,7 +24,7 @@ from workbench.runs.artifacts import artifacts_delete
 from workbench.runs.execution import run_end
 from workbench.runs.models import TERMINAL, Run, Status
 from workbench.runs.services import run_delete
-from workbench.sessions.access import standing_members
+from workbench.sessions.access import valid_members
 from workbench.sessions.comments import comments_forget
 from workbench.sessions.models import Session, SessionLink, SessionMember
 from workbench.sessions.services import session_delete
@@ -35,9 +35,9 @@ from workbench.uploads.services import upload_delete
 
 def sessions_shared(*, user: User) -> list[Session]:
     """The person's sessions that have other members; `heirs` of each: who can take it over."""
-    standing = SessionMember.objects.filter(standing_members()).select_related("user")
-    shared = Session.objects.filter(owner=user, pk__in=standing.values("session"))
-    heirs = Prefetch("members", standing.order_by("user__username"), to_attr="heirs")
+    members = SessionMember.objects.filter(valid_members()).select_related("user")
+    shared = Session.objects.filter(owner=user, pk__in=members.values("session"))
+    heirs = Prefetch("members", members.order_by("user__username"), to_attr="heirs")
     return list(shared.prefetch_related(heirs).order_by("-changed_at"))
 
 

@@ -21,16 +21,16 @@ class Grant:
     link: SessionLink | None = None
 
 
-def standing_links(prefix: str = "") -> Q:
+def valid_links(prefix: str = "") -> Q:
     """Links neither revoked nor expired, for a filter on them or on what refers to them."""
     never = Q(**{f"{prefix}expires_at": None})
     later = Q(**{f"{prefix}expires_at__gt": timezone.now()})
     return Q(**{f"{prefix}revoked_at": None}) & (never | later)
 
 
-def standing_members() -> Q:
+def valid_members() -> Q:
     """Memberships by name, or by a link that is still valid."""
-    return Q(link=None) | standing_links("link__")
+    return Q(link=None) | valid_links("link__")
 
 
 def sessions_readable(visitor: Visitor) -> QuerySet[Session]:
@@ -84,8 +84,8 @@ def session_role(visitor: Visitor, session: Session) -> Role | None:
 
 
 def _links(visitor: Visitor) -> QuerySet[SessionLink]:
-    return SessionLink.objects.filter(standing_links(), pk__in=visitor.links)
+    return SessionLink.objects.filter(valid_links(), pk__in=visitor.links)
 
 
 def _memberships(user: User) -> QuerySet[SessionMember]:
-    return SessionMember.objects.filter(standing_members(), user=user)
+    return SessionMember.objects.filter(valid_members(), user=user)

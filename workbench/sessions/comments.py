@@ -17,7 +17,7 @@ from django.utils import timezone
 from workbench.accounts.visitor import Visitor
 from workbench.errors import NotTheAuthor, TooManyComments
 from workbench.runs.models import Run
-from workbench.sessions.access import session_role, standing_links
+from workbench.sessions.access import session_role, valid_links
 from workbench.sessions.anchors import AnyAnchor, check_anchor
 from workbench.sessions.broadcast import broadcast_session
 from workbench.sessions.models import Comment, Session, Thread
@@ -150,7 +150,7 @@ def _mentioned(session: Session, body: str) -> list[User]:
     named = {name for found in MENTION.findall(body) for name in (found, found.rstrip(".+-@"))}
     if not named:
         return []
-    members = session.members.filter(Q(link=None) | standing_links("link__"))
+    members = session.members.filter(Q(link=None) | valid_links("link__"))
     here = Q(pk=session.owner_id) | Q(pk__in=members.values("user"))
     return list(User.objects.filter(here, username__in=named))
 
@@ -164,11 +164,11 @@ def _bury(comment: Comment) -> None:
 
 def _sweep(thread: Thread) -> None:
     """Remove deleted comments after which nobody has said anything, and an empty thread."""
-    standing = thread.comments.filter(deleted_at=None).order_by("created_at").last()
-    if standing is None:
+    last = thread.comments.filter(deleted_at=None).order_by("created_at").last()
+    if last is None:
         thread.delete()
     else:
-        thread.comments.filter(created_at__gt=standing.created_at).delete()
+        thread.comments.filter(created_at__gt=last.created_at).delete()
 
 
 def _run_of(session: Session, run: UUID) -> Run:

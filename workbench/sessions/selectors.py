@@ -16,8 +16,8 @@ from workbench.sessions.access import (
     session_role,
     sessions_readable,
     sessions_with_role,
-    standing_links,
-    standing_members,
+    valid_links,
+    valid_members,
 )
 from workbench.sessions.models import Session, SessionLink, SessionMember, SessionRun
 from workbench.sessions.roles import Role
@@ -112,7 +112,7 @@ def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
     Takes a commenter, who mentions people. Raises SessionNotFound, RoleMissing.
     """
     members = session_get(visitor=visitor, session=session, needs=Role.COMMENTER).members
-    rows = members.filter(standing_members()).select_related("user")
+    rows = members.filter(valid_members()).select_related("user")
     highest: dict[int, SessionMember] = {}
     for row in rows.order_by("since", "pk"):
         known = highest.setdefault(row.user_id, row)
@@ -151,7 +151,7 @@ def _gone(visitor: Visitor, session: UUID, there: Mapping[UUID, Session]) -> Gon
     used = Q(pk__in=visitor.links)
     if visitor.user:
         used |= Q(members__user=visitor.user)
-    ended = SessionLink.objects.filter(used, session=session).exclude(standing_links())
+    ended = SessionLink.objects.filter(used, session=session).exclude(valid_links())
     if ended.exclude(revoked_at=None).exists():
         return "revoked"
     return "expired" if ended.exists() else "removed"
@@ -166,7 +166,7 @@ def _runs_of(sessions: list[UUID]) -> dict[UUID, list[UUID]]:
 
 
 def _members_of(sessions: list[UUID]) -> dict[UUID, set[int]]:
-    rows = SessionMember.objects.filter(standing_members(), session__in=sessions)
+    rows = SessionMember.objects.filter(valid_members(), session__in=sessions)
     members: dict[UUID, set[int]] = {}
     for session, user in rows.values_list("session", "user"):
         members.setdefault(session, set()).add(user)

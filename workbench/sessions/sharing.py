@@ -22,7 +22,7 @@ from workbench.errors import (
     TooManyMembers,
     UserNotFound,
 )
-from workbench.sessions.access import standing_links, standing_members
+from workbench.sessions.access import valid_links, valid_members
 from workbench.sessions.broadcast import broadcast_access, session_touch
 from workbench.sessions.models import Session, SessionLink, SessionMember
 from workbench.sessions.roles import Role
@@ -145,7 +145,7 @@ def link_revoke(*, visitor: Visitor, session: UUID, link: UUID) -> None:
 
 def link_open(*, visitor: Visitor, token: str) -> SessionLink:
     """The link of a token; an account becomes a member by it. Raises LinkNotFound."""
-    links = SessionLink.objects.filter(standing_links(), token_sha256=token_hash(token))
+    links = SessionLink.objects.filter(valid_links(), token_sha256=token_hash(token))
     link = links.select_related("session__owner").first()
     if link is None:
         raise link_not_found()
@@ -208,7 +208,7 @@ def _user(username: str) -> User:
 
 def _members(session: Session, username: str) -> list[SessionMember]:
     """The rows of a member, who has at least one. Raises MemberNotFound."""
-    members = session.members.filter(standing_members(), user__username=username)
+    members = session.members.filter(valid_members(), user__username=username)
     rows = list(members.select_related("user"))
     if not rows:
         raise MemberNotFound(
@@ -228,9 +228,9 @@ def _check_members(session: Session) -> None:
 
 
 def _check_links(session: Session) -> None:
-    standing = session.links.filter(standing_links()).count()
-    if standing >= MAX_LINKS:
+    count = session.links.filter(valid_links()).count()
+    if count >= MAX_LINKS:
         raise TooManyLinks(
-            f"This session has {standing} links; the limit is {MAX_LINKS}.",
+            f"This session has {count} links; the limit is {MAX_LINKS}.",
             remedy="Revoke one that is no longer needed.",
         )

@@ -54,8 +54,8 @@ def document_append(*, session: UUID, seq: int, update: bytes, title: str) -> bo
     """Save an update as number `seq` + 1. False: that number is taken, or the session is gone."""
     changes = {"title": _plain(title)} if title else {}
     with transaction.atomic():
-        standing = Session.objects.filter(pk=session, seq=seq)
-        if not standing.update(seq=seq + 1, changed_at=timezone.now(), **changes):
+        unchanged = Session.objects.filter(pk=session, seq=seq)
+        if not unchanged.update(seq=seq + 1, changed_at=timezone.now(), **changes):
             return False
         SessionUpdate.objects.create(session_id=session, seq=seq + 1, data=update)
     return True
@@ -127,8 +127,8 @@ def document_change(*, session: UUID, change: Callable[[SharedDocument], None]) 
 
 def runs_unattached(*, session: UUID, runs: set[UUID]) -> set[UUID]:
     """Those of the runs that are not in the session."""
-    standing = SessionRun.objects.filter(session=session, run__in=runs)
-    return runs - set(standing.values_list("run_id", flat=True))
+    attached = SessionRun.objects.filter(session=session, run__in=runs)
+    return runs - set(attached.values_list("run_id", flat=True))
 
 
 def _plain(text: str) -> str:
