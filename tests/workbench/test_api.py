@@ -334,8 +334,8 @@ def test_only_who_runs_the_server_reads_the_names_of_workers(
     anna: User, anna_client: Client
 ) -> None:
     for name in ("machine-27577", "machine-27578"):
-        told = {"state": "ready", "device": "cpu", "run": None}
-        flags.worker_announce(worker=name, state={"name": name, **told})
+        shown = {"state": "ready", "device": "cpu", "run": None}
+        flags.worker_announce(worker=name, state={"name": name, **shown})
     shown = {worker["name"] for worker in anna_client.get("/api/worker").json()["workers"]}
     assert shown == {"worker 1", "worker 2"}
     User.objects.update(is_staff=True)

@@ -188,7 +188,7 @@ def _threads(session: sessions.Session, report: Report, runs: dict[str, Run]) ->
     ids: dict[str, str] = {}
     for thread in report.threads:
         record = of_panel[thread.panel]
-        session.said += 1  # a page reads the threads that changed since it last heard of any
+        session.said += 1  # a page reads the threads whose count is above the one that it has
         made = _thread(session, thread, runs[record.id] if record else None)
         ids[str(made.pk)] = thread.id
         for comment in thread.comments:

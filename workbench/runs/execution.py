@@ -50,7 +50,7 @@ def run_claim(*, run: UUID, worker: str) -> Run | None:
             return None
         claimed = Run.objects.get(pk=run)
         rows = _insert(claimed, [Pending(1, _status_payload(Status.RUNNING, None))])
-    _tell(claimed, rows)
+    _broadcast(claimed, rows)
     broadcast_queue()
     return claimed
 
@@ -62,7 +62,7 @@ def event_append(*, run: UUID, attempt: int, events: Sequence[Pending]) -> None:
         if locked is None:
             raise AttemptLost(f"attempt {attempt} of run {run} has ended")
         rows = _insert(locked, events)
-    _tell(locked, rows, changed=False)
+    _broadcast(locked, rows, changed=False)
 
 
 def run_end(
@@ -84,7 +84,7 @@ def run_end(
         locked.error = _storable(error) if error else None
         locked.finished_at = timezone.now()
         locked.save(update_fields=["status", "error", "finished_at"])
-    _tell(locked, rows)
+    _broadcast(locked, rows)
     return True
 
 
@@ -165,7 +165,7 @@ def _insert(run: Run, events: Sequence[Pending]) -> list[RunEvent]:
     )
 
 
-def _tell(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:
+def _broadcast(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:
     frames = [
         event_frame(run=run.id, attempt=row.attempt, seq=row.seq, at=row.at, payload=row.payload)
         for row in rows

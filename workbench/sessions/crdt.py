@@ -75,10 +75,10 @@ class SharedDocument:
         self._runs = {key: self._run(key) for key in set(self._panels.keys())}
         self._bytes = len(self.doc.get_update())
         self._touched: set[str] = set()
-        self._news: list[bytes] = []
+        self._unread_updates: list[bytes] = []
         self._watching = (
             self._panels.observe_deep(self._note),
-            self.doc.observe(lambda event: self._news.append(event.update)),
+            self.doc.observe(lambda event: self._unread_updates.append(event.update)),
         )
 
     @property
@@ -113,15 +113,15 @@ class SharedDocument:
             raise UpdateIncomplete
         self._check_rivals(contents)
         began = time.thread_time()
-        news = self._apply(update)
+        new = self._apply(update)
         self._check_time(time.thread_time() - began)
         self._check_size()
         self._check_meta()
-        return Change(news, frozenset(self._check_panels()))
+        return Change(new, frozenset(self._check_panels()))
 
     def _apply(self, update: bytes) -> bytes:
         self._touched.clear()
-        self._news.clear()
+        self._unread_updates.clear()
         try:
             self.doc.apply_update(update)
         except (ValueError, RuntimeError) as error:
@@ -130,9 +130,9 @@ class SharedDocument:
             if type(error).__name__ != "PanicException":  # of the library's Rust: no class to name
                 raise
             raise refuse("The CRDT library failed at it") from None
-        news = b"".join(self._news)  # one transaction, so at most one
-        self._bytes += len(news)
-        return news
+        new = b"".join(self._unread_updates)  # one transaction, so at most one
+        self._bytes += len(new)
+        return new
 
     def _note(self, events: list[Any]) -> None:
         for event in events:

@@ -51,7 +51,7 @@ class Room:
             self._saver = self._started(self.document.save_inbox_repeatedly())
             works = (self._receive(), self.people.broadcast_changes(), self._reread())
             self._tasks = [self._started(work) for work in works]
-        await self._peers.send({"type": "document.who"})
+        await self._peers.send({"type": "document.ask_people"})
 
     def _started(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -108,7 +108,7 @@ class Room:
                     await self.document.receive(message)
                 case "document.people":
                     self.people.receive_from_peers(message["people"])
-                case "document.who":
+                case "document.ask_people":
                     await self.people.broadcast_all()
                 case "session.access":
                     self._access_changed.set()

@@ -101,9 +101,9 @@ def sessions_seen(
     """Of sessions that were seen before: those that look otherwise now, and those that are gone."""
     there = _sessions(Session.objects.all()).in_bulk(list(seen))
     shown = session_snapshots(visitor=visitor, sessions=list(there.values()))
-    news = [snapshot for snapshot in shown if snapshot != seen[snapshot.id]]
+    changed = [snapshot for snapshot in shown if snapshot != seen[snapshot.id]]
     gone = set(seen) - {snapshot.id for snapshot in shown}
-    return news, {session: _gone(visitor, session, there) for session in gone}
+    return changed, {session: _gone(visitor, session, there) for session in gone}
 
 
 def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:

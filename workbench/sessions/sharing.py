@@ -56,7 +56,7 @@ def member_set(*, visitor: Visitor, session: UUID, username: str, role: Role) ->
         known.exclude(link=None).delete()
         member, _ = locked.members.update_or_create(user=user, link=None, defaults={"role": role})
         _audit(action, visitor, locked, subject=user, detail={"role": role.value})
-    _tell(locked)
+    _broadcast(locked)
     return member
 
 
@@ -76,7 +76,7 @@ def member_remove(*, visitor: Visitor, session: UUID, username: str) -> None:
         members = _members(locked, username)
         _audit(Action.MEMBER_REMOVED, visitor, locked, subject=members[0].user)
         locked.members.filter(user=members[0].user).delete()
-    _tell(locked)
+    _broadcast(locked)
 
 
 def session_hand_over(*, visitor: Visitor, session: UUID, username: str) -> Session:
@@ -92,7 +92,7 @@ def session_hand_over(*, visitor: Visitor, session: UUID, username: str) -> Sess
         locked.owner = heir
         locked.save(update_fields=["owner"])
         _audit(Action.SESSION_HANDED_OVER, visitor, locked, subject=heir)
-    _tell(locked)
+    _broadcast(locked)
     return locked
 
 
@@ -140,7 +140,7 @@ def link_revoke(*, visitor: Visitor, session: UUID, link: UUID) -> None:
             row.revoked_at = timezone.now()
             row.save(update_fields=["revoked_at"])
             _audit(Action.LINK_REVOKED, visitor, locked, link=row)
-    _tell(locked)
+    _broadcast(locked)
 
 
 def link_open(*, visitor: Visitor, token: str) -> SessionLink:
@@ -169,7 +169,7 @@ def _join(link: SessionLink, user: User) -> None:
         session_touch(link.session)
 
 
-def _tell(session: Session) -> None:
+def _broadcast(session: Session) -> None:
     session_touch(session)
     broadcast_access(session.pk)
 

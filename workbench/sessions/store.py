@@ -21,7 +21,7 @@ from workbench.sessions.document import SessionDocument, document_bytes
 from workbench.sessions.models import Session, SessionRun, SessionUpdate
 
 READS = 20
-MAX_TOLD_BYTES = 256 * 2**10  # a longer update is read from the database by its receivers
+MAX_BROADCAST_BYTES = 256 * 2**10  # a longer update is read from the database by its receivers
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ def document_group(session: UUID) -> str:
 
 def update_message(*, seq: int, update: bytes) -> dict[str, Any]:
     """The message about a saved update."""
-    told = update if len(update) <= MAX_TOLD_BYTES else None
-    return {"type": "document.update", "seq": seq, "update": told}
+    data = update if len(update) <= MAX_BROADCAST_BYTES else None
+    return {"type": "document.update", "seq": seq, "update": data}
 
 
 def session_missing(session: UUID) -> SessionNotFound:

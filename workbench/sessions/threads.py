@@ -18,7 +18,7 @@ from workbench.sessions.selectors import session_get
 
 
 @dataclass(frozen=True)
-class Heard:
+class ThreadsSeen:
     """How far a page has seen a session's threads: the count of changes, and which there were."""
 
     said: int = 0
@@ -26,10 +26,10 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class ThreadNews:
+class ThreadChanges:
     changed: list[ThreadOut]
     deleted: frozenset[UUID]
-    heard: Heard
+    seen: ThreadsSeen
 
 
 def thread_list(*, visitor: Visitor, session: UUID) -> list[ThreadOut]:
@@ -77,16 +77,16 @@ def thread_snapshot(thread: UUID) -> ThreadOut:
     return found[0]
 
 
-def thread_news(*, heard: Mapping[UUID, Heard]) -> dict[UUID, ThreadNews]:
-    """By session, what has changed since it was last heard of; nothing where nothing has.
+def thread_changes(*, seen: Mapping[UUID, ThreadsSeen]) -> dict[UUID, ThreadChanges]:
+    """What has changed in each session since `seen`; sessions without changes are left out.
 
     The count is read first: a concurrent change is reported twice rather than never.
     """
-    counts = Session.objects.filter(pk__in=list(heard)).values_list("pk", "said")
+    counts = Session.objects.filter(pk__in=list(seen)).values_list("pk", "said")
     return {
-        session: _news(session, said, heard[session])
-        for session, said in counts
-        if said != heard[session].said
+        session: _changes(session, count, seen[session])
+        for session, count in counts
+        if count != seen[session].count
     }
 
 
@@ -100,11 +100,11 @@ def run_tokens(run: Run) -> int | None:
     return None
 
 
-def _news(session: UUID, said: int, heard: Heard) -> ThreadNews:
+def _changes(session: UUID, count: int, seen: ThreadsSeen) -> ThreadChanges:
     threads = Thread.objects.filter(session=session)
     there = frozenset(threads.values_list("pk", flat=True))
-    changed = thread_snapshots(threads.filter(said__gt=heard.said))
-    return ThreadNews(changed, heard.threads - there, Heard(said, there))
+    changed = thread_snapshots(threads.filter(said__gt=seen.count))
+    return ThreadChanges(changed, seen.threads - there, ThreadsSeen(count, there))
 
 
 def _thread(thread: Thread) -> ThreadOut:

@@ -11,7 +11,7 @@ from workbench.errors import SessionNotFound, TooManyWatches
 from workbench.sessions.broadcast import session_group
 from workbench.sessions.schemas import SessionOut
 from workbench.sessions.selectors import session_get, session_snapshot, sessions_seen
-from workbench.sessions.threads import Heard, thread_news
+from workbench.sessions.threads import ThreadsSeen, thread_changes
 from workbench.socket.messages import (
     Message,
     SessionGone,
@@ -43,7 +43,7 @@ class SessionWatches:
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
         self.seen: dict[UUID, SessionOut] = {}
-        self.heard: dict[UUID, Heard] = {}
+        self.threads: dict[UUID, ThreadsSeen] = {}
 
     async def watch(self, visitor: Visitor, session: UUID) -> None:
         """Raises SessionNotFound, TooManyWatches."""
@@ -59,12 +59,12 @@ class SessionWatches:
         except SessionNotFound:
             await self.socket.group_leave(session_group(session))
             raise
-        await self._tell(self.seen[session])
-        self.heard[session] = Heard()
-        await self._tell_threads()
+        await self._send_session(self.seen[session])
+        self.threads[session] = ThreadsSeen()
+        await self._send_threads()
 
     async def forget(self, session: UUID) -> None:
-        self.heard.pop(session, None)
+        self.threads.pop(session, None)
         if self.seen.pop(session, None):
             await self.socket.group_leave(session_group(session))
 
@@ -76,23 +76,23 @@ class SessionWatches:
         """Send what has changed, and say what is gone."""
         if not self.seen:
             return
-        news, gone = await database_sync_to_async(sessions_seen)(visitor=visitor, seen=self.seen)
-        for snapshot in news:
+        changed, gone = await database_sync_to_async(sessions_seen)(visitor=visitor, seen=self.seen)
+        for snapshot in changed:
             self.seen[snapshot.id] = snapshot
-            await self._tell(snapshot)
+            await self._send_session(snapshot)
         for session, code in gone.items():
             await self.forget(session)
             await self.socket.send_message(SessionGone(session=session, code=code))
-        await self._tell_threads()
+        await self._send_threads()
 
-    async def _tell(self, session: SessionOut) -> None:
+    async def _send_session(self, session: SessionOut) -> None:
         await self.socket.send_message(SessionMessage(session=session, now=timezone.now()))
 
-    async def _tell_threads(self) -> None:
-        found = await database_sync_to_async(thread_news)(heard=self.heard)
-        for session, news in found.items():
-            self.heard[session] = news.heard
-            for thread in news.changed:
+    async def _send_threads(self) -> None:
+        changes = await database_sync_to_async(thread_changes)(seen=self.threads)
+        for session, change in changes.items():
+            self.threads[session] = change.seen
+            for thread in change.changed:
                 await self.socket.send_message(ThreadMessage(thread=thread))
-            for gone in news.deleted:
+            for gone in change.deleted:
                 await self.socket.send_message(ThreadDeleted(session=session, thread=gone))

@@ -46,7 +46,7 @@ class Guard:
         self._work: tuple[UUID, int] | None = None
         self._cancel_since: float | None = None
 
-    def told(self, line: str) -> None:
+    def receive(self, line: str) -> None:
         """The state that the worker reports: a run and its attempt, or nothing."""
         found = json.loads(line)
         self._work = (UUID(found["run"]), found["attempt"]) if found else None
@@ -112,7 +112,7 @@ class GuardProcess:
         self._worker = worker
         self._process: subprocess.Popen[str] | None = None
 
-    def tell(self, work: dict[str, Any]) -> None:
+    def report(self, work: dict[str, Any]) -> None:
         """Say what is worked on, `{}`: nothing. A guard that ended is replaced."""
         line = json.dumps(work) + "\n"
         try:
@@ -169,5 +169,5 @@ def watch(guard: Guard, stream: IO[bytes]) -> None:
                 return
             *lines, rest = (rest + received).split(b"\n")
             for line in lines:
-                guard.told(line.decode())
+                guard.receive(line.decode())
         guard.tick()

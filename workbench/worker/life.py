@@ -60,17 +60,17 @@ class WorkerState:
     def working(self, *, run: UUID, attempt: int) -> Iterator[None]:
         """Holds the lease of a run, through the watchdog, while the block runs."""
         self.work = Work(run, attempt)
-        self._tell_guard({"run": str(run), "attempt": attempt})
+        self._report({"run": str(run), "attempt": attempt})
         try:
             yield
         finally:
             self.work = None
-            self._tell_guard({})
+            self._report({})
             drop_lease(run)
 
-    def _tell_guard(self, work: dict[str, Any]) -> None:
+    def _report(self, work: dict[str, Any]) -> None:
         if self.guard is not None:
-            self.guard.tell(work)
+            self.guard.report(work)
 
     def as_dict(self) -> dict[str, Any]:
         work = self.work
@@ -208,7 +208,7 @@ atexit.register(end_quietly, state)  # before all others, so it is called after 
 @signals.worker_init.connect
 def start(**_: Any) -> None:
     state.guard = GuardProcess(state.name)
-    state.guard.tell({})  # starts it, so that it is there for the first run
+    state.guard.report({})  # starts it, so that it is there for the first run
     Watchdog(state).start()
     state.device = preload()
 

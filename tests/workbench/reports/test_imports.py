@@ -31,7 +31,7 @@ from workbench.reports.session_selectors import session_report
 from workbench.runs.models import Artifact, Run, RunEvent
 from workbench.sessions.models import Comment, Session, SessionMember, Thread
 from workbench.sessions.store import document_get
-from workbench.sessions.threads import Heard, thread_news
+from workbench.sessions.threads import ThreadsSeen, thread_changes
 from workbench.uploads.models import Upload
 from workbench.uploads.services import upload_create
 
@@ -108,15 +108,15 @@ def test_a_page_that_opens_an_imported_session_is_told_of_every_thread(
     session: Session, tom: User
 ) -> None:
     came = bundle_import(owner=tom, content=bundle_build(session_report(session=session)))
-    news = thread_news(heard={came.pk: Heard()})
-    assert {thread.id for thread in news[came.pk].changed} == set(
+    changes = thread_changes(seen={came.pk: ThreadsSeen()})
+    assert {thread.id for thread in changes[came.pk].changed} == set(
         came.threads.values_list("pk", flat=True)
     )
     assert came.threads.count() > 0
     came.refresh_from_db()
     counts = list(came.threads.values_list("said", flat=True))
     assert sorted(counts) == list(range(1, came.said + 1))
-    assert thread_news(heard={came.pk: news[came.pk].heard}) == {}
+    assert thread_changes(seen={came.pk: changes[came.pk].seen}) == {}
 
 
 def test_an_imported_run_is_no_source_of_others(session: Session, tom: User) -> None:

@@ -348,8 +348,8 @@ async def test_who_watches_the_session_is_told(
         assert thread["comments"][0]["created_at"] < opened["now"]
         assert bodies((await watcher.receive_kind("thread"))["thread"]) == (thread["id"], ["Why?"])
         answered = await in_database(reply)(anna_client, thread, "And?")
-        told = (await watcher.receive_kind("thread"))["thread"]
-        assert bodies(told) == (thread["id"], ["Why?", "And?"])
+        received = (await watcher.receive_kind("thread"))["thread"]
+        assert bodies(received) == (thread["id"], ["Why?", "And?"])
         for said in reversed(answered["comments"]):
             where = f"/api/comments/{said['id']}"
             assert (await in_database(call)(anna_client, "DELETE", where)).status_code == 204

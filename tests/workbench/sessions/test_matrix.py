@@ -259,11 +259,11 @@ async def test_everybody_is_told_what_their_role_gives(
                 await socket.send(type=kind, **fill(body, world.names))
                 if kind.startswith("unwatch"):  # it has no answer of its own
                     await socket.send(type="ping")
-                told = await socket.receive()
-                while told["type"] in FOLLOWING:
-                    told = await socket.receive()
+                message = await socket.receive()
+                while message["type"] in FOLLOWING:
+                    message = await socket.receive()
                 expected = refusal if who == "other" else shown
-                assert expected in (told["type"], told.get("code")), (who, kind, told)
+                assert expected in (message["type"], message.get("code")), (who, kind, message)
 
 
 @pytest.mark.django_db(transaction=True)

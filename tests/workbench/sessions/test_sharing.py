@@ -161,16 +161,16 @@ def test_a_link_holds_by_the_clock_of_the_server(
     assert made["state"] == "open"
     assert 0 < made["seconds_left"] <= day
 
-    def told() -> tuple[str, int | None]:
+    def state() -> tuple[str, int | None]:
         (shown,) = taken(anna_client.get(f"{path}/links"))
         return shown["state"], shown["seconds_left"]
 
     SessionLink.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert told() == ("expired", None)
+    assert state() == ("expired", None)
     SessionLink.objects.update(expires_at=None)
-    assert told() == ("open", None)
+    assert state() == ("open", None)
     taken(anna_client.delete(f"{path}/links/{made['id']}"), 204)
-    assert told() == ("revoked", None)
+    assert state() == ("revoked", None)
 
 
 def test_links_are_opened_only_so_often(

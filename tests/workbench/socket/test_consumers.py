@@ -85,12 +85,12 @@ async def test_lost_messages_are_read_again(
     anna_client: Client, running: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis drops two of three batches; the next that arrives shows the gap."""
-    tell, told = execution.broadcast_events, []
+    broadcast, batches = execution.broadcast_events, []
 
     def drop(**batch: Any) -> None:
-        told.append(batch)
-        if len(told) % 3 == 0:
-            tell(**batch)
+        batches.append(batch)
+        if len(batches) % 3 == 0:
+            broadcast(**batch)
 
     monkeypatch.setattr(execution, "broadcast_events", drop)
     monkeypatch.setattr(consumers, "REREAD_SECONDS", 3600)
@@ -133,12 +133,12 @@ async def test_a_socket_that_no_longer_reads_is_closed(
 async def test_messages_sent_twice_or_late_are_dropped(
     anna_client: Client, running: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell, told = execution.broadcast_events, []
+    broadcast, batches = execution.broadcast_events, []
 
     def repeat(**batch: Any) -> None:
-        told.append(batch)
-        for earlier in told:
-            tell(**earlier)
+        batches.append(batch)
+        for earlier in batches:
+            broadcast(**earlier)
 
     monkeypatch.setattr(execution, "broadcast_events", repeat)
     async with page(anna_client) as watcher:

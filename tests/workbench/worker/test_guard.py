@@ -28,7 +28,7 @@ import re, sys
 import django; django.setup()
 from workbench.worker.guard import GuardProcess
 own = GuardProcess("w")
-own.tell({"run": sys.argv[1], "attempt": 1})
+own.report({"run": sys.argv[1], "attempt": 1})
 print("ready", flush=True)
 re.match(r"(a+)+$", "a" * 60 + "b")
 """
@@ -93,7 +93,7 @@ def test_a_worker_that_takes_too_much_memory_is_ended_and_says_so(running: Run) 
 def test_a_worker_that_is_stopped_loses_its_lease(running: Run) -> None:
     sleeping = subprocess.Popen(["sleep", "100"])
     watching = Guard(pid=sleeping.pid, worker="w")
-    watching.told(f'{{"run": "{running.id}", "attempt": 1}}')
+    watching.receive(f'{{"run": "{running.id}", "attempt": 1}}')
     with sleeping:
         watching.tick()
         assert flags.lease_exists(run=running.id)
@@ -120,10 +120,10 @@ def test_a_worker_that_hears_its_cancel_is_left_alone(
     watching = Guard(pid=os.getpid(), worker="w")
     monkeypatch.setattr(watching, "_end", lambda *_: pytest.fail("ended"))
     watching.tick()  # nothing is worked on
-    watching.told(f'{{"run": "{running.id}", "attempt": 1}}')
+    watching.receive(f'{{"run": "{running.id}", "attempt": 1}}')
     watching.tick()
     flags.cancel_ask(run=running.id)
-    watching.told("{}")
+    watching.receive("{}")
     watching.tick()
 
 
@@ -139,9 +139,9 @@ def test_a_guard_that_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(guard, "start", start)
     own = guard.GuardProcess("w")
     with contextlib.suppress(BrokenPipeError):
-        own.tell({})
+        own.report({})
     begun[0].wait()
-    own.tell({})
+    own.report({})
     assert len(begun) == 2
     assert begun[1].poll() is None
     own.close()

@@ -40,9 +40,9 @@ class Command(BaseCommand):
     def _verify(self, bundle: Bundle) -> bool:
         altered = bundle_altered(bundle)
         for line in altered:
-            self._say(f"altered    {line}")
+            self._print(f"altered    {line}")
         if not altered:
-            self._say(f"files      {len(bundle.files)}, all as they were made")
+            self._print(f"files      {len(bundle.files)}, all as they were made")
         same = not altered
         total = sum(len(run.events) for run in bundle.report.runs)
         with tqdm(total=total, unit=" events", file=self.stderr, disable=None) as bar:
@@ -52,23 +52,23 @@ class Command(BaseCommand):
                 bar.set_description(f"panel {number}")
                 result = run_verify(panel.run, catalog=catalog(), step=bar.update)
                 bar.clear()
-                self._tell(number, result)
+                self._print_panel(number, result)
                 same = same and result.same
-        self._say("Not compared: how long it took (seconds), what it took (cost), figures.")
-        self._say("All the same." if same else "DIFFERENT.")
+        self._print("Not compared: how long it took (seconds), what it took (cost), figures.")
+        self._print("All the same." if same else "DIFFERENT.")
         return same
 
-    def _tell(self, number: int, result: PanelResult) -> None:
+    def _print_panel(self, number: int, result: PanelResult) -> None:
         run = result.run
-        self._say(f"\nPanel {number}: {method_title(run.method)}, {run.model}")
+        self._print(f"\nPanel {number}: {method_title(run.method)}, {run.model}")
         if result.refusal:
-            self._say(f"  refused    {result.refusal.message} {result.refusal.remedy}")
+            self._print(f"  refused    {result.refusal.message} {result.refusal.remedy}")
         for named in result.comparison.names.values() if result.comparison else ():
-            self._say(f"  {_line(named)}")
+            self._print(f"  {_line(named)}")
         for line in result.environment:
-            self._say(f"  environment  {line}")
+            self._print(f"  environment  {line}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         """A line; what a bundle holds does not act on the terminal."""
         self.stdout.write("\n".join(visible(line) for line in text.split("\n")))
 
