@@ -53,10 +53,10 @@ def machine() -> str:
 
 def results_write(path: Path, measured: dict[str, list[Line]]) -> None:
     """Replace the measured subjects in the results file, keep the others."""
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    kept |= {subject: [line.as_dict() for line in lines] for subject, lines in measured.items()}
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results |= {subject: [line.as_dict() for line in lines] for subject, lines in measured.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def _measured(subject: str, items: int | None) -> Iterator[Line]:

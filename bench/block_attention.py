@@ -102,18 +102,18 @@ def _lines(name: str, structure: BlockStructure, case: Case) -> Iterator[Line]:
 
 def _worst(case: Case) -> Line:
     """Of the five structures, that in which ours compares least well with a dense mask."""
-    found = []
+    ratios = []
     for name, structure in structures(case.tokens).items():
         given = _tensors(case)
         ours, dense = partial(block_attention, *given, structure), _dense(structure, given)
         refused = _difference(dense, ours, case)
         taken = _milliseconds({"ours": ours, "dense": dense}, case.device)
-        found.append((taken["dense"] / taken["ours"], name, ours().route, taken, refused))
-    _, name, route, taken, _ = min(found, key=lambda one: one[0])
+        ratios.append((taken["dense"] / taken["ours"], name, ours().route, taken, refused))
+    _, name, route, taken, _ = min(ratios, key=lambda one: one[0])
     return Line(
         f"the worst of them at {case.tokens} tokens ({name})", "ms", taken["ours"],
         "SDPA, dense mask", taken["dense"], at_least_times=1,
-        refused="; ".join(f"{one[1]}: {one[4]}" for one in found if one[4]),
+        refused="; ".join(f"{one[1]}: {one[4]}" for one in ratios if one[4]),
         details={"route": route, "threads": torch.get_num_threads()},
     )  # fmt: skip
 

@@ -133,14 +133,14 @@ def loop_lines(model: Model, prompts: list[str], name: str, mode: str) -> Iterat
 
 def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
     """Wrong answers of CNTP and of the other decoders; the difference is paired."""
-    found = {name: Result() for name in ("cntp", *BASELINES)}
+    results = {name: Result() for name in ("cntp", *BASELINES)}
     for seed, story in enumerate(stories):
-        for name, result in found.items():
+        for name, result in results.items():
             _run_cntp(model, story.prompt, result, seed=seed, **_as_main_or_baseline(name))
             result.right.append(_is_right(model, story, result.tokens[-1]))
-    ours = found["cntp"]
+    ours = results["cntp"]
     for name in BASELINES:
-        theirs = found[name]
+        theirs = results[name]
         yield Line(
             f"CNTP, {len(stories)} stories: wrong answers",
             "%",
@@ -161,14 +161,14 @@ def accuracy_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
 
 def leap_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
     """LocalLeap and the threshold decoder compared with one token per step."""
-    found = {name: Result() for name in ("local_leap", "vanilla", "threshold")}
+    results = {name: Result() for name in ("local_leap", "vanilla", "threshold")}
     for story in stories:
-        for name, result in found.items():
+        for name, result in results.items():
             _run_canvas(model, story.prompt, result, name)
             result.right.append(_is_right(model, story, result.tokens[-1]))
-    vanilla = found["vanilla"]
+    vanilla = results["vanilla"]
     for name, label in (("local_leap", "LocalLeap"), ("threshold", "threshold 0.9")):
-        ours, goal = found[name], name == "local_leap"
+        ours, goal = results[name], name == "local_leap"
         what = f"{label}, {len(stories)} stories"
         yield Line(
             f"{what}: steps", "steps", ours.forwards / len(stories),
@@ -193,9 +193,9 @@ def leap_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
 
 def front_lines(model: Model, stories: list[NumberItem]) -> Iterator[Line]:
     """Steps with and without padding, and wrong answers, of several settings; paired by story."""
-    found = [_filled(model, stories, decoder, given) for decoder, given in FRONT]
+    results = [_filled(model, stories, decoder, given) for decoder, given in FRONT]
     vanilla = _filled(model, stories, "vanilla", {})
-    for (decoder, given), ours in zip(FRONT, found, strict=True):
+    for (decoder, given), ours in zip(FRONT, results, strict=True):
         label = local_leap.LABELS[decoder].format(
             **local_leap.Params(prompt="a", **given).model_dump()
         )

@@ -42,8 +42,8 @@ def lines() -> Iterator[Line]:
     case = case_of(TOKENS, "token")
     rows, _ = matrix(case)  # warm-up, and the reference for the loop
     pairs = [(query, key) for query in rows for key in range(query)][::SAMPLED]
-    found, loop_seconds = loop(case, pairs)
-    worst = max(abs(found[pair] - rows[pair[0]].delta[pair[1]]) for pair in pairs)
+    effects, loop_seconds = loop(case, pairs)
+    worst = max(abs(effects[pair] - rows[pair[0]].delta[pair[1]]) for pair in pairs)
     refused = "" if worst <= TOLERANCE else f"the sides differ by {worst:.1e} nats"
     seconds = min(matrix(case)[1] for _ in range(3))
     what = f"flow matrix, {TOKENS} tokens, all pairs"
@@ -79,14 +79,14 @@ def matrix(case: Case) -> tuple[dict[int, Row], float]:
 
 def loop(case: Case, pairs: list[tuple[int, int]]) -> tuple[dict[tuple[int, int], float], float]:
     """One forward pass per cut, with hooks."""
-    size, found = size_of(case.model, case.ids_1N), {}
+    size, effects = size_of(case.model, case.ids_1N), {}
     start = time.perf_counter()
     for query, key in pairs:
         cut = Cut(tuple(case.groups[query]), tuple(case.groups[key]))
         logits = hooked(case.model, case.ids_1N, of_cuts([cut], size)).logits_BNV
         target = case.logprobs(logits[:, list(case.queries)])
-        found[query, key] = float(target[0]) - case.logprob
-    return found, time.perf_counter() - start
+        effects[query, key] = float(target[0]) - case.logprob
+    return effects, time.perf_counter() - start
 
 
 def peak_gib() -> float:

@@ -32,10 +32,10 @@ def lines() -> Iterator[Line]:
 def scripts(page: str, assets: Path) -> list[Path]:
     """The page's own scripts and what they import statically, each once."""
     named = re.findall(r'(?:src|href)="[^"]*?/([\w.-]+\.js)"', page)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     while named:
         name = named.pop()
-        if name not in found:
-            found[name] = assets / name
-            named += STATIC_IMPORT.findall(found[name].read_text())
-    return list(found.values())
+        if name not in files:
+            files[name] = assets / name
+            named += STATIC_IMPORT.findall(files[name].read_text())
+    return list(files.values())

@@ -107,16 +107,16 @@ def t2i_lines(items: int) -> Iterator[Line]:
         rows, findings = _rows(caption.text, pictures=2, leak=False)
         shown += [n == 2 for n in findings[0].shown if n is not None]
         token_rows = [f for row, f in zip(rows, findings, strict=True) if row.shows == "token"]
-        stand.append(any(found.representative for found in token_rows))
+        stand.append(any(result.representative for result in token_rows))
     yield _missing(f"demo-t2i, {count} captions: 1 - items drawn", shown, 0.05)
     yield _missing("1 - items with a representative token", stand, None)
     before: list[float] = []
     after: list[float] = []
     for caption in held_out_leaking(count, kind="borrower"):
         rows, findings = _rows(caption.text, pictures=2, tokens=False)
-        for row, found in zip(rows, findings, strict=True):
-            if row.shows in ("whole", "fixed") and found.leaks is not None:
-                (before if row.shows == "whole" else after).append(found.leaks / found.pictures)
+        for row, result in zip(rows, findings, strict=True):
+            if row.shows in ("whole", "fixed") and result.leaks is not None:
+                (before if row.shows == "whole" else after).append(result.leaks / result.pictures)
     yield Line(
         f"leaks after the fix, {len(after)} prompts",
         "",

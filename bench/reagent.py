@@ -121,9 +121,9 @@ def centred_lines(folder: Path) -> Iterator[Line]:
     items = list(_answered(folder, ITEMS))
     texts = [Text(i.prompt, f" {i.answer}.") for i in items]
     _, theirs = inseq_runs(folder, texts, [0])
-    found = {name: centred_runs(folder, texts, early) for name, early in STOPS.items()}
+    by_stop = {name: centred_runs(folder, texts, early) for name, early in STOPS.items()}
     truth = _recovery(folder, items, [run.maps[0] for run in theirs])
-    for name, runs in found.items():
+    for name, runs in by_stop.items():
         recovery = _recovery(folder, items, [run.maps[0] for run in runs])
         worse = any(recovery[key] < truth[key] for key in truth)
         yield Line(
@@ -164,7 +164,7 @@ def inseq_runs(folder: Path, texts: list[Text], seeds: Any) -> tuple[dict[str, A
         "cases": [[text.prompt, text.output] for text in texts],
         "seeds": list(seeds),
     }
-    facts, *found = answers("inseq_reagent.py", job)
+    facts, *answers_of_runs = answers("inseq_reagent.py", job)
     gave_up = INSEQ_SETTINGS["max_probe_steps"]
     return facts, [
         Run(
@@ -172,7 +172,7 @@ def inseq_runs(folder: Path, texts: list[Text], seeds: Any) -> tuple[dict[str, A
             steps=[np.array([s or gave_up for s in steps]) for steps in run.pop("steps")],
             **run,
         )
-        for run in found
+        for run in answers_of_runs
     ]
 
 
@@ -215,12 +215,12 @@ def _costs(name: str, runs: list[Run]) -> dict[str, float]:
 
 def _rank_correlation(ours: list[Run], theirs: list[Run]) -> float:
     """Spearman's, of the mean maps, averaged over texts and output tokens."""
-    found = []
+    correlations = []
     for case in {run.case for run in ours}:
         a, b = ([run for run in runs if run.case == case] for runs in (ours, theirs))
         for t in range(len(a[0].maps)):
-            found.append(spearmanr(mean_map(a, t), mean_map(b, t)).statistic)
-    return float(np.mean(found))
+            correlations.append(spearmanr(mean_map(a, t), mean_map(b, t)).statistic)
+    return float(np.mean(correlations))
 
 
 def _recovery(folder: Path, items: list[Item], maps: list[np.ndarray]) -> dict[str, float]:

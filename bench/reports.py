@@ -42,13 +42,13 @@ def lines() -> Iterator[Line]:
 
 
 def _html(report: Report) -> Iterator[Line]:
-    made, size = "HTML of ten panels: made", "HTML of ten panels: size"
+    duration, size = "HTML of ten panels: made", "HTML of ten panels: size"
     try:
         seconds, content = timed(lambda: report_build(report, format="html"))
     except GlassbenchError as error:
-        yield Line(made, "s", refused=error.message)
+        yield Line(duration, "s", refused=error.message)
         return
-    yield Line(made, "s", seconds, at_most=5)
+    yield Line(duration, "s", seconds, at_most=5)
     yield Line(size, "MB", len(content) / 1e6, at_most=5)
 
 

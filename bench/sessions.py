@@ -53,22 +53,22 @@ MARK = re.compile(rb"\[(\d+)\.(\d+)\.(\d+)\]")  # person, step, time (ms)
 def lines() -> Iterator[Line]:
     with running() as stack:
         session = str(uuid.uuid4())
-        made = stack.post("/api/sessions", {"id": session, "title": "Fifty people"})
-        made.raise_for_status()
+        response = stack.post("/api/sessions", {"id": session, "title": "Fifty people"})
+        response.raise_for_status()
         web = psutil.Process(stack.servers[1].pid)
         before = web.cpu_times()
         ours = asyncio.run(crowd(stack.port, session))
         used = web.cpu_times()
         seconds = used.user + used.system - before.user - before.system
-        kept = asyncio.run(text_of(stack.port, session))
+        saved = asyncio.run(text_of(stack.port, session))
         with stock(stack) as port:
             theirs = asyncio.run(crowd(port, session))
-    yield from report(ours, theirs, kept=kept, cpu=seconds)
+    yield from report(ours, theirs, saved=saved, cpu=seconds)
 
 
-def report(ours: "Crowd", theirs: "Crowd", *, kept: str, cpu: float) -> Iterator[Line]:
-    lost = ours.lost() + len(ours.written - marks(kept.encode()))
-    alike = {person.text for person in ours.people} == {kept}
+def report(ours: "Crowd", theirs: "Crowd", *, saved: str, cpu: float) -> Iterator[Line]:
+    lost = ours.lost() + len(ours.written - marks(saved.encode()))
+    alike = {person.text for person in ours.people} == {saved}
     refused = "" if alike and not lost else f"{lost} edits lost, texts equal: {alike}"
     details = {
         "edits": len(ours.written),
@@ -253,7 +253,7 @@ async def socket_of(port: int, session: str) -> ClientConnection:
 
 
 def marks(text: bytes) -> set[tuple[int, int]]:
-    return {(int(who), int(step)) for who, step, _ in MARK.findall(text)}
+    return {(int(person), int(step)) for person, step, _ in MARK.findall(text)}
 
 
 def moves(person: Person) -> Iterator[float]:
@@ -271,6 +271,6 @@ def edits(person: Person) -> Iterator[float]:
     """Milliseconds from each mark of the others to its arrival here."""
     for at, frame in person.frames:
         if frame[0] == SYNC and frame[1] == UPDATE:
-            for who, _, written in MARK.findall(frame):
-                if int(who) != person.number:
+            for number, _, written in MARK.findall(frame):
+                if int(number) != person.number:
                     yield 1000 * at - int(written)

@@ -8,7 +8,7 @@ from torch import Tensor
 from bench.table import Line
 from kernels.vocab_stats import hidden_stats, reference, vocab_stats
 
-ROWS, VOCABULARY, WIDTH, KEPT = 64, 151_936, 3584, 8
+ROWS, VOCABULARY, WIDTH, TOP_K = 64, 151_936, 3584, 8
 REPEATS = 50
 
 
@@ -25,13 +25,13 @@ def lines() -> Iterator[Line]:
 
 def _read_lines(logits: Tensor) -> Iterator[Line]:
     """One read of the logits, compared with a copy (which reads and writes) and with torch."""
-    refused = _difference(vocab_stats(logits, k=KEPT), reference.vocab_stats(logits, k=KEPT))
+    refused = _difference(vocab_stats(logits, k=TOP_K), reference.vocab_stats(logits, k=TOP_K))
     what = f"vocab_stats, {ROWS} × {VOCABULARY}, {str(logits.dtype).removeprefix('torch.')}"
-    ours = _milliseconds(lambda: vocab_stats(logits, k=KEPT))
+    ours = _milliseconds(lambda: vocab_stats(logits, k=TOP_K))
     target = torch.empty_like(logits)
     read = _milliseconds(lambda: target.copy_(logits)) / 2
     yield Line(what, "ms", ours, "half a copy", read, at_least_times=0.8, refused=refused)
-    chain = _milliseconds(lambda: reference.vocab_stats(logits, k=KEPT))
+    chain = _milliseconds(lambda: reference.vocab_stats(logits, k=TOP_K))
     yield Line(what, "ms", ours, "torch", chain, at_least_times=4, refused=refused)
 
 
@@ -40,24 +40,24 @@ def _product_line(generator: torch.Generator) -> Line:
     hidden = torch.randn(ROWS, WIDTH, generator=generator, device="cuda").bfloat16()
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator, device="cuda").bfloat16()
     weight /= WIDTH**0.5
-    found = hidden_stats(hidden, weight, k=KEPT)
+    ours = hidden_stats(hidden, weight, k=TOP_K)
 
     def chain() -> None:
-        reference.vocab_stats(hidden @ weight.T, k=KEPT)
+        reference.vocab_stats(hidden @ weight.T, k=TOP_K)
 
     return Line(
         f"hidden_stats, {ROWS} × {WIDTH} × {VOCABULARY}, bfloat16",
         "ms",
-        _milliseconds(lambda: hidden_stats(hidden, weight, k=KEPT)),
+        _milliseconds(lambda: hidden_stats(hidden, weight, k=TOP_K)),
         "product, then torch",
         _milliseconds(chain),
-        refused=_difference(found, reference.hidden_stats(hidden, weight, k=KEPT)),
+        refused=_difference(ours, reference.hidden_stats(hidden, weight, k=TOP_K)),
     )
 
 
-def _difference(found: reference.VocabStats, expected: reference.VocabStats) -> str:
+def _difference(ours: reference.VocabStats, expected: reference.VocabStats) -> str:
     for name in ("entropy_R", "logsumexp_R", "max_R", "top_values_RK"):
-        apart = (getattr(found, name) - getattr(expected, name)).abs().max().item()
+        apart = (getattr(ours, name) - getattr(expected, name)).abs().max().item()
         if not apart <= 1e-3:
             return f"{name} differs by {apart:.2g}"
     return ""

@@ -17,10 +17,10 @@ def requirement_lines(text: str) -> list[str]:
 
 def pinned_versions(text: str) -> dict[str, set[str]]:
     """Versions by package; more than one where the version depends on the machine."""
-    found: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
     for line in requirement_lines(text):
         match = PINNED.fullmatch(line)
         if match is None:
             raise ValueError(f"{line!r} is not pinned as name==version; run: make lock")
-        found.setdefault(match["name"], set()).add(match["version"])
-    return found
+        versions.setdefault(match["name"], set()).add(match["version"])
+    return versions

@@ -38,8 +38,8 @@ def differences(pinned: dict[str, set[str]], newest: dict[str, set[str]]) -> lis
     ]
 
 
-def versions(found: dict[str, set[str]], name: str) -> str:
-    return ", ".join(sorted(found.get(name, ()))) or "none"
+def versions(by_name: dict[str, set[str]], name: str) -> str:
+    return ", ".join(sorted(by_name.get(name, ()))) or "none"
 
 
 def install(requirements: Path, folder: Path) -> Path:

@@ -27,18 +27,18 @@ def main() -> None:
     lines = sorted({line for name in CHECKED for line in pinned_lines(name)})
     print(f"{len(lines)} pinned requirements without those of SOURCE_ONLY: wheels that are missing")
     print(f"{'':14}" + "".join(f"{python:>8}" for python in PYTHONS))
-    found: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     for platform, triple in PLATFORMS.items():
         counts = []
         for python in PYTHONS:
             missing = lacking(lines, lambda some, p=python, t=triple: has_wheels(some, p, t))
             counts.append(len(missing))
             for line in missing:
-                found.setdefault(line, []).append(f"{platform}, Python {python}")
+                problems.setdefault(line, []).append(f"{platform}, Python {python}")
         print(f"{platform:14}" + "".join(f"{count:8}" for count in counts), flush=True)
-    for line, where in found.items():
+    for line, where in problems.items():
         print(f"No wheel of {line}: {'; '.join(where)}")
-    sys.exit(bool(found))
+    sys.exit(bool(problems))
 
 
 def pinned_lines(name: str) -> list[str]:

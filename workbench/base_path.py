@@ -21,8 +21,8 @@ class BasePath:
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        found: Any = scope
-        path = found.get("path", "")
+        inner_scope: Any = scope
+        path = inner_scope.get("path", "")
         if self.base and (path == self.base or path.startswith(f"{self.base}/")):
-            found = {**found, "path": path[len(self.base) :] or "/"}
-        await self.inner(found, receive, send)
+            inner_scope = {**inner_scope, "path": path[len(self.base) :] or "/"}
+        await self.inner(inner_scope, receive, send)

@@ -101,8 +101,8 @@ class Body:
 def promised_bytes(scope: Any) -> int | None:
     """How long the sender says that the body is; None: it does not say."""
     headers = dict(scope["headers"])
-    said = headers.get(b"content-length", b"0")
-    return int(said) if said.isdigit() and b"transfer-encoding" not in headers else None
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() and b"transfer-encoding" not in headers else None
 
 
 async def sender_limit(scope: Any) -> int:
@@ -112,8 +112,8 @@ async def sender_limit(scope: Any) -> int:
     if is_local(peer=(scope.get("client") or (None,))[0], headers=set(headers)):
         return account
     login = SessionStore(_cookie(headers.get("cookie", b""), settings.SESSION_COOKIE_NAME))
-    found = await get_user(cast(Any, {"session": login}))
-    if found.is_authenticated:
+    user = await get_user(cast(Any, {"session": login}))
+    if user.is_authenticated:
         return account
     guest = await database_sync_to_async(_is_guest)(login)
     limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if guest else STRANGER_BYTES
@@ -126,10 +126,10 @@ def _is_guest(login: SessionStore) -> bool:
 
 def _cookie(header: bytes, name: str) -> str | None:
     try:
-        found = http.cookies.SimpleCookie(header.decode("latin-1")).get(name)
+        cookie = http.cookies.SimpleCookie(header.decode("latin-1")).get(name)
     except http.cookies.CookieError:
         return None
-    return found.value if found else None
+    return cookie.value if cookie else None
 
 
 def too_large(size: int, limit: int) -> TooLarge:

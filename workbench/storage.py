@@ -37,12 +37,12 @@ def storage_refusal(error: BaseException) -> GlassbenchError | None:
     """The refusal for a disk that takes nothing more; None: the error is of another kind."""
     number = error.errno if isinstance(error, OSError) else None
     words = str(error).lower() if isinstance(error, OperationalError) else ""
-    if number in FULL or any(found in words for found in FULL_WORDS):
+    if number in FULL or any(word in words for word in FULL_WORDS):
         return DiskFull(
             "The server's disk is full.",
             remedy="Free space where the server keeps its data (DATA_DIR), then try again.",
         )
-    if number in CLOSED or any(found in words for found in CLOSED_WORDS):
+    if number in CLOSED or any(word in words for word in CLOSED_WORDS):
         return DiskReadOnly(
             "The server may not write to its disk.",
             remedy="Make the folder where the server keeps its data (DATA_DIR) writable, then try "

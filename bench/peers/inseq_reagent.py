@@ -41,14 +41,14 @@ class Stops:
         TopKStoppingConditionEvaluator.__call__ = judged
 
     def steps(self) -> list[list[int | None]]:
-        found = []
+        stops = []
         for length in sorted(self.hits):
             hits = torch.stack(self.hits[length])
             first = hits.int().argmax(0) + 1
             pairs = zip(first.tolist(), hits.any(0).tolist(), strict=True)
-            found.append([step if hit else None for step, hit in pairs])
+            stops.append([step if hit else None for step, hit in pairs])
         self.hits.clear()
-        return found
+        return stops
 
 
 class Meter:
@@ -68,9 +68,9 @@ class Meter:
 
     def read(self) -> dict[str, int]:
         """Counts since the last reading."""
-        found = {"forwards": self.forwards, "rows": self.rows}
+        counts = {"forwards": self.forwards, "rows": self.rows}
         self.forwards = self.rows = 0
-        return found
+        return counts
 
 
 def runs(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -80,9 +80,9 @@ def runs(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for seed in job["seeds"]:
             torch.manual_seed(seed)
             started = time.process_time()
-            found = model.attribute(prompt, prompt + output, show_progress=False)
+            attribution = model.attribute(prompt, prompt + output, show_progress=False)
             cpu_seconds = time.process_time() - started
-            scores = found.sequence_attributions[0].target_attributions[..., 0]
+            scores = attribution.sequence_attributions[0].target_attributions[..., 0]
             start = scores.shape[0] - scores.shape[1]
             yield {
                 "case": case,

@@ -32,11 +32,11 @@ def attack(*, runs: int, kills: int, seed: int = 0) -> Outcome:
         ]
         with Watcher(stack, asked) as watcher, killing(stack, watcher, kills, seed) as killed:
             wait_until("all runs to end", lambda: watcher.ended >= set(asked), HOUR)
-        found = [stack.run(run) for run in asked]
-        for run in found:
+        runs = [stack.run(run) for run in asked]
+        for run in runs:
             judge(outcome, stack, run, watcher.seqs[run["id"]])
     outcome.counts = {"runs": runs, "kills": len(killed)}
-    outcome.counts |= Counter(_ending(run) for run in found)
+    outcome.counts |= Counter(_ending(run) for run in runs)
     return outcome
 
 
@@ -87,10 +87,10 @@ def killing(stack: Stack, watcher: Watcher, kills: int, seed: int) -> Iterator[l
     def work() -> None:
         while len(killed) < kills and not ended.wait(chance.uniform(0, 2)):
             working = chance.random() > STARTING_SHARE
-            while not (found := due(working=working)) and not ended.wait(0.2):
+            while not (workers := due(working=working)) and not ended.wait(0.2):
                 pass
-            if found:
-                worker = chance.choice(found)
+            if workers:
+                worker = chance.choice(workers)
                 killed.append(worker.pid)
                 stack.kill_worker(worker)
                 stack.start_worker(wait=False)

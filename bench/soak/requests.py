@@ -66,11 +66,11 @@ def count(report: Path) -> dict[str, int]:
     return {"requests": len(statuses), "server errors": sum(s >= 500 for s in statuses)}
 
 
-def _statuses(found: Any) -> list[int]:
+def _statuses(value: Any) -> list[int]:
     """Every status code in an event of the report, however deep it is."""
-    if isinstance(found, dict):
-        own = found.get("status_code")
-        return ([own] if isinstance(own, int) else []) + _statuses(list(found.values()))
-    if isinstance(found, list):
-        return [status for value in found for status in _statuses(value)]
+    if isinstance(value, dict):
+        own = value.get("status_code")
+        return ([own] if isinstance(own, int) else []) + _statuses(list(value.values()))
+    if isinstance(value, list):
+        return [status for part in value for status in _statuses(part)]
     return []

@@ -126,11 +126,11 @@ class LocalUserSocket:
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        found: dict[str, Any] = dict(scope)
-        names = {name.decode("latin-1").lower() for name, _ in found["headers"]}
-        peer = (found.get("client") or (None,))[0]
-        if not found["user"].is_authenticated and is_local(peer=peer, headers=names):
-            found["local"] = True
-            found["user"] = await database_sync_to_async(local_user)()
+        extended: dict[str, Any] = dict(scope)
+        names = {name.decode("latin-1").lower() for name, _ in extended["headers"]}
+        peer = (extended.get("client") or (None,))[0]
+        if not extended["user"].is_authenticated and is_local(peer=peer, headers=names):
+            extended["local"] = True
+            extended["user"] = await database_sync_to_async(local_user)()
         inner: Callable[..., Awaitable[None]] = self.inner
-        await inner(found, receive, send)
+        await inner(extended, receive, send)

@@ -55,8 +55,8 @@ async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
         return Visitor(scope["user"])
     login = SessionStore(scope["session"].session_key)
     user = await get_user(cast(Any, {"session": login}))
-    found = user if user.is_authenticated else None
-    return await database_sync_to_async(login_visitor)(cast("User | None", found), login)
+    account = user if user.is_authenticated else None
+    return await database_sync_to_async(login_visitor)(cast("User | None", account), login)
 
 
 def login_visitor(user: User | None, login: SessionBase) -> Visitor:

@@ -62,9 +62,9 @@ INSPECT_METHOD = MethodOut(
 def method_list() -> tuple[MethodOut, ...]:
     """All methods, by what they need (text first) and then by stem."""
     files = sorted(FOLDER.glob("*.json"))
-    found = [MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    methods = [MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
     order = [*CANNOT, "default"]
-    return tuple(sorted(found, key=lambda method: order.index(method.queue())))
+    return tuple(sorted(methods, key=lambda method: order.index(method.queue())))
 
 
 def method_known(stem: str, version: str) -> bool:

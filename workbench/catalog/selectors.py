@@ -42,11 +42,11 @@ def model_list() -> list[Description]:
 def model_get(*, model: str) -> ModelDetail:
     """A model with all that is known of it. Raises UnknownModel."""
     entry = catalog().find(model)
-    found = describe(entry)
-    revision = None if found.problem else entry.revision
+    description = describe(entry)
+    revision = None if description.problem else entry.revision
     check = ModelCheck.objects.filter(model=model, revision=revision or "").first()
     return ModelDetail(
-        description=found,
+        description=description,
         revision=revision,
         self_check=check.info.get("self_check") if check else None,
         checked_at=check.at if check else None,

@@ -204,8 +204,8 @@ def _thread(thread: Thread) -> dict[str, Any]:
 
 def _comment_row(thread: Thread, comment: Comment) -> list[str | None]:
     anchor = json.dumps(thread.anchor, ensure_ascii=False, sort_keys=True)
-    said = [comment.author, comment.created_at, comment.edited_at, comment.body]
-    return [thread.id, thread.panel, anchor, thread.resolved_at, *said]
+    cells = [comment.author, comment.created_at, comment.edited_at, comment.body]
+    return [thread.id, thread.panel, anchor, thread.resolved_at, *cells]
 
 
 def _beyond(error: ValidationError) -> ReportTooLarge:

@@ -75,11 +75,11 @@ def report_figures(report: Report) -> list[FigureFiles]:
     """Every figure of the report as SVG, PNG and CSV, in order. Raises as `report_pdf` does."""
     with _opened(report) as (folder, page):
         text = _run(folder, "--dump-dom", f"{page}#figures")
-    found = FIGURES.search(text)
-    if found is None:
+    block = FIGURES.search(text)
+    if block is None:
         raise _failed("the page gave no figures")
     try:
-        files = _FILES.validate_json(found[1])
+        files = _FILES.validate_json(block[1])
     except ValidationError as error:
         raise _failed(
             f"the page gave figures of another form: {error.errors()[0]['msg']}"

@@ -124,9 +124,9 @@ class Comparison:
             named.example = f"{was[worst]:.6g}, now {now[worst]:.6g}"
 
     def _named(self, name: str, tolerance: float = EXACT) -> Named:
-        found = self.names.setdefault(name, Named(name, tolerance))
-        found.tolerance = max(found.tolerance, tolerance)
-        return found
+        named = self.names.setdefault(name, Named(name, tolerance))
+        named.tolerance = max(named.tolerance, tolerance)
+        return named
 
 
 class Files:

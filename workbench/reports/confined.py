@@ -34,16 +34,16 @@ def bundle_read_confined(
         1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(memory_bytes,)
     )
     try:
-        found = pool.submit(_outcome, content).result(timeout=deadline)
+        outcome = pool.submit(_outcome, content).result(timeout=deadline)
     except TimeoutError:
         raise _refuse(f"reading it takes more than {deadline:g} seconds") from None
     except (BrokenProcessPool, MemoryError):
         raise _refuse(f"reading it takes more than {memory_bytes} bytes of memory") from None
     finally:
         _end(pool)
-    if isinstance(found, _Refusal):
-        raise found.error()
-    return found
+    if isinstance(outcome, _Refusal):
+        raise outcome.error()
+    return outcome
 
 
 class _Refusal:

@@ -84,8 +84,8 @@ class RunRecord:
         return self.files[ref["sha256"]]
 
     def _references(self, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
-        found = (ref for event in self.events for ref in references(event.value, keys))
-        return {ref["sha256"]: ref for ref in found}
+        refs = (ref for event in self.events for ref in references(event.value, keys))
+        return {ref["sha256"]: ref for ref in refs}
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ _BUILDERS: dict[Format, Callable[[Report], bytes]] = {
 
 def figures_draw(report: Report) -> dict[str, dict[str, bytes]]:
     """By panel the figures as SVG, PNG and CSV; none where there is no browser to draw them."""
-    found: dict[str, dict[str, bytes]] = {panel.id: {} for panel in report.panels}
+    drawn: dict[str, dict[str, bytes]] = {panel.id: {} for panel in report.panels}
     try:
         figures = report_figures(report) if report.runs else []
     except (ChromiumMissing, ReportPageMissing):
@@ -55,8 +55,8 @@ def figures_draw(report: Report) -> dict[str, dict[str, bytes]]:
         files = {f"{figure.stem}.{kind}": text.encode() for kind, text in kinds.items() if text}
         if figure.png:
             files[f"{figure.stem}.png"] = base64.b64decode(figure.png)
-        found[figure.panel].update(files)
-    return found
+        drawn[figure.panel].update(files)
+    return drawn
 
 
 def folder_build(report: Report, *, figures: Figures) -> bytes:
@@ -65,9 +65,9 @@ def folder_build(report: Report, *, figures: Figures) -> bytes:
     shown = {}
     for number, panel in enumerate(report.panels, 1):
         folder = f"figures/{number:02}"
-        found = figures.get(panel.id, {})
-        files |= {f"{folder}/{name}": content for name, content in found.items()}
-        shown[panel.id] = figures_of(found, folder=folder)
+        drawn = figures.get(panel.id, {})
+        files |= {f"{folder}/{name}": content for name, content in drawn.items()}
+        shown[panel.id] = figures_of(drawn, folder=folder)
     files["report.md"] = markdown_build(report, figures=shown).encode()
     return archive_write(files)
 

@@ -37,10 +37,10 @@ def _figure(files: Mapping[str, bytes], stem: str, folder: str) -> Figure:
     names = {kind: f"{stem}.{kind}" for kind in ("svg", "png", "csv")}
     picture = next((names[kind] for kind in ("svg", "png") if names[kind] in files), None)
     rows = _rows(files.get(names["csv"], b""))
-    found = TITLE.search(files.get(names["svg"], b"").decode("utf-8", "replace"))
+    title = TITLE.search(files.get(names["svg"], b"").decode("utf-8", "replace"))
     words = re.sub(r"[-_]+", " ", stem)
     return Figure(
-        title=html.unescape(found[1]) if found else words[:1].upper() + words[1:],
+        title=html.unescape(title[1]) if title else words[:1].upper() + words[1:],
         picture=picture and f"{folder}/{picture}",
         table=f"{folder}/{names['csv']}" if names["csv"] in files else None,
         columns=rows[0][:MOST_COLUMNS] if rows else (),

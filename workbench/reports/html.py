@@ -132,6 +132,6 @@ def _files(run: RunRecord) -> Iterator[tuple[str, bytes]]:
 def _block(name: str, content: bytes, *, compressed: bool) -> str:
     """Bytes in base64, zipped where that makes them smaller."""
     zipped = gzip.compress(content, 9, mtime=0) if compressed else content
-    kind, kept = ("gzip", zipped) if len(zipped) < len(content) else ("plain", content)
-    text = base64.b64encode(kept).decode()
+    kind, packed = ("gzip", zipped) if len(zipped) < len(content) else ("plain", content)
+    text = base64.b64encode(packed).decode()
     return f'<script type="text/plain" id="{escape(name)}" data-kind="{kind}">{text}</script>'

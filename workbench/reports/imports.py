@@ -58,9 +58,9 @@ def bundle_import(
     with transaction.atomic():
         check_session_count(owner)
         session = _session(owner, bundle, sha256=hashlib.sha256(content).hexdigest())
-        made = {run: _run(owner, session, ids[run], record) for run, record in runs.items()}
+        created = {run: _run(owner, session, ids[run], record) for run, record in runs.items()}
         document_create(session=session, document=document)
-        _keep_ids(session, _threads(session, bundle.report, made))
+        _keep_ids(session, _threads(session, bundle.report, created))
         _audit(owner, session, bundle.report)
     return session
 
@@ -96,9 +96,9 @@ def _session(owner: User, bundle: Bundle, *, sha256: str) -> sessions.Session:
         "session": report.id,
         "at": timezone.now().isoformat(timespec="seconds"),
     }
-    kept = {"id": report.id, "owner": report.owner, "created_at": report.created_at}
+    original = {"id": report.id, "owner": report.owner, "created_at": report.created_at}
     return sessions.Session.objects.create(
-        owner=owner, title=report.title, imported={"shown": shown, "kept": kept}
+        owner=owner, title=report.title, imported={"shown": shown, "kept": original}
     )
 
 
@@ -189,10 +189,10 @@ def _threads(session: sessions.Session, report: Report, runs: dict[str, Run]) ->
     for thread in report.threads:
         record = of_panel[thread.panel]
         session.said += 1  # a page reads the threads whose count is above the one that it has
-        made = _thread(session, thread, runs[record.id] if record else None)
-        ids[str(made.pk)] = thread.id
+        created = _thread(session, thread, runs[record.id] if record else None)
+        ids[str(created.pk)] = thread.id
         for comment in thread.comments:
-            ids[str(_comment(made, comment).pk)] = comment.id
+            ids[str(_comment(created, comment).pk)] = comment.id
     session.save(update_fields=["said"])
     return ids
 

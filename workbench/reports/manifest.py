@@ -91,7 +91,7 @@ class Manifest(Part):
 
 def models_part(runs: list[RunRecord]) -> list[ModelPart]:
     """The models of the runs, each revision once, by name."""
-    found = {
+    models = {
         (run.model, run.revision or ""): ModelPart(
             id=run.model,
             revision=run.revision,
@@ -99,4 +99,4 @@ def models_part(runs: list[RunRecord]) -> list[ModelPart]:
         )
         for run in runs
     }
-    return [found[key] for key in sorted(found)]
+    return [models[key] for key in sorted(models)]

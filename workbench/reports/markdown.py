@@ -103,12 +103,12 @@ def _panel(
     yield markdown_safe(panel.text)
     yield outcome(panel.run)
     yield from _asked(panel.run)
-    found = list(_found(panel.run))
-    yield from found
+    sentences = list(_findings(panel.run))
+    yield from sentences
     for figure in figures:
         yield from _figure(figure)
     yield params_table(panel.run)
-    yield "" if found else numbers_table(panel.run)
+    yield "" if sentences else numbers_table(panel.run)
     yield "\n".join(f"- [{quoted(link.rpartition('/')[2])}]({link})" for link in links)
     yield f"*{quoted(provenance(panel.run))}*"
 
@@ -143,7 +143,7 @@ def _of_run(ask: Callable[[str, Recorded], Any], run: RunRecord) -> Any:
         return None
 
 
-def _found(run: RunRecord) -> Iterator[str]:
+def _findings(run: RunRecord) -> Iterator[str]:
     """What the model wrote, and the sentences of the method; none for a run that fell short."""
     source = recorded(run)
     try:
@@ -177,8 +177,8 @@ def _threads(threads: Sequence[Thread], tokens: Sequence[str]) -> Iterator[str]:
         state = ", resolved" if thread.resolved_at else ""
         yield f"**Comment on {quoted(place_name(thread.anchor, tokens))}**{state}"
         for comment in thread.comments:
-            said = markdown_safe(comment.body).replace("\n", "\n> ")
-            yield f"> {quoted(comment.author)}, {quoted(comment.created_at[:16])}: {said}"
+            body = markdown_safe(comment.body).replace("\n", "\n> ")
+            yield f"> {quoted(comment.author)}, {quoted(comment.created_at[:16])}: {body}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -60,8 +60,8 @@ def _params(run: RunRecord) -> list[str]:
 
 
 def _brings(run: RunRecord) -> dict[str, Any]:
-    found = (run.info or {}).get("brings")
-    return found if isinstance(found, dict) else {}
+    brings = (run.info or {}).get("brings")
+    return brings if isinstance(brings, dict) else {}
 
 
 def _brought(run: RunRecord) -> list[str]:
@@ -82,19 +82,19 @@ def _did(run: RunRecord) -> dict[str, Any] | None:
     return next((start for start in starts if start.get("main")), None)
 
 
-def _asked(told: dict[str, Any]) -> str:
+def _asked(source: dict[str, Any]) -> str:
     """The same for runs from before it was recorded per field: only the request."""
     listed = (
-        ("applied", told.get("applied")),
-        ("not applied", told.get("not_applied")),
-        ("asks", told.get("generation") if told.get("applied") is None else None),
+        ("applied", source.get("applied")),
+        ("not applied", source.get("not_applied")),
+        ("asks", source.get("generation") if source.get("applied") is None else None),
     )
-    said = [
+    requests = [
         f"{what}: {', '.join(f'{name} {_shown(value)}' for name, value in asked.items())}"
         for what, asked in listed
         if isinstance(asked, dict) and asked
     ]
-    return f"generation_config {'; '.join(said)}" if said else ""
+    return f"generation_config {'; '.join(requests)}" if requests else ""
 
 
 def _shown(value: Any) -> str:
@@ -117,8 +117,8 @@ def _self_check(check: dict[str, Any] | None) -> str:
     if not check:
         return "self-check: not run"
     verdict = "passed" if check["passed"] else "FAILED"
-    said = f"self-check {verdict} (max |Δ logit| {show_number(check['max_abs_difference'])})"
+    text = f"self-check {verdict} (max |Δ logit| {show_number(check['max_abs_difference'])})"
     rounding = check.get("rounding_nats")
     if not isinstance(rounding, float | int):
-        return said
-    return f"{said} · differences up to {show_number(rounding)} nats are rounding"
+        return text
+    return f"{text} · differences up to {show_number(rounding)} nats are rounding"

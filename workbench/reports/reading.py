@@ -202,15 +202,15 @@ class _Reader:
                 self.altered.append(f"picture {sha256[:12]} of {folder} has other pixels")
 
     def _uploads(self, run: RunPart) -> dict[str, bytes]:
-        found = {}
+        uploads = {}
         for sha256 in filter(is_hash, run.params.values()):
             name = f"uploads/{sha256}.png"
             if name in self.files:
-                found[sha256] = self.files[name]
-                check_png(found[sha256], name)
-                if _sha256(found[sha256]) != sha256:
+                uploads[sha256] = self.files[name]
+                check_png(uploads[sha256], name)
+                if _sha256(uploads[sha256]) != sha256:
                     self.altered.append(f"{name} has other pixels")
-        return found
+        return uploads
 
     def _threads(self, panels: set[str]) -> tuple[Thread, ...]:
         if COMMENTS not in self.files:

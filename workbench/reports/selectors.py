@@ -75,14 +75,14 @@ def _events(run: Run) -> tuple[EventRecord, ...]:
 
 
 def _artifacts(run: Run) -> StoredFiles:
-    found = Artifact.objects.filter(runs=run)
-    return StoredFiles({artifact.sha256: artifact.storage_name for artifact in found})
+    artifacts = Artifact.objects.filter(runs=run)
+    return StoredFiles({artifact.sha256: artifact.storage_name for artifact in artifacts})
 
 
 def _uploads(run: Run) -> StoredFiles:
     named = [value for value in run.params.values() if is_hash(value)]
-    found = Upload.objects.filter(owner_id=run.owner_id, sha256__in=named)
-    return StoredFiles({upload.sha256: upload.storage_name for upload in found})
+    uploads = Upload.objects.filter(owner_id=run.owner_id, sha256__in=named)
+    return StoredFiles({upload.sha256: upload.storage_name for upload in uploads})
 
 
 def _defaults(run: Run) -> dict[str, Any]:

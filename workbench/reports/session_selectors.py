@@ -31,27 +31,27 @@ def session_report(
     chosen = tuple(_panels(session, panels))
     if not chosen:
         raise PanelUnknown("No panel is chosen.", remedy="Choose at least one panel.")
-    kept: dict[str, Any] = session.imported["kept"] if session.imported else {}
-    ids: dict[str, str] = kept.get("ids", {})
+    original: dict[str, Any] = session.imported["kept"] if session.imported else {}
+    ids: dict[str, str] = original.get("ids", {})
     return Report(
         title=title or session.title or "Untitled",
         panels=chosen,
         threads=_threads(session, {panel.id for panel in chosen}, ids) if comments else (),
-        id=kept.get("id", str(session.pk)),
-        owner=kept.get("owner", session.owner.get_username()),
-        created_at=kept.get("created_at", session.created_at.isoformat()),
+        id=original.get("id", str(session.pk)),
+        owner=original.get("owner", session.owner.get_username()),
+        created_at=original.get("created_at", session.created_at.isoformat()),
     )
 
 
 def _panels(session: Session, chosen: Sequence[str] | None) -> Iterator[Panel]:
-    found = {panel.id: panel for panel in document_get(session=session.pk).panels}
+    panels = {panel.id: panel for panel in document_get(session=session.pk).panels}
     if chosen is None:
-        chosen = [panel.id for panel in found.values() if panel.report]
+        chosen = [panel.id for panel in panels.values() if panel.report]
     runs = {run.pk: run for run in session.runs.select_related("owner", "cached_from")}
     for panel in dict.fromkeys(chosen):
-        if panel not in found:
+        if panel not in panels:
             raise _no_panel(f"There is no panel {shortened(panel)}")
-        yield _panel(found[panel], runs)
+        yield _panel(panels[panel], runs)
 
 
 def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> Panel:
@@ -69,14 +69,14 @@ def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> Panel:
 
 def _threads(session: Session, panels: set[str], ids: Mapping[str, str]) -> tuple[Thread, ...]:
     """What was said of these panels, in the order of time; `ids`: under which it is exported."""
-    found = models.Thread.objects.filter(session=session, panel__in=panels)
-    said = models.Comment.objects.filter(deleted_at=None).select_related("author")
+    rows = models.Thread.objects.filter(session=session, panel__in=panels)
+    comments = models.Comment.objects.filter(deleted_at=None).select_related("author")
     threads = [
         _thread(thread, ids)
-        for thread in found.prefetch_related(Prefetch("comments", queryset=said))
+        for thread in rows.prefetch_related(Prefetch("comments", queryset=comments))
     ]
-    told = [thread for thread in threads if thread.comments]
-    return tuple(sorted(told, key=lambda thread: (thread.created_at, thread.id)))
+    answered = [thread for thread in threads if thread.comments]
+    return tuple(sorted(answered, key=lambda thread: (thread.created_at, thread.id)))
 
 
 def _thread(thread: models.Thread, ids: Mapping[str, str]) -> Thread:

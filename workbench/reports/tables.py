@@ -28,8 +28,8 @@ def tables_write(run: RunRecord) -> dict[str, bytes]:
             _collect(rows, kind, {"event": event.seq}, event.value)
     line = [f"# {provenance(run)}"]
     return {
-        f"{NAME.sub('-', name)[:100]}.csv": to_csv([*_grid(found), line]).encode()
-        for name, found in rows.items()
+        f"{NAME.sub('-', name)[:100]}.csv": to_csv([*_grid(table), line]).encode()
+        for name, table in rows.items()
     }
 
 

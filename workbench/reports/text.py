@@ -51,7 +51,7 @@ def markdown_safe(markdown: str) -> str:
             lines.append(fence)
             fence = ""
         elif fence or not opening:
-            text = ACTING.sub(lambda found: _visible(found[0]), line)
+            text = ACTING.sub(lambda match: _visible(match[0]), line)
             math = math or MATH.search(text) is not None
             lines.append(text if fence and not math else _line_safe(text))
         else:

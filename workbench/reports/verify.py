@@ -47,14 +47,14 @@ class PanelResult:
 
 def bundle_altered(bundle: Bundle) -> list[str]:
     """What in the bundle contradicts itself."""
-    found = list(bundle.altered)
+    altered = list(bundle.altered)
     if bundle.manifest.glassbench != GLASSBENCH:
-        return found  # another version may write its tables otherwise
+        return altered  # another version may write its tables otherwise
     written = bundle_files(bundle.report, figures=_figures(bundle))
     for name in sorted(written.keys() | bundle.files.keys()):
         if written.get(name) != bundle.files.get(name):
-            found.append(f"{name} is not what events, arrays and comments give")
-    return found
+            altered.append(f"{name} is not what events, arrays and comments give")
+    return altered
 
 
 def run_verify(run: RunRecord, *, catalog: Catalog, step: Step) -> PanelResult:

@@ -116,11 +116,11 @@ class TokensOut(BaseModel):
 
 @router.post("/tokens", response={200: TokensOut, REFUSALS: ErrorOut}, operation_id="tokens")
 def tokens(request: HttpRequest, body: TokensIn) -> TokensOut:
-    found = token_list(model=body.model, before=body.before, given=body.given, alone=body.alone)
-    if found is None:
+    named = token_list(model=body.model, before=body.before, given=body.given, alone=body.alone)
+    if named is None:
         return TokensOut(total=None, tokens=[])
-    shown = [TokenOut(id=one.id, text=one.text, piece=one.piece) for one in found[:TOKENS_SHOWN]]
-    return TokensOut(total=len(found), tokens=shown)
+    shown = [TokenOut(id=one.id, text=one.text, piece=one.piece) for one in named[:TOKENS_SHOWN]]
+    return TokensOut(total=len(named), tokens=shown)
 
 
 @router.get("/methods", response={200: list[MethodOut], REFUSALS: ErrorOut}, operation_id="methods")
@@ -130,7 +130,7 @@ def methods(request: HttpRequest) -> list[MethodOut]:
 
 @router.get("/models", response={200: list[ModelOut], REFUSALS: ErrorOut}, operation_id="models")
 def models(request: HttpRequest) -> list[ModelOut]:
-    return [listed_model(found) for found in model_list()]
+    return [listed_model(description) for description in model_list()]
 
 
 @router.get(
@@ -142,31 +142,31 @@ def model(request: HttpRequest, model_id: str) -> ModelFacts:
     return model_facts(model_get(model=model_id))
 
 
-def listed_model(found: Description) -> ModelOut:
+def listed_model(description: Description) -> ModelOut:
     """A model as the list shows it."""
-    entry, metadata = found.entry, found.metadata
+    entry, metadata = description.entry, description.metadata
     return ModelOut(
         id=entry.id,
         source=entry.source,
         title=entry.title,
-        capabilities=list(found.capabilities),
+        capabilities=list(description.capabilities),
         missing=metadata.missing if metadata else {},
         parameters=metadata.parameters if metadata else None,
-        problem=found.problem,
+        problem=description.problem,
     )
 
 
 def model_facts(detail: ModelDetail) -> ModelFacts:
     """A model as its page shows it."""
-    found = detail.description
+    description = detail.description
     unknown: dict[str, object] = {
         **dict.fromkeys(field.name for field in fields(ModelMetadata)),
         "parts": [],
     }
     return ModelFacts.model_validate(
         {
-            **(asdict(found.metadata) if found.metadata else unknown),
-            **listed_model(found).model_dump(),
+            **(asdict(description.metadata) if description.metadata else unknown),
+            **listed_model(description).model_dump(),
             "revision": detail.revision,
             "self_check": detail.self_check,
             "checked_at": detail.checked_at,

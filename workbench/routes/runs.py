@@ -21,10 +21,10 @@ from workbench.sessions.run_access import (
     artifact_read,
     picture_read,
     run_get,
+    run_ids_readable,
     run_list,
     run_own,
     run_stoppable,
-    runs_kept,
 )
 from workbench.sessions.run_start import run_start
 from workbench.sessions.selectors import session_get
@@ -79,7 +79,7 @@ class WorkersOut(BaseModel):
     "/runs", response={200: RunOut, 201: RunOut, REFUSALS: ErrorOut}, operation_id="run_create"
 )
 def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
-    run, made = run_start(
+    run, created = run_start(
         visitor=request_visitor(request),
         session=body.session,
         run=body.id,
@@ -87,7 +87,7 @@ def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
         model=body.model,
         params=body.params,
     )
-    return Status(201 if made else 200, run_snapshot(run))
+    return Status(201 if created else 200, run_snapshot(run))
 
 
 @router.get("/runs", response={200: list[RunOut], REFUSALS: ErrorOut}, operation_id="run_list")
@@ -129,12 +129,12 @@ def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place =
     """Events of an attempt (0: the latest) that follow `after`."""
     run = run_get(visitor=request_visitor(request), run=run_id)
     attempt = attempt or run.attempt
-    found = event_list(run=run, attempt=attempt, after=after, limit=EVENTS_PER_REQUEST + 1)
+    rows = event_list(run=run, attempt=attempt, after=after, limit=EVENTS_PER_REQUEST + 1)
     shown = [
         EventOut(seq=row.seq, at=row.at, event=json.loads(row.payload))
-        for row in found[:EVENTS_PER_REQUEST]
+        for row in rows[:EVENTS_PER_REQUEST]
     ]
-    return EventsOut(attempt=attempt, events=shown, more=len(found) > EVENTS_PER_REQUEST)
+    return EventsOut(attempt=attempt, events=shown, more=len(rows) > EVENTS_PER_REQUEST)
 
 
 @router.get(
@@ -160,11 +160,11 @@ def workers(request: HttpRequest) -> WorkersOut:
     """The workers that are there; none: nothing is being worked on."""
     states = flags.worker_list()
     busy = [UUID(state["run"]) for state in states if state["run"]]
-    shown = runs_kept(visitor=request_visitor(request), runs=busy)
+    shown = run_ids_readable(visitor=request_visitor(request), runs=busy)
     named = is_operator(request)
-    found = enumerate(states, 1)
+    numbered = enumerate(states, 1)
     return WorkersOut(
-        workers=[_worker(state, shown, None if named else number) for number, state in found]
+        workers=[_worker(state, shown, None if named else number) for number, state in numbered]
     )
 
 

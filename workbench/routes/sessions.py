@@ -32,7 +32,7 @@ from workbench.sessions.services import (
     session_duplicate,
 )
 
-FOUND = 20
+SEARCH_LIMIT = 20
 
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
@@ -90,7 +90,7 @@ def sessions(
 ) -> list[SessionOut]:
     """Sessions open to the visitor, last changed first; `before`: those after that one."""
     visitor = request_visitor(request)
-    found = session_list(
+    rows = session_list(
         visitor=visitor,
         limit=page_limit(limit, most=200),
         query=query,
@@ -98,7 +98,7 @@ def sessions(
         template=template,
         before=before,
     )
-    return session_snapshots(visitor=visitor, sessions=found)
+    return session_snapshots(visitor=visitor, sessions=rows)
 
 
 @router.post(
@@ -107,13 +107,13 @@ def sessions(
     operation_id="session_create",
 )
 def create(request: HttpRequest, body: SessionIn) -> Status[SessionOut]:
-    made = session_create(
+    created = session_create(
         visitor=request_visitor(request),
         title=body.title,
         session=body.id or uuid.uuid4(),
         template=body.template,
     )
-    return _made(request, *made)
+    return _created(request, *created)
 
 
 @router.get(
@@ -152,8 +152,8 @@ def duplicate(
     request: HttpRequest, session: UUID, body: CopyIn | None = None
 ) -> Status[SessionOut]:
     copy = body.id if body and body.id else uuid.uuid4()
-    made = session_duplicate(visitor=request_visitor(request), session=session, copy=copy)
-    return _made(request, *made)
+    created = session_duplicate(visitor=request_visitor(request), session=session, copy=copy)
+    return _created(request, *created)
 
 
 @router.post(
@@ -180,10 +180,10 @@ def detach(request: HttpRequest, session: UUID, run: UUID) -> Status[None]:
 def search(request: HttpRequest, query: Text) -> FoundOut:
     """Sessions by title, notes and captions; runs by method, model and params."""
     visitor = request_visitor(request)
-    found = session_list(visitor=visitor, limit=FOUND, query=query)
-    runs = run_search(visitor=visitor, query=query, limit=FOUND)
+    sessions = session_list(visitor=visitor, limit=SEARCH_LIMIT, query=query)
+    runs = run_search(visitor=visitor, query=query, limit=SEARCH_LIMIT)
     return FoundOut(
-        sessions=session_snapshots(visitor=visitor, sessions=found), runs=run_snapshots(runs)
+        sessions=session_snapshots(visitor=visitor, sessions=sessions), runs=run_snapshots(runs)
     )
 
 
@@ -191,5 +191,5 @@ def _shown(request: HttpRequest, session: Session) -> SessionOut:
     return session_snapshot(visitor=request_visitor(request), session=session)
 
 
-def _made(request: HttpRequest, session: Session, new: bool) -> Status[SessionOut]:  # noqa: FBT001
+def _created(request: HttpRequest, session: Session, new: bool) -> Status[SessionOut]:  # noqa: FBT001
     return Status(201 if new else 200, _shown(request, session))

@@ -214,8 +214,8 @@ def _remember(request: HttpRequest, link: SessionLink) -> Visitor:
     login = request.session
     if LINKS not in login:
         login.cycle_key()
-    kept = [known for known in login.get(LINKS, []) if known != str(link.pk)]
-    login[LINKS] = [*kept, str(link.pk)][-MAX_GUEST_LINKS:]
+    others = [known for known in login.get(LINKS, []) if known != str(link.pk)]
+    login[LINKS] = [*others, str(link.pk)][-MAX_GUEST_LINKS:]
     login.setdefault(GUEST, secrets.token_hex(8))
     return request_visitor(request)
 

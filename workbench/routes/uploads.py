@@ -34,10 +34,10 @@ class UploadOut(BaseModel):
 )
 def create(request: HttpRequest) -> Status[UploadOut]:
     """Keep a picture: PNG, JPEG or WebP, told by its content."""
-    upload, made = upload_create(
+    upload, created = upload_create(
         owner=request_visitor(request).account.pk, content=request.read(MAX_BYTES + 1)
     )
-    return Status(201 if made else 200, _out(upload))
+    return Status(201 if created else 200, _out(upload))
 
 
 @router.get(

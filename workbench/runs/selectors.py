@@ -32,8 +32,8 @@ def run_active(*, among: QuerySet[Run], cache_key: str) -> Run | None:
     if not cache_key:
         return None
     runs = among.filter(cache_key=cache_key, status__in=(Status.QUEUED, Status.RUNNING))
-    found = (run for run in runs.order_by("created_at") if not flags.cancel_asked(run=run.id))
-    return next(found, None)
+    active = (run for run in runs.order_by("created_at") if not flags.cancel_asked(run=run.id))
+    return next(active, None)
 
 
 def queue_positions() -> dict[UUID, int]:

@@ -49,14 +49,14 @@ def thread_create(
     row = session_get(visitor=visitor, session=session, needs=Role.COMMENTER)
     shown = _run_of(row, run) if run else None
     check_anchor(anchor, tokens=run_tokens(shown) if shown else None)
-    with _saying(row.pk) as said:
+    with _counted_change(row.pk) as count:
         _check_count(Thread.objects.filter(session=row).count(), MAX_THREADS, "threads")
         thread = Thread.objects.create(
             session=row,
             run=shown,
             panel=str(panel),
             anchor=anchor.model_dump(mode="json", exclude_none=True),
-            said=said,
+            said=count,
         )
         _comment_create(visitor, row, thread, body)
     return thread.pk
@@ -65,10 +65,10 @@ def thread_create(
 def comment_create(*, visitor: Visitor, thread: UUID, body: str) -> None:
     """Answer in a thread. Raises ThreadNotFound, RoleMissing, TooManyComments."""
     row = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
-    with _saying(row.session_id) as said:
+    with _counted_change(row.session_id) as count:
         _check_count(row.comments.count(), MAX_COMMENTS, "comments in this thread")
         _comment_create(visitor, row.session, row, body)
-        _mark(row, said)
+        _mark(row, count)
 
 
 def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
@@ -76,11 +76,11 @@ def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
     row = comment_get(visitor=visitor, comment=comment)
     if not _is_author(visitor, row):
         raise _not_the_author("change")
-    with _saying(row.thread.session_id) as said:
+    with _counted_change(row.thread.session_id) as count:
         row.body, row.edited_at = body, timezone.now()
         row.save(update_fields=["body", "edited_at"])
         row.mentions.set(_mentioned(row.thread.session, body))
-        _mark(row.thread, said)
+        _mark(row.thread, count)
     return row.thread_id
 
 
@@ -94,34 +94,34 @@ def comment_delete(*, visitor: Visitor, comment: UUID) -> None:
     owner = session_role(visitor, row.thread.session) == Role.OWNER
     if not (owner or _is_author(visitor, row)):
         raise _not_the_author("delete")
-    with _saying(row.thread.session_id) as said:
+    with _counted_change(row.thread.session_id) as count:
         _bury(row)
         _sweep(row.thread)
-        _mark(row.thread, said)
+        _mark(row.thread, count)
 
 
 def thread_resolve(*, visitor: Visitor, thread: UUID, resolved: bool) -> None:
     """Close a thread, or open it again. Raises ThreadNotFound, RoleMissing."""
     row = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
-    with _saying(row.session_id) as said:
+    with _counted_change(row.session_id) as count:
         Thread.objects.filter(pk=row.pk).update(
             resolved_at=timezone.now() if resolved else None,
             resolved_by=visitor.user if resolved else None,
-            said=said,
+            said=count,
         )
 
 
 def comments_forget(*, user: User) -> None:
     """Take back all that somebody has said anywhere: their account is being deleted."""
     for comment in Comment.objects.filter(author=user).select_related("thread"):
-        with _saying(comment.thread.session_id) as said:
+        with _counted_change(comment.thread.session_id) as count:
             _bury(comment)
             _sweep(comment.thread)
-            _mark(comment.thread, said)
+            _mark(comment.thread, count)
 
 
 @contextmanager
-def _saying(session: UUID) -> Iterator[int]:
+def _counted_change(session: UUID) -> Iterator[int]:
     """Hold the session's row, count a change, and tell when all is saved."""
     with transaction.atomic():
         row = Session.objects.filter(pk=session)
@@ -130,8 +130,8 @@ def _saying(session: UUID) -> Iterator[int]:
     broadcast_session(session)
 
 
-def _mark(thread: Thread, said: int) -> None:
-    Thread.objects.filter(pk=thread.pk).update(said=said)
+def _mark(thread: Thread, count: int) -> None:
+    Thread.objects.filter(pk=thread.pk).update(said=count)
 
 
 def _comment_create(visitor: Visitor, session: Session, thread: Thread, body: str) -> None:
@@ -147,7 +147,9 @@ def _comment_create(visitor: Visitor, session: Session, thread: Thread, body: st
 
 def _mentioned(session: Session, body: str) -> list[User]:
     """Those named with @ who are members of the session, or own it."""
-    named = {name for found in MENTION.findall(body) for name in (found, found.rstrip(".+-@"))}
+    named = {
+        name for mention in MENTION.findall(body) for name in (mention, mention.rstrip(".+-@"))
+    }
     if not named:
         return []
     members = session.members.filter(Q(link=None) | valid_links("link__"))
@@ -172,10 +174,10 @@ def _sweep(thread: Thread) -> None:
 
 
 def _run_of(session: Session, run: UUID) -> Run:
-    found = session.runs.filter(pk=run).select_related("cached_from").first()
-    if found is None:
+    row = session.runs.filter(pk=run).select_related("cached_from").first()
+    if row is None:
         raise run_not_found(run)
-    return found
+    return row
 
 
 def _is_author(visitor: Visitor, comment: Comment) -> bool:

@@ -74,8 +74,10 @@ def place(index: int) -> str:
 def document_read(doc: Doc[Any]) -> SessionDocument:
     """The current document."""
     meta, panels = doc.get("meta", type=Map), doc.get("panels", type=Map)
-    found = [_panel(key, fields) for key, fields in panels.items()]
-    ordered = sorted((panel for panel in found if panel), key=lambda panel: (panel.place, panel.id))
+    parsed = [_panel(key, fields) for key, fields in panels.items()]
+    ordered = sorted(
+        (panel for panel in parsed if panel), key=lambda panel: (panel.place, panel.id)
+    )
     return SessionDocument(title=str(meta.get("title") or ""), panels=tuple(ordered))
 
 

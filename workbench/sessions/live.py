@@ -90,18 +90,18 @@ class Allowances:
 
 
 class Access(NamedTuple):
-    """`admitted`: the visitor may read something here; `found`: the session exists."""
+    """`admitted`: the visitor may read something here; `exists`: the session does."""
 
     admitted: bool
-    found: bool
+    exists: bool
     role: Role | None
 
 
 @database_sync_to_async
 def read_access(visitor: Visitor, session: UUID) -> Access:
-    found = Session.objects.filter(pk=session).only("owner").first()
-    role = session_role(visitor, found) if found else None
-    return Access(role is not None or is_admitted(visitor), found is not None, role)
+    row = Session.objects.filter(pk=session).only("owner").first()
+    role = session_role(visitor, row) if row else None
+    return Access(role is not None or is_admitted(visitor), row is not None, role)
 
 
 class SessionConsumer(AsyncWebsocketConsumer):
@@ -227,12 +227,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def check_access(self) -> bool:
         """Whether the visitor may still read; their role is kept."""
         self.visitor = await socket_visitor(self.scope)
-        admitted, found, role = await read_access(self.visitor, self.session)
+        admitted, exists, role = await read_access(self.visitor, self.session)
         if role:
             self.role = role
         elif not admitted:
             self.end(CLOSE_LOGIN, "Log in to continue.")
-        elif found and self.room:
+        elif exists and self.room:
             self.end(CLOSE_ROLE, "This session is no longer shared with you.")
         else:  # without a role, a visitor does not learn whether the session exists
             self.end(CLOSE_GONE, "There is no such session, or it is not shared with you.")

@@ -63,9 +63,9 @@ class Presence:
 
     def pending(self) -> list[ClientState]:
         """The states that arrived since the last call."""
-        found = [self.states[client] for client in self._pending if client in self.states]
+        states = [self.states[client] for client in self._pending if client in self.states]
         self._pending.clear()
-        return found
+        return states
 
 
 def _is_older(entry: Entry, known: Entry) -> bool:

@@ -26,9 +26,9 @@ def runs_readable(visitor: Visitor) -> QuerySet[Run]:
 
 def run_get(*, visitor: Visitor, run: UUID | str) -> Run:
     """A run that the visitor may read. Raises RunNotFound for all others."""
-    found = runs_readable(visitor).select_related("owner", "cached_from")
+    runs = runs_readable(visitor).select_related("owner", "cached_from")
     try:
-        return found.get(pk=run if isinstance(run, UUID) else UUID(run))
+        return runs.get(pk=run if isinstance(run, UUID) else UUID(run))
     except (Run.DoesNotExist, ValueError):
         raise run_not_found(run) from None
 
@@ -41,10 +41,10 @@ def run_not_found(run: UUID | str) -> RunNotFound:
 
 def run_own(*, visitor: Visitor, run: UUID | str) -> Run:
     """A run of the visitor's own. Raises RunNotFound, RoleMissing."""
-    found = run_get(visitor=visitor, run=run)
-    if visitor.user is None or found.owner_id != visitor.user.pk:
-        raise _not_yours(found)
-    return found
+    row = run_get(visitor=visitor, run=run)
+    if visitor.user is None or row.owner_id != visitor.user.pk:
+        raise _not_yours(row)
+    return row
 
 
 def run_stoppable(*, visitor: Visitor, run: UUID | str) -> Run:
@@ -52,11 +52,11 @@ def run_stoppable(*, visitor: Visitor, run: UUID | str) -> Run:
 
     Raises RunNotFound, RoleMissing.
     """
-    found = run_get(visitor=visitor, run=run)
+    row = run_get(visitor=visitor, run=run)
     edited = sessions_with_role(visitor, Role.EDITOR)
-    if not _runs(visitor, in_sessions=edited).filter(pk=found.pk).exists():
-        raise _not_yours(found)
-    return found
+    if not _runs(visitor, in_sessions=edited).filter(pk=row.pk).exists():
+        raise _not_yours(row)
+    return row
 
 
 def run_list(
@@ -66,8 +66,8 @@ def run_list(
 
     `before`: those older than that run. Raises RunNotFound.
     """
-    found = session.runs.all() if session else Run.objects.filter(owner=visitor.account)
-    runs = found.select_related("owner", "cached_from")
+    rows = session.runs.all() if session else Run.objects.filter(owner=visitor.account)
+    runs = rows.select_related("owner", "cached_from")
     if before:
         runs = runs.filter(created_at__lt=run_get(visitor=visitor, run=before).created_at)
     return list(runs.order_by("-created_at", "id")[:limit])
@@ -83,7 +83,7 @@ def run_search(*, visitor: Visitor, query: str, limit: int) -> list[Run]:
     return list(runs.order_by("-created_at", "id")[:limit])
 
 
-def runs_kept(*, visitor: Visitor, runs: Iterable[UUID]) -> set[UUID]:
+def run_ids_readable(*, visitor: Visitor, runs: Iterable[UUID]) -> set[UUID]:
     """Those of the ids that the visitor may read."""
     return set(runs_readable(visitor).filter(pk__in=list(runs)).values_list("id", flat=True))
 

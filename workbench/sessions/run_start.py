@@ -45,10 +45,10 @@ def run_start(
     """
     place = None
     if session:
-        found = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
-        place = place_of(visitor=visitor, session=found)
+        row = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
+        place = place_of(visitor=visitor, session=row)
     owner = place.owner if place else visitor.account
-    started, made = run_create(
+    started, created = run_create(
         owner=owner,
         run=run,
         method=method,
@@ -58,9 +58,9 @@ def run_start(
         visitor=visitor,
         join=True,
     )
-    if place and (made or started.id != run):
+    if place and (created or started.id != run):
         session_touch(place.session)
-    return started, made
+    return started, created
 
 
 def run_create(
@@ -90,7 +90,7 @@ def run_create(
     refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
     uploads_lend(visitor=visitor or Visitor(owner), to=owner, method=described, params=filled)
     revision = entry.revision or ""
-    made = Run(
+    new = Run(
         id=run,
         owner_id=owner.pk,
         method=method,
@@ -103,8 +103,8 @@ def run_create(
     )
     earlier = run_find(run=run)
     if earlier is not None:
-        return _same(earlier, made, place), False
-    return _insert(made, owner=owner, place=place, join=join)
+        return _same(earlier, new, place), False
+    return _insert(new, owner=owner, place=place, join=join)
 
 
 def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
@@ -120,39 +120,39 @@ def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
     return known
 
 
-def _same(earlier: Run, made: Run, place: Place | None) -> Run:
+def _same(earlier: Run, new: Run, place: Place | None) -> Run:
     asked = ("owner_id", "method", "model", "params")
-    differs = any(getattr(earlier, name) != getattr(made, name) for name in asked)
+    differs = any(getattr(earlier, name) != getattr(new, name) for name in asked)
     if differs or (place and not earlier.sessions.filter(pk=place.session.pk).exists()):
         raise RunIdTaken(
-            f"The run {made.id} exists already and is another one.",
+            f"The run {new.id} exists already and is another one.",
             remedy="Send it again under a new id.",
             field="id",
         )
     return earlier
 
 
-def _insert(made: Run, *, owner: User, place: Place | None, join: bool) -> tuple[Run, bool]:
+def _insert(new: Run, *, owner: User, place: Place | None, join: bool) -> tuple[Run, bool]:
     sources = place.sources if place else Run.objects.filter(owner=owner)
-    source = run_cached(among=sources, cache_key=made.cache_key)
+    source = run_cached(among=sources, cache_key=new.cache_key)
     if source:
-        _copy(source, made)
+        _copy(source, new)
     try:
         with transaction.atomic():
-            if made.status == Status.QUEUED:
+            if new.status == Status.QUEUED:
                 _hold(owner)
-                equal = run_active(among=sources, cache_key=made.cache_key) if join else None
+                equal = run_active(among=sources, cache_key=new.cache_key) if join else None
                 if equal:
                     return _join(equal, place), False
                 _check_queue(owner)
-            made.save(force_insert=True)
+            new.save(force_insert=True)
             if place:
-                place_run(place, made)
+                place_run(place, new)
     except IntegrityError:  # the same request, twice at the same time
-        return _same(Run.objects.get(pk=made.pk), made, place), False
-    if made.status == Status.QUEUED:
-        run_dispatch(run=made.id, queue=made.queue)
-    return made, True
+        return _same(Run.objects.get(pk=new.pk), new, place), False
+    if new.status == Status.QUEUED:
+        run_dispatch(run=new.id, queue=new.queue)
+    return new, True
 
 
 def _join(run: Run, place: Place | None) -> Run:
@@ -161,12 +161,12 @@ def _join(run: Run, place: Place | None) -> Run:
     return run
 
 
-def _copy(source: Run, made: Run) -> None:
-    made.cached_from = source
-    made.environment = source.environment
-    made.status = Status.DONE
-    made.attempt = source.attempt
-    made.started_at = made.finished_at = timezone.now()
+def _copy(source: Run, new: Run) -> None:
+    new.cached_from = source
+    new.environment = source.environment
+    new.status = Status.DONE
+    new.attempt = source.attempt
+    new.started_at = new.finished_at = timezone.now()
 
 
 def _hold(owner: User) -> None:

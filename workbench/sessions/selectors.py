@@ -31,11 +31,11 @@ def session_get(
 
     Raises SessionNotFound (also for a session of others, and once a link has ended), RoleMissing.
     """
-    found = _sessions(Session.objects.all())
-    found = found.select_for_update(of=("self",)) if lock else found
+    rows = _sessions(Session.objects.all())
+    rows = rows.select_for_update(of=("self",)) if lock else rows
     try:
         session_id = session if isinstance(session, UUID) else UUID(session)
-        one = found.get(pk=session_id)
+        one = rows.get(pk=session_id)
     except (Session.DoesNotExist, ValueError):
         raise _not_found(session) from None
     role = session_role(visitor, one)
@@ -62,16 +62,16 @@ def session_list(
 
     Raises SessionNotFound.
     """
-    found = sessions_readable(visitor).filter(archived_at__isnull=not archived)
+    rows = sessions_readable(visitor).filter(archived_at__isnull=not archived)
     if query:
-        found = found.filter(Q(title__icontains=query) | Q(text__icontains=query))
+        rows = rows.filter(Q(title__icontains=query) | Q(text__icontains=query))
     if template is not None:
-        found = found.filter(template=template)
+        rows = rows.filter(template=template)
     if before:
         last = session_get(visitor=visitor, session=before)
         earlier = Q(changed_at=last.changed_at, pk__gt=last.pk)
-        found = found.filter(Q(changed_at__lt=last.changed_at) | earlier)
-    return list(_sessions(found).order_by("-changed_at", "pk")[:limit])
+        rows = rows.filter(Q(changed_at__lt=last.changed_at) | earlier)
+    return list(_sessions(rows).order_by("-changed_at", "pk")[:limit])
 
 
 def session_snapshots(*, visitor: Visitor, sessions: Collection[Session]) -> list[SessionOut]:
@@ -140,9 +140,9 @@ def may_pass_on(*, visitor: Visitor, run: Run) -> bool:
     return SessionRun.objects.filter(edited | templates, run=run).exists()
 
 
-def _sessions(found: QuerySet[Session]) -> QuerySet[Session]:
+def _sessions(sessions: QuerySet[Session]) -> QuerySet[Session]:
     """Without the document, which may be large."""
-    return found.select_related("owner").defer("state", "text")
+    return sessions.select_related("owner").defer("state", "text")
 
 
 def _gone(visitor: Visitor, session: UUID, there: Mapping[UUID, Session]) -> GoneWord:

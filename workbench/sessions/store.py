@@ -44,9 +44,9 @@ def document_load(*, session: UUID, after: int = 0) -> Saved:
         seq, folded, state = row
         first = max(after, folded)
         updates = SessionUpdate.objects.filter(session=session, seq__gt=first, seq__lte=seq)
-        found = [bytes(data) for data in updates.order_by("seq").values_list("data", flat=True)]
-        if len(found) == max(0, seq - first):
-            return Saved(max(seq, after), [bytes(state), *found] if folded > after else found)
+        newer = [bytes(data) for data in updates.order_by("seq").values_list("data", flat=True)]
+        if len(newer) == max(0, seq - first):
+            return Saved(max(seq, after), [bytes(state), *newer] if folded > after else newer)
     raise DatabaseError(f"Updates of session {session} are missing before number {seq}.")
 
 

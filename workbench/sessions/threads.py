@@ -40,41 +40,41 @@ def thread_list(*, visitor: Visitor, session: UUID) -> list[ThreadOut]:
 
 def thread_get(*, visitor: Visitor, thread: UUID, needs: Role) -> Thread:
     """Raises ThreadNotFound, RoleMissing."""
-    found = Thread.objects.filter(pk=thread).first()
-    if found is None:
+    row = Thread.objects.filter(pk=thread).first()
+    if row is None:
         raise _not_found(thread)
     try:
-        found.session = session_get(visitor=visitor, session=found.session_id, needs=needs)
+        row.session = session_get(visitor=visitor, session=row.session_id, needs=needs)
     except SessionNotFound:
         raise _not_found(thread) from None
-    return found
+    return row
 
 
 def comment_get(*, visitor: Visitor, comment: UUID) -> Comment:
     """One that is not deleted. Raises ThreadNotFound, RoleMissing."""
-    found = Comment.objects.filter(pk=comment, deleted_at=None).first()
-    if found is None:
+    row = Comment.objects.filter(pk=comment, deleted_at=None).first()
+    if row is None:
         raise _not_found(comment)
     try:
-        found.thread = thread_get(visitor=visitor, thread=found.thread_id, needs=Role.COMMENTER)
+        row.thread = thread_get(visitor=visitor, thread=row.thread_id, needs=Role.COMMENTER)
     except ThreadNotFound:
         raise _not_found(comment) from None
-    return found
+    return row
 
 
 def thread_snapshots(threads: QuerySet[Thread]) -> list[ThreadOut]:
     """Oldest first."""
     ordered = threads.select_related("resolved_by").order_by("created_at", "pk")
-    found = list(ordered.prefetch_related("comments__author", "comments__mentions"))
-    return [_thread(thread) for thread in found]
+    rows = list(ordered.prefetch_related("comments__author", "comments__mentions"))
+    return [_thread(thread) for thread in rows]
 
 
 def thread_snapshot(thread: UUID) -> ThreadOut:
     """Raises ThreadNotFound."""
-    found = thread_snapshots(Thread.objects.filter(pk=thread))
-    if not found:
+    snapshots = thread_snapshots(Thread.objects.filter(pk=thread))
+    if not snapshots:
         raise _not_found(thread)
-    return found[0]
+    return snapshots[0]
 
 
 def thread_changes(*, seen: Mapping[UUID, ThreadsSeen]) -> dict[UUID, ThreadChanges]:

@@ -22,10 +22,10 @@ def upload_visible(*, visitor: Visitor, sha256: str, field: str | None = None) -
     check_hash(sha256, field)
     uploads = Upload.objects.filter(sha256=sha256)
     own = uploads.filter(owner=visitor.user).first() if visitor.user else None
-    found = own or uploads.filter(owner__in=_shown_by(visitor, sha256)).first()
-    if found is None:
+    upload = own or uploads.filter(owner__in=_shown_by(visitor, sha256)).first()
+    if upload is None:
         raise picture_unknown(sha256, field)
-    return found
+    return upload
 
 
 def _shown_by(visitor: Visitor, sha256: str) -> QuerySet[Run, int]:
@@ -46,9 +46,9 @@ def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[
     for name in picture_fields(method):
         if not params.get(name):
             continue
-        found = upload_visible(visitor=visitor, sha256=params[name], field=name)
-        if found.owner_id != to.pk:
-            upload_keep(_copy(found, to), content=upload_content(found))
+        upload = upload_visible(visitor=visitor, sha256=params[name], field=name)
+        if upload.owner_id != to.pk:
+            upload_keep(_copy(upload, to), content=upload_content(upload))
 
 
 def _copy(upload: Upload, owner: User) -> Upload:

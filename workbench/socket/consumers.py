@@ -28,7 +28,7 @@ from workbench.runs.schemas import RunOut, event_frame
 from workbench.runs.selectors import PAGE_EVENTS, event_list, run_snapshot
 from workbench.sessions.access import is_admitted
 from workbench.sessions.broadcast import ACCESS_GROUP
-from workbench.sessions.run_access import run_get, run_not_found, runs_kept
+from workbench.sessions.run_access import run_get, run_ids_readable, run_not_found
 from workbench.socket.messages import (
     ErrorMessage,
     Message,
@@ -83,14 +83,14 @@ class Page:
 @database_sync_to_async
 def read_page(visitor: Visitor, run: UUID, attempt: int, after: int) -> Page:
     """Raises RunNotFound."""
-    found = run_get(visitor=visitor, run=run)
-    after = after if attempt == found.attempt else 0
-    rows = event_list(run=found, attempt=found.attempt, after=after)
+    current = run_get(visitor=visitor, run=run)
+    after = after if attempt == current.attempt else 0
+    rows = event_list(run=current, attempt=current.attempt, after=after)
     frames = [
         event_frame(run=run, attempt=row.attempt, seq=row.seq, at=row.at, payload=row.payload)
         for row in rows
     ]
-    return Page(run_snapshot(found), frames, rows[-1].seq if rows else after)
+    return Page(run_snapshot(current), frames, rows[-1].seq if rows else after)
 
 
 class RunConsumer(AsyncWebsocketConsumer):
@@ -264,8 +264,8 @@ class RunConsumer(AsyncWebsocketConsumer):
             return
         self.visitor = fresh
         await self.sessions.look(fresh)
-        kept = await database_sync_to_async(runs_kept)(visitor=fresh, runs=self.watches)
-        for run in set(self.watches) - kept:
+        readable = await database_sync_to_async(run_ids_readable)(visitor=fresh, runs=self.watches)
+        for run in set(self.watches) - readable:
             await self._forget(run)
             await self._send_error(run_not_found(run), run=run)
         if not await database_sync_to_async(is_admitted)(fresh):

@@ -33,8 +33,8 @@ class Socket(Protocol):
 
 @database_sync_to_async
 def read_session(visitor: Visitor, session: UUID) -> SessionOut:
-    found = session_get(visitor=visitor, session=session)
-    return session_snapshot(visitor=visitor, session=found)
+    row = session_get(visitor=visitor, session=session)
+    return session_snapshot(visitor=visitor, session=row)
 
 
 class SessionWatches:

@@ -18,10 +18,10 @@ SHA256 = re.compile("[0-9a-f]{64}")
 def upload_get(*, owner: int, sha256: str, field: str | None = None) -> Upload:
     """The user's picture. Raises UnknownPicture, also for another user's picture."""
     check_hash(sha256, field)
-    found = Upload.objects.filter(owner_id=owner, sha256=sha256).first()
-    if found is None:
+    upload = Upload.objects.filter(owner_id=owner, sha256=sha256).first()
+    if upload is None:
         raise picture_unknown(sha256, field)
-    return found
+    return upload
 
 
 def upload_list(*, owner: int) -> list[Upload]:

@@ -20,16 +20,16 @@ def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
     Raises PictureRefused, PictureTooLarge, PictureUnreadable, TooManyUploads.
     """
     pixels = read_picture(content)
-    kept = png_bytes(pixels)
+    png = png_bytes(pixels)
     height, width = pixels.shape[:2]
-    made = Upload(
+    new = Upload(
         owner_id=owner,
-        sha256=hashlib.sha256(kept).hexdigest(),
+        sha256=hashlib.sha256(png).hexdigest(),
         width=width,
         height=height,
-        size=len(kept),
+        size=len(png),
     )
-    return upload_keep(made, content=kept)
+    return upload_keep(new, content=png)
 
 
 def upload_restore(*, owner: int, content: bytes, size: tuple[int, int]) -> None:
@@ -39,13 +39,13 @@ def upload_restore(*, owner: int, content: bytes, size: tuple[int, int]) -> None
     """
     width, height = size
     sha256 = hashlib.sha256(content).hexdigest()
-    made = Upload(owner_id=owner, sha256=sha256, width=width, height=height, size=len(content))
+    new = Upload(owner_id=owner, sha256=sha256, width=width, height=height, size=len(content))
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=owner)
         if not Upload.objects.filter(owner_id=owner, sha256=sha256).exists():
             _check_count(owner)
-            default_storage.save(made.storage_name, ContentFile(content))
-            made.save(force_insert=True)
+            default_storage.save(new.storage_name, ContentFile(content))
+            new.save(force_insert=True)
 
 
 def upload_delete(*, upload: Upload) -> None:
@@ -54,18 +54,18 @@ def upload_delete(*, upload: Upload) -> None:
     default_storage.delete(upload.storage_name)
 
 
-def upload_keep(made: Upload, *, content: bytes) -> tuple[Upload, bool]:
+def upload_keep(new: Upload, *, content: bytes) -> tuple[Upload, bool]:
     """Store a picture, unless its user has it already. Raises TooManyUploads."""
     with transaction.atomic():
         # The owner's row is locked, so that parallel requests are counted.
-        get_user_model().objects.select_for_update().get(pk=made.owner_id)
-        earlier = Upload.objects.filter(owner_id=made.owner_id, sha256=made.sha256).first()
+        get_user_model().objects.select_for_update().get(pk=new.owner_id)
+        earlier = Upload.objects.filter(owner_id=new.owner_id, sha256=new.sha256).first()
         if earlier is not None:
             return earlier, False
-        _check_count(made.owner_id)
-        default_storage.save(made.storage_name, ContentFile(content))
-        made.save(force_insert=True)
-    return made, True
+        _check_count(new.owner_id)
+        default_storage.save(new.storage_name, ContentFile(content))
+        new.save(force_insert=True)
+    return new, True
 
 
 def _check_count(owner: int) -> None:

@@ -48,8 +48,8 @@ class Guard:
 
     def receive(self, line: str) -> None:
         """The state that the worker reports: a run and its attempt, or nothing."""
-        found = json.loads(line)
-        self._work = (UUID(found["run"]), found["attempt"]) if found else None
+        work = json.loads(line)
+        self._work = (UUID(work["run"]), work["attempt"]) if work else None
         self._cancel_since = None
 
     def tick(self) -> None:

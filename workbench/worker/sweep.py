@@ -36,7 +36,7 @@ class Sweep:
     def _recover_orphans(self) -> None:
         """Twice in a row without a lease: a Redis just restarted has none for a moment."""
         running = Run.objects.filter(status=Status.RUNNING).values_list("id", "attempt")
-        orphans = {found for found in running if not flags.lease_exists(run=found[0])}
+        orphans = {attempt for attempt in running if not flags.lease_exists(run=attempt[0])}
         for run, attempt in orphans & self._suspects:
             log.warning("Run %s lost its worker in attempt %d", run, attempt)
             run_recover(run=run, attempt=attempt)

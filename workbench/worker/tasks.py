@@ -115,8 +115,8 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
         log.warning("Run %s is put back: %s", run.id, error)
         return Status.QUEUED, storage_refusal(error) or database_away()
     except Exception as error:  # noqa: BLE001 (the task's edge: the worker lives on)
-        found = storage_refusal(error) or _memory_refusal(error) or refusals.typed(error)
-        return Status.FAILED, found or _internal(run)
+        refusal = storage_refusal(error) or _memory_refusal(error) or refusals.typed(error)
+        return Status.FAILED, refusal or _internal(run)
     except BaseException as error:
         if not is_panic(error):
             raise

@@ -46,9 +46,9 @@ class Command(BaseCommand):
 
     def _list(self) -> None:
         for stem in methods.stems():
-            found = methods.get(stem)
-            needs = " or ".join(found.needs)
-            self.stdout.write(f"method  {stem:20} {found.title} (needs {needs})")
+            method = methods.get(stem)
+            needs = " or ".join(method.needs)
+            self.stdout.write(f"method  {stem:20} {method.title} (needs {needs})")
         for entry in catalog().entries():
             model = describe(entry)
             text = model.problem or ", ".join(model.capabilities)
@@ -109,9 +109,9 @@ def _read_pictures(
 ) -> tuple[dict[str, Any], PictureReader]:
     """The params with the hash of each picture in the place of its file, and what reads them."""
     files = {name: Path(params[name]) for name in picture_fields(method) if params.get(name)}
-    found = {name: read_picture(_content(name, file)) for name, file in files.items()}
-    hashes = {name: picture_hash(picture) for name, picture in found.items()}
-    return {**params, **hashes}, pictures_by_hash(*found.values())
+    pictures = {name: read_picture(_content(name, file)) for name, file in files.items()}
+    hashes = {name: picture_hash(picture) for name, picture in pictures.items()}
+    return {**params, **hashes}, pictures_by_hash(*pictures.values())
 
 
 def _content(name: str, file: Path) -> bytes:
@@ -140,14 +140,14 @@ def _file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        params = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidParams(
             f"--params {path} cannot be read: {error}.", remedy="Give a JSON file in UTF-8."
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(params, dict):
         raise InvalidParams(f"--params {path} is no object.", remedy='Write {"prompt": "…"}.')
-    return found
+    return params
 
 
 def _setting(method: methods.Method, text: str) -> tuple[str, Any]:

@@ -66,10 +66,10 @@ def _report(options: dict[str, Any]) -> Report:
 
 
 def _run(run: UUID) -> Run:
-    found = Run.objects.select_related("owner", "cached_from").filter(pk=run).first()
-    if found is None:
+    row = Run.objects.select_related("owner", "cached_from").filter(pk=run).first()
+    if row is None:
         raise RunNotFound(f"There is no run {run}.", remedy="Copy its id from the address.")
-    return found
+    return row
 
 
 def _write(path: Path, content: bytes) -> None:

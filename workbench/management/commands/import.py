@@ -37,12 +37,12 @@ class Command(BaseCommand):
 
 
 def _owner(name: str) -> User:
-    found = User.objects.filter(username=name).first()
-    if found is None:
+    user = User.objects.filter(username=name).first()
+    if user is None:
         raise InvalidParams(
             f"There is no user {name!a}.", remedy="Name one with --owner.", field="owner"
         )
-    return found
+    return user
 
 
 def _content(path: Path) -> bytes:
