@@ -16,7 +16,7 @@ from workbench.accounts.local import LocalUserSocket  # noqa: E402
 from workbench.base_path import BasePath  # noqa: E402
 from workbench.body_limit import BodyLimit  # noqa: E402
 from workbench.origins import SameOrigin, nothing_here  # noqa: E402
-from workbench.sessions.live import SessionConsumer  # noqa: E402
+from workbench.sessions.consumers import SessionConsumer  # noqa: E402
 from workbench.socket.consumers import RunConsumer  # noqa: E402
 
 larger = {"/api/imports": settings.MAX_IMPORT_BYTES}

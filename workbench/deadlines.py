@@ -17,21 +17,21 @@ class Deadlines(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._head: asyncio.TimerHandle | None = None
-        self._look()
+        self._time_head()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._look()
+        self._time_head()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._look()
+        self._time_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop()
 
-    def _look(self) -> None:
+    def _time_head(self) -> None:
         """The time runs while the next request's head is awaited, and from its beginning on."""
         if self.transport.get_protocol() is not self or self.conn.their_state is not h11.IDLE:
             self._stop()

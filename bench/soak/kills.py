@@ -32,11 +32,11 @@ def attack(*, runs: int, kills: int, seed: int = 0) -> Outcome:
         ]
         with Watcher(stack, asked) as watcher, killing(stack, watcher, kills, seed) as killed:
             wait_until("all runs to end", lambda: watcher.ended >= set(asked), HOUR)
-        runs = [stack.run(run) for run in asked]
-        for run in runs:
+        ended = [stack.run(run) for run in asked]
+        for run in ended:
             judge(outcome, stack, run, watcher.seqs[run["id"]])
     outcome.counts = {"runs": runs, "kills": len(killed)}
-    outcome.counts |= Counter(_ending(run) for run in runs)
+    outcome.counts |= Counter(_ending(run) for run in ended)
     return outcome
 
 

@@ -14,9 +14,9 @@ from analysis.errors import UnknownMethod
 from analysis.findings import Recorded
 from analysis.summary import main_numbers
 from workbench.catalog.methods import method_get
+from workbench.reports.anchor_names import anchor_name
 from workbench.reports.document import Panel, Report, RunRecord, Thread
 from workbench.reports.figures import Figure
-from workbench.reports.places import place_name
 from workbench.reports.provenance import changed_params, provenance
 from workbench.reports.text import markdown_safe, quoted
 
@@ -175,7 +175,7 @@ def _figure(figure: Figure) -> Iterator[str]:
 def _threads(threads: Sequence[Thread], tokens: Sequence[str]) -> Iterator[str]:
     for thread in threads:
         state = ", resolved" if thread.resolved_at else ""
-        yield f"**Comment on {quoted(place_name(thread.anchor, tokens))}**{state}"
+        yield f"**Comment on {quoted(anchor_name(thread.anchor, tokens))}**{state}"
         for comment in thread.comments:
             body = markdown_safe(comment.body).replace("\n", "\n> ")
             yield f"> {quoted(comment.author)}, {quoted(comment.created_at[:16])}: {body}"

@@ -21,7 +21,7 @@ from workbench.sessions.selectors import session_get
 class ThreadsSeen:
     """How far a page has seen a session's threads: the count of changes, and which there were."""
 
-    said: int = 0
+    count: int = 0
     threads: frozenset[UUID] = frozenset()
 
 

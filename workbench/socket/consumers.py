@@ -214,7 +214,7 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def session_changed(self, message: dict[str, Any]) -> None:
         async with self.lock:
-            await self.sessions.look(self.visitor)
+            await self.sessions.refresh(self.visitor)
 
     async def session_access(self, message: dict[str, Any]) -> None:
         async with self.lock:
@@ -229,7 +229,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         while True:
             await asyncio.sleep(REREAD_SECONDS)
             try:
-                await self._look()
+                await self._refresh()
             except (DatabaseError, redis.RedisError) as error:
                 log.warning("Runs could not be read for a page; trying again: %s", error)
             except OSError:  # the page has left
@@ -247,7 +247,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         with contextlib.suppress(OSError):
             await self.close(CLOSE_AGAIN)
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         async with self.lock:
             await self._check_access()
             for watched in list(self.watches.values()):
@@ -263,7 +263,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._refuse_login()
             return
         self.visitor = fresh
-        await self.sessions.look(fresh)
+        await self.sessions.refresh(fresh)
         readable = await database_sync_to_async(run_ids_readable)(visitor=fresh, runs=self.watches)
         for run in set(self.watches) - readable:
             await self._forget(run)

@@ -72,7 +72,7 @@ class SessionWatches:
         for session in list(self.seen):
             await self.forget(session)
 
-    async def look(self, visitor: Visitor) -> None:
+    async def refresh(self, visitor: Visitor) -> None:
         """Send what has changed, and say what is gone."""
         if not self.seen:
             return

@@ -112,7 +112,7 @@ class Watchdog(threading.Thread):
                 self.check_cancel(work)
             unclaimed_return(self.state)
             if sweep and not self.state.stopping.is_set():
-                self.sweep.look()
+                self.sweep.repair()
         except (redis.RedisError, DatabaseError) as error:
             log.warning("Watchdog: %s", error)
         finally:

@@ -24,7 +24,7 @@ class Sweep:
         self._suspects: set[tuple[UUID, int]] = set()
         self._pruned_at = float("-inf")
 
-    def look(self) -> None:
+    def repair(self) -> None:
         self._recover_orphans()
         resend_lost()
         if time.monotonic() - self._pruned_at > PRUNE_SECONDS:

@@ -12,11 +12,11 @@ from analysis import findings
 from analysis.findings import Recorded
 from analysis.method import stems
 from tests.recorded import METHODS, recorded_report, recorded_run
+from workbench.reports.anchor_names import anchor_name
 from workbench.reports.document import Comment, EventRecord, Panel, Report, Thread
 from workbench.reports.export import folder_build
 from workbench.reports.figures import figures_of
 from workbench.reports.markdown import markdown_build, recorded
-from workbench.reports.places import place_name
 
 AT = "2026-01-02T03:04:05+00:00"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><title>Flow &amp; matrix</title></svg>'
@@ -107,7 +107,7 @@ def test_a_comment_names_its_token() -> None:
     ],
 )
 def test_places_are_named_in_words(anchor: dict[str, Any], words: str) -> None:
-    assert place_name(anchor, ["a", "b"]) == words
+    assert anchor_name(anchor, ["a", "b"]) == words
 
 
 def test_figures_are_files_beside_the_report_with_their_tables() -> None:

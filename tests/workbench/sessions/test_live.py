@@ -18,7 +18,7 @@ from pycrdt import Map
 from tests.workbench.sessions.pages import NOTE, Page, Process, opened, process
 from tests.workbench.sessions.test_crdt import rivals
 from workbench.runs.models import Run
-from workbench.sessions import live, live_document, peers, room
+from workbench.sessions import allowance, consumers, live_document, peers, room
 from workbench.sessions.broadcast import broadcast_access
 from workbench.sessions.document import PanelNote, SessionDocument
 from workbench.sessions.models import Session, SessionMember, SessionRun, SessionUpdate
@@ -57,7 +57,7 @@ def other() -> Iterator[Process]:
 
 
 @pytest.fixture
-def slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def slow_reread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "REREAD_SECONDS", 3600)
 
 
@@ -75,7 +75,7 @@ async def test_an_edit_is_saved_then_acknowledged_and_seen(
     anna_client: Client,
     tom_client: Client,
     member: SessionMember,
-    slow_look: None,
+    slow_reread: None,
 ) -> None:
     async with opened(session, anna_client) as anna, opened(session, tom_client) as tom:
         assert anna.text() == tom.text() == "Tom."
@@ -89,7 +89,7 @@ async def test_an_edit_is_saved_then_acknowledged_and_seen(
 
 
 async def test_an_edit_reaches_another_process(
-    session: Session, anna_client: Client, other: Process, slow_look: None
+    session: Session, anna_client: Client, other: Process, slow_reread: None
 ) -> None:
     far = Page(session, anna_client)
     await other.run(far.start())
@@ -125,7 +125,7 @@ async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
     session: Session,
     anna_client: Client,
     monkeypatch: pytest.MonkeyPatch,
-    slow_look: None,
+    slow_reread: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The database fails: pages are sent away, and bring their edits again."""
@@ -285,14 +285,14 @@ async def test_edits_through_two_processes_with_deaths_converge(
 
 
 async def test_a_wrong_change_ends_its_page_and_spoils_nothing(
-    session: Session, anna_client: Client, slow_look: None
+    session: Session, anna_client: Client, slow_reread: None
 ) -> None:
     async with opened(session, anna_client) as good:
         bad = await Page(session, anna_client).start()
         good.type("1 ")
         bad.panels[NOTE]["onclick"] = "alert(1)"
         await asyncio.gather(good.flush(), bad.flush())
-        assert await bad.until_closed() == live.CLOSE_REFUSED
+        assert await bad.until_closed() == consumers.CLOSE_REFUSED
         assert "onclick" in bad.refusals[0]
         good.type("2 ")
         await good.until_saved()
@@ -309,7 +309,7 @@ async def test_a_run_must_be_attached(
     page = await Page(session, anna_client).start()
     page.panels[str(uuid.uuid4())] = Map({"kind": "run", "run": str(run.pk), "place": "a1"})
     await page.flush()
-    assert await page.until_closed() == live.CLOSE_REFUSED
+    assert await page.until_closed() == consumers.CLOSE_REFUSED
     assert str(run.pk) in page.refusals[0]
     await page.leave()
     await in_database(SessionRun.objects.create)(session=session, run=run, added_by=anna)
@@ -329,7 +329,7 @@ async def test_a_frame_that_cannot_be_read_ends_the_socket(
     await page.send(frame) if frame else await page.app.send_input(
         {"type": "websocket.receive", "text": "{}"}
     )
-    assert await page.until_closed() == live.CLOSE_REFUSED
+    assert await page.until_closed() == consumers.CLOSE_REFUSED
     assert page.refusals
     await page.leave()
 
@@ -342,7 +342,7 @@ async def test_too_many_messages_end_the_socket(
     page = await Page(session, anna_client).start()
     for _ in range(60):
         await page.send(b"\3")
-    assert await page.until_closed() == live.CLOSE_RATE
+    assert await page.until_closed() == consumers.CLOSE_RATE
     await page.leave()
 
 
@@ -364,8 +364,8 @@ async def test_too_many_bytes_end_the_socket(
     await in_database(SessionMember.objects.update)(role=Role.VIEWER)
     page = await Page(session, tom_client).start()
     for _ in range(3):
-        await page.send(sync_frame(STEP_2, bytes(live.READER_BYTES_AT_ONCE // 2)))
-    assert await page.until_closed() == live.CLOSE_RATE
+        await page.send(sync_frame(STEP_2, bytes(allowance.READER_BYTES_AT_ONCE // 2)))
+    assert await page.until_closed() == consumers.CLOSE_RATE
     await page.leave()
 
 
@@ -384,9 +384,9 @@ async def test_a_state_vector_of_many_clients_ends_the_socket(
     session: Session, anna_client: Client
 ) -> None:
     page = await Page(session, anna_client).start()
-    await page.send(sync_frame(STEP_1, bytes(live.MAX_STEP_1_BYTES + 1)))
-    assert await page.until_closed() == live.CLOSE_REFUSED
-    assert str(live.MAX_STEP_1_BYTES) in page.refusals[0]
+    await page.send(sync_frame(STEP_1, bytes(consumers.MAX_STEP_1_BYTES + 1)))
+    assert await page.until_closed() == consumers.CLOSE_REFUSED
+    assert str(consumers.MAX_STEP_1_BYTES) in page.refusals[0]
     await page.leave()
 
 
@@ -432,7 +432,7 @@ async def test_strangers_and_others_are_turned_away(
     session: Session, tom_client: Client, stranger_client: Client
 ) -> None:
     stranger = await Page(session, None).connect()
-    assert await stranger.until_closed() == live.CLOSE_LOGIN
+    assert await stranger.until_closed() == consumers.CLOSE_LOGIN
     await stranger.leave()
     nowhere = Session(pk=uuid.uuid4())
     for where in (session, nowhere):
@@ -442,12 +442,12 @@ async def test_strangers_and_others_are_turned_away(
 
 
 async def test_a_revoked_member_is_cut_off_at_once(
-    session: Session, tom_client: Client, member: SessionMember, slow_look: None
+    session: Session, tom_client: Client, member: SessionMember, slow_reread: None
 ) -> None:
     tom = await Page(session, tom_client).start()
     await in_database(member.delete)()
     await in_database(broadcast_access)(session.pk)
-    assert await tom.until_closed() == live.CLOSE_ROLE
+    assert await tom.until_closed() == consumers.CLOSE_ROLE
     await tom.leave()
 
 
@@ -457,7 +457,7 @@ async def test_a_revoked_member_is_cut_off_without_any_message(
     monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
     tom = await Page(session, tom_client).start()
     await in_database(member.delete)()
-    assert await tom.until_closed() == live.CLOSE_ROLE
+    assert await tom.until_closed() == consumers.CLOSE_ROLE
     await tom.leave()
 
 
@@ -481,7 +481,7 @@ async def test_a_session_deleted_or_a_login_ended_closes_the_socket(
     monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
     page = await Page(session, anna_client).start()
     await in_database(session.delete if what == "session" else anna_client.logout)()
-    assert await page.until_closed() == (4404 if what == "session" else live.CLOSE_LOGIN)
+    assert await page.until_closed() == (4404 if what == "session" else consumers.CLOSE_LOGIN)
     await page.leave()
 
 
@@ -495,7 +495,7 @@ async def test_people_see_each_other_under_their_own_names(
     tom_client: Client,
     member: SessionMember,
     other: Process,
-    slow_look: None,
+    slow_reread: None,
 ) -> None:
     far = Page(session, tom_client)
     await other.run(far.start())
@@ -530,7 +530,7 @@ async def test_people_see_each_other_under_their_own_names(
 
 
 async def test_a_page_that_comes_back_is_seen_again(
-    session: Session, anna_client: Client, slow_look: None
+    session: Session, anna_client: Client, slow_reread: None
 ) -> None:
     """Its clock stops while the server counts its leaving; it is notified, and continues."""
     async with opened(session, anna_client) as watcher:
@@ -552,13 +552,13 @@ async def test_a_page_that_comes_back_is_seen_again(
 async def test_too_long_a_state_is_refused(session: Session, anna_client: Client) -> None:
     page = await Page(session, anna_client).start()
     await page.say(1, view="x" * 5000)
-    assert await page.until_closed() == live.CLOSE_REFUSED
+    assert await page.until_closed() == consumers.CLOSE_REFUSED
     assert "4096" in page.refusals[0]
     await page.leave()
 
 
 async def test_an_unsaved_change_is_shown_to_nobody_who_comes(
-    session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch, slow_look: None
+    session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch, slow_reread: None
 ) -> None:
     """While a change is being saved, who asks for the document waits for it."""
     append = live_document.document_append

@@ -124,7 +124,7 @@ async def test_a_socket_that_no_longer_reads_is_closed(
         raise RuntimeError("planted")
 
     monkeypatch.setattr(consumers, "REREAD_SECONDS", 0.05)
-    monkeypatch.setattr(consumers.RunConsumer, "_look", fail)
+    monkeypatch.setattr(consumers.RunConsumer, "_refresh", fail)
     async with page(anna_client) as watcher:
         output = await watcher.output()
     assert (output["type"], output["code"]) == ("websocket.close", consumers.CLOSE_AGAIN)

@@ -14,16 +14,16 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Run]
 
 
-def look(sweep: Sweep, run: Run) -> Run:
-    sweep.look()
+def repair(sweep: Sweep, run: Run) -> Run:
+    sweep.repair()
     run.refresh_from_db()
     return run
 
 
-def test_a_run_without_a_lease_waits_again_at_the_second_look(running: Run) -> None:
+def test_a_run_without_a_lease_waits_again_at_the_second_sweep(running: Run) -> None:
     sweep = Sweep()
-    assert look(sweep, running).status == Status.RUNNING
-    assert look(sweep, running).status == Status.QUEUED
+    assert repair(sweep, running).status == Status.RUNNING
+    assert repair(sweep, running).status == Status.QUEUED
     assert running.lost_workers == 1
     again = run_claim(run=running.id, worker="w")
     assert again is not None
@@ -34,29 +34,29 @@ def test_a_run_with_a_lease_is_left_alone(running: Run) -> None:
     sweep = Sweep()
     flags.lease_refresh(run=running.id, worker="w")
     for _ in range(3):
-        assert look(sweep, running).status == Status.RUNNING
+        assert repair(sweep, running).status == Status.RUNNING
 
 
 def test_a_lease_that_comes_back_clears_the_suspicion(running: Run) -> None:
     sweep = Sweep()
-    sweep.look()
+    sweep.repair()
     flags.lease_refresh(run=running.id, worker="w")
-    sweep.look()
+    sweep.repair()
     flags.lease_drop(run=running.id)
-    assert look(sweep, running).status == Status.RUNNING
+    assert repair(sweep, running).status == Status.RUNNING
 
 
 def test_a_new_attempt_is_not_suspected_for_the_old_one(running: Run) -> None:
     sweep = Sweep()
-    sweep.look()
+    sweep.repair()
     Run.objects.filter(pk=running.pk).update(attempt=2)
-    assert look(sweep, running).status == Status.RUNNING
+    assert repair(sweep, running).status == Status.RUNNING
 
 
 def test_two_workers_recover_a_run_once(running: Run) -> None:
     sweeps = [Sweep(), Sweep()]
     for sweep in sweeps * 2:
-        sweep.look()
+        sweep.repair()
     running.refresh_from_db()
     assert (running.status, running.lost_workers) == (Status.QUEUED, 1)
 

@@ -1,4 +1,4 @@
-"""The place that a comment is about, in words: tokens by their text, counted from 1.
+"""What a comment is on, in words: tokens by their text, counted from 1.
 
 Layers and heads are numbered from 0, as in the pictures.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def place_name(anchor: Mapping[str, Any], tokens: Sequence[str]) -> str:
+def anchor_name(anchor: Mapping[str, Any], tokens: Sequence[str]) -> str:
     """`tokens`: texts by position; empty where the run names none."""
     match dict(anchor):
         case {"type": "token", "index": int(index)}:

@@ -5,19 +5,18 @@ nothing. Frames for a page are queued, so that a slow page delays no other.
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import NamedTuple
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
 from analysis.errors import GlassbenchError
 from workbench.accounts.visitor import Visitor, socket_visitor
 from workbench.errors import SessionDamaged, SessionNotFound, TooLarge
 from workbench.sessions.access import is_admitted, session_role
+from workbench.sessions.allowance import Allowances
 from workbench.sessions.connection import CLOSE_AGAIN, CLOSE_GONE
 from workbench.sessions.models import Session
 from workbench.sessions.protocol import (
@@ -41,11 +40,6 @@ from workbench.sessions.updates import clients_in, read_state
 CLOSE_REFUSED, CLOSE_LOGIN, CLOSE_ROLE, CLOSE_RATE = 4400, 4401, 4403, 4429
 MAX_QUEUED_BYTES = 16 * 2**20
 MAX_STATE_BYTES = 4 * 2**10
-# Typing, dragging and pointer moves together stay far below.
-MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 120, 360
-# A visitor who reconnects sends up to a whole document, once for each page that was offline.
-BYTES_PER_SECOND, BYTES_AT_ONCE = 2 * 2**20, 4 * settings.MAX_DOCUMENT_BYTES
-READER_BYTES_PER_SECOND, READER_BYTES_AT_ONCE = 64 * 2**10, 2**20
 MAX_STEP_1_BYTES = 128 * 2**10  # some ten thousand clients
 
 
@@ -54,39 +48,6 @@ class Ending(NamedTuple):
 
     code: int
     reason: str
-
-
-class Allowance:
-    """A token bucket: how much a page may send at once, and then per second."""
-
-    def __init__(self, *, at_once: float, a_second: float) -> None:
-        self._most, self._rate = at_once, a_second
-        self._left, self._at = at_once, time.monotonic()
-
-    def take(self, amount: float = 1) -> bool:
-        now = time.monotonic()
-        grown = self._left + (now - self._at) * self._rate
-        self._left, self._at = min(grown, self._most) - amount, now
-        return self._left >= 0
-
-
-class Allowances:
-    """Messages and bytes of one page; a reader needs fewer bytes than an editor."""
-
-    def __init__(self) -> None:
-        self.messages = Allowance(at_once=MESSAGES_AT_ONCE, a_second=MESSAGES_PER_SECOND)
-        self.editor = Allowance(at_once=BYTES_AT_ONCE, a_second=BYTES_PER_SECOND)
-        self.reader = Allowance(at_once=READER_BYTES_AT_ONCE, a_second=READER_BYTES_PER_SECOND)
-
-    def refusal(self, size: int, role: Role) -> str | None:
-        """The reason for which this message exceeds a limit; None if it does not."""
-        if not self.messages.take():
-            return f"More than {MESSAGES_PER_SECOND} messages a second."
-        edits = role.allows(Role.EDITOR)
-        if not (self.editor if edits else self.reader).take(size):
-            rate = BYTES_PER_SECOND if edits else READER_BYTES_PER_SECOND
-            return f"More than {rate} bytes a second."
-        return None
 
 
 class Access(NamedTuple):
