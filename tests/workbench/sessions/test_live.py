@@ -337,8 +337,8 @@ async def test_a_frame_that_cannot_be_read_ends_the_socket(
 async def test_too_many_messages_end_the_socket(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MESSAGES_AT_ONCE", 20)
-    monkeypatch.setattr(live, "MESSAGES_PER_SECOND", 0.001)
+    monkeypatch.setattr(allowance, "MESSAGES_AT_ONCE", 20)
+    monkeypatch.setattr(allowance, "MESSAGES_PER_SECOND", 0.001)
     page = await Page(session, anna_client).start()
     for _ in range(60):
         await page.send(b"\3")
@@ -350,7 +350,7 @@ async def test_a_page_that_does_not_read_is_sent_away(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = await Page(session, anna_client).start()
-    monkeypatch.setattr(live, "MAX_QUEUED_BYTES", 10)
+    monkeypatch.setattr(consumers, "MAX_QUEUED_BYTES", 10)
     page.type("a long text of many letters")
     await page.flush()
     assert await page.until_closed() == 1013
