@@ -26,7 +26,7 @@ SLACK = 1.25  # on a GPU, of the area's share of the time of causal attention
 
 
 @dataclass(frozen=True)
-class Case:
+class MaskCase:
     """Tensors of one size; `tolerance` is of outputs, relative and absolute."""
 
     tokens: int
@@ -38,16 +38,16 @@ class Case:
     tolerance: float
 
 
-ON_CPU = Case(4096, 8, 8, 64, torch.float32, "cpu", 1e-4)
+ON_CPU = MaskCase(4096, 8, 8, 64, torch.float32, "cpu", 1e-4)
 FEW = (64, 256, 1024)  # tokens
-ON_GPU = [Case(n, 32, 8, 128, torch.bfloat16, "cuda", 2**-6) for n in (8192, 16384)]
+ON_GPU = [MaskCase(n, 32, 8, 128, torch.bfloat16, "cuda", 2**-6) for n in (8192, 16384)]
 
 
-def lines(case: Case = ON_CPU, few: tuple[int, ...] = FEW) -> Iterator[Line]:
+def lines(case: MaskCase = ON_CPU, few: tuple[int, ...] = FEW) -> Iterator[Line]:
     for name, structure in structures(case.tokens).items():
         yield from _lines(name, structure, case)
     for tokens in few:
-        yield _worst(Case(tokens, 8, 8, 64, torch.float32, "cpu", 1e-4))
+        yield _worst(MaskCase(tokens, 8, 8, 64, torch.float32, "cpu", 1e-4))
     yield _table_line(case)
     if not torch.cuda.is_available():
         yield Line("block attention on a GPU", "ms", refused="there is no GPU on this machine")
@@ -76,7 +76,7 @@ def share(structure: BlockStructure) -> float:
     return structure.area / BlockStructure.causal(structure.tokens).area
 
 
-def _lines(name: str, structure: BlockStructure, case: Case) -> Iterator[Line]:
+def _lines(name: str, structure: BlockStructure, case: MaskCase) -> Iterator[Line]:
     """Ours compared with each peer."""
     given = _tensors(case)
     ours = partial(block_attention, *given, structure)
@@ -100,7 +100,7 @@ def _lines(name: str, structure: BlockStructure, case: Case) -> Iterator[Line]:
         )  # fmt: skip
 
 
-def _worst(case: Case) -> Line:
+def _worst(case: MaskCase) -> Line:
     """Of the five structures, that in which ours compares least well with a dense mask."""
     ratios = []
     for name, structure in structures(case.tokens).items():
@@ -118,7 +118,7 @@ def _worst(case: Case) -> Line:
     )  # fmt: skip
 
 
-def _table_line(case: Case) -> Line:
+def _table_line(case: MaskCase) -> Line:
     """FlexAttention's table of blocks, from the structure and from a mask of all tokens."""
     structure, device = structures(case.tokens)["star"], torch.device(case.device)
     make = flex.block_mask.__wrapped__  # without its cache
@@ -134,7 +134,7 @@ def _table_line(case: Case) -> Line:
     )  # fmt: skip
 
 
-def _tensors(case: Case) -> tuple[Tensor, Tensor, Tensor]:
+def _tensors(case: MaskCase) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     return tuple(
         torch.randn(1, heads, case.tokens, case.width, generator=generator)
@@ -170,7 +170,7 @@ def _dense(structure: BlockStructure, given: tuple[Tensor, Tensor, Tensor]) -> C
 
 
 @torch.inference_mode()
-def _difference(peer: Callable[[], Any], ours: Callable[[], Any], case: Case) -> str:
+def _difference(peer: Callable[[], Any], ours: Callable[[], Any], case: MaskCase) -> str:
     """Why the peer is not timed; causal attention is not compared."""
     if getattr(peer, "keywords", {}).get("is_causal"):
         return ""

@@ -12,7 +12,7 @@ PERMUTATIONS = 999
 
 
 @dataclass(frozen=True)
-class Run:
+class PassRun:
     """One run of the paper's form.
 
     `maps`: per output token the importance of the tokens before it. `steps`: per output token,
@@ -28,22 +28,22 @@ class Run:
     rows: int
 
 
-Statistic = Callable[[list[Run], list[Run]], float]
+Statistic = Callable[[list[PassRun], list[PassRun]], float]
 
 
-def map_distance(a: list[Run], b: list[Run]) -> float:
+def map_distance(a: list[PassRun], b: list[PassRun]) -> float:
     """Total variation between the mean maps, summed over output tokens."""
     return sum(
         0.5 * float(np.abs(mean_map(a, t) - mean_map(b, t)).sum()) for t in range(len(a[0].maps))
     )
 
 
-def step_distance(a: list[Run], b: list[Run]) -> float:
+def step_distance(a: list[PassRun], b: list[PassRun]) -> float:
     """Largest difference of the stopping steps' distribution functions, summed over tokens."""
     return sum(_largest_gap(_steps(a, t), _steps(b, t)) for t in range(len(a[0].steps)))
 
 
-def p_value(ours: list[Run], theirs: list[Run], statistic: Statistic) -> float:
+def p_value(ours: list[PassRun], theirs: list[PassRun], statistic: Statistic) -> float:
     """Share of random relabellings of whole runs, within each case, at least as far apart."""
     rng = np.random.default_rng(0)
     cases = [
@@ -58,31 +58,31 @@ def p_value(ours: list[Run], theirs: list[Run], statistic: Statistic) -> float:
     return (farther + 1) / (PERMUTATIONS + 1)
 
 
-def shifted(runs: list[Run]) -> list[Run]:
+def shifted(runs: list[PassRun]) -> list[PassRun]:
     """The runs with every map moved by one token: what `map_distance` must be able to see."""
     return [replace(run, maps=[np.roll(scores, 1) for scores in run.maps]) for run in runs]
 
 
-def longer(runs: list[Run]) -> list[Run]:
+def longer(runs: list[PassRun]) -> list[PassRun]:
     """The runs with half as many steps again: what `step_distance` must be able to see."""
     return [replace(run, steps=[np.ceil(1.5 * steps) for steps in run.steps]) for run in runs]
 
 
-def mean_map(runs: list[Run], t: int) -> np.ndarray:
+def mean_map(runs: list[PassRun], t: int) -> np.ndarray:
     """Mean over runs of the map of output token t."""
     mean: np.ndarray = np.mean([run.maps[t] for run in runs], axis=0)
     return mean
 
 
 def _relabelled(
-    a: list[Run], b: list[Run], rng: np.random.Generator
-) -> tuple[list[Run], list[Run]]:
+    a: list[PassRun], b: list[PassRun], rng: np.random.Generator
+) -> tuple[list[PassRun], list[PassRun]]:
     pooled = [*a, *b]
     order = rng.permutation(len(pooled))
     return [pooled[i] for i in order[: len(a)]], [pooled[i] for i in order[len(a) :]]
 
 
-def _steps(runs: list[Run], t: int) -> np.ndarray:
+def _steps(runs: list[PassRun], t: int) -> np.ndarray:
     return np.concatenate([run.steps[t] for run in runs])
 
 

@@ -24,7 +24,7 @@ from analysis.methods.reagent import PRESETS, probing
 from analysis.training.gates_lm import answers_right, carrier_positions
 from analysis.worlds.stories import Item, document, item
 from bench.equality import (
-    Run,
+    PassRun,
     longer,
     map_distance,
     mean_map,
@@ -72,7 +72,7 @@ def lines() -> Iterator[Line]:
     yield from centred_lines(BUNDLED / "demo-lm")
 
 
-def exact_line(ours: list[Run], theirs: list[Run], facts: dict[str, Any]) -> Line:
+def exact_line(ours: list[PassRun], theirs: list[PassRun], facts: dict[str, Any]) -> Line:
     """The exact form compared with inseq's, at inseq's settings, several texts and seeds."""
     what = f"ReAGent, exact form, {OUTPUT_TOKENS} tokens of output"
     details = {**facts, **_costs("ours", ours), **_costs("theirs", theirs)}
@@ -143,18 +143,18 @@ def centred_lines(folder: Path) -> Iterator[Line]:
 STOPS = {"512 probes": False, "with early stopping": True}
 
 
-def exact_runs(folder: Path, texts: list[Text], seeds: Any, **params: Any) -> list[Run]:
+def exact_runs(folder: Path, texts: list[Text], seeds: Any, **params: Any) -> list[PassRun]:
     """Our exact form with inseq's settings, per text and seed."""
     given = {**PRESETS["paper, 16 probes"], **params}
     return [_run(folder, case, t, s, given) for case, t in enumerate(texts) for s in seeds]
 
 
-def centred_runs(folder: Path, texts: list[Text], stop_early: bool) -> list[Run]:  # noqa: FBT001
+def centred_runs(folder: Path, texts: list[Text], stop_early: bool) -> list[PassRun]:  # noqa: FBT001
     given = {**PRESETS["centred"], "stop_early": stop_early}
     return [_run(folder, case, text, 0, given) for case, text in enumerate(texts)]
 
 
-def inseq_runs(folder: Path, texts: list[Text], seeds: Any) -> tuple[dict[str, Any], list[Run]]:
+def inseq_runs(folder: Path, texts: list[Text], seeds: Any) -> tuple[dict[str, Any], list[PassRun]]:
     """Versions and replacer, then inseq's runs on the same texts."""
     job = {
         "folder": str(folder),
@@ -167,7 +167,7 @@ def inseq_runs(folder: Path, texts: list[Text], seeds: Any) -> tuple[dict[str, A
     facts, *answers_of_runs = answers("inseq_reagent.py", job)
     gave_up = INSEQ_SETTINGS["max_probe_steps"]
     return facts, [
-        Run(
+        PassRun(
             maps=[np.array(scores) for scores in run.pop("maps")],
             steps=[np.array([s or gave_up for s in steps]) for steps in run.pop("steps")],
             **run,
@@ -176,7 +176,7 @@ def inseq_runs(folder: Path, texts: list[Text], seeds: Any) -> tuple[dict[str, A
     ]
 
 
-def _run(folder: Path, case: int, text: Text, seed: int, params: dict[str, Any]) -> Run:
+def _run(folder: Path, case: int, text: Text, seed: int, params: dict[str, Any]) -> PassRun:
     entry = folder_entry(folder)
     list(analysis.run("inspect", model=entry, params={}))
     given = {**QUIET, **params, "prompt": text.prompt, "continuation": text.output, "seed": seed}
@@ -185,7 +185,7 @@ def _run(folder: Path, case: int, text: Text, seed: int, params: dict[str, Any])
     cpu_seconds = time.process_time() - started
     scores = [event for event in events if event.kind == "scores"][-1]
     cost = events[-1]
-    return Run(
+    return PassRun(
         case=case,
         seed=seed,
         maps=[scores.mean[t, :valid] for t, valid in enumerate(scores.valid)][1:],
@@ -206,14 +206,14 @@ def _difference(details: dict[str, Any]) -> str:
     return ""
 
 
-def _costs(name: str, runs: list[Run]) -> dict[str, float]:
+def _costs(name: str, runs: list[PassRun]) -> dict[str, float]:
     mean = {
         key: float(np.mean([getattr(run, key) for run in runs])) for key in ("forwards", "rows")
     }
     return {f"{key}_{name}": round(value, 1) for key, value in mean.items()}
 
 
-def _rank_correlation(ours: list[Run], theirs: list[Run]) -> float:
+def _rank_correlation(ours: list[PassRun], theirs: list[PassRun]) -> float:
     """Spearman's, of the mean maps, averaged over texts and output tokens."""
     correlations = []
     for case in {run.case for run in ours}:

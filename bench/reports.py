@@ -17,7 +17,7 @@ from analysis.method import get, stems  # noqa: E402
 from bench.table import Line  # noqa: E402
 from tests.workbench.reports.computed import record  # noqa: E402
 from workbench.reports.bundle import bundle_build  # noqa: E402
-from workbench.reports.document import Panel, Report, RunRecord  # noqa: E402
+from workbench.reports.document import PanelRecord, Report, RunRecord  # noqa: E402
 from workbench.reports.export import figures_draw, report_build  # noqa: E402
 from workbench.reports.reading import bundle_read  # noqa: E402
 
@@ -56,7 +56,9 @@ def ten_panels() -> Report:
     """The first example of each method on text, in rotation."""
     runs = list(_runs())
     panels = (
-        Panel(str(UUID(int=n)), "A *caption*.", replace(runs[n % len(runs)], id=str(UUID(int=n))))
+        PanelRecord(
+            str(UUID(int=n)), "A *caption*.", replace(runs[n % len(runs)], id=str(UUID(int=n)))
+        )
         for n in range(PANELS)
     )
     return Report("Ten panels", tuple(panels))

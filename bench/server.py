@@ -70,7 +70,7 @@ def running(**environment: str) -> Iterator[Stack]:
 # --- a click ----------------------------------------------------------------------------------
 
 
-class Visitor:
+class PageClient:
     """A page: one HTTP connection, one socket."""
 
     def __init__(self, stack: Stack, opened: ClientConnection, client: httpx.Client) -> None:
@@ -101,9 +101,9 @@ class Visitor:
 
 
 @contextmanager
-def visitor(stack: Stack) -> Iterator[Visitor]:
+def visitor(stack: Stack) -> Iterator[PageClient]:
     with stack.socket() as opened, httpx.Client(base_url=stack.url, timeout=30) as client:
-        yield Visitor(stack, opened, client)
+        yield PageClient(stack, opened, client)
 
 
 def click_lines(stack: Stack) -> Iterator[Line]:

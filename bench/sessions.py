@@ -34,8 +34,8 @@ from workbench.sessions.protocol import (
     STEP_2,
     SYNC,
     UPDATE,
-    Entry,
     People,
+    PresenceEntry,
     frame_read,
     people_frame,
     sync_frame,
@@ -171,7 +171,7 @@ class Person:
         for step in range(SECONDS * MOVES_PER_SECOND):
             state = {"view": {"panel": NOTE, "point": {"x": chance.random(), "y": step}}}
             state |= {"at": time.time(), "user": {"colour": "blue"}}
-            entry = Entry(1000 + self.number, step + 1, json.dumps(state))
+            entry = PresenceEntry(1000 + self.number, step + 1, json.dumps(state))
             await self.socket.send(people_frame([entry]))
             if step % MOVES_PER_SECOND == 0:
                 mark = f"[{self.number}.{step}.{int(1000 * time.time())}]"

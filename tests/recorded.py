@@ -4,7 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workbench.reports.document import Comment, EventRecord, Panel, Report, RunRecord, Thread
+from workbench.reports.document import (
+    CommentRecord,
+    EventRecord,
+    PanelRecord,
+    Report,
+    RunRecord,
+    ThreadRecord,
+)
 
 FIXTURES = Path(__file__).resolve().parents[1] / "frontend" / "tests" / "fixtures"
 METHODS = {
@@ -52,12 +59,16 @@ def recorded_run(name: str, events: list[dict[str, Any]] | None = None) -> RunRe
 
 def recorded_report(**changes: Any) -> Report:
     """A note, then a panel of each recorded run; two threads of comments."""
-    note = Panel(id="note", text="# What was found\n\nOne run of *each* method.")
-    runs = (Panel(id=name, text=f"Caption of {name}.", run=recorded_run(name)) for name in METHODS)
+    note = PanelRecord(id="note", text="# What was found\n\nOne run of *each* method.")
+    runs = (
+        PanelRecord(id=name, text=f"Caption of {name}.", run=recorded_run(name)) for name in METHODS
+    )
     token = {"type": "token", "index": 3, "state": {"token": "3", "item": "position:3"}}
     threads = (
-        Thread("t1", "centred", token, (Comment("c1", "ann", "Why so high?", AT),), AT),
-        Thread("t2", "note", {"type": "panel"}, (Comment("c2", "tom", "Agreed.", AT),), AT, AT),
+        ThreadRecord("t1", "centred", token, (CommentRecord("c1", "ann", "Why so high?", AT),), AT),
+        ThreadRecord(
+            "t2", "note", {"type": "panel"}, (CommentRecord("c2", "tom", "Agreed.", AT),), AT, AT
+        ),
     )
     given: dict[str, Any] = {
         "title": "One of each",

@@ -54,14 +54,14 @@ class BodyLimit:
             limit = min(limit, await sender_limit(scope))
         if promised is not None and promised > limit:
             return await refuse(send, too_large(promised, limit))
-        body = Body(receive, send, limit=limit, grace=self.grace)
+        body = IncomingBody(receive, send, limit=limit, grace=self.grace)
         await self.inner(scope, cast(Any, body.receive), cast(Any, body.send))
         if body.refusal and not body.answered:
             await refuse(send, body.refusal)
 
 
 @dataclass
-class Body:
+class IncomingBody:
     """One request's body on its way in: the application is hung up on where it is refused."""
 
     source: ASGIReceiveCallable

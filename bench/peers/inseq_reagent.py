@@ -51,7 +51,7 @@ class Stops:
         return stops
 
 
-class Meter:
+class RowMeter:
     """Forward passes and their rows."""
 
     def __init__(self, model: torch.nn.Module) -> None:
@@ -75,7 +75,7 @@ class Meter:
 
 def runs(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     model = inseq.load_model(job["folder"], "reagent", **job["settings"])
-    stops, meter = Stops(), Meter(model.model)
+    stops, meter = Stops(), RowMeter(model.model)
     for case, (prompt, output) in enumerate(job["cases"]):
         for seed in job["seeds"]:
             torch.manual_seed(seed)

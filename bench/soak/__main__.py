@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 
 from bench.soak import kills, permissions, requests, slow_readers
-from bench.soak.outcome import Outcome
+from bench.soak.outcome import SoakOutcome
 
-PARTS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
+PARTS: dict[str, Callable[[argparse.Namespace], SoakOutcome]] = {
     "kills": lambda given: kills.attack(runs=given.runs, kills=given.kills, seed=given.seed),
     "slow_readers": lambda given: slow_readers.attack(readers=given.readers, silent=given.silent),
     "requests": lambda given: requests.attack(per_operation=given.examples, seed=given.seed),

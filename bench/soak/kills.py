@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.soak.outcome import Outcome, unbroken
+from bench.soak.outcome import SoakOutcome, unbroken
 from bench.soak.product import PROMPT, product
 from bench.soak.watcher import Watcher
 from tests.e2e.stack import Json, Stack, wait_until
@@ -22,9 +22,9 @@ FINAL = ("done", "failed", "cancelled")
 HOUR = 3600.0
 
 
-def attack(*, runs: int, kills: int, seed: int = 0) -> Outcome:
+def attack(*, runs: int, kills: int, seed: int = 0) -> SoakOutcome:
     """`runs` short runs on two workers, of which `kills` are killed with SIGKILL."""
-    outcome = Outcome("workers killed")
+    outcome = SoakOutcome("workers killed")
     with product(MAX_QUEUED_RUNS=str(runs + 1)) as stack:
         stack.start_worker()
         asked = [
@@ -44,7 +44,7 @@ def _ending(run: Json) -> str:
     return "worker_lost" if run["status"] == "failed" else str(run["status"])
 
 
-def judge(outcome: Outcome, stack: Stack, run: Json, seen: dict[int, list[int]]) -> None:
+def judge(outcome: SoakOutcome, stack: Stack, run: Json, seen: dict[int, list[int]]) -> None:
     """Ended as designed, stored and sent to the watcher without gap or duplicate."""
     name, error = run["id"], run["error"]
     lost = error is not None and error["code"] == "worker_lost" and run["attempt"] >= 3

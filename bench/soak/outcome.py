@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Outcome:
+class SoakOutcome:
     """`counts`: tests by name; `faults`: a sentence for each fault."""
 
     part: str

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.soak.outcome import Outcome
+from bench.soak.outcome import SoakOutcome
 from bench.soak.product import product
 from tests.e2e.stack import ROOT, Stack
 
@@ -19,9 +19,9 @@ CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conf
 DEADLINE_SECONDS = 3600
 
 
-def attack(*, per_operation: int, seed: int) -> Outcome:
+def attack(*, per_operation: int, seed: int) -> SoakOutcome:
     """No answer is a server's fault, and each has a status and a body that the schema names."""
-    outcome = Outcome("requests from the schema")
+    outcome = SoakOutcome("requests from the schema")
     with product() as stack, tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.ndjson"
         command = [*arguments(stack, report), f"-n{per_operation}", f"--seed={seed}"]

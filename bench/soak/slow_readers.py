@@ -3,7 +3,7 @@
 import json
 from contextlib import ExitStack
 
-from bench.soak.outcome import Outcome, unbroken
+from bench.soak.outcome import SoakOutcome, unbroken
 from bench.soak.product import PROMPT, product, web_memory
 from bench.soak.watcher import Watcher
 from tests.e2e.stack import wait_until
@@ -14,9 +14,9 @@ PARAMS = {"prompt": PROMPT, "faithfulness": False, "baselines": False, "stop_ear
 LONG = {**PARAMS, "probes": 16_384, "max_new_tokens": 4}
 
 
-def attack(*, readers: int, silent: int) -> Outcome:
+def attack(*, readers: int, silent: int) -> SoakOutcome:
     """Every reader sees every event once; the web process does not grow with the silent ones."""
-    outcome = Outcome("slow readers", {"readers": readers, "silent sockets": silent})
+    outcome = SoakOutcome("slow readers", {"readers": readers, "silent sockets": silent})
     with product() as stack, ExitStack() as opened:
         before = web_memory(stack)
         run = stack.start_run(**LONG)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from bench.equality import Run, longer, map_distance, p_value, shifted, step_distance
+from bench.equality import PassRun, longer, map_distance, p_value, shifted, step_distance
 
 SHARES = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
 
 
-def sample(seed: int, *, shares: np.ndarray = SHARES, stop: float = 0.1) -> list[Run]:
+def sample(seed: int, *, shares: np.ndarray = SHARES, stop: float = 0.1) -> list[PassRun]:
     """Runs of a made-up process: noisy maps, geometric stopping steps."""
     rng = np.random.default_rng(seed)
     return [
-        Run(
+        PassRun(
             case=case,
             seed=number,
             maps=[rng.dirichlet(20 * shares) for _ in range(3)],
@@ -50,7 +50,7 @@ def test_planted_differences_are_seen() -> None:
 def test_cases_are_never_mixed() -> None:
     """Two cases that differ from each other, the same in both samples."""
 
-    def two(seed: int) -> list[Run]:
+    def two(seed: int) -> list[PassRun]:
         first = [run for run in sample(seed) if run.case == 0]
         second = [run for run in sample(seed + 50, shares=SHARES[::-1]) if run.case == 1]
         return [*first, *second]

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from bench.soak.outcome import Outcome, unbroken
+from bench.soak.outcome import SoakOutcome, unbroken
 from bench.soak.requests import count
 from bench.soak.watcher import Watcher
 
@@ -24,7 +24,7 @@ def test_a_hole_and_a_double_are_seen(seqs: list[int], whole: object) -> None:
 
 
 def test_an_outcome_names_each_fault() -> None:
-    outcome = Outcome("workers killed", {"runs": 2})
+    outcome = SoakOutcome("workers killed", {"runs": 2})
     outcome.check("never said", holds=True)
     outcome.check("a run is missing", holds=False)
     assert outcome.summary() == "workers killed: 2 runs; 1 faults\na run is missing"
@@ -37,7 +37,7 @@ def test_server_errors_are_counted_at_any_depth(tmp_path: Path) -> None:
     assert count(report) == {"requests": 2, "server errors": 1}
 
 
-class Cut:
+class CuttingServer:
     """A server that cuts its first socket in the middle of a run."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Cut:
         self.done = threading.Event()
 
     @contextmanager
-    def socket(self, **_: object) -> Iterator["Cut"]:
+    def socket(self, **_: object) -> Iterator["CuttingServer"]:
         yield self
 
     def send(self, message: str) -> None:
@@ -67,7 +67,7 @@ class Cut:
 
 
 def test_a_watcher_that_is_cut_goes_on_where_it_was() -> None:
-    server = Cut()
+    server = CuttingServer()
     with Watcher(cast(Any, server), ["a"]) as watcher:
         while "a" not in watcher.ended:
             pass

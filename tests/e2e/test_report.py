@@ -20,7 +20,7 @@ from tests.e2e.contexts import Contexts
 from tests.e2e.geometry import misplaced, picture_fills_its_frame
 from tests.recorded import METHODS, recorded_events, recorded_report, recorded_run
 from workbench.reports.chromium import report_figures, report_pdf
-from workbench.reports.document import Comment, Panel, Report, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, ThreadRecord
 from workbench.reports.html import html_build
 
 pytestmark = pytest.mark.e2e
@@ -143,7 +143,7 @@ def test_the_selection_stands_in_the_address(open_report: Open) -> None:
 
 def test_keys_go_to_the_active_panel_alone(open_report: Open) -> None:
     first = recorded_run("centred")
-    report = Report("Twice", (Panel("a", run=first), Panel("b", run=first)))
+    report = Report("Twice", (PanelRecord("a", run=first), PanelRecord("b", run=first)))
     page = open_report(report)
     show_all(page)
     strips = [page.locator(f"#panel-{n}").get_by_role("figure", name="Attribution") for n in (1, 2)]
@@ -214,15 +214,17 @@ def hostile_report() -> Report:
     events = json.dumps(recorded_events("centred"))
     tokens = re.sub(r'"text": "[^"]*"', lambda _: f'"text": {json.dumps(EVIL)}', events)
     run = recorded_run("centred", json.loads(tokens))
-    thread = Thread(
-        "t", "run", {"type": "node", "id": EVIL}, (Comment("c", EVIL, EVIL, EVIL),), EVIL
+    thread = ThreadRecord(
+        "t", "run", {"type": "node", "id": EVIL}, (CommentRecord("c", EVIL, EVIL, EVIL),), EVIL
     )
     panels = (
-        Panel("note", f"# {EVIL}\n\n{EVIL}\n\n{LINKS}"),
-        Panel("line", "x" * 1_000_000),
-        Panel("brackets", "[" * 1_000_000),
-        Panel("right to left", "\u202e" + "\u05d0" * 200),
-        Panel("run", f"{EVIL} {LINKS}", run, {EVIL: EVIL, "token": EVIL, "tables": "map,matrix"}),
+        PanelRecord("note", f"# {EVIL}\n\n{EVIL}\n\n{LINKS}"),
+        PanelRecord("line", "x" * 1_000_000),
+        PanelRecord("brackets", "[" * 1_000_000),
+        PanelRecord("right to left", "\u202e" + "\u05d0" * 200),
+        PanelRecord(
+            "run", f"{EVIL} {LINKS}", run, {EVIL: EVIL, "token": EVIL, "tables": "map,matrix"}
+        ),
     )
     return Report(EVIL, panels, (thread,), owner=EVIL)
 
@@ -232,7 +234,7 @@ def test_a_panel_that_cannot_be_drawn_says_so_and_the_others_stand(open_report: 
     unknown = replace(recorded_run("centred"), method="later")
     runs = (broken, unknown, recorded_run("centred"))
     page = open_report(
-        Report("Broken", tuple(Panel(str(n), run=run) for n, run in enumerate(runs)))
+        Report("Broken", tuple(PanelRecord(str(n), run=run) for n, run in enumerate(runs)))
     )
     show_all(page)
     expect(page.locator("#panel-1").get_by_role("alert")).to_contain_text("Not drawn")

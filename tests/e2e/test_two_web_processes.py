@@ -41,7 +41,7 @@ def two(tmp_path: Any) -> Iterator[tuple[Stack, int]]:
         stack.stop()
 
 
-class Page:
+class DocumentSocket:
     """A Yjs document and its socket."""
 
     def __init__(self, session: str) -> None:
@@ -50,7 +50,7 @@ class Page:
         self.panels = self.doc.get("panels", type=Map)
         self.saved = self.sent = 0
 
-    def connect(self, port: int, ended: ExitStack) -> "Page":
+    def connect(self, port: int, ended: ExitStack) -> "DocumentSocket":
         address = f"ws://127.0.0.1:{port}/ws/sessions/{self.session}"
         origin: Any = f"http://127.0.0.1:{port}"
         self.socket: ClientConnection = ended.enter_context(connect(address, origin=origin))
@@ -101,8 +101,8 @@ def test_what_is_written_while_the_process_is_killed_is_not_lost(
     stack, second = two
     session = str(uuid.uuid4())
     assert stack.post("/api/sessions", {"id": session, "title": "Two"}).status_code == 201
-    here = Page(session).connect(stack.port, sockets)
-    there = Page(session).connect(second, sockets)
+    here = DocumentSocket(session).connect(stack.port, sockets)
+    there = DocumentSocket(session).connect(second, sockets)
     here.begin()
     there.until(lambda: NOTE in there.panels)
     there.write("[first]")
@@ -116,7 +116,7 @@ def test_what_is_written_while_the_process_is_killed_is_not_lost(
             there.write(f"[{number}]")
         here.write(f"<{number}>")
     there.connect(stack.port, sockets)
-    late = Page(session).connect(stack.port, sockets)
+    late = DocumentSocket(session).connect(stack.port, sockets)
     for page in (here, there, late):
         page.until(lambda page=page: page.saved == page.sent)
         page.until(lambda page=page: page.text.count("]") == 201 and page.text.count(">") == 200)

@@ -15,7 +15,7 @@ Message = dict[str, Any]
 SECONDS = 10
 
 
-class Page:
+class RunPage:
     """One page's socket."""
 
     def __init__(
@@ -107,8 +107,8 @@ class Page:
 @asynccontextmanager
 async def page(
     client: Client | None = None, *, peer: str = "192.0.2.1", path: str = "/ws"
-) -> AsyncIterator[Page]:
-    opened = Page(client=client, peer=peer, origin="http://localhost", path=path)
+) -> AsyncIterator[RunPage]:
+    opened = RunPage(client=client, peer=peer, origin="http://localhost", path=path)
     assert await opened.connect() == "websocket.accept"
     try:
         yield opened

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.workbench.sockets import Page
+from tests.workbench.sockets import RunPage
 from workbench.asgi import application
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db(transaction=True)]
@@ -15,7 +15,9 @@ PATHS = ["/ws", "/ws/sessions/00000000-0000-4000-8000-000000000000"]
 
 
 async def opens(origin: str, path: str = "/ws", *, host: str = HOST, scheme: str = "ws") -> bool:
-    page = Page(peer="127.0.0.1", origin=origin, path=path, scheme=scheme, headers={"host": host})
+    page = RunPage(
+        peer="127.0.0.1", origin=origin, path=path, scheme=scheme, headers={"host": host}
+    )
     opened = await page.connect() == "websocket.accept"
     await page.disconnect()
     return opened

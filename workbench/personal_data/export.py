@@ -16,7 +16,7 @@ from analysis.images.event import PNG_SIGNATURE
 from workbench.audit.models import Action
 from workbench.audit.selectors import audit_of_user
 from workbench.audit.services import audit
-from workbench.personal_data.zip_stream import Member, zip_stream
+from workbench.personal_data.zip_stream import ZipMember, zip_stream
 from workbench.runs.models import Artifact, Run, RunEvent
 from workbench.runs.selectors import run_snapshot
 from workbench.sessions.models import Comment, Session, SessionMember
@@ -45,7 +45,7 @@ def account_export(*, user: User) -> Iterator[bytes]:
     return zip_stream(_members(user))
 
 
-def _members(user: User) -> Iterator[Member]:
+def _members(user: User) -> Iterator[ZipMember]:
     yield "README.txt", [README.format(name=user.username).encode()]
     yield "profile.json", [_json(_profile(user))]
     yield (
@@ -105,7 +105,7 @@ def _events(run: Run) -> Iterator[bytes]:
         yield f'{head[:-1]}, "event": {row.payload}}}\n'.encode()
 
 
-def _artifact(artifact: Artifact) -> Member:
+def _artifact(artifact: Artifact) -> ZipMember:
     with default_storage.open(artifact.storage_name) as file:
         picture = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
     name = f"artifacts/{artifact.sha256}.{'png' if picture else 'bin'}"

@@ -8,7 +8,7 @@ from functools import partial
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-Member = tuple[str, Iterable[bytes]]
+ZipMember = tuple[str, Iterable[bytes]]
 
 
 class _Sink:
@@ -30,7 +30,7 @@ class _Sink:
         return taken
 
 
-def zip_stream(members: Iterable[Member]) -> Iterator[bytes]:
+def zip_stream(members: Iterable[ZipMember]) -> Iterator[bytes]:
     """The zip file of members (name, blocks of content), in blocks."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]

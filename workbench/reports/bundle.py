@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from analysis.environment import GLASSBENCH
 from workbench.reports.archive import MAX_BYTES, MAX_FILES, archive_write
 from workbench.reports.arrays import arrays_write
-from workbench.reports.document import Comment, Panel, Report, RunRecord, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, RunRecord, ThreadRecord
 from workbench.reports.errors import ReportTooLarge
 from workbench.reports.figures import figures_of
 from workbench.reports.manifest import (
@@ -37,10 +37,10 @@ MANIFEST, COMMENTS = "manifest.json", "comments.json"
 EVENTS, ARRAYS = "events.jsonl", "arrays.npz"
 FIGURES = "figures"
 COLUMNS = ("thread", "panel", "anchor", "resolved_at", "author", "created_at", "edited_at", "body")
-Figures = Mapping[str, Mapping[str, bytes]]  # by panel: files by name
+FilesByPanel = Mapping[str, Mapping[str, bytes]]  # by panel: files by name
 
 
-def bundle_build(report: Report, *, figures: Figures | None = None) -> bytes:
+def bundle_build(report: Report, *, figures: FilesByPanel | None = None) -> bytes:
     """The .zip. Raises ReportTooLarge."""
     files = bundle_files(report, figures=figures or {})
     size = sum(map(len, files.values()))
@@ -53,7 +53,7 @@ def bundle_build(report: Report, *, figures: Figures | None = None) -> bytes:
     return archive_write(files)
 
 
-def bundle_files(report: Report, *, figures: Figures) -> dict[str, bytes]:
+def bundle_files(report: Report, *, figures: FilesByPanel) -> dict[str, bytes]:
     """All files by name."""
     files: dict[str, bytes] = {}
     for number, panel in enumerate(report.panels, 1):
@@ -83,7 +83,7 @@ def bundle_files(report: Report, *, figures: Figures) -> dict[str, bytes]:
     return files
 
 
-def panel_folder(number: int, panel: Panel) -> str:
+def panel_folder(number: int, panel: PanelRecord) -> str:
     """Where the files of a panel stand; panels count from 1."""
     return f"panels/{number:02}-{panel.run.method if panel.run else 'note'}"
 
@@ -100,7 +100,7 @@ def manifest(report: Report, files: Mapping[str, bytes]) -> Manifest:
     )
 
 
-def comment_files(threads: tuple[Thread, ...]) -> dict[str, bytes]:
+def comment_files(threads: tuple[ThreadRecord, ...]) -> dict[str, bytes]:
     """What was said, for programs and for people; nothing was said: no files."""
     if not threads:
         return {}
@@ -126,7 +126,7 @@ def _run_files(run: RunRecord) -> dict[str, bytes]:
     return files | {f"tables/{name}": table for name, table in tables_write(run).items()}
 
 
-def _links(files: Mapping[str, bytes], number: int, panel: Panel) -> list[str]:
+def _links(files: Mapping[str, bytes], number: int, panel: PanelRecord) -> list[str]:
     """What a reader of the report wants to open: figures, tables, arrays."""
     folder = panel_folder(number, panel)
     shown = (f"{folder}/{FIGURES}/", f"{folder}/tables/", f"{folder}/{ARRAYS}")
@@ -139,7 +139,7 @@ def _session(report: Report) -> SessionPart | None:
     return SessionPart(id=report.id, owner=report.owner, created_at=report.created_at)
 
 
-def _panel(number: int, panel: Panel) -> PanelPart:
+def _panel(number: int, panel: PanelRecord) -> PanelPart:
     return PanelPart(
         id=panel.id,
         folder=panel_folder(number, panel),
@@ -182,7 +182,7 @@ def _seconds(run: RunRecord) -> float | None:
     return took.total_seconds()
 
 
-def _thread(thread: Thread) -> dict[str, Any]:
+def _thread(thread: ThreadRecord) -> dict[str, Any]:
     return {
         "id": thread.id,
         "panel": thread.panel,
@@ -202,7 +202,7 @@ def _thread(thread: Thread) -> dict[str, Any]:
     }
 
 
-def _comment_row(thread: Thread, comment: Comment) -> list[str | None]:
+def _comment_row(thread: ThreadRecord, comment: CommentRecord) -> list[str | None]:
     anchor = json.dumps(thread.anchor, ensure_ascii=False, sort_keys=True)
     cells = [comment.author, comment.created_at, comment.edited_at, comment.body]
     return [thread.id, thread.panel, anchor, thread.resolved_at, *cells]

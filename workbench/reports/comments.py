@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from workbench.reports.document import Comment, Thread
+from workbench.reports.document import CommentRecord, ThreadRecord
 from workbench.reports.errors import BundleRefused
-from workbench.reports.manifest import Id, Part, Time
+from workbench.reports.manifest import Id, ManifestPart, Time
 from workbench.sessions.anchors import Anchor, AnyAnchor
 
 
-class CommentPart(Part):
+class CommentPart(ManifestPart):
     id: Id
     author: str = Field(max_length=150)
     body: str = Field(max_length=10_000)
@@ -18,7 +18,7 @@ class CommentPart(Part):
     edited_at: Time | None
 
 
-class ThreadPart(Part):
+class ThreadPart(ManifestPart):
     id: Id
     panel: Id
     anchor: dict[str, Any]
@@ -33,7 +33,7 @@ _THREADS: TypeAdapter[list[ThreadPart]] = TypeAdapter(
 )
 
 
-def threads_read(content: bytes, *, panels: set[str]) -> tuple[Thread, ...]:
+def threads_read(content: bytes, *, panels: set[str]) -> tuple[ThreadRecord, ...]:
     """The threads, each on one of these panels. Raises BundleRefused."""
     try:
         parts = _THREADS.validate_json(content)
@@ -48,12 +48,12 @@ def threads_read(content: bytes, *, panels: set[str]) -> tuple[Thread, ...]:
     return tuple(map(_thread, parts))
 
 
-def _thread(part: ThreadPart) -> Thread:
-    return Thread(
+def _thread(part: ThreadPart) -> ThreadRecord:
+    return ThreadRecord(
         id=part.id,
         panel=part.panel,
         anchor=part.anchor,
-        comments=tuple(Comment(**comment.model_dump()) for comment in part.comments),
+        comments=tuple(CommentRecord(**comment.model_dump()) for comment in part.comments),
         created_at=part.created_at,
         resolved_at=part.resolved_at,
     )

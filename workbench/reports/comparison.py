@@ -26,7 +26,7 @@ NOT_COMPARED = SILENT | {COST}
 
 
 @dataclass
-class Named:
+class NamedValues:
     """All values of one name: how many, how far apart at most."""
 
     name: str
@@ -57,7 +57,7 @@ class Comparison:
     """Names in the order in which they were met; `dtype` is that of the model."""
 
     def __init__(self, dtype: str | None) -> None:
-        self.names: dict[str, Named] = {}
+        self.names: dict[str, NamedValues] = {}
         self._coarsest = TOLERANCES.get(dtype or "", TOLERANCES["float32"])
 
     @property
@@ -123,8 +123,8 @@ class Comparison:
             worst = np.unravel_index(np.argmax(apart), apart.shape)
             named.example = f"{was[worst]:.6g}, now {now[worst]:.6g}"
 
-    def _named(self, name: str, tolerance: float = EXACT) -> Named:
-        named = self.names.setdefault(name, Named(name, tolerance))
+    def _named(self, name: str, tolerance: float = EXACT) -> NamedValues:
+        named = self.names.setdefault(name, NamedValues(name, tolerance))
         named.tolerance = max(named.tolerance, tolerance)
         return named
 

@@ -89,7 +89,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Panel:
+class PanelRecord:
     """A panel of a session: a run with its caption, or a note.
 
     `text` is Markdown: the caption of a run, or the note. `state` is the view's state, as in the
@@ -105,7 +105,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Comment:
+class CommentRecord:
     id: str
     author: str
     body: str
@@ -114,13 +114,13 @@ class Comment:
 
 
 @dataclass(frozen=True)
-class Thread:
+class ThreadRecord:
     """Comments on one thing: `anchor` names it by the run's own indices."""
 
     id: str
     panel: str
     anchor: dict[str, Any]
-    comments: tuple[Comment, ...]
+    comments: tuple[CommentRecord, ...]
     created_at: str
     resolved_at: str | None = None
 
@@ -130,8 +130,8 @@ class Report:
     """What is exported. `id` is the session's; None: runs were chosen without one."""
 
     title: str
-    panels: tuple[Panel, ...]
-    threads: tuple[Thread, ...] = ()
+    panels: tuple[PanelRecord, ...]
+    threads: tuple[ThreadRecord, ...] = ()
     id: str | None = None
     owner: str = ""
     created_at: str | None = None

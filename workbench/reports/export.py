@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from workbench.reports.archive import archive_write
-from workbench.reports.bundle import Figures, bundle_build
+from workbench.reports.bundle import FilesByPanel, bundle_build
 from workbench.reports.chromium import report_figures, report_pdf
 from workbench.reports.document import Report
 from workbench.reports.errors import ChromiumMissing, ReportPageMissing
@@ -59,7 +59,7 @@ def figures_draw(report: Report) -> dict[str, dict[str, bytes]]:
     return drawn
 
 
-def folder_build(report: Report, *, figures: Figures) -> bytes:
+def folder_build(report: Report, *, figures: FilesByPanel) -> bytes:
     """A .zip of report.md and the figures that it shows."""
     files: dict[str, bytes] = {}
     shown = {}

@@ -17,7 +17,7 @@ from django.utils import timezone
 from workbench.audit.models import Action
 from workbench.audit.services import audit
 from workbench.catalog.methods import method_get, method_known
-from workbench.reports.document import Comment, Panel, Report, RunRecord, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, RunRecord, ThreadRecord
 from workbench.reports.errors import BundleRefused
 from workbench.reports.event_schema import drawn_by
 from workbench.reports.pictures import png_size
@@ -124,7 +124,7 @@ def _document(report: Report, ids: dict[str, UUID]) -> SessionDocument:
     return SessionDocument(title=report.title, panels=in_order(panels))
 
 
-def _panel(panel: Panel, ids: dict[str, UUID]) -> PanelRun | PanelNote:
+def _panel(panel: PanelRecord, ids: dict[str, UUID]) -> PanelRun | PanelNote:
     place: dict[str, Any] = {"place": "", "span": panel.span, "height": panel.height}
     if panel.run is None:
         return PanelNote(id=panel.id, text=panel.text, state=panel.state, **place)
@@ -197,7 +197,7 @@ def _threads(session: sessions.Session, report: Report, runs: dict[str, Run]) ->
     return ids
 
 
-def _thread(session: sessions.Session, thread: Thread, run: Run | None) -> sessions.Thread:
+def _thread(session: sessions.Session, thread: ThreadRecord, run: Run | None) -> sessions.Thread:
     return sessions.Thread.objects.create(
         session=session,
         run=run,
@@ -209,7 +209,7 @@ def _thread(session: sessions.Session, thread: Thread, run: Run | None) -> sessi
     )
 
 
-def _comment(thread: sessions.Thread, comment: Comment) -> sessions.Comment:
+def _comment(thread: sessions.Thread, comment: CommentRecord) -> sessions.Comment:
     return sessions.Comment.objects.create(
         thread=thread,
         author_name=comment.author,

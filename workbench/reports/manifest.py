@@ -15,18 +15,18 @@ StateText = Annotated[str, Field(max_length=10_000)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class Part(BaseModel):
+class ManifestPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class ErrorPart(Part):
+class ErrorPart(ManifestPart):
     code: str = Field(max_length=100)
     message: str = Field(max_length=100_000)
     remedy: str = Field(max_length=100_000)
     field: str | None = Field(default=None, max_length=300)
 
 
-class RunPart(Part):
+class RunPart(ManifestPart):
     """A run. `seconds`, `seed`, `self_check` and `provenance` follow from the rest."""
 
     id: Id
@@ -49,7 +49,7 @@ class RunPart(Part):
     provenance: str = Field(max_length=100_000)
 
 
-class PanelPart(Part):
+class PanelPart(ManifestPart):
     id: Id
     folder: str = Field(pattern=r"^panels/\d{2,3}-[a-z0-9_]{1,64}$")
     text: str = Field(max_length=200_000)
@@ -59,13 +59,13 @@ class PanelPart(Part):
     run: RunPart | None
 
 
-class SessionPart(Part):
+class SessionPart(ManifestPart):
     id: Id
     owner: Name
     created_at: Time
 
 
-class ModelPart(Part):
+class ModelPart(ManifestPart):
     """A model; `files`: digests as `analysis.catalog.revision.file_digests` makes them."""
 
     id: Name
@@ -73,12 +73,12 @@ class ModelPart(Part):
     files: dict[str, str]
 
 
-class FilePart(Part):
+class FilePart(ManifestPart):
     sha256: Sha256
     bytes: Count
 
 
-class Manifest(Part):
+class Manifest(ManifestPart):
     format: Literal["glassbench bundle"] = "glassbench bundle"
     format_version: Literal[1] = 1
     glassbench: str = Field(max_length=50)

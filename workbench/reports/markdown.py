@@ -15,7 +15,7 @@ from analysis.findings import Recorded
 from analysis.summary import main_numbers
 from workbench.catalog.methods import method_get
 from workbench.reports.anchor_names import anchor_name
-from workbench.reports.document import Panel, Report, RunRecord, Thread
+from workbench.reports.document import PanelRecord, Report, RunRecord, ThreadRecord
 from workbench.reports.figures import Figure
 from workbench.reports.provenance import changed_params, provenance
 from workbench.reports.text import markdown_safe, quoted
@@ -25,14 +25,14 @@ TEXTS = ("prompt", "prefix", "question", "continuation", "answer")  # params tha
 SEGMENTS = "segments"
 # Of events of another version of the method, as in an imported bundle.
 ANOTHER_FORM = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
-Figures = Mapping[str, Sequence[Figure]]  # by panel
+FiguresByPanel = Mapping[str, Sequence[Figure]]  # by panel
 
 
 def markdown_build(
     report: Report,
     *,
     links: Mapping[str, Sequence[str]] | None = None,
-    figures: Figures | None = None,
+    figures: FiguresByPanel | None = None,
 ) -> str:
     """The report. `links`: by panel, the files next to it, as in a bundle."""
     parts = [f"# {quoted(report.title)}"]
@@ -94,7 +94,7 @@ def outcome(run: RunRecord) -> str:
 
 
 def _panel(
-    number: int, panel: Panel, links: Sequence[str], figures: Sequence[Figure]
+    number: int, panel: PanelRecord, links: Sequence[str], figures: Sequence[Figure]
 ) -> Iterator[str]:
     if panel.run is None:
         yield markdown_safe(panel.text)
@@ -172,7 +172,7 @@ def _figure(figure: Figure) -> Iterator[str]:
         yield f"{figure.more_rows} more rows are in [the table]({figure.table})."
 
 
-def _threads(threads: Sequence[Thread], tokens: Sequence[str]) -> Iterator[str]:
+def _threads(threads: Sequence[ThreadRecord], tokens: Sequence[str]) -> Iterator[str]:
     for thread in threads:
         state = ", resolved" if thread.resolved_at else ""
         yield f"**Comment on {quoted(anchor_name(thread.anchor, tokens))}**{state}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analysis.environment import GLASSBENCH
-from workbench.reports.document import Panel, Report, RunRecord
+from workbench.reports.document import PanelRecord, Report, RunRecord
 from workbench.reports.markdown import heading, outcome
 from workbench.reports.provenance import provenance, template_date
 from workbench.reports.text import markdown_safe, quoted
@@ -69,7 +69,7 @@ def _how() -> str:
     )
 
 
-def _panel(number: int, panel: Panel) -> Iterator[Cell]:
+def _panel(number: int, panel: PanelRecord) -> Iterator[Cell]:
     text = markdown_safe(panel.text)
     if panel.run is None:
         yield _markdown(f"note-{number}", text)

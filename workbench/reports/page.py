@@ -6,27 +6,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.errors import UnknownMethod
 from workbench.catalog.methods import method_get
-from workbench.reports.document import Panel, Report, RunRecord, Thread
+from workbench.reports.document import PanelRecord, Report, RunRecord, ThreadRecord
 
 
-class Part(BaseModel):
+class PagePart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PageComment(Part):
+class PageComment(PagePart):
     author: str
     body: str
     created_at: str
     edited: bool
 
 
-class PageThread(Part):
+class PageThread(PagePart):
     anchor: dict[str, Any] = Field(description="What is commented, by the run's own indices.")
     resolved: bool
     comments: list[PageComment]
 
 
-class PageRun(Part):
+class PageRun(PagePart):
     """A run but for its events: these are in the element with the id `events-<number of panel>`."""
 
     id: str
@@ -43,7 +43,7 @@ class PageRun(Part):
     finished_at: str | None
 
 
-class PagePanel(Part):
+class PagePanel(PagePart):
     """A run with its caption, or a note; `text` is Markdown."""
 
     id: str
@@ -53,7 +53,7 @@ class PagePanel(Part):
     threads: list[PageThread]
 
 
-class PageReport(Part):
+class PageReport(PagePart):
     """All of the report but what its views draw from."""
 
     title: str
@@ -62,7 +62,7 @@ class PageReport(Part):
     panels: list[PagePanel]
 
 
-class FigureFiles(Part):
+class FigureFiles(PagePart):
     """A figure as the page gives it away; `svg` and `png` are null where only a table is drawn.
 
     `png` is in base64, and null too where the picture is larger than a canvas can be.
@@ -91,7 +91,7 @@ def page_schema() -> dict[str, Any]:
     return {one.__name__: one.model_json_schema(mode="serialization") for one in named}
 
 
-def _panel(panel: Panel, threads: tuple[Thread, ...]) -> PagePanel:
+def _panel(panel: PanelRecord, threads: tuple[ThreadRecord, ...]) -> PagePanel:
     return PagePanel(
         id=panel.id,
         text=panel.text,
@@ -126,7 +126,7 @@ def _title(stem: str) -> str:
         return stem
 
 
-def _thread(thread: Thread) -> PageThread:
+def _thread(thread: ThreadRecord) -> PageThread:
     return PageThread(
         anchor=thread.anchor,
         resolved=thread.resolved_at is not None,

@@ -28,10 +28,10 @@ from workbench.reports.document import (
     ARRAY_KEYS,
     PICTURE_KEYS,
     EventRecord,
-    Panel,
+    PanelRecord,
     Report,
     RunRecord,
-    Thread,
+    ThreadRecord,
     is_hash,
     references,
 )
@@ -132,8 +132,8 @@ class _Reader:
             elif _sha256(self.files[name]) != listed[name].sha256:
                 self.altered.append(f"{name} has another hash")
 
-    def _panel(self, panel: PanelPart) -> Panel:
-        return Panel(
+    def _panel(self, panel: PanelPart) -> PanelRecord:
+        return PanelRecord(
             id=panel.id,
             text=panel.text,
             run=self._run(panel.folder, panel.run) if panel.run else None,
@@ -212,7 +212,7 @@ class _Reader:
                     self.altered.append(f"{name} has other pixels")
         return uploads
 
-    def _threads(self, panels: set[str]) -> tuple[Thread, ...]:
+    def _threads(self, panels: set[str]) -> tuple[ThreadRecord, ...]:
         if COMMENTS not in self.files:
             return ()
         content = self.files[COMMENTS]

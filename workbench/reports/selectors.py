@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 
 from analysis.errors import UnknownMethod
 from workbench.catalog.methods import method_get
-from workbench.reports.document import EventRecord, Panel, Report, RunRecord, is_hash
+from workbench.reports.document import EventRecord, PanelRecord, Report, RunRecord, is_hash
 from workbench.reports.errors import RunUnfinished
 from workbench.runs.models import TERMINAL, Artifact, Run, RunEvent
 from workbench.uploads.models import Upload
@@ -37,7 +37,7 @@ class StoredFiles(Mapping[str, bytes]):
 
 def run_report(*, runs: Sequence[Run], title: str) -> Report:
     """A report of runs alone, each a panel. Raises RunUnfinished."""
-    panels = (Panel(id=str(run.id), run=run_record(run=run)) for run in runs)
+    panels = (PanelRecord(id=str(run.id), run=run_record(run=run)) for run in runs)
     return Report(title=title, panels=tuple(panels))
 
 

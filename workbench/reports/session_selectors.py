@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Prefetch
 
 from analysis.errors import shortened
-from workbench.reports.document import Comment, Panel, Report, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, ThreadRecord
 from workbench.reports.errors import PanelUnknown
 from workbench.reports.selectors import run_record, sorted_keys, time_text
 from workbench.runs.models import Run
@@ -43,7 +43,7 @@ def session_report(
     )
 
 
-def _panels(session: Session, chosen: Sequence[str] | None) -> Iterator[Panel]:
+def _panels(session: Session, chosen: Sequence[str] | None) -> Iterator[PanelRecord]:
     panels = {panel.id: panel for panel in document_get(session=session.pk).panels}
     if chosen is None:
         chosen = [panel.id for panel in panels.values() if panel.report]
@@ -54,20 +54,24 @@ def _panels(session: Session, chosen: Sequence[str] | None) -> Iterator[Panel]:
         yield _panel(panels[panel], runs)
 
 
-def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> Panel:
+def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> PanelRecord:
     place: dict[str, Any] = {
         "state": dict(sorted(panel.state.items())),
         "span": panel.span,
         "height": panel.height,
     }
     if isinstance(panel, PanelNote):
-        return Panel(id=panel.id, text=panel.text, **place)
+        return PanelRecord(id=panel.id, text=panel.text, **place)
     if panel.run not in runs:
         raise _no_panel(f"The run of panel {shortened(panel.id)} is not in the session")
-    return Panel(id=panel.id, text=panel.caption, run=run_record(run=runs[panel.run]), **place)
+    return PanelRecord(
+        id=panel.id, text=panel.caption, run=run_record(run=runs[panel.run]), **place
+    )
 
 
-def _threads(session: Session, panels: set[str], ids: Mapping[str, str]) -> tuple[Thread, ...]:
+def _threads(
+    session: Session, panels: set[str], ids: Mapping[str, str]
+) -> tuple[ThreadRecord, ...]:
     """What was said of these panels, in the order of time; `ids`: under which it is exported."""
     rows = models.Thread.objects.filter(session=session, panel__in=panels)
     comments = models.Comment.objects.filter(deleted_at=None).select_related("author")
@@ -79,9 +83,9 @@ def _threads(session: Session, panels: set[str], ids: Mapping[str, str]) -> tupl
     return tuple(sorted(answered, key=lambda thread: (thread.created_at, thread.id)))
 
 
-def _thread(thread: models.Thread, ids: Mapping[str, str]) -> Thread:
+def _thread(thread: models.Thread, ids: Mapping[str, str]) -> ThreadRecord:
     comments = [
-        Comment(
+        CommentRecord(
             id=ids.get(str(comment.pk), str(comment.pk)),
             author=comment.author.get_username() if comment.author else comment.author_name,
             body=comment.body,
@@ -90,7 +94,7 @@ def _thread(thread: models.Thread, ids: Mapping[str, str]) -> Thread:
         )
         for comment in thread.comments.all()
     ]
-    return Thread(
+    return ThreadRecord(
         id=ids.get(str(thread.pk), str(thread.pk)),
         panel=thread.panel,
         anchor=sorted_keys(thread.anchor),

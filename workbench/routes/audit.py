@@ -15,7 +15,7 @@ from workbench.runs.selectors import page_limit
 from workbench.sessions.roles import Role
 from workbench.sessions.selectors import session_get
 
-Entry = Annotated[int, Field(ge=1, le=2**63 - 1)]
+EntryId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 router = Router(tags=["sessions"])
 
@@ -39,7 +39,7 @@ class AuditOut(BaseModel):
     operation_id="session_audit",
 )
 def log(
-    request: HttpRequest, session_id: str, limit: int = 100, before: Entry | None = None
+    request: HttpRequest, session_id: str, limit: int = 100, before: EntryId | None = None
 ) -> list[AuditOut]:
     """What was done to the session, latest first; `before`: older than that entry."""
     session = session_get(visitor=request_visitor(request), session=session_id, needs=Role.OWNER)

@@ -30,7 +30,7 @@ from workbench.sessions.run_start import run_start
 from workbench.sessions.selectors import session_get
 
 EVENTS_PER_REQUEST = 1000
-Place = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Ordinal = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 router = Router(tags=["runs"], auth=guests)
 
@@ -125,7 +125,9 @@ def delete(request: HttpRequest, run_id: str) -> Status[None]:
     response={200: EventsOut, REFUSALS: ErrorOut},
     operation_id="run_events",
 )
-def events(request: HttpRequest, run_id: str, attempt: Place = 0, after: Place = 0) -> EventsOut:
+def events(
+    request: HttpRequest, run_id: str, attempt: Ordinal = 0, after: Ordinal = 0
+) -> EventsOut:
     """Events of an attempt (0: the latest) that follow `after`."""
     run = run_get(visitor=request_visitor(request), run=run_id)
     attempt = attempt or run.attempt

@@ -42,11 +42,11 @@ Text = Annotated[str, Query(max_length=200)]
 router = Router(tags=["sessions"], auth=guests)
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class SessionIn(Body):
+class SessionIn(RequestBody):
     """The id is the page's, so that a repeated request makes no second session."""
 
     id: UUID | None = None
@@ -54,11 +54,11 @@ class SessionIn(Body):
     template: UUID | None = Field(None, description="Session whose content it starts with.")
 
 
-class CopyIn(Body):
+class CopyIn(RequestBody):
     id: UUID | None = None
 
 
-class SessionChangeIn(Body):
+class SessionChangeIn(RequestBody):
     """What is left out stays. Archiving and making a template are the owner's."""
 
     title: Title | None = None
@@ -66,7 +66,7 @@ class SessionChangeIn(Body):
     template: bool | None = None
 
 
-class SessionRunIn(Body):
+class SessionRunIn(RequestBody):
     run: UUID
 
 

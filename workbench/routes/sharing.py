@@ -16,7 +16,7 @@ from workbench.accounts.visitor import GUEST, LINKS, Visitor, request_visitor
 from workbench.answers import REFUSALS, ErrorOut
 from workbench.errors import TooManyTries
 from workbench.routes.auth import anybody, guests
-from workbench.routes.sessions import Body
+from workbench.routes.sessions import RequestBody
 from workbench.sessions.access import session_role
 from workbench.sessions.models import SessionLink, SessionMember
 from workbench.sessions.roles import Role
@@ -41,7 +41,7 @@ SharedWord = Literal["viewer", "commenter", "editor"]
 router = Router(tags=["sharing"], auth=guests)
 
 
-class MemberRoleIn(Body):
+class MemberRoleIn(RequestBody):
     role: SharedWord
 
 
@@ -49,7 +49,7 @@ class MemberIn(MemberRoleIn):
     username: str = Field(max_length=150)
 
 
-class HeirIn(Body):
+class HeirIn(RequestBody):
     username: str = Field(max_length=150, description="A member of the session.")
 
 
@@ -59,7 +59,7 @@ class MemberOut(BaseModel):
     by_link: bool = Field(description="Come by a link, and gone when that ends.")
 
 
-class LinkIn(Body):
+class LinkIn(RequestBody):
     role: SharedWord
     label: str = Field("", max_length=100)
     holds_seconds: int | None = Field(
@@ -90,7 +90,7 @@ class LinkMadeOut(LinkOut):
     token: str = Field(description="Shown only once; anyone who has it may open the session.")
 
 
-class TokenIn(Body):
+class TokenIn(RequestBody):
     token: SecretStr = Field(max_length=200)
 
 

@@ -11,7 +11,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Value = Annotated[str, StringConstraints(max_length=4000)]
 
 
-class Place(BaseModel):
+class BaseAnchor(BaseModel):
     """`state`: how the picture was looked at when it was set, to come back to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,13 +24,13 @@ class Place(BaseModel):
         return None
 
 
-class PanelAnchor(Place):
+class PanelAnchor(BaseAnchor):
     """The panel as a whole."""
 
     type: Literal["panel"]
 
 
-class TokenAnchor(Place):
+class TokenAnchor(BaseAnchor):
     type: Literal["token"]
     index: Index
 
@@ -39,7 +39,7 @@ class TokenAnchor(Place):
         return self.index
 
 
-class SpanAnchor(Place):
+class SpanAnchor(BaseAnchor):
     """Tokens from `start` up to, not including, `end`."""
 
     type: Literal["span"]
@@ -57,7 +57,7 @@ class SpanAnchor(Place):
         return self.end - 1
 
 
-class CellAnchor(Place):
+class CellAnchor(BaseAnchor):
     type: Literal["cell"]
     row: Index
     column: Index
@@ -65,18 +65,18 @@ class CellAnchor(Place):
     head: Index | None = None
 
 
-class EdgeAnchor(Place):
+class EdgeAnchor(BaseAnchor):
     type: Literal["edge"]
     source: Index
     target: Index
 
 
-class NodeAnchor(Place):
+class NodeAnchor(BaseAnchor):
     type: Literal["node"]
     id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class StepAnchor(Place):
+class StepAnchor(BaseAnchor):
     type: Literal["step"]
     index: Index
 

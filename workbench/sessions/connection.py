@@ -4,7 +4,7 @@ from typing import Protocol
 from uuid import UUID
 
 from analysis.errors import GlassbenchError
-from workbench.sessions.protocol import Entry, people_frame
+from workbench.sessions.protocol import PresenceEntry, people_frame
 
 CLOSE_GONE, CLOSE_AGAIN = 4404, 1013
 
@@ -34,7 +34,7 @@ class Connections(set[Connection]):
         for connection in self:
             connection.put(frame)
 
-    def put_people(self, entries: list[Entry]) -> None:
+    def put_people(self, entries: list[PresenceEntry]) -> None:
         """Send the states of people, if there are any."""
         if entries:
             self.put(people_frame(entries))

@@ -23,8 +23,8 @@ from workbench.sessions.protocol import (
     STEP_1,
     STEP_2,
     AskPeople,
-    Entry,
     People,
+    PresenceEntry,
     Sync,
     frame_read,
     people_frame,
@@ -134,7 +134,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 )
             )
 
-    def _receive_people(self, room: Room, entries: list[Entry]) -> None:
+    def _receive_people(self, room: Room, entries: list[PresenceEntry]) -> None:
         """A page owns the client that it names first; the others it only repeats."""
         if self.client is None and entries:
             self.client = entries[0].client

@@ -6,7 +6,7 @@ from typing import Any
 from workbench.sessions.connection import Connection, Connections
 from workbench.sessions.peers import Peers
 from workbench.sessions.presence import Presence, packed, unpacked
-from workbench.sessions.protocol import Entry
+from workbench.sessions.protocol import PresenceEntry
 
 # Between two broadcasts of where people are: for each connection, and at most.
 PERSON_SECONDS, PEOPLE_SECONDS = 0.002, 0.1
@@ -21,7 +21,7 @@ class LivePeople:
         self._clients: dict[int, Connection] = {}
         self._changed = asyncio.Event()
 
-    def receive(self, connection: Connection, entry: Entry) -> bool:
+    def receive(self, connection: Connection, entry: PresenceEntry) -> bool:
         """The state that a page sends of its user. False: it is not new, or another page's."""
         accepted = self.presence.receive(entry, speaker=connection.speaker, at=now())
         if accepted:

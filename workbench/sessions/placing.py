@@ -18,7 +18,7 @@ MAX_SESSION_RUNS = 500
 
 
 @dataclass(frozen=True)
-class Place:
+class RunPlace:
     """`starter`: None for a guest, whose runs are the session owner's; `link`: how they came."""
 
     session: Session
@@ -36,13 +36,13 @@ class Place:
         return own if self.starter else own.filter(sessions=self.session)
 
 
-def place_of(*, visitor: Visitor, session: Session) -> Place:
+def place_of(*, visitor: Visitor, session: Session) -> RunPlace:
     """For a visitor who has a role in the session."""
     grant = session_grant(visitor, session)
-    return Place(session, visitor.user, grant.link if grant else None)
+    return RunPlace(session, visitor.user, grant.link if grant else None)
 
 
-def place_run(place: Place, run: Run) -> None:
+def place_run(place: RunPlace, run: Run) -> None:
     """Put the run into the session, in a transaction. Raises TooManyRuns, TooManySessionRuns."""
     # The row is locked, so that parallel requests are counted.
     Session.objects.select_for_update().get(pk=place.session.pk)

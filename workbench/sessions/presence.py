@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from workbench.sessions.protocol import GONE, Entry
+from workbench.sessions.protocol import GONE, PresenceEntry
 
 EXPIRE_SECONDS = 30.0  # as in y-protocols; a client repeats its state every 15 s
 
@@ -13,7 +13,7 @@ EXPIRE_SECONDS = 30.0  # as in y-protocols; a client repeats its state every 15 
 class ClientState:
     """`speaker`: the visitor whose client it is; `at`: seconds of the loop's clock on arrival."""
 
-    entry: Entry
+    entry: PresenceEntry
     speaker: str
     at: float
 
@@ -23,7 +23,9 @@ class Presence:
         self.states: dict[int, ClientState] = {}
         self._pending: set[int] = set()
 
-    def receive(self, entry: Entry, *, speaker: str, at: float, from_peer: bool = False) -> bool:
+    def receive(
+        self, entry: PresenceEntry, *, speaker: str, at: float, from_peer: bool = False
+    ) -> bool:
         """Keep a state, unless it is older than the known one or the client is another visitor's.
 
         `from_peer`: it came from another process, and need not be broadcast.
@@ -40,7 +42,7 @@ class Presence:
         """A client has left without a last message."""
         state = self.states.get(client)
         if state and state.entry.state != GONE:
-            gone = Entry(client, state.entry.clock + 1, GONE)
+            gone = PresenceEntry(client, state.entry.clock + 1, GONE)
             self.states[client] = replace(state, entry=gone, at=at)
             self._pending.add(client)
 
@@ -53,11 +55,11 @@ class Presence:
                 else:
                     self.drop(client, at=at)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[PresenceEntry]:
         """The states of all who are connected."""
         return [state.entry for state in self.states.values() if state.entry.state != GONE]
 
-    def about(self, client: int) -> list[Entry]:
+    def about(self, client: int) -> list[PresenceEntry]:
         """What is known of a client, also that it is gone."""
         return [self.states[client].entry] if client in self.states else []
 
@@ -68,7 +70,7 @@ class Presence:
         return states
 
 
-def _is_older(entry: Entry, known: Entry) -> bool:
+def _is_older(entry: PresenceEntry, known: PresenceEntry) -> bool:
     if entry.clock == known.clock:
         return not (entry.state == GONE and known.state != GONE)
     return entry.clock < known.clock
@@ -79,5 +81,5 @@ def packed(states: Iterable[ClientState]) -> str:
     return json.dumps([[*state.entry, state.speaker] for state in states])
 
 
-def unpacked(text: str) -> list[tuple[Entry, str]]:
-    return [(Entry(*entry), speaker) for *entry, speaker in json.loads(text)]
+def unpacked(text: str) -> list[tuple[PresenceEntry, str]]:
+    return [(PresenceEntry(*entry), speaker) for *entry, speaker in json.loads(text)]

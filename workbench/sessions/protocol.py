@@ -24,7 +24,7 @@ GONE = "null"
 COLOUR = re.compile(r"[a-z]{1,16}")  # a name, which the page looks up
 
 
-class Entry(NamedTuple):
+class PresenceEntry(NamedTuple):
     """A client's state of its user; `clock` counts its states, GONE is the last."""
 
     client: int
@@ -40,7 +40,7 @@ class Sync:
 
 @dataclass(frozen=True)
 class People:
-    entries: list[Entry]
+    entries: list[PresenceEntry]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def sync_frame(step: int, data: bytes) -> bytes:
     return bytes([SYNC, step]) + write_message(data)
 
 
-def people_frame(entries: Iterable[Entry]) -> bytes:
+def people_frame(entries: Iterable[PresenceEntry]) -> bytes:
     parts = [
         write_var_uint(entry.client) + write_var_uint(entry.clock) + text_bytes(entry.state)
         for entry in entries
@@ -115,8 +115,8 @@ def invalid(why: str) -> InvalidMessage:
     )
 
 
-def _entries(reader: Reader) -> list[Entry]:
+def _entries(reader: Reader) -> list[PresenceEntry]:
     count = reader.number()
     if count > MAX_ENTRIES:
         raise invalid(f"It names {count} people; the limit is {MAX_ENTRIES}")
-    return [Entry(reader.number(), reader.number(), reader.text()) for _ in range(count)]
+    return [PresenceEntry(reader.number(), reader.number(), reader.text()) for _ in range(count)]

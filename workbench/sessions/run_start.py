@@ -22,7 +22,7 @@ from workbench.runs.models import Run, Status
 from workbench.runs.params import cache_key, params_check
 from workbench.runs.selectors import run_active, run_cached, run_find
 from workbench.sessions.broadcast import session_touch
-from workbench.sessions.placing import Place, place_of, place_run
+from workbench.sessions.placing import RunPlace, place_of, place_run
 from workbench.sessions.roles import Role
 from workbench.sessions.selectors import session_get
 from workbench.sessions.upload_access import uploads_lend
@@ -70,7 +70,7 @@ def run_create(
     method: str,
     model: str,
     params: dict[str, Any],
-    place: Place | None = None,
+    place: RunPlace | None = None,
     visitor: Visitor | None = None,
     join: bool = False,
 ) -> tuple[Run, bool]:
@@ -120,7 +120,7 @@ def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
     return known
 
 
-def _same(earlier: Run, new: Run, place: Place | None) -> Run:
+def _same(earlier: Run, new: Run, place: RunPlace | None) -> Run:
     asked = ("owner_id", "method", "model", "params")
     differs = any(getattr(earlier, name) != getattr(new, name) for name in asked)
     if differs or (place and not earlier.sessions.filter(pk=place.session.pk).exists()):
@@ -132,7 +132,7 @@ def _same(earlier: Run, new: Run, place: Place | None) -> Run:
     return earlier
 
 
-def _insert(new: Run, *, owner: User, place: Place | None, join: bool) -> tuple[Run, bool]:
+def _insert(new: Run, *, owner: User, place: RunPlace | None, join: bool) -> tuple[Run, bool]:
     sources = place.sources if place else Run.objects.filter(owner=owner)
     source = run_cached(among=sources, cache_key=new.cache_key)
     if source:
@@ -155,7 +155,7 @@ def _insert(new: Run, *, owner: User, place: Place | None, join: bool) -> tuple[
     return new, True
 
 
-def _join(run: Run, place: Place | None) -> Run:
+def _join(run: Run, place: RunPlace | None) -> Run:
     if place and not run.sessions.filter(pk=place.session.pk).exists():
         place_run(place, run)
     return run

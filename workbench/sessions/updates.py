@@ -33,7 +33,7 @@ ANY_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # of what 
 
 StateVector = Mapping[int, int]
 # What an item follows: another item, or the beginning of a key of a map or of a text.
-Place = tuple[object, object]
+WritePlace = tuple[object, object]
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Contents:
     needs: dict[int, int] = field(default_factory=dict)
     structs: int = 0
     types: int = 0
-    writers: set[tuple[Place, int]] = field(default_factory=set)
+    writers: set[tuple[WritePlace, int]] = field(default_factory=set)
 
     def need(self, client: int, clock: int) -> None:
         self.needs[client] = max(self.needs.get(client, 0), clock)
@@ -86,8 +86,8 @@ class Rivals:
 
     def __init__(self, updates: Iterable[bytes]) -> None:
         """Raises UpdateRefused."""
-        self._writers: set[tuple[Place, int]] = set()
-        self._counts: Counter[Place] = Counter()
+        self._writers: set[tuple[WritePlace, int]] = set()
+        self._counts: Counter[WritePlace] = Counter()
         for update in updates:
             self.add(read_update(update, most=MAX_CLOCK, clients=MAX_CLOCK))
 
@@ -186,7 +186,7 @@ def _read_client(reader: Reader, contents: Contents, most: int) -> None:
 def _read_item(reader: Reader, info: int, writer: int, contents: Contents) -> int:
     """How many clocks the item takes."""
     origins = [_read_id(reader, contents) for flag in (ORIGIN, RIGHT_ORIGIN) if info & flag]
-    place: Place = origins[0] if origins else _read_beginning(reader, info, contents)
+    place: WritePlace = origins[0] if origins else _read_beginning(reader, info, contents)
     contents.writers.add((place, writer))
     return _read_content(reader, info & KIND, contents)
 
@@ -197,7 +197,7 @@ def _read_id(reader: Reader, contents: Contents) -> tuple[int, int]:
     return client, clock
 
 
-def _read_beginning(reader: Reader, info: int, contents: Contents) -> Place:
+def _read_beginning(reader: Reader, info: int, contents: Contents) -> WritePlace:
     """The map or text that the item begins, and the key in it."""
     parent: object
     if reader.number() == 1:

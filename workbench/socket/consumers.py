@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Watched:
+class WatchedRun:
     """How far a page has seen a run."""
 
     run: UUID
@@ -68,7 +68,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Page:
+class EventPage:
     """What the database holds beyond what was seen."""
 
     snapshot: RunOut
@@ -81,7 +81,7 @@ class Page:
 
 
 @database_sync_to_async
-def read_page(visitor: Visitor, run: UUID, attempt: int, after: int) -> Page:
+def read_page(visitor: Visitor, run: UUID, attempt: int, after: int) -> EventPage:
     """Raises RunNotFound."""
     current = run_get(visitor=visitor, run=run)
     after = after if attempt == current.attempt else 0
@@ -90,14 +90,14 @@ def read_page(visitor: Visitor, run: UUID, attempt: int, after: int) -> Page:
         event_frame(run=run, attempt=row.attempt, seq=row.seq, at=row.at, payload=row.payload)
         for row in rows
     ]
-    return Page(run_snapshot(current), frames, rows[-1].seq if rows else after)
+    return EventPage(run_snapshot(current), frames, rows[-1].seq if rows else after)
 
 
 class RunConsumer(AsyncWebsocketConsumer):
     """One socket of one page."""
 
     async def connect(self) -> None:
-        self.watches: dict[UUID, Watched] = {}
+        self.watches: dict[UUID, WatchedRun] = {}
         self.ticker: asyncio.Task[None] | None = None
         self.refused = False  # messages that were under way when it was closed get no answer
         # Held while a watch is brought up to date, so that two updates do not interleave.
@@ -162,7 +162,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._make_room()
         await database_sync_to_async(run_get)(visitor=self.visitor, run=message.run)
         await self.group_join(run_group(message.run))
-        watched = Watched(message.run, message.attempt, message.after)
+        watched = WatchedRun(message.run, message.attempt, message.after)
         self.watches[message.run] = watched
         await self._catch_up(watched)
 
@@ -271,7 +271,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         if not await database_sync_to_async(is_admitted)(fresh):
             await self._refuse_login()
 
-    async def _catch_up(self, watched: Watched) -> None:
+    async def _catch_up(self, watched: WatchedRun) -> None:
         """Send the snapshot if it has changed, and all events not seen yet."""
         while True:
             try:
@@ -284,7 +284,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             if not page.full:
                 return
 
-    async def _send_page(self, watched: Watched, page: Page) -> None:
+    async def _send_page(self, watched: WatchedRun, page: EventPage) -> None:
         if page.snapshot != watched.snapshot:
             watched.snapshot = page.snapshot
             await self.send_message(RunMessage(run=page.snapshot))

@@ -8,7 +8,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workbench.sockets import Page
+from tests.workbench.sockets import RunPage
 from workbench.accounts.local import is_local, local_user
 
 FORWARDING = (
@@ -75,7 +75,7 @@ def test_what_a_page_of_this_machine_sends_is(name: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", [*FORWARDING, "x_forwarded_for"])
 async def test_what_a_proxy_forwards_opens_no_socket(transactional_db: None, name: str) -> None:
-    page = Page(peer="127.0.0.1", origin="http://localhost", headers={name: "127.0.0.1"})
+    page = RunPage(peer="127.0.0.1", origin="http://localhost", headers={name: "127.0.0.1"})
     await page.connect()
     await page.refused("login_required")
     await page.disconnect()

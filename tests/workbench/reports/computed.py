@@ -12,7 +12,7 @@ from analysis.events import ArrayRef, array_bytes, content_ref, inline_ref
 from analysis.images.event import PictureRef, picture_ref, png_bytes
 from analysis.method import Method, get
 from workbench.catalog.selectors import catalog
-from workbench.reports.document import EventRecord, Panel, Report, RunRecord
+from workbench.reports.document import EventRecord, PanelRecord, Report, RunRecord
 
 MODEL = "demo-lm"
 PARAMS: dict[str, dict[str, Any]] = {
@@ -90,5 +90,7 @@ def _sorted(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def computed_report(*methods: str) -> Report:
-    panels = (Panel(computed(method).id, "A *caption*.", computed(method)) for method in methods)
+    panels = (
+        PanelRecord(computed(method).id, "A *caption*.", computed(method)) for method in methods
+    )
     return Report("Computed", tuple(panels))

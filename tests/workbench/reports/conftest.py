@@ -41,7 +41,7 @@ INFO = ModelInfo(
 )
 
 
-class Look(Event):
+class SampleEvent(Event):
     """Numbers, text, records, arrays small and large, and a picture."""
 
     kind: Literal["look"] = "look"
@@ -53,9 +53,9 @@ class Look(Event):
     picture: Picture
 
 
-def look(seed: int = 0, tokens: tuple[str, ...] = ("Tom", " has")) -> Look:
+def look(seed: int = 0, tokens: tuple[str, ...] = ("Tom", " has")) -> SampleEvent:
     random = np.random.default_rng(seed)
-    return Look(
+    return SampleEvent(
         number=float(random.random()),
         tokens=list(tokens),
         rows=[{"token": token, "score": float(random.random())} for token in tokens],

@@ -16,7 +16,7 @@ from tests.workbench.reports.conftest import look
 from workbench.catalog.methods import method_get
 from workbench.reports.archive import archive_read, archive_write
 from workbench.reports.bundle import bundle_build
-from workbench.reports.document import Comment, Panel, Report, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, ThreadRecord
 from workbench.reports.errors import BundleRefused, ReportTooLarge
 from workbench.reports.reading import bundle_read, refuse_altered
 from workbench.reports.selectors import run_record
@@ -35,14 +35,14 @@ def report(finished_run: Make) -> Report:
     first = replace(run_record(run=finished_run()), method_version="0")
     run = finished_run(look(1, (HOSTILE, "\ud800", "\0")), method="cntp")
     second = replace(run_record(run=run), method_version="0")
-    comment = Comment(PANEL.format(8), HOSTILE, HOSTILE, first.created_at)
-    thread = Thread(
+    comment = CommentRecord(PANEL.format(8), HOSTILE, HOSTILE, first.created_at)
+    thread = ThreadRecord(
         PANEL.format(9), PANEL.format(1), {"type": "panel"}, (comment,), first.created_at
     )
     panels = (
-        Panel(PANEL.format(1), HOSTILE, first, {"layer": "2"}, 6, 300.5),
-        Panel(PANEL.format(2), f"# Note\n\n{HOSTILE}"),
-        Panel(PANEL.format(3), "", second),
+        PanelRecord(PANEL.format(1), HOSTILE, first, {"layer": "2"}, 6, 300.5),
+        PanelRecord(PANEL.format(2), f"# Note\n\n{HOSTILE}"),
+        PanelRecord(PANEL.format(3), "", second),
     )
     return Report(HOSTILE, panels, (thread,), PANEL.format(7), "anna", first.created_at)
 
@@ -114,7 +114,7 @@ def test_a_megabyte_on_one_line_is_held_whole_and_shown_cut(report: Report) -> N
 def test_a_failed_run_says_why(finished_run: Make) -> None:
     run = run_record(run=finished_run(status=Status.FAILED))
     error = {"code": "out_of_memory", "message": "Too much.", "remedy": "Less.", "field": None}
-    report = Report("t", (Panel(run.id, "", replace(run, error=error, method_version="0")),))
+    report = Report("t", (PanelRecord(run.id, "", replace(run, error=error, method_version="0")),))
     content = bundle_build(report)
     assert b"**failed**: Too much" in archive_read(content)["report.md"]
     assert bundle_build(bundle_read(content).report) == content
@@ -231,7 +231,7 @@ def test_events_of_a_known_method_must_be_as_its_schema_says(report: Report) -> 
     assert run is not None
     known = replace(run, method_version=method_get("reagent").version)
     with pytest.raises(BundleRefused, match="'look', which reagent does not yield"):
-        bundle_read(bundle_build(Report("t", (Panel(PANEL.format(1), "", known),))))
+        bundle_read(bundle_build(Report("t", (PanelRecord(PANEL.format(1), "", known),))))
 
 
 def _markdown_cells(notebook: bytes) -> list[bytes]:

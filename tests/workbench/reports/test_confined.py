@@ -12,16 +12,16 @@ from tests.workbench.reports.test_bundle import PANEL, change
 from workbench.reports.archive import archive_write
 from workbench.reports.bundle import bundle_build
 from workbench.reports.confined import bundle_read_confined
-from workbench.reports.document import Comment, Panel, Report, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, ThreadRecord
 from workbench.reports.errors import BundleRefused
 from workbench.reports.reading import MAX_JSON_BYTES, bundle_read
 
 pytestmark = pytest.mark.django_db
 
 NOW = "2026-01-02T00:00:00+00:00"
-COMMENT = Comment(PANEL.format(3), "anna", "Look", NOW)
-THREAD = Thread(PANEL.format(2), PANEL.format(1), {"type": "panel"}, (COMMENT,), NOW)
-REPORT = Report("Balls", (Panel(PANEL.format(1), "A note"),), (THREAD,))
+COMMENT = CommentRecord(PANEL.format(3), "anna", "Look", NOW)
+THREAD = ThreadRecord(PANEL.format(2), PANEL.format(1), {"type": "panel"}, (COMMENT,), NOW)
+REPORT = Report("Balls", (PanelRecord(PANEL.format(1), "A note"),), (THREAD,))
 
 
 def bomb(values: int, name: str = "manifest.json") -> bytes:

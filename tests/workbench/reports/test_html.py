@@ -15,7 +15,7 @@ import pytest
 
 from tests.recorded import recorded_report, recorded_run
 from tests.workbench.reports.conftest import look
-from workbench.reports.document import Comment, Panel, Report, Thread
+from workbench.reports.document import CommentRecord, PanelRecord, Report, ThreadRecord
 from workbench.reports.errors import ReportPageMissing
 from workbench.reports.html import html_build
 from workbench.reports.selectors import run_report
@@ -118,11 +118,13 @@ def test_nothing_is_loaded_and_nobody_is_told() -> None:
 
 
 def test_what_users_wrote_stands_in_title_and_data_alone() -> None:
-    thread = Thread("t", "p", {"type": "panel"}, (Comment("c", EVIL, EVIL, EVIL),), EVIL)
+    thread = ThreadRecord(
+        "t", "p", {"type": "panel"}, (CommentRecord("c", EVIL, EVIL, EVIL),), EVIL
+    )
     run = recorded_run("centred", [{"kind": "look", "token": EVIL}])
-    panels = (Panel("p", EVIL, run, {"token": EVIL}), Panel("n", EVIL))
+    panels = (PanelRecord("p", EVIL, run, {"token": EVIL}), PanelRecord("n", EVIL))
     page = html_build(Report(EVIL, panels, (thread,), owner=EVIL))
-    clean = html_build(Report("", (Panel("p", "", run), Panel("n", ""))))
+    clean = html_build(Report("", (PanelRecord("p", "", run), PanelRecord("n", ""))))
     assert [tag for tag, _ in Elements(page).found] == [tag for tag, _ in Elements(clean).found]
     assert Elements(page).all("title")[0][1].startswith(EVIL)
     read = outline(page)
@@ -154,7 +156,7 @@ def test_events_arrays_and_pictures_are_whole_and_stand_once(
 
 
 def test_a_lone_surrogate_is_no_fault() -> None:
-    page = html_build(Report("a\ud800b", (Panel("n", "c\udfffd"),)))
+    page = html_build(Report("a\ud800b", (PanelRecord("n", "c\udfffd"),)))
     assert outline(page)["panels"][0]["text"] == "c\udfffd"
 
 

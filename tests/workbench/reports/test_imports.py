@@ -24,7 +24,7 @@ from tests.workbench.reports.test_bundle import change
 from workbench.audit.models import Action, AuditEntry
 from workbench.reports.archive import archive_read
 from workbench.reports.bundle import bundle_build
-from workbench.reports.document import Panel, Report
+from workbench.reports.document import PanelRecord, Report
 from workbench.reports.errors import PanelUnknown, RunUnfinished
 from workbench.reports.imports import bundle_import
 from workbench.reports.session_selectors import session_report
@@ -249,20 +249,20 @@ def test_params_that_the_method_refuses_are_refused(tom: User, tom_client: Clien
     run = computed("cntp")
     for params in ({**run.params, "top_p": 7.0}, {**run.params, "more": 1}):
         wrong = replace(run, params=params)
-        answer = post(tom_client, bundle_build(Report("t", (Panel(run.id, "", wrong),))))
+        answer = post(tom_client, bundle_build(Report("t", (PanelRecord(run.id, "", wrong),))))
         assert answer.status_code == 422, params
 
 
 def test_two_runs_of_one_id_are_refused(tom_client: Client) -> None:
     run = computed("cntp")
     other = replace(run, events=run.events[:-1])
-    panels = (Panel(panel_id(1), "", run), Panel(panel_id(2), "", other))
+    panels = (PanelRecord(panel_id(1), "", run), PanelRecord(panel_id(2), "", other))
     answer = post(tom_client, bundle_build(Report("t", panels)))
     assert "Two different runs" in answer.json()["message"]
 
 
 def test_what_no_session_takes_is_refused(tom_client: Client) -> None:
-    note = Panel(panel_id(1), "x", span=5)
+    note = PanelRecord(panel_id(1), "x", span=5)
     answer = post(tom_client, bundle_build(Report("t", (note,))))
     assert answer.status_code == 422
     assert answer.json()["remedy"]

@@ -13,7 +13,7 @@ from analysis.findings import Recorded
 from analysis.method import stems
 from tests.recorded import METHODS, recorded_report, recorded_run
 from workbench.reports.anchor_names import anchor_name
-from workbench.reports.document import Comment, EventRecord, Panel, Report, Thread
+from workbench.reports.document import CommentRecord, EventRecord, PanelRecord, Report, ThreadRecord
 from workbench.reports.export import folder_build
 from workbench.reports.figures import figures_of
 from workbench.reports.markdown import markdown_build, recorded
@@ -65,7 +65,7 @@ def test_the_report_names_what_a_run_itself_asked_and_what_it_arranged() -> None
     segments = [{"id": "ring", "text": "Emma has a ring."}, {"id": "hall", "text": "In the hall."}]
     params = {"segments": segments, "edges": [{"source": "ring", "target": "hall"}]}
     graph = replace(recorded_run("graph_kv"), params=params)
-    panels = (Panel("a", run=recorded_run("seg_similarity")), Panel("b", run=graph))
+    panels = (PanelRecord("a", run=recorded_run("seg_similarity")), PanelRecord("b", run=graph))
     text = markdown_build(Report("Asked", panels))
     assert f"**Question.** {scene.value['question']}" in text
     assert "- ring: Emma has a ring.\n- hall: In the hall." in text
@@ -134,7 +134,7 @@ def test_a_figure_of_a_foreign_bundle_is_a_text() -> None:
         "b.csv": b"<script>,'=1\r\n" + b'"' + b"x" * 200_000 + b'"\r\n',
     }
     [figure] = figures_of(files, folder="f")
-    panel = Panel("centred", "", recorded_run("centred"))
+    panel = PanelRecord("centred", "", recorded_run("centred"))
     text = markdown_build(Report("t", (panel,)), figures={"centred": [figure]})
     assert "<script" not in MarkdownIt("gfm-like", {"linkify": False}).render(text)
 
@@ -143,8 +143,12 @@ def test_a_figure_of_a_foreign_bundle_is_a_text() -> None:
 def test_a_run_cut_short_or_of_another_version_has_a_report(name: str) -> None:
     whole = recorded_run(name)
     for count in range(len(whole.events)):
-        markdown_build(Report("t", (Panel("p", "", replace(whole, events=whole.events[:count])),)))
+        markdown_build(
+            Report("t", (PanelRecord("p", "", replace(whole, events=whole.events[:count])),))
+        )
     other = [EventRecord(1, AT, '{"kind":"tokens","tokens":5,"start":[]}')]
-    thread = Thread("t", "p", {"type": "token", "index": 0}, (Comment("c", "a", "b", AT),), AT)
-    panel = Panel("p", "", replace(whole, events=tuple(other)))
+    thread = ThreadRecord(
+        "t", "p", {"type": "token", "index": 0}, (CommentRecord("c", "a", "b", AT),), AT
+    )
+    panel = PanelRecord("p", "", replace(whole, events=tuple(other)))
     assert "Comment on token 1" in markdown_build(Report("t", (panel,), threads=(thread,)))

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from tests.workbench.reports.computed import computed, computed_report
-from workbench.reports.document import Panel, Report
+from workbench.reports.document import PanelRecord, Report
 from workbench.reports.notebook import notebook_build
 
 
@@ -20,7 +20,7 @@ def cells(report: Report, kind: str) -> list[str]:
 
 def test_notes_and_captions_stand_between_the_calls() -> None:
     report = computed_report("cntp")
-    noted = Report("A & B", (Panel("n", "## Why\n\n*because*"), *report.panels))
+    noted = Report("A & B", (PanelRecord("n", "## Why\n\n*because*"), *report.panels))
     title, note, about = cells(noted, "markdown")
     assert title.startswith("# A &amp; B")
     assert note == "## Why\n\n*because*"
@@ -50,7 +50,7 @@ def test_a_call_quotes_whatever_a_prompt_holds() -> None:
     run = computed("cntp")
     prompt = "'''\n\"\"\" \\ \u202e {0} %s \U0001f600"
     params = {**run.params, "prompt": prompt}
-    hostile = Panel("p", "", replace(run, params=params))
+    hostile = PanelRecord("p", "", replace(run, params=params))
     code = cells(Report("t", (hostile,)), "code")[1]
     given: dict[str, Any] = {}
     seen = {"list": list, "show": lambda events: None, "analysis": Recorder(given)}

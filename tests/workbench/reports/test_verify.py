@@ -17,7 +17,7 @@ from tests.workbench.reports.computed import computed, computed_report
 from workbench.reports.archive import archive_read, archive_write
 from workbench.reports.bundle import bundle_build
 from workbench.reports.comparison import Comparison, Files
-from workbench.reports.document import EventRecord, Panel, Report, RunRecord
+from workbench.reports.document import EventRecord, PanelRecord, Report, RunRecord
 
 Verify = Callable[[bytes], tuple[int, str]]
 
@@ -37,7 +37,7 @@ def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
 
 
 def with_run(run: RunRecord) -> Report:
-    return Report("t", (Panel(run.id, "", run),))
+    return Report("t", (PanelRecord(run.id, "", run),))
 
 
 def changed(run: RunRecord, kind: str, change: Callable[[dict[str, Any]], None]) -> RunRecord:
@@ -118,7 +118,7 @@ def test_what_contradicts_the_rest_is_found_though_hashes_agree(
 
 def test_a_model_that_is_not_here_refuses_its_panel_alone(verify: Verify) -> None:
     away = replace(computed("cntp"), model="demo-away", id=str(computed("cntp").id)[:-1] + "9")
-    report = Report("t", (Panel(away.id, "", away), *computed_report("cntp").panels))
+    report = Report("t", (PanelRecord(away.id, "", away), *computed_report("cntp").panels))
     code, printed = verify(bundle_build(report))
     assert code == 1
     assert "refused    There is no model 'demo-away'" in printed

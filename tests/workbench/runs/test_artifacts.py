@@ -17,7 +17,7 @@ from workbench.runs.artifacts import event_dump
 pytestmark = pytest.mark.django_db
 
 
-class Maps(Event):
+class ArraysEvent(Event):
     kind: str = "maps"
     first: Array
     second: Array
@@ -25,7 +25,7 @@ class Maps(Event):
 
 
 def dump(**fields: Any) -> tuple[dict[str, Any], dict[str, int]]:
-    payload, saved = event_dump(Maps(**fields))
+    payload, saved = event_dump(ArraysEvent(**fields))
     assert len(payload) <= settings.MAX_EVENT_BYTES
     return json.loads(payload), saved
 
@@ -63,7 +63,7 @@ def test_an_event_too_large_without_its_arrays_is_refused() -> None:
         dump(first=tiny, second=tiny, note="x" * 70_000)
 
 
-class Shown(Event):
+class PicturesEvent(Event):
     kind: str = "shown"
     first: Picture
     second: Picture
@@ -72,7 +72,7 @@ class Shown(Event):
 @pytest.mark.parametrize("side", [8, 80, 120])
 def test_pictures_share_the_room_inside_and_are_kept_apart_beyond_it(side: int) -> None:
     noise = np.random.default_rng(side).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
-    payload, saved = event_dump(Shown(first=noise[0], second=noise[1]))
+    payload, saved = event_dump(PicturesEvent(first=noise[0], second=noise[1]))
     assert len(payload) <= settings.MAX_EVENT_BYTES
     event = json.loads(payload)
     for name, pixels in zip(("first", "second"), noise, strict=True):

@@ -22,8 +22,8 @@ from workbench.sessions.protocol import (
     STEP_2,
     SYNC,
     UPDATE,
-    Entry,
     People,
+    PresenceEntry,
     frame_read,
     people_frame,
     sync_frame,
@@ -34,7 +34,7 @@ SECONDS = 10
 NOTE = "11111111-1111-4111-8111-111111111111"
 
 
-class Page:
+class SessionPage:
     """A page with a Yjs document, which outlives its connections."""
 
     def __init__(self, session: Session, client: Client | None, *, number: int | None = None):
@@ -45,7 +45,7 @@ class Page:
         self.waiting: list[bytes] = []
         self._hearing = False
         self._watching = self.doc.observe(self._note)
-        self.people: dict[int, Entry] = {}
+        self.people: dict[int, PresenceEntry] = {}
         self.refusals: list[str] = []
         self.saved = self.sent = 0
         self.closed: int | None = None
@@ -58,7 +58,7 @@ class Page:
 
     # --- the socket -----------------------------------------------------------------------------
 
-    async def connect(self) -> "Page":
+    async def connect(self) -> "SessionPage":
         headers = {"origin": "http://localhost", "host": "localhost"}
         if self.client:
             headers["cookie"] = f"sessionid={self.client.cookies['sessionid'].value}"
@@ -77,7 +77,7 @@ class Page:
         assert (await self.app.receive_output(timeout=SECONDS))["type"] == "websocket.accept"
         return self
 
-    async def start(self) -> "Page":
+    async def start(self) -> "SessionPage":
         """Connect, and exchange what either side lacks."""
         await self.connect()
         await self.send(sync_frame(STEP_1, self.doc.get_state()))
@@ -106,7 +106,7 @@ class Page:
 
     async def say(self, client: int, **state: Any) -> None:
         self.clock += 1
-        await self.send(people_frame([Entry(client, self.clock, json.dumps(state))]))
+        await self.send(people_frame([PresenceEntry(client, self.clock, json.dumps(state))]))
 
     async def receive(self) -> None:
         output = await self.app.receive_output(timeout=SECONDS)
@@ -168,8 +168,10 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(session: Session, client: Client | None, **given: Any) -> AsyncIterator[Page]:
-    page = await Page(session, client, **given).start()
+async def opened(
+    session: Session, client: Client | None, **given: Any
+) -> AsyncIterator[SessionPage]:
+    page = await SessionPage(session, client, **given).start()
     try:
         yield page
     finally:

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.test import Client
 from pycrdt import Map
 
-from tests.workbench.sessions.pages import NOTE, Page, Process, opened, process
+from tests.workbench.sessions.pages import NOTE, Process, SessionPage, opened, process
 from tests.workbench.sessions.test_crdt import rivals
 from workbench.runs.models import Run
 from workbench.sessions import allowance, consumers, live_document, peers, room
@@ -27,7 +27,7 @@ from workbench.sessions.protocol import (
     STEP_1,
     STEP_2,
     UPDATE,
-    Entry,
+    PresenceEntry,
     people_frame,
     sync_frame,
 )
@@ -91,7 +91,7 @@ async def test_an_edit_is_saved_then_acknowledged_and_seen(
 async def test_an_edit_reaches_another_process(
     session: Session, anna_client: Client, other: Process, slow_reread: None
 ) -> None:
-    far = Page(session, anna_client)
+    far = SessionPage(session, anna_client)
     await other.run(far.start())
     async with opened(session, anna_client) as near:
         near.type("near ")
@@ -107,7 +107,7 @@ async def test_an_edit_reaches_another_process(
 async def test_a_page_that_was_away_brings_its_edits_and_gets_the_others(
     session: Session, anna_client: Client, tom_client: Client, member: SessionMember
 ) -> None:
-    away = await Page(session, tom_client).start()
+    away = await SessionPage(session, tom_client).start()
     await away.leave()
     away.type("[away] ")
     async with opened(session, anna_client) as anna:
@@ -136,8 +136,8 @@ async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
         loop.call_soon_threadsafe(begun.set)
         raise OperationalError("disk full")
 
-    watcher = await Page(session, anna_client).start()
-    writer = await Page(session, anna_client).start()
+    watcher = await SessionPage(session, anna_client).start()
+    writer = await SessionPage(session, anna_client).start()
     monkeypatch.setattr(live_document, "document_append", fail)
     writer.type("unsaved ")
     await writer.flush()
@@ -162,7 +162,7 @@ async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
 async def test_an_edit_in_the_mail_is_saved_though_its_page_leaves_at_once(
     session: Session, anna_client: Client
 ) -> None:
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     for number in range(20):
         page.type(f"{number} ")
         await page.flush()
@@ -186,7 +186,7 @@ async def test_news_that_redis_loses_are_read_from_the_database(
     losing = "all"
     monkeypatch.setattr(peers.Peers, "send", lose)
     monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
-    far = Page(session, anna_client)
+    far = SessionPage(session, anna_client)
     await other.run(far.start())
     async with opened(session, anna_client) as near:
         near.type("1 ")
@@ -219,7 +219,7 @@ async def test_updates_are_folded_and_who_is_behind_gets_all(
     session: Session, anna_client: Client, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_document, "FOLD_UPDATES", 5)
-    far = Page(session, anna_client)
+    far = SessionPage(session, anna_client)
     await other.run(far.start())
     async with opened(session, anna_client) as near:
         for number in range(12):
@@ -249,7 +249,7 @@ async def test_edits_through_two_processes_with_deaths_converge(
 ) -> None:
     """Pages type at random through either process, whose connections are cut at random."""
     chance = random.Random(seed)
-    pages = [Page(session, anna_client, number=number) for number in range(1, 5)]
+    pages = [SessionPage(session, anna_client, number=number) for number in range(1, 5)]
     home: list[Process | None] = [None, other, None, other]
 
     async def on(index: int, work: Callable[[], Any]) -> Any:
@@ -288,7 +288,7 @@ async def test_a_wrong_change_ends_its_page_and_spoils_nothing(
     session: Session, anna_client: Client, slow_reread: None
 ) -> None:
     async with opened(session, anna_client) as good:
-        bad = await Page(session, anna_client).start()
+        bad = await SessionPage(session, anna_client).start()
         good.type("1 ")
         bad.panels[NOTE]["onclick"] = "alert(1)"
         await asyncio.gather(good.flush(), bad.flush())
@@ -306,7 +306,7 @@ async def test_a_run_must_be_attached(
     session: Session, anna: User, anna_client: Client, make_run: Callable[..., Run]
 ) -> None:
     run = await in_database(make_run)()
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     page.panels[str(uuid.uuid4())] = Map({"kind": "run", "run": str(run.pk), "place": "a1"})
     await page.flush()
     assert await page.until_closed() == consumers.CLOSE_REFUSED
@@ -325,7 +325,7 @@ async def test_a_run_must_be_attached(
 async def test_a_frame_that_cannot_be_read_ends_the_socket(
     session: Session, anna_client: Client, frame: bytes
 ) -> None:
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     await page.send(frame) if frame else await page.app.send_input(
         {"type": "websocket.receive", "text": "{}"}
     )
@@ -339,7 +339,7 @@ async def test_too_many_messages_end_the_socket(
 ) -> None:
     monkeypatch.setattr(allowance, "MESSAGES_AT_ONCE", 20)
     monkeypatch.setattr(allowance, "MESSAGES_PER_SECOND", 0.001)
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     for _ in range(60):
         await page.send(b"\3")
     assert await page.until_closed() == consumers.CLOSE_RATE
@@ -349,7 +349,7 @@ async def test_too_many_messages_end_the_socket(
 async def test_a_page_that_does_not_read_is_sent_away(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     monkeypatch.setattr(consumers, "MAX_QUEUED_BYTES", 10)
     page.type("a long text of many letters")
     await page.flush()
@@ -362,7 +362,7 @@ async def test_too_many_bytes_end_the_socket(
     session: Session, tom_client: Client, member: SessionMember
 ) -> None:
     await in_database(SessionMember.objects.update)(role=Role.VIEWER)
-    page = await Page(session, tom_client).start()
+    page = await SessionPage(session, tom_client).start()
     for _ in range(3):
         await page.send(sync_frame(STEP_2, bytes(allowance.READER_BYTES_AT_ONCE // 2)))
     assert await page.until_closed() == consumers.CLOSE_RATE
@@ -373,7 +373,7 @@ async def test_a_reader_s_update_is_refused_unread(
     session: Session, tom_client: Client, member: SessionMember
 ) -> None:
     await in_database(SessionMember.objects.update)(role=Role.VIEWER)
-    page = await Page(session, tom_client).start()
+    page = await SessionPage(session, tom_client).start()
     await page.send(sync_frame(STEP_2, b"\1" + b"\xff" * 1000))  # no update at all
     await page.until(lambda: page.refusals)
     assert Role.VIEWER.value in page.refusals[0]
@@ -383,7 +383,7 @@ async def test_a_reader_s_update_is_refused_unread(
 async def test_a_state_vector_of_many_clients_ends_the_socket(
     session: Session, anna_client: Client
 ) -> None:
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     await page.send(sync_frame(STEP_1, bytes(consumers.MAX_STEP_1_BYTES + 1)))
     assert await page.until_closed() == consumers.CLOSE_REFUSED
     assert str(consumers.MAX_STEP_1_BYTES) in page.refusals[0]
@@ -395,7 +395,7 @@ async def test_a_document_that_was_poisoned_before_is_refused(
 ) -> None:
     poison = rivals(range(1, 3_001))
     await in_database(Session.objects.filter(pk=session.pk).update)(state=poison)
-    page = Page(session, anna_client)
+    page = SessionPage(session, anna_client)
     with pytest.raises(AssertionError, match="cannot be opened"):
         await page.start()
     await page.leave()
@@ -410,7 +410,7 @@ async def test_who_may_only_read_changes_nothing(
 ) -> None:
     await in_database(SessionMember.objects.update)(role=role)
     async with opened(session, anna_client) as anna:
-        reader = await Page(session, tom_client).start()
+        reader = await SessionPage(session, tom_client).start()
         await reader.until(lambda: reader.saved == reader.sent == 1)
         assert reader.refusals == []
         reader.type("no ")
@@ -431,12 +431,12 @@ async def test_who_may_only_read_changes_nothing(
 async def test_strangers_and_others_are_turned_away(
     session: Session, tom_client: Client, stranger_client: Client
 ) -> None:
-    stranger = await Page(session, None).connect()
+    stranger = await SessionPage(session, None).connect()
     assert await stranger.until_closed() == consumers.CLOSE_LOGIN
     await stranger.leave()
     nowhere = Session(pk=uuid.uuid4())
     for where in (session, nowhere):
-        tom = await Page(where, tom_client).connect()
+        tom = await SessionPage(where, tom_client).connect()
         assert await tom.until_closed() == 4404
         await tom.leave()
 
@@ -444,7 +444,7 @@ async def test_strangers_and_others_are_turned_away(
 async def test_a_revoked_member_is_cut_off_at_once(
     session: Session, tom_client: Client, member: SessionMember, slow_reread: None
 ) -> None:
-    tom = await Page(session, tom_client).start()
+    tom = await SessionPage(session, tom_client).start()
     await in_database(member.delete)()
     await in_database(broadcast_access)(session.pk)
     assert await tom.until_closed() == consumers.CLOSE_ROLE
@@ -455,7 +455,7 @@ async def test_a_revoked_member_is_cut_off_without_any_message(
     session: Session, tom_client: Client, member: SessionMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
-    tom = await Page(session, tom_client).start()
+    tom = await SessionPage(session, tom_client).start()
     await in_database(member.delete)()
     assert await tom.until_closed() == consumers.CLOSE_ROLE
     await tom.leave()
@@ -479,7 +479,7 @@ async def test_a_session_deleted_or_a_login_ended_closes_the_socket(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(room, "REREAD_SECONDS", 0.1)
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     await in_database(session.delete if what == "session" else anna_client.logout)()
     assert await page.until_closed() == (4404 if what == "session" else consumers.CLOSE_LOGIN)
     await page.leave()
@@ -497,7 +497,7 @@ async def test_people_see_each_other_under_their_own_names(
     other: Process,
     slow_reread: None,
 ) -> None:
-    far = Page(session, tom_client)
+    far = SessionPage(session, tom_client)
     await other.run(far.start())
     async with opened(session, anna_client) as one, opened(session, anna_client) as two:
         await one.say(1, user={"id": "9", "name": "Tom", "colour": "blue"}, view={"panel": NOTE})
@@ -509,14 +509,14 @@ async def test_people_see_each_other_under_their_own_names(
         assert json.loads(two.people[1].state) == shown
         await other.run(far.until(lambda: 1 in far.people))
         assert json.loads(far.people[1].state) == shown
-        late = await Page(session, anna_client).start()
+        late = await SessionPage(session, anna_client).start()
         await late.until(lambda: 1 in late.people)
         # Nobody speaks for another: not for a client of somebody else, nor for a second one.
         await other.run(far.say(1, view={"panel": None}))
         await other.run(far.say(7, view={"panel": "of Tom"}))
         await two.say(2)
         await two.say(3)
-        await two.send(people_frame([Entry(1, 99, GONE), Entry(2, 9, "{}")]))
+        await two.send(people_frame([PresenceEntry(1, 99, GONE), PresenceEntry(2, 9, "{}")]))
         await late.until(lambda: late.people.get(2) and late.people[2].clock == 9)
         assert json.loads(late.people[1].state) == shown
         assert 7 not in late.people
@@ -534,7 +534,7 @@ async def test_a_page_that_comes_back_is_seen_again(
 ) -> None:
     """Its clock stops while the server counts its leaving; it is notified, and continues."""
     async with opened(session, anna_client) as watcher:
-        page = await Page(session, anna_client).start()
+        page = await SessionPage(session, anna_client).start()
         await page.say(1)
         await watcher.until(lambda: 1 in watcher.people)
         await page.leave()
@@ -550,7 +550,7 @@ async def test_a_page_that_comes_back_is_seen_again(
 
 
 async def test_too_long_a_state_is_refused(session: Session, anna_client: Client) -> None:
-    page = await Page(session, anna_client).start()
+    page = await SessionPage(session, anna_client).start()
     await page.say(1, view="x" * 5000)
     assert await page.until_closed() == consumers.CLOSE_REFUSED
     assert "4096" in page.refusals[0]

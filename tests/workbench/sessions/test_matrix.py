@@ -21,11 +21,18 @@ from django.test import Client
 from pycrdt import Doc, Map
 
 from tests.workbench.conftest import PARAMS
-from tests.workbench.sessions.world import ENDED, EVERYBODY, GUESTS, PICTURE, World, make_world
+from tests.workbench.sessions.world import (
+    ENDED,
+    EVERYBODY,
+    GUESTS,
+    PICTURE,
+    SessionWorld,
+    make_world,
+)
 from tests.workbench.sockets import page
 from workbench.api import api
 from workbench.reports.bundle import bundle_build
-from workbench.reports.document import Panel, Report
+from workbench.reports.document import PanelRecord, Report
 from workbench.runs.models import Run
 from workbench.sessions.protocol import REFUSED, SAVED, UPDATE, sync_frame
 from workbench.sessions.roles import Role
@@ -61,7 +68,7 @@ VIEWER, COMMENTER, EDITOR, OWNER = "viewer", "commenter", "editor", "owner"
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """Who gets which status; words in braces are names of the world."""
 
     expected: Expected
@@ -74,78 +81,82 @@ RUN = {"id": "{new}", "method": "reagent", "model": "toy", "params": PARAMS}
 SAYS, PANEL = {"body": "Look"}, {"type": "panel"}
 ARRAY, UPLOAD = {"sha256": "{array}"}, {"sha256": "{picture}"}
 
-BUNDLE = bundle_build(Report("Balls", (Panel(id=str(uuid.uuid4()), text="Who has them?"),)))
+BUNDLE = bundle_build(Report("Balls", (PanelRecord(id=str(uuid.uuid4()), text="Who has them?"),)))
 
-ROWS: dict[str, list[Row]] = {
-    "me": [Row(admitted())],
-    "methods": [Row(admitted())],
-    "models": [Row(admitted())],
-    "model": [Row(admitted())],
-    "tokens": [Row(admitted(), {"model": "toy", "given": " ball"})],
-    "workers": [Row(admitted())],
+ROWS: dict[str, list[MatrixRow]] = {
+    "me": [MatrixRow(admitted())],
+    "methods": [MatrixRow(admitted())],
+    "models": [MatrixRow(admitted())],
+    "model": [MatrixRow(admitted())],
+    "tokens": [MatrixRow(admitted(), {"model": "toy", "given": " ball"})],
+    "workers": [MatrixRow(admitted())],
     # --- runs
     "run_create": [
-        Row(accounts(201), RUN),
-        Row(by_role(EDITOR, 201), {**RUN, "session": "{session}"}),
+        MatrixRow(accounts(201), RUN),
+        MatrixRow(by_role(EDITOR, 201), {**RUN, "session": "{session}"}),
     ],
-    "run_list": [Row(accounts()), Row(by_role(VIEWER), query="?session={session}")],
-    "run_get": [Row(by_role(VIEWER))],
-    "run_events": [Row(by_role(VIEWER))],
-    "run_cancel": [Row(by_role(EDITOR))],
-    "run_delete": [Row(by_role(OWNER, 204))],
-    "artifact": [Row(by_role(VIEWER), names=ARRAY)],
-    "picture": [Row(by_role(VIEWER), names=UPLOAD)],
+    "run_list": [MatrixRow(accounts()), MatrixRow(by_role(VIEWER), query="?session={session}")],
+    "run_get": [MatrixRow(by_role(VIEWER))],
+    "run_events": [MatrixRow(by_role(VIEWER))],
+    "run_cancel": [MatrixRow(by_role(EDITOR))],
+    "run_delete": [MatrixRow(by_role(OWNER, 204))],
+    "artifact": [MatrixRow(by_role(VIEWER), names=ARRAY)],
+    "picture": [MatrixRow(by_role(VIEWER), names=UPLOAD)],
     # --- pictures
-    "upload_create": [Row(accounts(201, owner=200), PICTURE)],
-    "upload_list": [Row(accounts())],
-    "upload": [Row(by_role(VIEWER), names=UPLOAD)],
-    "upload_delete": [Row(accounts(404, owner=204), names=UPLOAD)],
+    "upload_create": [MatrixRow(accounts(201, owner=200), PICTURE)],
+    "upload_list": [MatrixRow(accounts())],
+    "upload": [MatrixRow(by_role(VIEWER), names=UPLOAD)],
+    "upload_delete": [MatrixRow(accounts(404, owner=204), names=UPLOAD)],
     # --- sessions
-    "session_list": [Row(admitted())],
-    "search": [Row(admitted(), query="?query=ball")],
+    "session_list": [MatrixRow(admitted())],
+    "search": [MatrixRow(admitted(), query="?query=ball")],
     "session_create": [
-        Row(accounts(201), {"title": "New"}),
-        Row(
+        MatrixRow(accounts(201), {"title": "New"}),
+        MatrixRow(
             accounts(201, viewer=403, commenter=403, other=404),
             {"title": "New", "template": "{session}"},
         ),
     ],
-    "session_get": [Row(by_role(VIEWER))],
+    "session_get": [MatrixRow(by_role(VIEWER))],
     "session_change": [
-        Row(by_role(EDITOR), {"title": "Other"}),
-        Row(by_role(OWNER), {"archived": True}),
-        Row(by_role(OWNER), {"template": True}),
+        MatrixRow(by_role(EDITOR), {"title": "Other"}),
+        MatrixRow(by_role(OWNER), {"archived": True}),
+        MatrixRow(by_role(OWNER), {"template": True}),
     ],
-    "session_delete": [Row(by_role(OWNER, 204))],
-    "session_duplicate": [Row(accounts(201, viewer=403, commenter=403, other=404))],
-    "session_run_attach": [Row(by_role(EDITOR, 204), {"run": "{run}"})],
-    "session_run_detach": [Row(by_role(EDITOR, 204))],
+    "session_delete": [MatrixRow(by_role(OWNER, 204))],
+    "session_duplicate": [MatrixRow(accounts(201, viewer=403, commenter=403, other=404))],
+    "session_run_attach": [MatrixRow(by_role(EDITOR, 204), {"run": "{run}"})],
+    "session_run_detach": [MatrixRow(by_role(EDITOR, 204))],
     # --- comments; there is one, of the commenter's
-    "thread_list": [Row(by_role(VIEWER))],
-    "thread_create": [Row(by_role(COMMENTER, 201), {**SAYS, "panel": "{new}", "anchor": PANEL})],
-    "thread_change": [Row(by_role(COMMENTER), {"resolved": True})],
-    "comment_create": [Row(by_role(COMMENTER, 201), SAYS)],
-    "comment_change": [Row(by_role(OWNER) | {"commenter": 200, "owner": 403}, SAYS)],
-    "comment_delete": [Row(by_role(OWNER, 204) | {"commenter": 204})],
+    "thread_list": [MatrixRow(by_role(VIEWER))],
+    "thread_create": [
+        MatrixRow(by_role(COMMENTER, 201), {**SAYS, "panel": "{new}", "anchor": PANEL})
+    ],
+    "thread_change": [MatrixRow(by_role(COMMENTER), {"resolved": True})],
+    "comment_create": [MatrixRow(by_role(COMMENTER, 201), SAYS)],
+    "comment_change": [MatrixRow(by_role(OWNER) | {"commenter": 200, "owner": 403}, SAYS)],
+    "comment_delete": [MatrixRow(by_role(OWNER, 204) | {"commenter": 204})],
     # --- reports; only those who may read it learn that a panel does not exist
-    "session_export": [Row(by_role(VIEWER, 422), {"format": "markdown", "panels": ["{new}"]})],
-    "bundle_import": [Row(accounts(201), BUNDLE)],
+    "session_export": [
+        MatrixRow(by_role(VIEWER, 422), {"format": "markdown", "panels": ["{new}"]})
+    ],
+    "bundle_import": [MatrixRow(accounts(201), BUNDLE)],
     # --- sharing
-    "member_list": [Row(by_role(COMMENTER))],
-    "member_add": [Row(by_role(OWNER), {"username": "other", "role": "viewer"})],
-    "member_change": [Row(by_role(OWNER), {"role": "editor"})],
+    "member_list": [MatrixRow(by_role(COMMENTER))],
+    "member_add": [MatrixRow(by_role(OWNER), {"username": "other", "role": "viewer"})],
+    "member_change": [MatrixRow(by_role(OWNER), {"role": "editor"})],
     "member_remove": [
         # The member named here may leave.
-        Row(by_role(OWNER, 204) | {"commenter": 204}),
+        MatrixRow(by_role(OWNER, 204) | {"commenter": 204}),
     ],
-    "session_hand_over": [Row(by_role(OWNER), {"username": "editor"})],
-    "session_audit": [Row(accounts(403, owner=200, other=404))],
-    "link_list": [Row(by_role(OWNER))],
-    "link_create": [Row(by_role(OWNER, 201), {"role": "viewer"})],
-    "link_revoke": [Row(by_role(OWNER, 204))],
+    "session_hand_over": [MatrixRow(by_role(OWNER), {"username": "editor"})],
+    "session_audit": [MatrixRow(accounts(403, owner=200, other=404))],
+    "link_list": [MatrixRow(by_role(OWNER))],
+    "link_create": [MatrixRow(by_role(OWNER, 201), {"role": "viewer"})],
+    "link_revoke": [MatrixRow(by_role(OWNER, 204))],
     "link_open": [
-        Row(everybody(200), {"token": "{token}"}),
-        Row(everybody(404), {"token": "{ended_token}"}),
+        MatrixRow(everybody(200), {"token": "{token}"}),
+        MatrixRow(everybody(404), {"token": "{ended_token}"}),
     ],
 }
 
@@ -172,7 +183,9 @@ def operations() -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture
-def world(db: None, anna_client: Client, make_run: Callable[..., Run], settings: Any) -> World:
+def world(
+    db: None, anna_client: Client, make_run: Callable[..., Run], settings: Any
+) -> SessionWorld:
     return make_world(owner=anna_client, make_run=make_run, settings=settings)
 
 
@@ -200,7 +213,7 @@ def everything() -> str:
     return serializers.serialize("json", rows)
 
 
-def ask(client: Client, operation: str, row: Row, names: dict[str, str]) -> Any:
+def ask(client: Client, operation: str, row: MatrixRow, names: dict[str, str]) -> Any:
     verb, path = operations()[operation]
     names = {**names, **fill(row.names, names)}
     body = fill(row.body, names)
@@ -230,7 +243,7 @@ def test_each_message_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(ROWS))
-def test_everybody_gets_what_their_role_gives(world: World, operation: str) -> None:
+def test_everybody_gets_what_their_role_gives(world: SessionWorld, operation: str) -> None:
     verb, before = operations()[operation][0], everything()
     for number, row in enumerate(ROWS[operation]):
         for who, client in world.people.items():

@@ -11,8 +11,8 @@ from workbench.sessions.presence import EXPIRE_SECONDS, Presence, packed, unpack
 from workbench.sessions.protocol import (
     GONE,
     AskPeople,
-    Entry,
     People,
+    PresenceEntry,
     Sync,
     frame_read,
     people_frame,
@@ -25,44 +25,44 @@ from workbench.sessions.protocol import (
 
 def test_the_newest_saying_is_kept() -> None:
     presence = Presence()
-    assert presence.receive(Entry(1, 2, "{}"), speaker="anna", at=0)
-    assert not presence.receive(Entry(1, 2, '{"a":1}'), speaker="anna", at=1)
-    assert not presence.receive(Entry(1, 1, GONE), speaker="anna", at=1)
-    assert not presence.receive(Entry(1, 9, GONE), speaker="tom", at=1)
-    assert [state.entry for state in presence.pending()] == [Entry(1, 2, "{}")]
+    assert presence.receive(PresenceEntry(1, 2, "{}"), speaker="anna", at=0)
+    assert not presence.receive(PresenceEntry(1, 2, '{"a":1}'), speaker="anna", at=1)
+    assert not presence.receive(PresenceEntry(1, 1, GONE), speaker="anna", at=1)
+    assert not presence.receive(PresenceEntry(1, 9, GONE), speaker="tom", at=1)
+    assert [state.entry for state in presence.pending()] == [PresenceEntry(1, 2, "{}")]
     assert presence.pending() == []
-    assert presence.receive(Entry(1, 2, GONE), speaker="anna", at=2)
+    assert presence.receive(PresenceEntry(1, 2, GONE), speaker="anna", at=2)
     assert presence.entries() == []
-    assert presence.about(1) == [Entry(1, 2, GONE)]
-    assert presence.receive(Entry(1, 3, "{}"), speaker="anna", at=3, from_peer=True)
-    assert presence.entries() == [Entry(1, 3, "{}")]
+    assert presence.about(1) == [PresenceEntry(1, 2, GONE)]
+    assert presence.receive(PresenceEntry(1, 3, "{}"), speaker="anna", at=3, from_peer=True)
+    assert presence.entries() == [PresenceEntry(1, 3, "{}")]
 
 
 def test_who_left_or_was_cut_off_is_dropped() -> None:
     presence = Presence()
-    presence.receive(Entry(1, 4, "{}"), speaker="anna", at=0)
-    presence.receive(Entry(2, 1, "{}"), speaker="tom", at=20)
+    presence.receive(PresenceEntry(1, 4, "{}"), speaker="anna", at=0)
+    presence.receive(PresenceEntry(2, 1, "{}"), speaker="tom", at=20)
     presence.pending()
     presence.drop(2, at=20)
     presence.drop(3, at=20)
-    assert [state.entry for state in presence.pending()] == [Entry(2, 2, GONE)]
+    assert [state.entry for state in presence.pending()] == [PresenceEntry(2, 2, GONE)]
     presence.expire(at=EXPIRE_SECONDS + 1)
-    assert [state.entry for state in presence.pending()] == [Entry(1, 5, GONE)]
+    assert [state.entry for state in presence.pending()] == [PresenceEntry(1, 5, GONE)]
     presence.expire(at=3 * EXPIRE_SECONDS)
     assert presence.states == {}
 
 
 def test_sayings_travel_between_processes() -> None:
     presence = Presence()
-    presence.receive(Entry(2**53 - 1, 4, '{"a":"\u202e😀"}'), speaker="guest-7", at=0)
+    presence.receive(PresenceEntry(2**53 - 1, 4, '{"a":"\u202e😀"}'), speaker="guest-7", at=0)
     assert unpacked(packed(presence.pending())) == [
-        (Entry(2**53 - 1, 4, '{"a":"\u202e😀"}'), "guest-7")
+        (PresenceEntry(2**53 - 1, 4, '{"a":"\u202e😀"}'), "guest-7")
     ]
 
 
 def test_frames_are_read_as_they_are_written() -> None:
     assert frame_read(sync_frame(2, b"abc")) == Sync(2, b"abc")
-    entries = [Entry(2**40, 3, '{"name":"😀"}'), Entry(0, 0, GONE)]
+    entries = [PresenceEntry(2**40, 3, '{"name":"😀"}'), PresenceEntry(0, 0, GONE)]
     assert frame_read(people_frame(entries)) == People(entries)
     assert frame_read(b"\3") == AskPeople()
     assert refused_frame("é") == b"\2\0\2\xc3\xa9"

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.workbench.sessions.calls import open_link, send, taken
-from tests.workbench.sockets import Page, page
+from tests.workbench.sockets import RunPage, page
 from workbench.runs.execution import Pending, event_append
 from workbench.runs.models import Run
 from workbench.sessions import services, sharing
@@ -46,14 +46,14 @@ def never_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "REREAD_SECONDS", 0.05)
 
 
-async def watch(socket: Page, session: Session, run: Run) -> None:
+async def watch(socket: RunPage, session: Session, run: Run) -> None:
     await socket.send(type="watch_session", session=session.pk)
     assert (await socket.receive_kind("session"))["session"]["id"] == str(session.pk)
     await socket.watch(run)
     await socket.events(1)
 
 
-async def check_ended(socket: Page, session: Session, code: str, *, closes: bool) -> None:
+async def check_ended(socket: RunPage, session: Session, code: str, *, closes: bool) -> None:
     """Within two seconds: the session is gone, and so is the run that it showed."""
     gone = await socket.receive_kind("session_gone")
     assert gone == {"type": "session_gone", "session": str(session.pk), "code": code}
@@ -63,7 +63,7 @@ async def check_ended(socket: Page, session: Session, code: str, *, closes: bool
         assert await socket.output() == {"type": "websocket.close", "code": 4401}
 
 
-async def check_deaf(socket: Page, run: Run) -> None:
+async def check_deaf(socket: RunPage, run: Run) -> None:
     """The socket stays, and says nothing more of the run."""
     await in_database(event_append)(run=run.id, attempt=1, events=[Pending(2, '{"kind":"x"}')])
     await socket.send(type="ping")

@@ -35,14 +35,14 @@ PICTURE = png_bytes(np.zeros((2, 3, 3), np.uint8))
 
 
 @dataclass(frozen=True)
-class World:
+class SessionWorld:
     """`people`: a client for each of EVERYBODY; `names`: values for addresses and bodies."""
 
     people: dict[str, Client]
     names: dict[str, str]
 
 
-def make_world(*, owner: Client, make_run: Callable[..., Run], settings: Any) -> World:
+def make_world(*, owner: Client, make_run: Callable[..., Run], settings: Any) -> SessionWorld:
     """Built by the API itself, as the owner would."""
     settings.ANONYMOUS_LINKS = True
     run = _make_run(make_run)
@@ -77,7 +77,7 @@ def make_world(*, owner: Client, make_run: Callable[..., Run], settings: Any) ->
         "model_id": "toy",
         "new": str(uuid.uuid4()),
     }
-    return World(people, names)
+    return SessionWorld(people, names)
 
 
 def _account(name: str) -> Client:

@@ -8,7 +8,7 @@ import pytest
 from channels.db import database_sync_to_async as in_database
 from django.test import Client
 
-from tests.workbench.sockets import Message, Page, page
+from tests.workbench.sockets import Message, RunPage, page
 from workbench.runs import execution
 from workbench.runs.execution import Pending, event_append, run_claim, run_end, run_release
 from workbench.runs.models import Run, Status
@@ -298,7 +298,7 @@ async def test_logout_closes_the_socket(
 
 
 async def test_a_page_of_another_site_gets_no_socket(anna_client: Client) -> None:
-    evil = Page(client=anna_client, peer="192.0.2.1", origin="https://evil.example")
+    evil = RunPage(client=anna_client, peer="192.0.2.1", origin="https://evil.example")
     assert await evil.connect() == "websocket.close"
 
 

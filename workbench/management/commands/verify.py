@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from analysis.errors import GlassbenchError
 from workbench.catalog.selectors import catalog
-from workbench.reports.comparison import Named
+from workbench.reports.comparison import NamedValues
 from workbench.reports.errors import BundleUnreadable
 from workbench.reports.markdown import method_title
 from workbench.reports.reading import Bundle, bundle_read
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(visible(line) for line in text.split("\n")))
 
 
-def _line(named: Named) -> str:
+def _line(named: NamedValues) -> str:
     verdict = "same     " if named.same else "DIFFERENT"
     counted = f"{named.name}: {named.count} value{'s' if named.count != 1 else ''}"
     if named.tolerance:
