@@ -1,4 +1,4 @@
-"""The pages for administrators: accounts, and of everything else who and when, never what."""
+"""The administrators' pages: accounts, and who did what when, but no content of users."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class Site(admin.AdminSite):
         return _is_staff(request) and not _lacks_second_step(request)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """There is one way to log in, with its limits and its second step."""
+        """Redirect to the one login page, which has rate limits and the second step."""
         wanted = request.GET.get("next") or reverse("admin:index")
         if not request.user.is_authenticated or visitor_is_local(request):
             return redirect_to_login(wanted)
@@ -47,13 +47,13 @@ class Site(admin.AdminSite):
 
 
 def _is_staff(request: HttpRequest) -> bool:
-    """The local user has no password to show, so is none, whatever the account says."""
+    """The local user is never staff: that account has no password to confirm."""
     user = request.user
     return user.is_active and user.is_staff and not visitor_is_local(request)
 
 
 def _lacks_second_step(request: HttpRequest) -> bool:
-    """Whether a second step is set up that this login has not taken."""
+    """Whether the account has a second step that this login did not take."""
     records = get_authentication_records(request, request.user)
     taken = any(record.get("method") == "mfa" for record in records)
     return not taken and is_mfa_enabled(request.user)
@@ -66,7 +66,7 @@ class Accounts(UserAdmin):  # type: ignore[type-arg]
     def get_deleted_objects(
         self, objects: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Names and numbers: what a person has here is not listed to administrators."""
+        """Names and counts only: administrators do not see what a user's runs are."""
         users = list(objects)
         runs = Run.objects.filter(owner__in=users).count()
         sessions = Session.objects.filter(owner__in=users).count()
@@ -111,13 +111,13 @@ def password_link(user: User) -> str:
 
 
 def _superuser_only(request: HttpRequest) -> None:
-    """Who can log in as anybody can do anything."""
+    """Raises PermissionDenied. A user who can log in as anybody has all permissions."""
     if not account_of(request).is_superuser:
         raise PermissionDenied
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Columns named one by one, so that a new field of a model is not shown by itself."""
+    """Lists its columns explicitly, so that a new field of a model is not shown by default."""
 
     shown: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""What operations answer: the statuses of refusals, and files."""
+"""Responses of API operations: error statuses, and files that never change."""
 
 from http import HTTPStatus
 
@@ -29,7 +29,7 @@ REFUSALS = frozenset(
 def unchanging(
     request: HttpRequest, sha256: str, content: bytes, content_type: str
 ) -> HttpResponse:
-    """Content under its hash, of a type that its address says and no browser may guess."""
+    """A response with content that is addressed by its hash and cached forever."""
     headers = {
         "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",

@@ -1,4 +1,4 @@
-"""The HTTP API: its routes, its login, and the one place where errors become answers."""
+"""The HTTP API: its routes, its login, and the conversion of errors to responses."""
 
 import logging
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def _status(request: HttpRequest, error: GlassbenchError) -> int:
         return error.status
     if isinstance(error, PictureTooLarge):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    # What the address names is not there; what the body names cannot be processed.
+    # 404 if the address names something unknown, 422 if the body does.
     unknown = isinstance(error, UnknownMethod | UnknownModel | UnknownPicture)
     missing = unknown and request.method in ("GET", "HEAD", "DELETE")
     return HTTPStatus.NOT_FOUND if missing else HTTPStatus.UNPROCESSABLE_ENTITY
@@ -150,7 +150,7 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 def api_errors_middleware(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """An error under /api that Django answered with a page becomes a typed one."""
+    """Replaces Django's error pages under /api by typed errors."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -11,7 +11,7 @@ from django.urls import path, re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
 http = get_asgi_application()
 
-# Both read models, so they come after Django is set up.
+# These import models, so Django must be set up first.
 from workbench.accounts.local import LocalUserSocket  # noqa: E402
 from workbench.base_path import BasePath  # noqa: E402
 from workbench.body_limit import BodyLimit  # noqa: E402

@@ -1,7 +1,6 @@
-"""All of it below a path of its host, as a proxy may serve it.
+"""Serves the product below a path of its host, behind a proxy.
 
-A proxy may strip the path (nginx: `proxy_pass http://host:port/`) or leave it: both arrive here
-alike.
+The proxy may strip the path (nginx: `proxy_pass http://host:port/`) or keep it.
 """
 
 from typing import Any
@@ -10,10 +9,7 @@ from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 
 
 class BasePath:
-    """Removes the path from requests, and records it for building addresses.
-
-    `base` is BASE_PATH, such as /glass; empty: nothing is changed.
-    """
+    """Removes `base` from request paths. `base` is BASE_PATH, such as /glass, or empty."""
 
     def __init__(self, inner: ASGI3Application, *, base: str) -> None:
         self.inner, self.base = inner, base

@@ -1,4 +1,4 @@
-"""Reading a request's JSON: what no later part could store or send back is refused here."""
+"""Parses a request's JSON and refuses values that cannot be stored or sent back."""
 
 import json
 import math
@@ -13,12 +13,12 @@ from workbench.errors import InvalidBody
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1  # the largest that a browser reads exactly
-MAX_VALUES = 50_000  # of a request: each costs a parser some hundred times its bytes
+MAX_VALUES = 50_000  # in a request: parsed, each takes about a hundred times its bytes
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class BodyParser(Parser):
-    """JSON in UTF-8, finite numbers, no text that a database refuses."""
+    """JSON in UTF-8 with finite numbers and texts that PostgreSQL accepts."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         return parse_object(request.body)
@@ -52,12 +52,15 @@ def check_value_count(text: str, *, limit: int = MAX_VALUES) -> None:
 
 
 def values_at_most(text: str) -> int:
-    """A bound on how many values the JSON has; signs within strings count too."""
+    """An upper bound of the number of values; commas and brackets in strings count too."""
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
 def check_value(value: Any, *, where: str, depth: int = 0) -> None:
-    """Refuse what JSON allows and nothing behind it can hold, naming where it stands."""
+    """Refuse values that JSON allows but the database or a browser does not.
+
+    Raises InvalidBody, InvalidText, naming the field `where`.
+    """
     if depth > MAX_DEPTH:
         raise InvalidBody(
             f"This is nested deeper than {MAX_DEPTH} levels.", remedy="Send a flatter object."

@@ -1,4 +1,4 @@
-"""No request's body is taken in further, or more slowly, than its sender may send one."""
+"""Limits the size and the duration of request bodies, by sender."""
 
 import asyncio
 import http.cookies
@@ -21,16 +21,16 @@ from workbench.errors import EdgeError, TooLarge, TooSlow
 from workbench.sessions.access import is_admitted
 
 STRANGER_BYTES = 64 * 2**10
-# A body may take so long, and longer by what has come of it.
+# Time for a body: a base, plus time for each byte received.
 GRACE_SECONDS, BYTES_PER_SECOND = 30.0, 16 * 2**10
 
 
 class BodyLimit:
-    """Refuses what is too large or too slow, before it is kept anywhere.
+    """Refuses bodies that are too large or too slow, before they are stored.
 
-    Django would write a body of any length to disk before it asks any view. `larger`: limits of
-    those paths that take more than the largest picture is long. Who has no account sends what a
-    form or an edit is long, and a stranger what a login is long.
+    Django would write a body of any length to disk before it calls a view. `larger`: limits of
+    paths that accept more than the largest picture. A guest may send as much as a form or an edit
+    needs, a stranger as much as a login needs.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class BodyLimit:
 
 @dataclass
 class IncomingBody:
-    """One request's body on its way in: the application is hung up on where it is refused."""
+    """A request's body while it is received; on refusal the application gets a disconnect."""
 
     source: ASGIReceiveCallable
     target: ASGISendCallable
@@ -99,14 +99,14 @@ class IncomingBody:
 
 
 def promised_bytes(scope: Any) -> int | None:
-    """How long the sender says that the body is; None: it does not say."""
+    """The body's length as announced in the headers; None: not announced."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
     return int(length) if length.isdigit() and b"transfer-encoding" not in headers else None
 
 
 async def sender_limit(scope: Any) -> int:
-    """How much the sender may send, by who they are."""
+    """The maximum body size of this sender, in bytes."""
     account: int = settings.MAX_IMPORT_BYTES + MAX_BYTES
     headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
     if is_local(peer=(scope.get("client") or (None,))[0], headers=set(headers)):
@@ -135,7 +135,7 @@ def _cookie(header: bytes, name: str) -> str | None:
 def too_large(size: int, limit: int) -> TooLarge:
     remedy = "Send a smaller file or a shorter text."
     if limit <= STRANGER_BYTES:
-        remedy = "Log in; who has not may send no more."
+        remedy = "Log in to send more."
     return TooLarge(f"The request has {size} bytes; the limit is {limit}.", remedy=remedy)
 
 

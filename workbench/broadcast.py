@@ -1,4 +1,4 @@
-"""Broadcasts to watching pages. At most once: pages read what is lost from the database."""
+"""Broadcasts to watching pages. A message may be lost; pages then read the database."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ SEND_SECONDS = 5
 
 
 def group_send(group: str, message: dict[str, Any]) -> None:
-    """Never raises: lost messages are read from the database later."""
+    """Send a message to a group. Never raises: pages recover lost messages from the database."""
     layer = get_channel_layer()
     assert layer is not None
     sending = asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop())
@@ -27,7 +27,7 @@ def group_send(group: str, message: dict[str, Any]) -> None:
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """One loop, and so one connection to Redis, for all threads of the process."""
+    """One event loop, and so one Redis connection, for all threads of the process."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="broadcast", daemon=True).start()
     return loop

@@ -8,7 +8,7 @@ from celery.exceptions import SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
 
-# Messages are JSON, so being root gives a sender nothing; in a container root is usual.
+# Messages are JSON, so a sender gains nothing from a root worker; root is usual in containers.
 warnings.filterwarnings("ignore", "You're running the worker with superuser", SecurityWarning)
 
 app = Celery("workbench")

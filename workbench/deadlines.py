@@ -1,4 +1,4 @@
-"""A connection on which no request comes is closed: an open one costs a file of the server."""
+"""Closes connections that send no request: each open one takes a file descriptor."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ HEAD_SECONDS = 20.0
 
 
 class Deadlines(H11Protocol):
-    """HTTP, with so much time for the head of a request."""
+    """HTTP with a time limit for the head of a request."""
 
     head_seconds = HEAD_SECONDS
 
@@ -32,7 +32,7 @@ class Deadlines(H11Protocol):
         self._stop()
 
     def _time_head(self) -> None:
-        """The time runs while the next request's head is awaited, and from its beginning on."""
+        """Run the timer while the connection waits for, or receives, the head of a request."""
         if self.transport.get_protocol() is not self or self.conn.their_state is not h11.IDLE:
             self._stop()
         elif self._head is None:

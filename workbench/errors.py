@@ -1,4 +1,4 @@
-"""Errors at the edge: what a visitor can ask wrongly, each with its HTTP status."""
+"""Errors of requests, each with its HTTP status."""
 
 from analysis.errors import GlassbenchError
 
@@ -34,7 +34,7 @@ class TooLarge(EdgeError):
 
 
 class TooSlow(EdgeError):
-    """A body that does not come."""
+    """The body arrives too slowly."""
 
     code = "too_slow"
     status = 408
@@ -46,7 +46,7 @@ class NotFound(EdgeError):
 
 
 class RunNotFound(EdgeError):
-    """There is no such run, or it is another user's: the answer is the same."""
+    """There is no such run, or the visitor may not read it: the response is the same."""
 
     code = "run_not_found"
     status = 404
@@ -93,7 +93,7 @@ class TooManyLinks(EdgeError):
 
 
 class TooManyTries(EdgeError):
-    """Asked too often within a minute."""
+    """Too many requests within a minute."""
 
     code = "too_many_tries"
     status = 429
@@ -105,7 +105,7 @@ class TooManyUploads(EdgeError):
 
 
 class SessionNotFound(EdgeError):
-    """There is no such session, or this visitor has no role in it: the answer is the same."""
+    """There is no such session, or the visitor has no role in it: the response is the same."""
 
     code = "session_not_found"
     status = 404
@@ -117,7 +117,7 @@ class SessionIdTaken(EdgeError):
 
 
 class LinkNotFound(EdgeError):
-    """Unknown, expired, revoked: the answer is the same."""
+    """The link is unknown, expired or revoked: the response is the same."""
 
     code = "link_not_found"
     status = 404
@@ -129,7 +129,7 @@ class MemberNotFound(EdgeError):
 
 
 class UserNotFound(EdgeError):
-    """The body names an account that there is not."""
+    """The body names an account that does not exist."""
 
     code = "user_not_found"
 
@@ -142,21 +142,21 @@ class OwnerIsMember(EdgeError):
 
 
 class RoleMissing(EdgeError):
-    """The visitor may see it, and not do this to it."""
+    """The visitor may read the session, but their role does not allow this change."""
 
     code = "role_missing"
     status = 403
 
 
 class ThreadNotFound(EdgeError):
-    """There is no such thread or comment, or its session is not open to this visitor."""
+    """There is no such thread or comment, or the visitor may not read its session."""
 
     code = "thread_not_found"
     status = 404
 
 
 class NotTheAuthor(EdgeError):
-    """A comment is changed by who wrote it, and deleted by them or the session's owner."""
+    """Only its author may edit a comment; its author and the session's owner may delete it."""
 
     code = "not_the_author"
     status = 403
@@ -168,7 +168,7 @@ class TooManyComments(EdgeError):
 
 
 class UpdateRefused(EdgeError):
-    """A change of a session's document that would spoil it, or that is too large."""
+    """A change of a session's document that is invalid or too large."""
 
     code = "update_refused"
 
@@ -220,10 +220,10 @@ class TooManyWatches(EdgeError):
 
 
 class EventTooLarge(EdgeError):
-    """An event that does not fit the limit even with its arrays stored apart."""
+    """An event that exceeds the limit even with its arrays stored separately."""
 
     code = "event_too_large"
 
 
 class AttemptLost(Exception):
-    """The run was given to another worker, or ended: this attempt may write no more."""
+    """The run was reassigned or ended: this attempt must not write any more."""

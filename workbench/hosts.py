@@ -1,4 +1,4 @@
-"""Which names of this server are answered, and what the log says of those that are not."""
+"""Refuses requests for unknown host names, and logs them in one short line."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def known_host_middleware(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Refuses a request whose Host is not in ALLOWED_HOSTS, before anything else asks for it."""
+    """Refuses requests whose Host is not in ALLOWED_HOSTS, before other middleware reads it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         try:
@@ -43,7 +43,7 @@ def _refuse(request: HttpRequest) -> HttpResponse:
 
 
 class OneLine(logging.Formatter):
-    """What strangers can write into the log as often as they like: a short line, no traceback."""
+    """Formats records that strangers can cause: one short line without a traceback."""
 
     def formatException(self, ei: object) -> str:
         return ""

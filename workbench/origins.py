@@ -1,4 +1,4 @@
-"""Sockets open for pages of this server alone, as Django takes forms from them alone."""
+"""Accepts sockets only from pages of this server, as Django does with forms."""
 
 import io
 from typing import Any
@@ -12,9 +12,9 @@ SCHEMES = {"ws": "http", "wss": "https"}
 
 
 class SameOrigin:
-    """Refuses a socket unless scheme, host and port of its Origin are those that it is sent to.
+    """Refuses a socket whose Origin differs from the server's scheme, host and port.
 
-    Origins in CSRF_TRUSTED_ORIGINS pass too. A socket without Origin is no page's.
+    Origins in CSRF_TRUSTED_ORIGINS are accepted too. A socket without an Origin is refused.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -27,7 +27,7 @@ class SameOrigin:
 
 
 def is_same_origin(scope: Any) -> bool:
-    """The rule of Django's check of forms, for a socket."""
+    """Django's origin check of forms, applied to a socket."""
     scheme = SCHEMES.get(scope.get("scheme", "ws"), "")
     asked = {**scope, "type": "http", "method": "GET", "scheme": scheme}
     request = ASGIRequest(asked, io.BytesIO())
@@ -44,7 +44,7 @@ async def refuse(scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallabl
 
 
 async def nothing_here(scope: Any, receive: Any, send: Any) -> None:
-    """Answer 404 to a socket on an address that has none."""
+    """Answer 404 to a socket at an unknown address."""
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 4404})

@@ -1,4 +1,4 @@
-"""The pages that Django itself answers; all others are the front end's one page."""
+"""Pages served by Django itself: the front end's page, health, errors of forms."""
 
 import redis
 from django.conf import settings
@@ -13,7 +13,7 @@ from workbench import redis_connection
 from workbench.accounts.visitor import request_visitor
 from workbench.sessions.access import is_admitted
 
-# No search engine keeps what a link opens, and no other site learns its address.
+# Search engines must not index shared sessions, and other sites must not get their addresses.
 HEADERS = {
     "Cache-Control": "no-cache",
     "X-Robots-Tag": "noindex, nofollow",
@@ -24,7 +24,7 @@ HEADERS = {
 @require_safe
 @ensure_csrf_cookie
 def index(request: HttpRequest) -> HttpResponse:
-    """The front end's page; it reads the address itself."""
+    """The front end's page, for all addresses; its router reads the address."""
     if not _is_open(request):
         return redirect_to_login(request.get_full_path())
     file = settings.FRONTEND_DIST / "index.html"
@@ -35,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _placed(page: str) -> str:
-    """The built page with the addresses that hold below BASE_PATH; its files name none."""
+    """The built page with its addresses below BASE_PATH."""
     meta = f'<meta name="base-path" content="{settings.BASE_PATH}" />'
     page = page.replace('="./', f'="{settings.STATIC_URL}')
     return page.replace("<head>", f"<head>\n    {meta}", 1)
@@ -59,14 +59,14 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that was not sent from a page of ours, or from one too old."""
+    """The response to a form with a missing or outdated CSRF token."""
     return _notice(request, "Not accepted", "Load the page again and repeat.", status=403)
 
 
 def _is_open(request: HttpRequest) -> bool:
-    """Whether the page at this address may load: for an account any, for guests what links open."""
+    """Whether the visitor may open this page: accounts any, guests the sessions of their links."""
     visitor = request_visitor(request)
-    if visitor.user or request.path_info == "/join":  # which keeps the link's token over a login
+    if visitor.user or request.path_info == "/join":  # this page keeps a link's token during login
         return True
     return request.path_info.startswith("/sessions/") and is_admitted(visitor)
 

@@ -1,4 +1,4 @@
-"""Redis: the process's connection, and counters of attempts."""
+"""The process's Redis connection, and counters of attempts."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ def ping() -> None:
 
 
 def tries_count(*, what: str, address: str, seconds: int) -> int:
-    """Attempts within the current time window, this one included."""
+    """Attempts from an address within the current time window, including this one."""
     name = f"{PREFIX}:tries:{what}:{address}"
     with connection().pipeline() as pipe:
         pipe.set(name, 0, ex=seconds, nx=True)

@@ -44,7 +44,7 @@ def _is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-# Only then is the visitor logged in as the local user; any other address needs accounts.
+# On loopback, visitors are the local user; other addresses need accounts.
 LOCAL = _is_loopback(BIND)
 HOST_NAMES: list[str] = env.list("ALLOWED_HOSTS", default=[])
 ALLOWED_HOSTS = [*HOST_NAMES, "localhost", "127.0.0.1", "[::1]"]
@@ -171,17 +171,17 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = f"{BASE_PATH}/login"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody who has no account gets a mail
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to addresses without an account
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
-ACCOUNT_UNIQUE_EMAIL = False  # nobody is found by an address that a provider gave
-ACCOUNT_LOGIN_ON_PASSWORD_RESET = False  # a second factor is asked for as ever
+ACCOUNT_UNIQUE_EMAIL = False  # accounts are not found by an address from a provider
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = False  # the login after a reset asks for the second factor
 MFA_ADAPTER = "workbench.accounts.adapters.MFAAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Glassbench"
-MFA_TOTP_TOLERANCE = 1  # of 30 s, for clocks that differ
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s by which clocks may differ
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 
-# Who gets an account without an administrator: nobody, or all whom the provider below knows.
+# Sign-up without an administrator: closed, or open to all users of the provider below.
 SIGNUP = env.str("SIGNUP", default="closed")
 if SIGNUP not in ("closed", "oidc"):
     raise ImproperlyConfigured(f"SIGNUP={SIGNUP} is none of: closed, oidc.")
@@ -259,8 +259,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Readers never wait for the writer; a transaction takes the write lock when it begins, so
-    # that none fails half-way without it.
+    # Readers do not wait for the writer; a transaction takes the write lock when it begins, so that
+    # it cannot fail later for lack of it.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -273,7 +273,7 @@ SOCKET_PATH_BYTES = 104  # the limit of macOS, the lower one
 
 
 def _redis_socket() -> Path:
-    """In DATA_DIR; where that path is too long for a socket, in a private temporary folder."""
+    """The socket in DATA_DIR, or in a private temporary folder if that path is too long."""
     file = DATA_DIR / "redis.sock"
     if len(os.fsencode(file)) < SOCKET_PATH_BYTES:
         return file
@@ -290,7 +290,7 @@ REDIS_SOCKET = _redis_socket()
 REDIS_URL = (
     readable_address("REDIS_URL", env.str("REDIS_URL", default="")) or f"unix://{REDIS_SOCKET}"
 )
-CACHES = {  # what limits log-ins, counted over all processes
+CACHES = {  # counts log-ins over all processes
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,

@@ -6,10 +6,7 @@ from whitenoise.responders import StaticFile  # type: ignore[import-untyped]
 
 
 class WholeFileMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """WhiteNoise streams with a synchronous iterator, which Django warns of under ASGI.
-
-    The files are small: they are sent whole.
-    """
+    """Sends whole files: WhiteNoise's synchronous iterator causes a warning under ASGI."""
 
     @staticmethod
     def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What a full, read-only or busy disk or database raises, as an error that its user can act on."""
+"""Converts errors of a full or read-only disk and of a busy database to typed errors."""
 
 import errno
 
@@ -9,7 +9,7 @@ from workbench.errors import EdgeError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
-# The words of SQLite and PostgreSQL.
+# Parts of the messages of SQLite and PostgreSQL.
 FULL_WORDS = ("disk is full", "no space left", "disk full")
 CLOSED_WORDS = ("readonly database", "read-only", "unable to open database file")
 
@@ -20,7 +20,7 @@ class DiskFull(EdgeError):
 
 
 class DiskReadOnly(EdgeError):
-    """The server may not write where it keeps its data."""
+    """The server may not write to its data folder."""
 
     code = "disk_read_only"
     status = 503
@@ -34,7 +34,7 @@ class DatabaseAway(EdgeError):
 
 
 def storage_refusal(error: BaseException) -> GlassbenchError | None:
-    """The refusal for a disk that takes nothing more; None: the error is of another kind."""
+    """The typed error for a full or read-only disk; None for other errors."""
     number = error.errno if isinstance(error, OSError) else None
     words = str(error).lower() if isinstance(error, OperationalError) else ""
     if number in FULL or any(word in words for word in FULL_WORDS):

@@ -1,4 +1,4 @@
-"""Addresses. What is neither API nor file is the front end's page."""
+"""Addresses. All except the API, files and account pages lead to the front end's page."""
 
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView

@@ -1,4 +1,4 @@
-"""What of allauth is decided here: no sign-up, secrets encrypted, log-ins written down."""
+"""allauth's settings in code: sign-up is closed, secrets are encrypted, log-ins are audited."""
 
 import base64
 import logging
@@ -29,9 +29,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Only of accounts that can: the local user and those of single sign-on have no password.
+        """Only accounts that can reauthenticate must: local and single sign-on have no password.
 
-        allauth decides this itself up to 65.21; from 65.22 it refuses such accounts for good.
+        allauth up to 65.21 decides the same; 65.22 and later always refuse such accounts.
         """
         required = super().is_reauthentication_required(app=app, **kwargs)
         return bool(required and self.get_reauthentication_methods(context.request.user))
@@ -45,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return response
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Of a name that nobody has, nothing is kept: people type passwords there."""
+        """An unknown name is not recorded: people type passwords into that field."""
         name = credentials.get("username", "")
         meant = get_user_model().objects.filter(username__iexact=name).first()
         address = self.get_client_ip(request)
@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
-    """The secrets of second factors are worth nothing to who has the database alone."""
+    """Encrypts the secrets of second factors: a copy of the database alone does not reveal them."""
 
     def encrypt(self, text: str) -> str:
         return _cipher().encrypt(text.encode()).decode()

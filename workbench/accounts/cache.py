@@ -1,4 +1,4 @@
-"""Values are stored in the cache as JSON, so that nothing from Redis is ever executed."""
+"""The cache's serializer: JSON, so that nothing read from Redis is executed."""
 
 import json
 from typing import Any

@@ -1,7 +1,7 @@
 """The local user: the person at this machine, logged in without a password.
 
-Only when the server listens on loopback alone, the peer is loopback, and nothing was forwarded:
-a proxy on this machine speaks for strangers.
+Only when the server listens on loopback alone, the peer is loopback, and the request was not
+forwarded: a proxy on this machine forwards requests of other machines.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 View = Callable[..., HttpResponseBase]
-# What proxies add, whether or not they say for whom they ask.
+# Headers that proxies add.
 FORWARDING = re.compile(
     "forwarded|via|x-forward.*|x-(original|real|remote|envoy|amzn?|arr|azure|appengine|vercel|proxy"
     "|cluster|host|scheme|url-scheme)(-.*)?|cf-.*|cdn-.*|fly-.*|fastly-.*|akamai-.*"
@@ -31,7 +31,7 @@ FORWARDING = re.compile(
 
 
 def local_user() -> AbstractBaseUser:
-    """The account of the local user; nobody can log in to it with a password."""
+    """The account of the local user; it has no password."""
     unusable = make_password(None)
     user, _ = get_user_model().objects.get_or_create(
         username=settings.LOCAL_USERNAME, defaults={"password": unusable}
@@ -40,7 +40,7 @@ def local_user() -> AbstractBaseUser:
 
 
 def is_local(*, peer: str | None, headers: set[str]) -> bool:
-    """Whether a request with these lower-case header names comes from this very machine."""
+    """Whether a request with these lower-case header names comes from this machine."""
     if not settings.LOCAL or peer is None or any(map(_is_forwarding, headers)):
         return False
     try:
@@ -65,7 +65,7 @@ def request_is_local(request: HttpRequest) -> bool:
 
 
 def visitor_is_local(request: HttpRequest) -> bool:
-    """Whether the visitor is the local user, not one who has logged in on this machine."""
+    """Whether the visitor is the local user, not an account that logged in on this machine."""
     return request_is_local(request) and request.user.get_username() == settings.LOCAL_USERNAME
 
 
@@ -77,7 +77,7 @@ def is_operator(request: HttpRequest) -> bool:
 
 
 def as_stranger(view: View) -> View:
-    """To log in on this machine is open to the local user as to anybody."""
+    """Treats the local user as not logged in, so that they can log in to an account."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -89,7 +89,7 @@ def as_stranger(view: View) -> View:
 
 
 def not_local(view: View) -> View:
-    """Pages that need a personal login: the local user has neither password nor second factor."""
+    """Refuses the local user, who has neither password nor second factor."""
 
     @login_required
     @wraps(view)
@@ -104,7 +104,7 @@ def not_local(view: View) -> View:
 def local_user_middleware(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """A local request without a session is the local user's."""
+    """Logs in the local user on a local request that has no login."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request_is_local(request):
@@ -118,7 +118,7 @@ def local_user_middleware(
 
 
 class LocalUserSocket:
-    """The same for sockets, inside AuthMiddleware."""
+    """`local_user_middleware` for sockets, inside AuthMiddleware."""
 
     def __init__(self, inner: ASGI3Application) -> None:
         self.inner = inner

@@ -1,4 +1,4 @@
-"""Single sign-on by OpenID Connect, stricter than the library: no login without a signed token.
+"""Single sign-on by OpenID Connect. Stricter than allauth: a login needs a signed ID token.
 
 Source: OpenID Connect Core 1.0, 3.1.3.7 (validation of the ID token) and 5.3.2 (user info).
 """
@@ -22,7 +22,7 @@ ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
-CLOCK_SECONDS = 60  # by which two machines' clocks may differ
+CLOCK_SECONDS = 60  # accepted clock difference to the provider
 ENDPOINTS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -38,7 +38,7 @@ class SignedAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     def complete_login(
         self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any
     ) -> SocialLogin:
-        """The person whom the ID token names. Raises OAuth2Error."""
+        """The login of the user whom the ID token names. Raises OAuth2Error."""
         claims = verified_claims(
             kwargs["response"].get("id_token") or "",
             keys=self._keys(),
@@ -57,7 +57,7 @@ class SignedAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         return keys
 
     def _more(self, subject: str, token: SocialToken) -> dict[str, Any]:
-        """What else the provider says of this person, and of nobody else."""
+        """The provider's user info. Raises OAuth2Error if its subject is another user."""
         if "userinfo_endpoint" not in self.openid_config:
             return {}
         info: dict[str, Any] = self._fetch_user_info(token.token)
@@ -69,7 +69,7 @@ class SignedAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
 def verified_claims(
     token: str, *, keys: dict[str, Any], issuer: str, audience: str
 ) -> dict[str, Any]:
-    """What the token says, once its signature, issuer, audience and time are good.
+    """The token's claims, after its signature, issuer, audience and times are verified.
 
     `keys`: the provider's JSON Web Key Set. Raises OAuth2Error.
     """
@@ -90,7 +90,7 @@ def verified_claims(
 
 
 def _signing_key(keys: jwt.PyJWKSet, name: str | None) -> jwt.PyJWK:
-    """The key of that name; a token that names none needs a provider with one key."""
+    """The key with that id; without an id, the provider must have exactly one key."""
     fit = [
         key
         for key in keys.keys
@@ -102,10 +102,9 @@ def _signing_key(keys: jwt.PyJWKSet, name: str | None) -> jwt.PyJWK:
 
 
 def login(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Ask (GET), then leave for the provider (POST).
+    """A confirmation page (GET), then a page that leads to the provider (POST).
 
-    The page between is there because form-action 'self' holds for where a form's answer leads
-    to as well.
+    The second page is needed because form-action 'self' also applies to redirects of a form.
     """
     response = _view(request, provider_id, OAuth2LoginView)
     if response.status_code != HTTPStatus.FOUND or not urlsplit(response["Location"]).netloc:
@@ -116,7 +115,7 @@ def login(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Where the provider sends the person back to."""
+    """The address to which the provider redirects after the login."""
     return _view(request, provider_id, OAuth2CallbackView)
 
 

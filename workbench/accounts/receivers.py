@@ -1,4 +1,4 @@
-"""allauth's signals about accounts, written to the audit log."""
+"""Writes allauth's account signals to the audit log."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who is asking: an account, a guest who came by links, or both."""
+"""The visitor of a request or socket: an account, a guest who opened links, or both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from django.http import HttpRequest
 
 from workbench.errors import LoginRequired
 
-LINKS, GUEST = "links", "guest"  # what a login remembers of a guest
+LINKS, GUEST = "links", "guest"  # keys of a guest's data in a login
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """`links`: ids of the links that were opened in this login; whether they are valid is
-    read from the database each time. `guest`: a random id of this guest."""
+    """`links`: ids of the links opened in this login; their validity is read from the database
+    each time. `guest`: a random id of the guest."""
 
     user: User | None
     links: frozenset[UUID] = frozenset()
@@ -29,7 +29,7 @@ class Visitor:
 
     @property
     def id(self) -> str:
-        """The same in each socket and request of one person."""
+        """The same for all sockets and requests of one person."""
         return str(self.user.pk) if self.user else f"guest-{self.guest}"
 
     @property
@@ -50,7 +50,7 @@ def request_visitor(request: HttpRequest) -> Visitor:
 
 
 async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
-    """Who is at the other end now: a logout or a change of password since counts."""
+    """The socket's visitor now: a logout or password change since it opened takes effect."""
     if scope.get("local"):
         return Visitor(scope["user"])
     login = SessionStore(scope["session"].session_key)
@@ -60,7 +60,7 @@ async def socket_visitor(scope: Mapping[str, Any]) -> Visitor:
 
 
 def login_visitor(user: User | None, login: SessionBase) -> Visitor:
-    """Who has this login, of which `user` is the account."""
+    """The visitor with this login; `user` is its account."""
     if not settings.ANONYMOUS_LINKS:
         return Visitor(user)
     links = frozenset(UUID(link) for link in login.get(LINKS, ()))

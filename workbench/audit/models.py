@@ -1,4 +1,4 @@
-"""Who did what to accounts and shared sessions."""
+"""The audit log: who did what to accounts and shared sessions."""
 
 from django.conf import settings
 from django.db import models
@@ -31,7 +31,7 @@ class Action(models.TextChoices):
 
 
 class AuditEntry(models.Model):
-    """One action. It outlives what it names; a deleted account leaves the action without a name."""
+    """One action. It is kept when its object is deleted; a deleted account loses its name here."""
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     action = models.CharField(max_length=30, choices=Action)
@@ -39,7 +39,7 @@ class AuditEntry(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     actor_name = models.CharField(max_length=150, blank=True)
-    subject = models.ForeignKey(  # whom it was done to, where that is a person
+    subject = models.ForeignKey(  # the affected user, if any
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     subject_name = models.CharField(max_length=150, blank=True)

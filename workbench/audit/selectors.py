@@ -1,4 +1,4 @@
-"""Reading the log: a session's for its owners, a person's for themselves."""
+"""Reads the audit log: of a session for its owner, of a user for that user."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from workbench.audit.models import AuditEntry
 
 
 def audit_of_session(*, session: UUID, limit: int, before: int | None = None) -> list[AuditEntry]:
-    """What was done to a session, latest first; `before`: entries made before that one."""
+    """Entries about a session, latest first; `before`: only those older than this entry."""
     entries = AuditEntry.objects.filter(session=session)
     if before is not None:
         entries = entries.filter(pk__lt=before)
@@ -17,6 +17,6 @@ def audit_of_session(*, session: UUID, limit: int, before: int | None = None) ->
 
 
 def audit_of_user(*, user: AbstractBaseUser) -> QuerySet[AuditEntry]:
-    """What a person did and what was done to them, in order."""
+    """Entries in which the user is actor or subject, oldest first."""
     concerned = Q(actor_id=user.pk) | Q(subject_id=user.pk)
     return AuditEntry.objects.filter(concerned).order_by("at", "id")

@@ -1,4 +1,4 @@
-"""Writing the audit log, deleting old entries, and removing names from it."""
+"""Writes the audit log, deletes old entries, and removes names from it."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -25,10 +25,10 @@ def audit(
     detail: Detail | None = None,
     address: str | None = None,
 ) -> None:
-    """Write an action down, in the transaction of what it tells of.
+    """Record an action, in the same transaction as the action itself.
 
-    `actor_name` is given for one without an account ("Guest 3f2a"). `detail` holds words of the
-    program and numbers (a role, a format, a count), never what somebody wrote, never a token.
+    `actor_name` names a guest ("Guest 3f2a"). `detail` holds the program's own words and numbers (a
+    role, a format, a count), never a user's text and never a token.
     """
     AuditEntry.objects.create(
         action=action,
@@ -45,14 +45,14 @@ def audit(
 
 
 def audit_prune() -> None:
-    """Delete what is older than AUDIT_DAYS; 0 keeps everything."""
+    """Delete entries older than AUDIT_DAYS; 0 keeps all."""
     if settings.AUDIT_DAYS:
         limit = timezone.now() - timedelta(days=settings.AUDIT_DAYS)
         AuditEntry.objects.filter(at__lt=limit).delete()
 
 
 def audit_forget(*, user: AbstractBaseUser) -> None:
-    """Leave the actions of a person, and those done to them, without name and address."""
+    """Remove a user's name and address from all entries."""
     entries = AuditEntry.objects
     entries.filter(actor_id=user.pk).update(actor=None, actor_name="", address=None)
     entries.filter(subject_id=user.pk).update(subject=None, subject_name="", address=None)

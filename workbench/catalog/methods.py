@@ -1,6 +1,6 @@
-"""The methods as the web process knows them: files written by `manage.py schema`.
+"""The methods in the web process: JSON files written by `manage.py schema`.
 
-Importing a method imports torch, which the web process never does.
+The web process does not import the methods themselves, because they import torch.
 """
 
 import json
@@ -15,7 +15,7 @@ from analysis.catalog.capabilities import CANNOT, serving
 from analysis.errors import UnknownMethod, shortened
 
 FOLDER = Path(__file__).resolve().parents[1] / "gen" / "methods"
-INSPECT = "inspect"  # loads a model and checks it; no module, no params
+INSPECT = "inspect"  # loads a model and runs its self-check; has no module and no params
 
 
 class ExampleOut(BaseModel):
@@ -28,7 +28,7 @@ class ExampleOut(BaseModel):
 
 
 class MethodOut(BaseModel):
-    """A method as the page draws it."""
+    """A method: its title, params and examples."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -42,7 +42,7 @@ class MethodOut(BaseModel):
     examples: list[ExampleOut]
 
     def queue(self, capabilities: Sequence[str] = ()) -> str:
-        """Where a run waits, by what the model is taken for."""
+        """The queue of a run, by the capability of the model that it uses."""
         return serving(self.needs, capabilities) or next(iter(self.needs), "default")
 
 
@@ -60,7 +60,7 @@ INSPECT_METHOD = MethodOut(
 
 @cache
 def method_list() -> tuple[MethodOut, ...]:
-    """All methods, by what they need (text first) and then by stem."""
+    """All methods, ordered by the capability that they need (text first), then by stem."""
     files = sorted(FOLDER.glob("*.json"))
     methods = [MethodOut(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
     order = [*CANNOT, "default"]
@@ -68,7 +68,7 @@ def method_list() -> tuple[MethodOut, ...]:
 
 
 def method_known(stem: str, version: str) -> bool:
-    """Whether events of that version can be checked and drawn here."""
+    """Whether this server has the method in that version."""
     try:
         return method_get(stem).version == version
     except UnknownMethod:
@@ -76,14 +76,14 @@ def method_known(stem: str, version: str) -> bool:
 
 
 def event_schema(stem: str) -> dict[str, Any]:
-    """JSON schema of the events of a method that there is."""
+    """JSON schema of a method's events. Raises UnknownMethod."""
     described = json.loads((FOLDER / f"{method_get(stem).stem}.json").read_text(encoding="utf-8"))
     schema: dict[str, Any] = described["event_schema"]
     return schema
 
 
 def method_get(stem: str) -> MethodOut:
-    """The method of that stem. Raises UnknownMethod listing those there are."""
+    """The method with that stem. Raises UnknownMethod, which lists the known ones."""
     for method in (*method_list(), INSPECT_METHOD):
         if method.stem == stem:
             return method

@@ -1,10 +1,10 @@
-"""What is remembered of models."""
+"""Stored results of model checks."""
 
 from django.db import models
 
 
 class ModelCheck(models.Model):
-    """The last load of a model revision: its facts and its self-check."""
+    """The metadata and self-check from the last load of a model revision."""
 
     model = models.CharField(max_length=300)
     revision = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""Which models there are and what is known of them."""
+"""Reads the catalog of models and their stored checks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from workbench.catalog.models import ModelCheck
 
 @dataclass(frozen=True)
 class ModelDetail:
-    """A model with what is known of this revision: its last self-check, its card, its gates."""
+    """A model with its last self-check, its card and its measured gates."""
 
     description: Description
     revision: str | None
@@ -27,7 +27,7 @@ class ModelDetail:
 
 @cache
 def catalog() -> Catalog:
-    """The catalog that settings describe; web and worker see the same."""
+    """The catalog that the settings describe, the same in web process and worker."""
     return Catalog(
         model_dirs=tuple(settings.MODEL_DIRS),
         trusted_remote_code=frozenset(settings.TRUSTED_REMOTE_CODE),
@@ -35,12 +35,12 @@ def catalog() -> Catalog:
 
 
 def model_list() -> list[Description]:
-    """Each model with what its files say."""
+    """All models with the metadata of their files."""
     return [describe(entry) for entry in catalog().entries()]
 
 
 def model_get(*, model: str) -> ModelDetail:
-    """A model with all that is known of it. Raises UnknownModel."""
+    """A model with its metadata, check, card and gates. Raises UnknownModel."""
     entry = catalog().find(model)
     description = describe(entry)
     revision = None if description.problem else entry.revision
@@ -58,7 +58,7 @@ def model_get(*, model: str) -> ModelDetail:
 def token_list(
     *, model: str, before: str, given: str | list[int], alone: bool
 ) -> list[Named] | None:
-    """A text that continues another as the model's tokens; None: its tokenizer is not available.
+    """The model's tokens of a text that follows `before`; None: no tokenizer is available.
 
     Raises UnknownModel, ModelUnreadable.
     """

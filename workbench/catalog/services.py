@@ -1,4 +1,4 @@
-"""What is written about models."""
+"""Stores model checks."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from workbench.catalog.models import ModelCheck
 
 
 def model_check_record(*, model: str, info: dict[str, Any]) -> None:
-    """Keep the self-check that a load of the model made, if it made one."""
+    """Store the self-check of a loaded model, if it has one."""
     if info.get("self_check") is None:
         return
     ModelCheck.objects.update_or_create(

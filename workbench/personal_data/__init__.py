@@ -1,1 +1,1 @@
-"""All that is a person's: shown, exported, deleted."""
+"""A user's own data: shown, exported and deleted."""

@@ -1,7 +1,7 @@
-"""Deleting an account and all that is the person's. What the log keeps has no name.
+"""Deletes an account with all its data, and its name from the audit log.
 
-Each step stands for itself, so that no lock is held for long; one that is interrupted is made
-good by deleting again, as the account itself goes last.
+Each step is a transaction of its own, so that no lock is held for long. An interrupted deletion is
+completed by deleting again, because the account itself is deleted last.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ from workbench.uploads.services import upload_delete
 
 
 def sessions_shared(*, user: User) -> list[Session]:
-    """The person's sessions that have other members; `heirs` of each: who can take it over."""
+    """The user's sessions that have other members; `heirs` of each: the members."""
     members = SessionMember.objects.filter(valid_members()).select_related("user")
     shared = Session.objects.filter(owner=user, pk__in=members.values("session"))
     heirs = Prefetch("members", members.order_by("user__username"), to_attr="heirs")
@@ -44,9 +44,9 @@ def sessions_shared(*, user: User) -> list[Session]:
 def account_delete(
     *, user: User, by: User | None = None, heirs: Mapping[UUID, User] | None = None
 ) -> None:
-    """Delete the account. `heirs`: who takes over which session; `by`: the administrator.
+    """Delete the account. `heirs`: the new owners of sessions; `by`: the administrator.
 
-    Raises MemberNotFound, before anything is lost, if an heir is no longer a member.
+    Raises MemberNotFound if an heir is no longer a member; nothing is deleted then.
     """
     owner = Visitor(user)
     for session, heir in (heirs or {}).items():
@@ -74,9 +74,9 @@ def _lock_out(user: User) -> None:
 
 
 def _runs_delete(user: User) -> None:
-    """Copies before what they are copies of; arrays with the last run that holds them."""
+    """Delete copies before their sources, and arrays with the last run that refers to them."""
     runs = Run.objects.filter(owner=user)
-    while run := runs.exclude(status__in=TERMINAL).first():  # read again: a worker may take it
+    while run := runs.exclude(status__in=TERMINAL).first():  # read again: a worker may claim it
         flags.cancel_ask(run=run.id)
         run_end(run=run.id, attempt=run.attempt, status=Status.CANCELLED, was=Status(run.status))
     for run in [*runs.exclude(cached_from=None), *runs.filter(cached_from=None)]:
@@ -86,7 +86,7 @@ def _runs_delete(user: User) -> None:
 
 
 def _uploads_delete(user: User) -> None:
-    """The rows with their files, and files whose rows an interruption had taken."""
+    """Delete the rows with their files, and files left by an interrupted deletion."""
     for upload in Upload.objects.filter(owner=user):
         upload_delete(upload=upload)
     folder = f"uploads/{user.pk}"
@@ -96,7 +96,7 @@ def _uploads_delete(user: User) -> None:
 
 
 def _names_forget(user: User) -> None:
-    """Take the person out of what stays: links to others' sessions, the logs."""
+    """Remove the user from remaining data: links to sessions of others, the logs."""
     SessionLink.objects.filter(created_by=user).delete()
     audit_forget(user=user)
     kind = ContentType.objects.get_for_model(User)

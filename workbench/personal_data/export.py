@@ -1,4 +1,4 @@
-"""All that is a person's, as one zip file."""
+"""All of a user's data as one zip file."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -25,22 +25,22 @@ from workbench.uploads.models import Upload
 Row = TypeVar("Row", bound=Model)
 
 README = """\
-What Glassbench keeps of {name}.
+All data that Glassbench stores about {name}.
 
 profile.json    the account: names, second step, single sign-on
-logins.jsonl    log-ins that stand
-log.jsonl       what was written down of the account: log-ins, sharing, exports
-sessions.jsonl  sessions of this account (with their text) and those it is a member of
-comments.jsonl  comments written
-uploads/        pictures brought here
-runs/ID/        run.json: what was asked and how it ended; events.jsonl: what it gave
+logins.jsonl    current log-ins
+log.jsonl       the audit log of this account: log-ins, sharing, exports
+sessions.jsonl  own sessions (with their text), and sessions with a membership
+comments.jsonl  own comments
+uploads/        uploaded pictures
+runs/ID/        run.json: the run and how it ended; events.jsonl: its events
 artifacts/      arrays and pictures that events refer to by sha256. HASH.png is a picture. HASH.bin
                 is an array: numpy.fromfile(file, dtype).reshape(shape), both as in the event.
 """
 
 
 def account_export(*, user: User) -> Iterator[bytes]:
-    """The zip file in blocks; that it was taken is written down before the first."""
+    """The zip file in blocks. The export is audited before the first block."""
     audit(Action.ACCOUNT_EXPORTED, actor=user)
     return zip_stream(_members(user))
 

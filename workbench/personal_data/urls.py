@@ -1,4 +1,4 @@
-"""Addresses of accounts. The names are those by which allauth finds its own pages."""
+"""Addresses of account pages. allauth finds its pages by these names."""
 
 from allauth.account import views as allauth_account
 from allauth.mfa.base import views as second_factor

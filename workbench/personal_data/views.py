@@ -1,4 +1,4 @@
-"""The account's own pages; those of allauth are in urls.py."""
+"""Account pages that allauth does not have; urls.py lists all of them."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ from workbench.sessions.models import Session
 @login_required
 @never_cache
 def account(request: HttpRequest) -> HttpResponse:
-    """What the person has here, and what can be done about it."""
+    """The user's account: log-ins, second step, export, deletion."""
     user = account_of(request)
     logins = sorted(
         UserSession.objects.purge_and_list(user), key=lambda login: login.created_at, reverse=True
@@ -47,7 +47,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def logins_end(request: HttpRequest) -> HttpResponse:
-    """End one of the person's log-ins, or all but this one."""
+    """End one of the user's log-ins, or all except this one."""
     user = account_of(request)
     others = UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key)
     one = request.POST.get("login")
@@ -60,7 +60,7 @@ def logins_end(request: HttpRequest) -> HttpResponse:
 
 
 def logout(request: HttpRequest) -> HttpResponseBase:
-    """End the login, and what the browser keeps of sessions for working offline."""
+    """End the login, and delete the sessions that the browser stores for offline work."""
     answer: HttpResponseBase = allauth_account.logout(request)
     if request.method == "POST":
         answer["Clear-Site-Data"] = '"storage"'
@@ -72,7 +72,7 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 @reauthentication_required  # type: ignore[untyped-decorator]
 @never_cache
 def export(request: HttpRequest) -> HttpResponseBase:
-    """Say what the file holds (GET); send it while it is being made (POST)."""
+    """Describe the export (GET); stream it while it is written (POST)."""
     user = account_of(request)
     if request.method != "POST":
         return render(request, "accounts/export.html")
@@ -89,7 +89,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 @reauthentication_required  # type: ignore[untyped-decorator]
 @never_cache
 def delete(request: HttpRequest) -> HttpResponse:
-    """List what is deleted, offer to transfer sessions (GET); delete (POST, with typed name)."""
+    """Confirm the deletion and choose new owners (GET); delete (POST, with the typed name)."""
     user = account_of(request)
     shared = sessions_shared(user=user)
     if request.method == "POST" and request.POST.get("name") == user.username:
@@ -101,7 +101,7 @@ def delete(request: HttpRequest) -> HttpResponse:
 
 
 def _heirs(request: HttpRequest, shared: list[Session]) -> dict[UUID, User]:
-    """The members chosen in the form; what it names that is no member gets nothing."""
+    """The new owners chosen in the form; users who are not members are ignored."""
     heirs = {}
     for session in shared:
         chosen = request.POST.get(f"heir-{session.pk}")
@@ -112,7 +112,7 @@ def _heirs(request: HttpRequest, shared: list[Session]) -> dict[UUID, User]:
 
 
 def password_forgotten(request: HttpRequest) -> HttpResponseBase:
-    """By e-mail, where there is a server for it; else the administrator helps."""
+    """Reset by e-mail if a mail server is configured; otherwise refer to the administrator."""
     if settings.EMAIL_URL:
         answer: HttpResponseBase = allauth_account.password_reset(request)
         return answer

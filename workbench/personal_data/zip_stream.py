@@ -1,4 +1,4 @@
-"""A zip file while it is being made: as much of it in memory as one block of one member."""
+"""Writes a zip file as a stream; only one block of one member is in memory."""
 
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -12,7 +12,7 @@ ZipMember = tuple[str, Iterable[bytes]]
 
 
 class _Sink:
-    """Takes what the zip file writes, and gives it away again; it cannot go back."""
+    """A write-only file; `take` returns what was written since the last call."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
@@ -22,7 +22,7 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """There is nothing behind it."""
+        """Nothing to flush."""
 
     def take(self) -> bytes:
         taken = b"".join(self._written)
@@ -44,7 +44,7 @@ def zip_stream(members: Iterable[ZipMember]) -> Iterator[bytes]:
 
 
 async def in_turn(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Blocks whose making waits for the database, for a server that must not wait."""
+    """The blocks as an asynchronous iterator; each is computed in a thread."""
     following = sync_to_async(partial(next, blocks, None))
     while (block := await following()) is not None:
         if block:

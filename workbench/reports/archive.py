@@ -1,10 +1,10 @@
-"""ZIP files of ours: written the same each time, and read as if an enemy had written them.
+"""Reproducible ZIP files, read as untrusted input.
 
-What is read must have been laid out as `archive_write` does: the entries one after another, sorted,
-from the first byte on to the directory, nothing before, between, behind or hidden in them. So no
-two readers can see different things in it, and nothing is unpacked that was not counted before.
+A file is read only if it has the layout of `archive_write`: sorted entries one after another from
+the first byte to the directory, with nothing before, between or after them. So all ZIP readers see
+the same entries, and sizes are checked before anything is unpacked.
 
-Format: .ZIP File Format Specification (APPNOTE 6.3), of which the smallest part.
+Format: the minimal subset of the .ZIP File Format Specification (APPNOTE 6.3).
 """
 
 import io
@@ -20,18 +20,18 @@ from workbench.reports.errors import BundleRefused, BundleUnreadable
 
 MAX_FILES = 2_000
 MAX_BYTES = 200 * 2**20  # of all files, unpacked
-MAX_RATIO = 100  # of a file to what it is packed into; what packs better is stored as it is
+MAX_RATIO = 100  # unpacked to packed size; files that pack better are stored without compression
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,4}")
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format
 REGULAR_FILE = (stat.S_IFREG | 0o644) << 16
 UNIX = 3
 LEVEL = 6
 LOCAL_HEADER = 30  # bytes before the name
 END = struct.Struct("<4s4H2LH")
 END_SIGNATURE, LONG_SIGNATURE = b"PK\5\6", b"PK\6\7"
-LONG_LOCATOR = 20  # bytes of what a ZIP64 file has before its end
+LONG_LOCATOR = 20  # bytes of the ZIP64 locator before the end record
 UTF8 = 0x800
-# What zipfile raises over files that are cut short or made up.
+# Raised by zipfile for truncated or forged files.
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError,
     NotImplementedError, RuntimeError, KeyError, IndexError,
@@ -51,7 +51,7 @@ def archive_write(files: Mapping[str, bytes], *, packed: bool = True) -> bytes:
 
 
 def archive_read(content: bytes) -> dict[str, bytes]:
-    """The files by name. Raises BundleUnreadable, BundleRefused; unpacks nothing before."""
+    """The files by name. Raises BundleUnreadable, BundleRefused before it unpacks anything."""
     start, count = _directory(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -63,7 +63,7 @@ def archive_read(content: bytes) -> dict[str, bytes]:
 
 
 def archive_size(content: bytes) -> int:
-    """Bytes of all files as the directory says, not yet checked. Raises BundleUnreadable."""
+    """Total size by the directory, which is not checked yet. Raises BundleUnreadable."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -78,7 +78,7 @@ def _packing(content: bytes) -> int:
 
 
 def _directory(content: bytes) -> tuple[int, int]:
-    """Where the directory begins and how many entries it has, told by the last bytes."""
+    """Offset and number of entries of the directory, from the end record."""
     if len(content) < END.size:
         raise _unreadable(f"it has {len(content)} bytes")
     end = len(content) - END.size
@@ -133,7 +133,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """No more than the directory says, one byte more is a lie."""
+    """The content. Raises BundleRefused if its size is not that of the directory."""
     with archive.open(entry) as file:
         content = file.read(entry.file_size + 1)
     if len(content) != entry.file_size:

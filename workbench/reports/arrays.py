@@ -1,7 +1,7 @@
 """Arrays of a run as NumPy's .npz: each under its hash, without pickles.
 
-A file does not define its content: type and shape are in the event that refers to the array, and
-the file must be, byte by byte, what these and the numbers give.
+Type and shape come from the event that refers to the array; the file must be byte by byte what
+these and the numbers give.
 """
 
 import io
@@ -18,7 +18,7 @@ FORMAT = (1, 0)
 
 
 def arrays_write(run: RunRecord) -> bytes:
-    """All arrays of the run's events, those inside events too."""
+    """All arrays of the run's events, including those inside events."""
     files = {
         f"{sha256}.npy": npy_bytes(ref, run.content(ref)) for sha256, ref in run.arrays.items()
     }
@@ -26,9 +26,9 @@ def arrays_write(run: RunRecord) -> bytes:
 
 
 def arrays_read(content: bytes, refs: dict[str, dict[str, Any]]) -> dict[str, bytes]:
-    """The bytes of each array by hash, of those that events refer to and no others.
+    """The bytes of each array by hash, for exactly the arrays that events refer to.
 
-    Whether they have that hash is left to the caller. Raises BundleRefused, BundleUnreadable.
+    The caller checks the hashes. Raises BundleRefused, BundleUnreadable.
     """
     files = archive_read(content)
     if files.keys() != {f"{sha256}.npy" for sha256 in refs}:

@@ -1,4 +1,4 @@
-"""A report as one .zip: what was computed, with what, and what can be read without us.
+"""A report as one .zip: results, provenance, and formats that other programs read.
 
 manifest.json, report.md, notebook.ipynb, comments.json and .csv; uploads/; and for each run a
 folder with events.jsonl, arrays.npz, pictures/, tables/ and figures/. Equal reports give equal
@@ -84,7 +84,7 @@ def bundle_files(report: Report, *, figures: FilesByPanel) -> dict[str, bytes]:
 
 
 def panel_folder(number: int, panel: PanelRecord) -> str:
-    """Where the files of a panel stand; panels count from 1."""
+    """The folder of a panel's files; panels are numbered from 1."""
     return f"panels/{number:02}-{panel.run.method if panel.run else 'note'}"
 
 
@@ -101,7 +101,7 @@ def manifest(report: Report, files: Mapping[str, bytes]) -> Manifest:
 
 
 def comment_files(threads: tuple[ThreadRecord, ...]) -> dict[str, bytes]:
-    """What was said, for programs and for people; nothing was said: no files."""
+    """The comments as JSON and as CSV; no files if there are no comments."""
     if not threads:
         return {}
     rows = [_comment_row(thread, comment) for thread in threads for comment in thread.comments]
@@ -112,7 +112,7 @@ def comment_files(threads: tuple[ThreadRecord, ...]) -> dict[str, bytes]:
 
 
 def event_line(seq: int, at: str, payload: str) -> str:
-    """An event as a line of events.jsonl; the payload letter by letter."""
+    """An event as a line of events.jsonl, with the payload unchanged."""
     return f'{{"seq":{seq},"at":"{at}","event":{payload}}}\n'
 
 
@@ -127,7 +127,7 @@ def _run_files(run: RunRecord) -> dict[str, bytes]:
 
 
 def _links(files: Mapping[str, bytes], number: int, panel: PanelRecord) -> list[str]:
-    """What a reader of the report wants to open: figures, tables, arrays."""
+    """The files that the report links to: figures, tables, arrays."""
     folder = panel_folder(number, panel)
     shown = (f"{folder}/{FIGURES}/", f"{folder}/tables/", f"{folder}/{ARRAYS}")
     return sorted(name for name in files if name.startswith(shown))

@@ -1,8 +1,8 @@
-"""What only a browser can make of a report: its PDF, and its figures as files.
+"""Renders a report in Chromium: its PDF, and its figures as files.
 
-Chromium opens our own report file and nothing else, with a profile of its own, without network,
-and is ended with all its processes when it is done or late. As root, where Chromium refuses to
-start otherwise, and with CHROMIUM_SANDBOX=off it runs without its sandbox.
+Chromium opens only the report file, with a new profile and without network, and is killed with all
+its processes when it is done or late. It runs without its sandbox as root, where it does not start
+otherwise, and with CHROMIUM_SANDBOX=off.
 """
 
 import base64
@@ -44,7 +44,7 @@ FLAGS = (
     "--no-pings",
     "--mute-audio",
     "--password-store=basic",
-    # No name is resolved, and what needs none meets a proxy that is not there.
+    # Without network: no name is resolved, and the proxy for addresses does not exist.
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--proxy-server=127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
@@ -55,7 +55,7 @@ _one_at_a_time = threading.BoundedSemaphore(1)
 
 
 def chromium_path() -> str | None:
-    """CHROMIUM, or the system's; None: there is none."""
+    """The setting CHROMIUM, or the system's Chromium; None if there is none."""
     given: str = settings.CHROMIUM
     return shutil.which(given) if given else next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -150,7 +150,7 @@ def _run(folder: Path, *arguments: str) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of the server's own, which holds its secrets."""
+    """A minimal environment, without the server's secrets."""
     return {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8"}
 
 
@@ -159,7 +159,7 @@ def _sandbox() -> list[str]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """The browser and all that it started; its group outlives it where one of these does."""
+    """Kill the browser and the processes that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

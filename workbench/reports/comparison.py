@@ -1,7 +1,7 @@
-"""Two values of one kind: what was recorded and what was computed again, number by number.
+"""Compares recorded events with recomputed ones, number by number.
 
-Numbers are gathered by name: the path to them inside their event, lists left out. Two numbers are
-the same if |a − b| ≤ tolerance · max(1, |a|, |b|). Whole numbers, texts and pixels must be equal.
+Numbers are grouped by name: their path inside the event, without list indices. Two numbers are the
+same if |a − b| ≤ tolerance · max(1, |a|, |b|). Integers, texts and pixels must be equal.
 """
 
 import base64
@@ -17,17 +17,17 @@ from analysis.errors import shortened
 from analysis.summary import SILENT
 from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS
 
-# By the type that numbers are stored in, or were computed in where that is the coarser one.
+# By the dtype of storage or of computation, whichever is coarser.
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-3, "bfloat16": 1e-2}
 EXACT = 0.0
-# How long something took, and what it took: another machine has its own.
+# Durations and cost differ between machines.
 COST = "cost"
 NOT_COMPARED = SILENT | {COST}
 
 
 @dataclass
 class NamedValues:
-    """All values of one name: how many, how far apart at most."""
+    """The values of one name: their number, how many differ, and the largest differences."""
 
     name: str
     tolerance: float
@@ -54,7 +54,7 @@ class NamedValues:
 
 
 class Comparison:
-    """Names in the order in which they were met; `dtype` is that of the model."""
+    """Compared values by name, in order of appearance; `dtype` is that of the model."""
 
     def __init__(self, dtype: str | None) -> None:
         self.names: dict[str, NamedValues] = {}
@@ -65,7 +65,7 @@ class Comparison:
         return all(named.same for named in self.names.values())
 
     def event(self, was: dict[str, Any], now: dict[str, Any], files: "Files") -> None:
-        """Compare an event; arrays and pictures of either side are read from `files`."""
+        """Compare two events; the arrays and pictures of both are read from `files`."""
         kind = str(was.get("kind"))
         if kind != now.get("kind"):
             return self._named("order of events").differ(f"{kind}, now {now.get('kind')}")
@@ -130,7 +130,7 @@ class Comparison:
 
 
 class Files:
-    """Arrays and pictures by their references, of what was recorded and what is computed."""
+    """Arrays and pictures by reference, both recorded and recomputed."""
 
     def __init__(self, content: dict[str, bytes]) -> None:
         self.content = content

@@ -1,6 +1,6 @@
-"""Reading a bundle in a process of its own, so that a hostile one costs the server nothing.
+"""Reads a bundle in a separate process with limited memory and time.
 
-The process has bounded memory and time, and holds no lock of the one that serves pages.
+A hostile bundle then cannot slow down or end the web process.
 """
 
 import multiprocessing
@@ -16,7 +16,7 @@ from analysis.errors import GlassbenchError
 from workbench.reports.archive import archive_size
 from workbench.reports.errors import BundleRefused
 
-SMALL_BYTES = 2 * 2**20  # what unpacks to less is read at once
+SMALL_BYTES = 2 * 2**20  # smaller bundles are read in this process
 MEMORY_BYTES = 2 * 2**30
 DEADLINE_SECONDS = 120
 
@@ -24,9 +24,9 @@ DEADLINE_SECONDS = 120
 def bundle_read_confined(
     content: bytes, *, memory_bytes: int = MEMORY_BYTES, deadline: float = DEADLINE_SECONDS
 ) -> Any:
-    """The `Bundle`, as `bundle_read` gives it, and its errors.
+    """The `Bundle`, read by `bundle_read`. Raises its errors.
 
-    Raises BundleRefused where reading needs more memory or time than there is.
+    Also raises BundleRefused if reading exceeds the memory or the time.
     """
     if archive_size(content) < SMALL_BYTES:
         return _read(content)
@@ -47,7 +47,7 @@ def bundle_read_confined(
 
 
 class _Refusal:
-    """An error on its way between processes; exceptions with keyword arguments cannot travel."""
+    """An error sent between processes; exceptions with keyword arguments cannot be pickled."""
 
     def __init__(self, error: GlassbenchError) -> None:
         self.kind, self.message = type(error), error.message
@@ -58,7 +58,7 @@ class _Refusal:
 
 
 def _begin(memory_bytes: int) -> None:
-    """Import first: the limit is on what reading takes, not on what libraries reserve."""
+    """Import first, so that the limit does not count the memory of libraries."""
     django.setup()
     import workbench.reports.reading  # noqa: F401
 
@@ -80,7 +80,7 @@ def _read(content: bytes) -> Any:
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
-    """Without waiting: a process that is stuck would never come to its end."""
+    """Kill the processes; waiting for one that hangs would take forever."""
     for process in list((pool._processes or {}).values()):
         process.kill()
     pool.shutdown(wait=False, cancel_futures=True)

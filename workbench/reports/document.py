@@ -1,7 +1,7 @@
-"""A report: the panels of a session in order, each with all that its run gave. Plain data.
+"""A report as plain data: the panels of a session in order, each with its run's results.
 
-Every format is written from it, and an imported bundle becomes one again. Code that builds a report
-has checked who asks; nothing here does.
+All formats are written from it, and an imported bundle is read into it. Access is checked by the
+code that builds a report, not here.
 """
 
 import base64
@@ -19,7 +19,7 @@ PICTURE_KEYS = frozenset({"width", "height", "sha256", "data"})
 
 @dataclass(frozen=True)
 class EventRecord:
-    """An event as it was stored; `payload` is JSON text, kept letter by letter."""
+    """A stored event; `payload` is its JSON text, unchanged."""
 
     seq: int
     at: str
@@ -35,9 +35,9 @@ class EventRecord:
 class RunRecord:
     """A run that has ended. Times are ISO 8601.
 
-    `files` holds by hash what events refer to and do not carry: bytes of arrays, PNG files of
-    pictures. `uploads` holds by hash the PNG files that params name. `environment` says what the
-    run was computed with; None: not recorded. `defaults` are the method's when it was exported.
+    `files`: by hash, the arrays (bytes) and pictures (PNG) that are not inside events. `uploads`:
+    by hash, the PNG files that params name. `environment`: versions and machine of the run; None if
+    not recorded. `defaults`: the method's default params at the time of the export.
     """
 
     id: str
@@ -60,7 +60,7 @@ class RunRecord:
 
     @cached_property
     def info(self) -> dict[str, Any] | None:
-        """ModelInfo of the model that was loaded, with its self-check; None: none was."""
+        """ModelInfo of the loaded model, with its self-check; None if none was loaded."""
         for event in self.events:
             if event.value.get("kind") == "model":
                 info: dict[str, Any] = event.value["info"]
@@ -127,7 +127,7 @@ class ThreadRecord:
 
 @dataclass(frozen=True)
 class Report:
-    """What is exported. `id` is the session's; None: runs were chosen without one."""
+    """A report. `id` is that of its session; None for runs without a session."""
 
     title: str
     panels: tuple[PanelRecord, ...]
@@ -155,5 +155,5 @@ def references(value: Any, keys: frozenset[str]) -> Iterator[dict[str, Any]]:
 
 
 def is_hash(value: Any) -> bool:
-    """Whether this is the SHA-256 of something, as params name uploaded pictures."""
+    """Whether the value is a SHA-256, by which params name uploaded pictures."""
     return isinstance(value, str) and HASH.fullmatch(value) is not None

@@ -1,24 +1,24 @@
-"""What can be wrong with a report, when it is made and when it is read."""
+"""Errors of writing and reading reports."""
 
 from workbench.errors import EdgeError
 
 
 class RunUnfinished(EdgeError):
-    """A run that still waits or works is no result yet."""
+    """The run has not ended yet."""
 
     code = "run_unfinished"
     status = 409
 
 
 class ReportPageMissing(EdgeError):
-    """The page that a report opens as was not built."""
+    """The report page is not built."""
 
     code = "report_page_missing"
     status = 503
 
 
 class ChromiumMissing(EdgeError):
-    """What only a browser can make, where there is none."""
+    """The format needs a browser, and none is installed."""
 
     code = "chromium_missing"
     status = 503
@@ -32,38 +32,38 @@ class ChromiumBusy(EdgeError):
 
 
 class ChromiumFailed(EdgeError):
-    """The browser ended without what it was started for."""
+    """The browser ended without a result."""
 
     code = "chromium_failed"
     status = 500
 
 
 class ReportTooLarge(EdgeError):
-    """More than one file should hold."""
+    """The report exceeds the limits of a bundle."""
 
     code = "report_too_large"
     status = 413
 
 
 class PanelUnknown(EdgeError):
-    """A panel that the session has not (any more)."""
+    """The session does not have this panel (any more)."""
 
     code = "panel_unknown"
 
 
 class BundleUnreadable(EdgeError):
-    """A file that is cut short, or no ZIP."""
+    """The file is truncated or not a ZIP."""
 
     code = "bundle_unreadable"
 
 
 class BundleRefused(EdgeError):
-    """A file that reads, and is no bundle of ours or holds what one may not hold."""
+    """The ZIP is not a valid bundle."""
 
     code = "bundle_refused"
 
 
 class MethodDiffers(EdgeError):
-    """A method of another version: its numbers are not those of this one."""
+    """The method has another version here, so its numbers may differ."""
 
     code = "method_differs"

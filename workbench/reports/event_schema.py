@@ -1,4 +1,4 @@
-"""Events of a bundle against the committed schema of their method."""
+"""Checks events of a bundle against the schema of their method."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from workbench.runs.schemas import StatusEvent
 
 @dataclass(frozen=True)
 class EventSchema:
-    """What a method's events look like; `validators` by kind."""
+    """The validators of a method's events, by kind."""
 
     method: str
     validators: dict[str, Any]
 
     @classmethod
     def of(cls, method: str, version: str) -> "EventSchema | None":
-        """None: the method, or this version of it, is not known here."""
+        """The schema; None if this server does not know the method in that version."""
         return _schema(method) if method_known(method, version) else None
 
     def check(self, value: dict[str, Any], name: str) -> None:
@@ -41,7 +41,7 @@ class EventSchema:
 
 
 def drawn_by(method: str, events: Iterable[dict[str, Any]]) -> str | None:
-    """The version of the method here, if it could have yielded the events; else None.
+    """This server's version of the method if its schema accepts the events; else None.
 
     Events of an earlier version usually fit: fields are added with defaults.
     """

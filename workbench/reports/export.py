@@ -1,4 +1,4 @@
-"""A report as a file of a format."""
+"""Writes a report in any format."""
 
 import base64
 from collections.abc import Callable
@@ -44,7 +44,7 @@ _BUILDERS: dict[Format, Callable[[Report], bytes]] = {
 
 
 def figures_draw(report: Report) -> dict[str, dict[str, bytes]]:
-    """By panel the figures as SVG, PNG and CSV; none where there is no browser to draw them."""
+    """The figures by panel as SVG, PNG and CSV; empty if there is no browser."""
     drawn: dict[str, dict[str, bytes]] = {panel.id: {} for panel in report.panels}
     try:
         figures = report_figures(report) if report.runs else []
@@ -60,7 +60,7 @@ def figures_draw(report: Report) -> dict[str, dict[str, bytes]]:
 
 
 def folder_build(report: Report, *, figures: FilesByPanel) -> bytes:
-    """A .zip of report.md and the figures that it shows."""
+    """A .zip of report.md and its figures."""
     files: dict[str, bytes] = {}
     shown = {}
     for number, panel in enumerate(report.panels, 1):
@@ -73,7 +73,7 @@ def folder_build(report: Report, *, figures: FilesByPanel) -> bytes:
 
 
 def report_build(report: Report, *, format: Format) -> bytes:
-    """The file.
+    """The report as a file.
 
     Raises ReportTooLarge, ReportPageMissing, ChromiumMissing, ChromiumBusy, ChromiumFailed.
     """

@@ -1,4 +1,4 @@
-"""A panel's figures as the browser drew them, for a report: title, picture, and the table twin."""
+"""A panel's figures for a report: title, picture and table, as the browser drew them."""
 
 import csv
 import html
@@ -11,13 +11,13 @@ from workbench.reports.provenance import show_number
 
 MOST_ROWS, MOST_COLUMNS = 12, 10
 TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title>")
-NAME = re.compile(r"[\w./-]+")  # what a link in Markdown takes as it is
+NAME = re.compile(r"[\w./-]+")  # needs no escaping in a Markdown link
 FORMULA_QUOTE = re.compile(r"'(?=[=+\-@\t\r\n])")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`picture` and `table` are names of files; null: there is none."""
+    """`picture` and `table` are file names, or None."""
 
     title: str
     picture: str | None
@@ -58,7 +58,7 @@ def _rows(content: bytes) -> list[tuple[str, ...]]:
 
 
 def _cell(text: str) -> str:
-    """Numbers as the page shows them; without the sign that keeps a spreadsheet from acting."""
+    """A number as the page shows it; a text without the apostrophe that guards formulas."""
     plain = FORMULA_QUOTE.sub("", text)
     try:
         value = float(plain)

@@ -1,8 +1,7 @@
-"""A report as one file that opens from disk: page, style, program and data, and no network.
+"""A report as one HTML file that opens from disk: page, style, script and data, without network.
 
-The content policy in the file lets run the one program and apply the one style whose hashes it
-names, and load nothing. Text from users is in the title, escaped, and in blocks that
-browsers take for data.
+The file's content security policy allows only its own script and style, by hash, and loads nothing.
+Texts of users are in the title, escaped, and in data blocks that browsers do not execute.
 """
 
 import base64
@@ -47,7 +46,7 @@ PAGE = """<!doctype html>
 def html_build(
     report: Report, *, made_at: datetime | None = None, compressed: bool = True
 ) -> bytes:
-    """The file. `compressed=False`: larger, and read without waiting, as printing needs it.
+    """The file. `compressed=False`: larger, but read synchronously, which printing needs.
 
     Raises ReportPageMissing; KeyError if an array or picture of a run is not in its files.
     """
@@ -74,7 +73,7 @@ def _built(name: str) -> str:
 
 
 def _inline_script(code: str) -> str:
-    """The code without what would end its element; both occur only in literals."""
+    """The code with the sequences escaped that would end its element; both occur in literals."""
     return re.sub(r"<(?=/script|!--)", r"\\x3c", code, flags=re.IGNORECASE)
 
 
@@ -110,7 +109,7 @@ def _data(report: Report, made_at: datetime, *, compressed: bool) -> Iterator[st
 
 
 def _blocks(report: Report) -> Iterator[tuple[str, bytes]]:
-    """Events by the number of their panel, arrays and pictures by their hash, each once."""
+    """Events by number of their panel, and each array and picture once, by hash."""
     seen: set[str] = set()
     for number, panel in enumerate(report.panels, 1):
         if panel.run is None:
@@ -130,7 +129,7 @@ def _files(run: RunRecord) -> Iterator[tuple[str, bytes]]:
 
 
 def _block(name: str, content: bytes, *, compressed: bool) -> str:
-    """Bytes in base64, zipped where that makes them smaller."""
+    """The content in base64, compressed if that makes it smaller."""
     zipped = gzip.compress(content, 9, mtime=0) if compressed else content
     kind, packed = ("gzip", zipped) if len(zipped) < len(content) else ("plain", content)
     text = base64.b64encode(packed).decode()

@@ -1,7 +1,7 @@
-"""A bundle becomes a session: all of it checked first, nothing of it executed.
+"""Creates a session from a bundle: everything is checked first, nothing is executed.
 
-Runs, threads and comments get new ids; those that they had are kept, so that an export gives the
-same bundle again. Names of people stay names: nobody here is taken for somebody there.
+Runs, threads and comments get new ids; the original ids are stored, so that an export gives the
+same bundle again. Names of people stay texts: they are not matched with accounts here.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ from workbench.uploads.services import upload_restore
 def bundle_import(
     *, owner: User, content: bytes, read: Callable[[bytes], Bundle] = bundle_read
 ) -> sessions.Session:
-    """The new session of a bundle, which `read` reads.
+    """The new session; `read` reads the bundle.
 
     Raises BundleUnreadable, BundleRefused, InvalidBody, InvalidText, InvalidParams, UpdateRefused,
     TooManyUploads, TooManySessions.
@@ -54,7 +54,7 @@ def bundle_import(
         _check_run(run)
     ids = {run: uuid4() for run in runs}
     document = _document(bundle.report, ids)
-    SharedDocument().apply(document_bytes(document))  # it is judged as any change of a session
+    SharedDocument().apply(document_bytes(document))  # checks it like any change of a session
     with transaction.atomic():
         check_session_count(owner)
         session = _session(owner, bundle, sha256=hashlib.sha256(content).hexdigest())
@@ -77,7 +77,7 @@ def _runs(report: Report) -> dict[str, RunRecord]:
 
 
 def _check_run(run: RunRecord) -> None:
-    """Refuse params that the method would not have taken. Raises InvalidParams, BundleRefused."""
+    """Refuse params that the method does not accept. Raises InvalidParams, BundleRefused."""
     if not method_known(run.method, run.method_version):
         return
     if params_check(method=method_get(run.method), params=run.params) != run.params:
@@ -183,7 +183,7 @@ def _events(run: Run, record: RunRecord) -> None:
 
 
 def _threads(session: sessions.Session, report: Report, runs: dict[str, Run]) -> dict[str, str]:
-    """Write what was said; the ids that threads and comments had, by those that they have."""
+    """Write the threads; returns the original ids of threads and comments by their new ids."""
     of_panel = {panel.id: panel.run for panel in report.panels}
     ids: dict[str, str] = {}
     for thread in report.threads:

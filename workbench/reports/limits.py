@@ -1,4 +1,4 @@
-"""How many reports are made or read at once by one process: each may take much memory."""
+"""Limits how many reports a process writes or reads at once: each may take much memory."""
 
 import threading
 from collections.abc import Iterator

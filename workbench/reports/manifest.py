@@ -1,4 +1,4 @@
-"""manifest.json of a bundle: what it is, what it holds, what each number was made with."""
+"""manifest.json of a bundle: its files, its runs, and how their numbers were computed."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ class ErrorPart(ManifestPart):
 
 
 class RunPart(ManifestPart):
-    """A run. `seconds`, `seed`, `self_check` and `provenance` follow from the rest."""
+    """A run. `seconds`, `seed`, `self_check` and `provenance` are derived from the rest."""
 
     id: Id
     method: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")

@@ -1,7 +1,7 @@
-"""A report as Markdown: what was asked, what the model wrote, what was found, figures and tables.
+"""A report as Markdown: inputs, the model's text, findings, figures and tables.
 
-To be read as plain text, or by any program that reads Markdown. The sentences of a method are its
-own (`analysis.findings`); the tables are those that the page shows with its figures.
+The sentences about a method's results come from the method (`analysis.findings`); the tables are
+those that the page shows with its figures.
 """
 
 import json
@@ -21,9 +21,15 @@ from workbench.reports.provenance import changed_params, provenance
 from workbench.reports.text import markdown_safe, quoted
 
 log = logging.getLogger(__name__)
-TEXTS = ("prompt", "prefix", "question", "continuation", "answer")  # params that the model reads
+TEXTS = (
+    "prompt",
+    "prefix",
+    "question",
+    "continuation",
+    "answer",
+)  # params with texts for the model
 SEGMENTS = "segments"
-# Of events of another version of the method, as in an imported bundle.
+# Raised for events of another version of the method, as in an imported bundle.
 ANOTHER_FORM = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 FiguresByPanel = Mapping[str, Sequence[Figure]]  # by panel
 
@@ -34,7 +40,7 @@ def markdown_build(
     links: Mapping[str, Sequence[str]] | None = None,
     figures: FiguresByPanel | None = None,
 ) -> str:
-    """The report. `links`: by panel, the files next to it, as in a bundle."""
+    """The report. `links`: by panel, the files to link to, as in a bundle."""
     parts = [f"# {quoted(report.title)}"]
     for number, panel in enumerate(report.panels, 1):
         shown = (figures or {}).get(panel.id, ())
@@ -45,17 +51,17 @@ def markdown_build(
 
 
 def recorded(run: RunRecord) -> Recorded:
-    """The run as the methods' sentences read it."""
+    """The run in the form that `analysis.findings` reads."""
     return Recorded(tuple(event.value for event in run.events), run.files.__getitem__)
 
 
 def heading(number: int, run: RunRecord) -> str:
-    """What a panel is called: its number, its method's title and its model."""
+    """A panel's heading: its number, its method's title and its model."""
     return f"{number}. {quoted(method_title(run.method))} ({quoted(run.model)})"
 
 
 def method_title(stem: str) -> str:
-    """The menu text of a method up to its colon; of one that is not known here, its stem."""
+    """A method's menu text up to its colon; its stem if this server does not know it."""
     try:
         return method_get(stem).title.partition(":")[0]
     except UnknownMethod:
@@ -63,7 +69,7 @@ def method_title(stem: str) -> str:
 
 
 def method_words(stem: str) -> str:
-    """The menu text of a method: its name, and the question that it answers."""
+    """A method's menu text: its name and the question that it answers."""
     try:
         return method_get(stem).title
     except UnknownMethod:
@@ -71,7 +77,7 @@ def method_words(stem: str) -> str:
 
 
 def params_table(run: RunRecord) -> str:
-    """The params that differ from their defaults, without the texts that were asked."""
+    """The params that differ from their defaults, without the texts for the model."""
     asked = {*TEXTS, SEGMENTS}
     changed = {name: value for name, value in changed_params(run).items() if name not in asked}
     if not changed:
@@ -86,7 +92,7 @@ def numbers_table(run: RunRecord) -> str:
 
 
 def outcome(run: RunRecord) -> str:
-    """How the run ended, where that was not well."""
+    """How the run ended, unless it is done."""
     if run.status == "done":
         return ""
     why = f": {quoted(str(run.error['message']))}" if run.error else ""
@@ -114,7 +120,7 @@ def _panel(
 
 
 def _asked(run: RunRecord) -> Iterator[str]:
-    """The method in words, and the texts that the model was given."""
+    """The method and the texts for the model."""
     yield f"**Method.** {quoted(method_words(run.method))}"
     params = run.params
     for name in TEXTS:
@@ -129,14 +135,14 @@ def _asked(run: RunRecord) -> Iterator[str]:
 
 
 def _lists(params: Mapping[str, Any], name: str) -> bool:
-    """Whether the param is a list of texts with a name each."""
+    """Whether the param is a list of texts with ids."""
     value = params.get(name) or []
     named = {"id", "text"}
     return isinstance(value, list) and bool(value) and all(named <= set(one) for one in value)
 
 
 def _of_run(ask: Callable[[str, Recorded], Any], run: RunRecord) -> Any:
-    """What a sentence of the method says; None for a run that fell short."""
+    """A finding of the run; None if its events are incomplete."""
     try:
         return ask(run.method, recorded(run))
     except ANOTHER_FORM:
@@ -144,7 +150,7 @@ def _of_run(ask: Callable[[str, Recorded], Any], run: RunRecord) -> Any:
 
 
 def _findings(run: RunRecord) -> Iterator[str]:
-    """What the model wrote, and the sentences of the method; none for a run that fell short."""
+    """The model's text and the method's findings; none if the events are incomplete."""
     source = recorded(run)
     try:
         text = findings.said(run.method, source)
@@ -188,7 +194,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _json(value: Any) -> str:
-    """A text as it is; edges between segments as arrows; all else as JSON."""
+    """A text unchanged, edges between segments as arrows, other values as JSON."""
     if isinstance(value, str):
         return value
     edges = value if isinstance(value, list) else []

@@ -27,7 +27,7 @@ pictures = {{sha256: read_picture(base64.b64decode(file)) for sha256, file in fi
 
 
 def notebook_build(report: Report) -> str:
-    """The notebook as JSON text: notes and captions as they are, and a call for each run."""
+    """The notebook as JSON text: notes, captions, and a call for each run."""
     cells = [cell for cell in _cells(report) if cell["source"]]
     notebook = {
         "cells": cells,
@@ -42,7 +42,7 @@ def notebook_build(report: Report) -> str:
 
 
 def call(run: RunRecord, name: str) -> str:
-    """The call that gives the run's numbers again, with all of its params."""
+    """The call that computes the run again, with all its params."""
     params = "".join(f"        {key!r}: {value!r},\n" for key, value in run.params.items())
     given = f"{{\n{params}    }}" if params else "{}"
     pictures = "    pictures=pictures.__getitem__,\n" if run.uploads else ""
@@ -85,7 +85,7 @@ def _dates(report: Report) -> str:
 
 
 def _pictures(report: Report) -> str:
-    """The uploaded pictures that params name, in the notebook itself."""
+    """A cell with the uploaded pictures that params name."""
     files = {sha256: file for run in report.runs for sha256, file in run.uploads.items()}
     if not files:
         return ""

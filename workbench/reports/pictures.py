@@ -1,7 +1,7 @@
-"""PNG files of a bundle: pixels and nothing else.
+"""Checks PNG files of a bundle: they must hold only pixels.
 
-The hash of a picture is that of its file, which another version of a library may write otherwise;
-so a file is kept unchanged, and anything in it other than pixels is refused.
+The hash of a picture is that of its file, and another version of a library may encode the same
+pixels differently. So a file is kept unchanged, and refused if it holds other data.
 """
 
 import struct
@@ -29,13 +29,13 @@ def check_png(content: bytes, name: str, *, size: tuple[int, int] | None = None)
 
 
 def png_size(content: bytes) -> tuple[int, int]:
-    """Width and height that the header says."""
+    """Width and height, from the header."""
     width, height = struct.unpack(">2L", content[16:24])
     return width, height
 
 
 def _is_bare(content: bytes) -> bool:
-    """Header, pixels, end: in this order, and nothing behind."""
+    """Whether the file has a header, pixels and an end, and nothing else."""
     if not content.startswith(PNG_SIGNATURE):
         return False
     position, kinds = len(PNG_SIGNATURE), []

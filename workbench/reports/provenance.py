@@ -1,11 +1,11 @@
-"""The line under each figure and table: what it was made with, as the page says it."""
+"""The provenance line under each figure and table, the same as on the page."""
 
 from datetime import date
 from typing import Any
 
 from workbench.reports.document import RunRecord
 
-LONGEST = 24  # longer texts are in the report already
+LONGEST = 24  # longer texts are elsewhere in the report
 
 
 def provenance(run: RunRecord) -> str:
@@ -25,7 +25,7 @@ def provenance(run: RunRecord) -> str:
 
 
 def template_date(run: RunRecord) -> date | None:
-    """The day that the model's chat template took for today; None: it asks for none."""
+    """The date that the chat template used as today; None if it uses none."""
     try:
         return date.fromisoformat(_brings(run).get("template_date") or "")
     except (TypeError, ValueError):
@@ -33,7 +33,7 @@ def template_date(run: RunRecord) -> date | None:
 
 
 def changed_params(run: RunRecord) -> dict[str, Any]:
-    """Params that differ from their default, which is what a call needs."""
+    """Params that differ from their default."""
     return {
         name: value
         for name, value in run.params.items()
@@ -42,7 +42,7 @@ def changed_params(run: RunRecord) -> dict[str, Any]:
 
 
 def show_number(value: float) -> str:
-    """Three decimals where they say something, powers of ten below; a real minus sign."""
+    """Three decimals; powers of ten below 0.0005; a typographic minus sign."""
     if value == 0:
         return "0"
     magnitude = abs(value)
@@ -65,7 +65,7 @@ def _brings(run: RunRecord) -> dict[str, Any]:
 
 
 def _brought(run: RunRecord) -> list[str]:
-    """What the checkpoint brings that changes a run, or that `generate` would obey."""
+    """Settings of the checkpoint that change a run, or that `generate` would apply."""
     brings = _brings(run)
     day, pad = brings.get("template_date"), brings.get("pad_word")
     parts = [
@@ -77,13 +77,13 @@ def _brought(run: RunRecord) -> list[str]:
 
 
 def _did(run: RunRecord) -> dict[str, Any] | None:
-    """The trace that the run is about: decoders apply each their own part."""
+    """The start of the main trace, which records the settings that the decoder applied."""
     starts = [event.value for event in run.events if event.value.get("kind") == "trace_start"]
     return next((start for start in starts if start.get("main")), None)
 
 
 def _asked(source: dict[str, Any]) -> str:
-    """The same for runs from before it was recorded per field: only the request."""
+    """The generation config's fields; older runs record only what it asks for."""
     listed = (
         ("applied", source.get("applied")),
         ("not applied", source.get("not_applied")),

@@ -1,8 +1,7 @@
-"""A bundle read back into a report. Everything is checked, nothing is executed, nothing is written.
+"""Reads a bundle into a report. Everything is checked; nothing is executed or stored.
 
-What a bundle says of itself is believed nowhere: each size is compared before anything is made of
-it, each reference must lead to what it names, and the events of a method that is known here must be
-as this method's schema says.
+The bundle is untrusted: sizes are checked before content is parsed, each reference must lead to an
+existing file of the right kind, and events of a known method must match its schema.
 """
 
 import hashlib
@@ -41,7 +40,7 @@ from workbench.reports.manifest import Manifest, PanelPart, RunPart
 from workbench.reports.pictures import check_png
 
 MAX_EVENTS = 100_000
-MAX_JSON_BYTES = 8 * 2**20  # of the manifest and of the comments, which are parsed whole
+MAX_JSON_BYTES = 8 * 2**20  # of manifest.json and comments.json, each parsed as a whole
 MAX_JSON_VALUES = 200_000
 MAX_DIMENSIONS = 8
 MAX_INTEGER = 2**63
@@ -59,7 +58,7 @@ LINE = re.compile(
 
 @dataclass(frozen=True)
 class Bundle:
-    """`altered` says in words what in it is not what it was when it was made."""
+    """`altered` lists in words what was changed after the export."""
 
     manifest: Manifest
     report: Report
@@ -76,7 +75,7 @@ def bundle_read(content: bytes) -> Bundle:
 
 
 def refuse_altered(bundle: Bundle) -> None:
-    """Raises BundleRefused where anything is not as the manifest says."""
+    """Raises BundleRefused if a file differs from the manifest."""
     if bundle.altered:
         more = f", and {len(bundle.altered) - 1} more" if len(bundle.altered) > 1 else ""
         raise BundleRefused(
@@ -181,7 +180,7 @@ class _Reader:
         )
 
     def _arrays(self, folder: str, run: RunRecord) -> Iterator[tuple[str, bytes]]:
-        """Arrays that are not in the events; those that are must be the same."""
+        """The arrays that are not inside events; those inside must equal their files."""
         name = f"{folder}/{ARRAYS}"
         arrays = arrays_read(self._file(name), run.arrays) if run.arrays else {}
         for sha256, content in arrays.items():
@@ -226,7 +225,7 @@ class _Reader:
 
 
 def _read_file(content: bytes, name: str) -> Any:
-    """JSON of a file that is parsed whole. Raises BundleRefused, InvalidBody."""
+    """The JSON of a file. Raises BundleRefused, InvalidBody."""
     if len(content) > MAX_JSON_BYTES:
         raise _refuse(f"{name} has {len(content)} bytes; the limit is {MAX_JSON_BYTES}")
     check_value_count(_text(content, name), limit=MAX_JSON_VALUES)
@@ -234,7 +233,7 @@ def _read_file(content: bytes, name: str) -> Any:
 
 
 def read_json(content: bytes | str, name: str) -> Any:
-    """Finite JSON, not nested deeper than any event is. Raises BundleRefused, BundleUnreadable."""
+    """JSON with finite numbers and limited depth. Raises BundleRefused, BundleUnreadable."""
     text = _text(content, name) if isinstance(content, bytes) else content
     try:
         value = json.loads(text, parse_constant=_not_json)
@@ -275,7 +274,7 @@ def _event(line: str, seq: int, name: str, schema: EventSchema | None) -> EventR
 
 
 def _check_references(value: dict[str, Any], name: str) -> None:
-    """Whatever looks like a reference must be one, of a size that one may ask for."""
+    """Check the references to arrays and pictures. Raises BundleRefused."""
     try:
         for ref in references(value, ARRAY_KEYS):
             _check_array(ArrayRef.model_validate(ref, strict=True), name)

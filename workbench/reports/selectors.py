@@ -1,4 +1,4 @@
-"""Reading runs into a report. The caller has checked that the visitor may read them."""
+"""Reads runs into a report. The caller checks that the visitor may read them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ Ended = Literal["done", "failed", "cancelled"]
 
 
 class StoredFiles(Mapping[str, bytes]):
-    """Files in storage by hash, read when they are asked for."""
+    """Files in storage by hash, read on access."""
 
     def __init__(self, names: dict[str, str]) -> None:
         self._names = names
@@ -36,7 +36,7 @@ class StoredFiles(Mapping[str, bytes]):
 
 
 def run_report(*, runs: Sequence[Run], title: str) -> Report:
-    """A report of runs alone, each a panel. Raises RunUnfinished."""
+    """A report with a panel for each run. Raises RunUnfinished."""
     panels = (PanelRecord(id=str(run.id), run=run_record(run=run)) for run in runs)
     return Report(title=title, panels=tuple(panels))
 
@@ -97,7 +97,7 @@ def _defaults(run: Run) -> dict[str, Any]:
 
 
 def sorted_keys(value: dict[str, Any]) -> dict[str, Any]:
-    """In one order, whichever the database gives."""
+    """The value with sorted keys: databases return them in different orders."""
     ordered: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True))
     return ordered
 

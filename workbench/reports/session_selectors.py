@@ -1,4 +1,4 @@
-"""Reading a session into a report. The caller has checked that the visitor may read it."""
+"""Reads a session into a report. The caller checks that the visitor may read it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def session_report(
     title: str | None = None,
     comments: bool = True,
 ) -> Report:
-    """A report of a session: of these panels in this order, or of all that are meant for reports.
+    """A report of these panels in this order, or of all panels that are marked for reports.
 
     Raises PanelUnknown, RunUnfinished.
     """
@@ -72,7 +72,7 @@ def _panel(panel: PanelRun | PanelNote, runs: Mapping[UUID, Run]) -> PanelRecord
 def _threads(
     session: Session, panels: set[str], ids: Mapping[str, str]
 ) -> tuple[ThreadRecord, ...]:
-    """What was said of these panels, in the order of time; `ids`: under which it is exported."""
+    """The comments on these panels, oldest first; `ids`: original ids of an imported session."""
     rows = models.Thread.objects.filter(session=session, panel__in=panels)
     comments = models.Comment.objects.filter(deleted_at=None).select_related("author")
     threads = [

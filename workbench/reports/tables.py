@@ -1,7 +1,7 @@
-"""Tables of a run's numbers as CSV. Nothing of a prompt may act in the program that opens them.
+"""Tables of a run's numbers as CSV. No text of a prompt may act as a formula in a spreadsheet.
 
-A table for each kind of event, a row for each event; a list inside an event is a table of its own,
-with the number of its event. Arrays are named by type, shape and hash: they are in arrays.npz.
+One table for each kind of event, one row for each event. A list inside an event becomes a separate
+table with the number of its event. Arrays are named by type, shape and hash; arrays.npz holds them.
 """
 
 import re
@@ -12,7 +12,7 @@ from analysis.summary import SILENT
 from workbench.reports.document import ARRAY_KEYS, PICTURE_KEYS, RunRecord
 from workbench.reports.provenance import provenance
 
-FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # what a cell may not begin with; the page has them from here
+FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # a cell must not begin with these; shared with the page
 FORMULA = re.compile(f"[{re.escape(FORMULA_SIGNS)}]")
 QUOTED = re.compile(r'[",\n\r]')
 NAME = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def tables_write(run: RunRecord) -> dict[str, bytes]:
-    """The tables of a run by name, each ending with its provenance line."""
+    """The tables of a run by name; each ends with the provenance line."""
     rows: dict[str, list[Row]] = {}
     for event in run.events:
         kind = str(event.value.get("kind"))
@@ -34,7 +34,7 @@ def tables_write(run: RunRecord) -> dict[str, bytes]:
 
 
 def to_csv(rows: Iterable[Iterable[Any]]) -> str:
-    """Lines as RFC 4180 has them; an apostrophe before what would be read as a formula."""
+    """CSV as in RFC 4180; an apostrophe precedes cells that look like formulas."""
     return "".join(",".join(map(csv_cell, row)) + "\r\n" for row in rows)
 
 
@@ -54,7 +54,7 @@ def csv_cell(value: Any) -> str:
 
 
 def _collect(rows: dict[str, list[Row]], table: str, keys: Row, value: Any) -> None:
-    """A row of the table, and the rows of the tables inside."""
+    """Add a row to the table, and rows to the tables of the lists inside."""
     row = dict(keys)
     lists: list[tuple[str, list[Any]]] = []
     for name, cell in _cells(value):
@@ -76,7 +76,7 @@ def _index(keys: Row) -> str:
 
 
 def _cells(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The cells of a value by dotted name; what is no object is one cell, `value`."""
+    """The cells of a value by dotted name; a value that is no object is one cell, `value`."""
     if not isinstance(value, dict):
         yield name or ("" if isinstance(value, list) else "value"), value
     elif value.keys() in (ARRAY_KEYS, PICTURE_KEYS):

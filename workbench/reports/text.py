@@ -1,28 +1,27 @@
-"""Texts of users and models inside Markdown: whatever they hold, they stay texts.
+"""Escapes texts of users and models for Markdown.
 
-Two kinds: a text that is quoted (a token, a title, a name), in which no sign acts; and Markdown
-that somebody wrote (a note, a caption), which keeps its Markdown and loses HTML, pictures and all
-links but those to the web.
+Quoted texts (a token, a title, a name) are escaped completely. Markdown of users (a note, a
+caption) keeps its formatting but loses HTML, pictures and all links except those to the web.
 """
 
 import re
 import unicodedata
 
-LONGEST = 300  # characters that are quoted of a long text; the bundle holds all of it
-# A colon acts where something follows it at once, as in an address or a :smile:.
+LONGEST = 300  # quoted characters of a long text; the bundle holds all of it
+# A colon has an effect before a non-space character, as in an address or a :smile:.
 SIGNS = re.compile(r"([\\`*_{}\[\]#!|>~$@]|:(?=\S)|^[-+=:]|(?<=^\d)[.)](?=\s|$))")
 FENCE = re.compile(r"(`{3,}|~{3,})[\w-]{0,30}\s*")
-# What may begin mathematics over several lines. Notebooks take it out before they read Markdown,
-# and with it the line that opens a block of code.
+# May begin mathematics over several lines. Notebooks extract mathematics before they parse
+# Markdown, including a line that opens a code block.
 MATH = re.compile(r"\$\$|\\begin\{|\\\[")
 LINK_START = re.compile(r"\]\((?!(?:https?://|mailto:|#)[^\s<>()]*\))", re.IGNORECASE)
-# Controls, halves of pairs, and direction overrides, which act on what comes after.
+# Control characters, lone surrogates and direction overrides, which affect the text after them.
 ACTING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def quoted(text: str) -> str:
-    """A text in one line of Markdown, in which nothing acts; cut, and said so, where it is long."""
+    """A text as one line of escaped Markdown; a long text is cut, with its length."""
     plain = visible(shorten(text)).replace("&", "&amp;").replace("<", "&lt;")
     return SIGNS.sub(r"\\\1", plain)
 
@@ -34,15 +33,15 @@ def shorten(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Line breaks as ⏎; controls, direction marks and what else is unseen by their code."""
+    """Line breaks as ⏎; control characters, direction marks and other invisible ones by code."""
     return "".join(map(_visible, text))
 
 
 def markdown_safe(markdown: str) -> str:
-    """Markdown of a user, in which no HTML, no picture and no link to a program is left.
+    """Markdown of a user without HTML, pictures and links to anything but the web.
 
-    A block of code keeps its signs, unless it may be none to a reader of mathematics; it ends at
-    the first line that any reader would end it at.
+    Code blocks stay unchanged, except after a sign that may begin mathematics. A block ends at the
+    first line that any Markdown parser accepts as its end.
     """
     lines, fence, math = [], "", False
     for line in re.split(r"\r\n|\r|\n", markdown):
@@ -56,9 +55,9 @@ def markdown_safe(markdown: str) -> str:
             lines.append(text if fence and not math else _line_safe(text))
         else:
             fence = opening[1]
-            # Mathematics within a line ends at an empty one.
+            # An empty line ends inline mathematics.
             lines += ["", line] if lines and lines[-1].strip() else [line]
-    # A block left open would take in all that follows.
+    # An open block would contain all that follows.
     return "\n".join([*lines, fence] if fence else lines).strip("\n")
 
 

@@ -1,10 +1,9 @@
-"""A bundle computed again: per panel and named number same or different, and what else differs.
+"""Verifies a bundle: computes its runs again and compares all numbers.
 
-Three things are looked at, so that a change of one value anywhere is found: the hash of each file;
-whether tables, notebook, report.md and comments.csv are what the events, arrays and comments give;
-and whether the model gives these events and arrays again. A text that somebody wrote (a caption, a
-comment) can be changed unseen only in all its places at once and with all hashes; figures are known
-by their hash alone.
+Three checks find a change of any single value: the hash of each file; whether tables, notebook,
+report.md and comments.csv follow from the events, arrays and comments; and whether the model gives
+the same events and arrays again. A user's text (a caption, a comment) can be changed unnoticed only
+in all files together with all hashes. Figures are checked by their hash alone.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -33,7 +32,7 @@ Step = Callable[[], object]
 
 @dataclass
 class PanelResult:
-    """How a panel came out again; `refusal` says why it could not be computed."""
+    """The comparison of a panel; `refusal`: why it could not be computed."""
 
     run: RunRecord
     comparison: Comparison | None = None
@@ -46,10 +45,10 @@ class PanelResult:
 
 
 def bundle_altered(bundle: Bundle) -> list[str]:
-    """What in the bundle contradicts itself."""
+    """The contradictions within the bundle, in words."""
     altered = list(bundle.altered)
     if bundle.manifest.glassbench != GLASSBENCH:
-        return altered  # another version may write its tables otherwise
+        return altered  # another version may write its tables differently
     written = bundle_files(bundle.report, figures=_figures(bundle))
     for name in sorted(written.keys() | bundle.files.keys()):
         if written.get(name) != bundle.files.get(name):
@@ -97,7 +96,7 @@ def _compare(
 def _computed(
     run: RunRecord, catalog: Catalog, files: Files, result: PanelResult, step: Step
 ) -> Generator[dict[str, Any]]:
-    """Events as they would be stored, their arrays and pictures put among the files."""
+    """The events in their stored form; adds their arrays and pictures to `files`."""
 
     def keep(array: Any) -> ArrayRef:
         ref = content_ref(array)
@@ -148,12 +147,12 @@ def _check_method(run: RunRecord) -> None:
 
 
 def _failed_so(run: RunRecord, error: GlassbenchError) -> bool:
-    """Whether a run that failed has failed again, for the same reason."""
+    """Whether the recorded run failed with the same error."""
     return run.status == "failed" and (run.error or {}).get("code") == error.code
 
 
 def _environment(run: RunRecord, info: dict[str, Any], catalog: Catalog) -> list[str]:
-    """What is not as it was, a line each."""
+    """The differences of versions, machine and model, one line each."""
     path = catalog.find(run.model).path
     now = {**environment(path), **_model(info), "revision": info["revision"]}
     if run.environment is None:
@@ -175,7 +174,7 @@ def _differences(name: str, was: Any, now: Any) -> Iterator[str]:
 
 
 def _figures(bundle: Bundle) -> dict[str, dict[str, bytes]]:
-    """The figures as they are: they are known by their hash alone."""
+    """The bundle's figures, which are not computed again."""
     return {
         panel.id: {
             name.rpartition("/")[2]: content

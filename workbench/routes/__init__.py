@@ -1,1 +1,1 @@
-"""What is asked over HTTP, slice by slice; `workbench.api` puts it together."""
+"""The HTTP operations, one module per subject; `workbench.api` combines them."""

@@ -1,4 +1,4 @@
-"""Who is asking."""
+"""The visitor's own account."""
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.http import HttpRequest
@@ -16,9 +16,9 @@ router = Router(tags=["accounts"])
 class Me(BaseModel):
     id: str
     username: str
-    name: str = Field(description="What others see: the full name, or else the user name.")
-    local: bool = Field(description="Logged in for sitting at this machine.")
-    staff: bool = Field(description="May see /admin.")
+    name: str = Field(description="Shown to others: the full name, or else the user name.")
+    local: bool = Field(description="The local user, logged in without a password.")
+    staff: bool = Field(description="May open /admin.")
     mfa: bool = Field(description="A second step is set up.")
 
 

@@ -1,4 +1,4 @@
-"""The log of a session, for its owner."""
+"""The audit log of a session, for its owner."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,13 +21,13 @@ router = Router(tags=["sessions"])
 
 
 class AuditOut(BaseModel):
-    """Somebody's action. A name is empty where the account is gone."""
+    """An action. Names of deleted accounts are empty."""
 
     id: int
     at: datetime
     action: str
     actor: str
-    subject: str = Field(description="Whom it was done to, where that is a person.")
+    subject: str = Field(description="The affected user, if any.")
     kind: str = Field(description="Of the object: session, link.")
     object: str
     detail: dict[str, str | int | bool | None]
@@ -41,7 +41,7 @@ class AuditOut(BaseModel):
 def log(
     request: HttpRequest, session_id: str, limit: int = 100, before: EntryId | None = None
 ) -> list[AuditOut]:
-    """What was done to the session, latest first; `before`: older than that entry."""
+    """Entries about the session, latest first; `before`: only those older than this entry."""
     session = session_get(visitor=request_visitor(request), session=session_id, needs=Role.OWNER)
     most = page_limit(limit, most=500)
     return [_out(row) for row in audit_of_session(session=session.pk, limit=most, before=before)]

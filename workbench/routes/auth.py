@@ -1,4 +1,4 @@
-"""Whom an operation of the API lets in. By default that is accounts alone."""
+"""Access classes of API operations. The default admits only accounts."""
 
 from django.http import HttpRequest
 from ninja.security import SessionAuth
@@ -8,7 +8,7 @@ from workbench.sessions.access import is_admitted
 
 
 class GuestAuth(SessionAuth):
-    """An account, or a guest with a link that stands."""
+    """Admits accounts, and guests with a valid link."""
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Visitor | None:
         visitor = request_visitor(request)
@@ -16,7 +16,7 @@ class GuestAuth(SessionAuth):
 
 
 class OpenAuth(SessionAuth):
-    """Anybody who comes from a page of this server."""
+    """Admits anybody who comes from a page of this server."""
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Visitor:
         return request_visitor(request)

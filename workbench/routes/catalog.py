@@ -23,7 +23,7 @@ router = Router(tags=["catalog"], auth=guests)
 
 
 class ModelOut(BaseModel):
-    """A model of the list."""
+    """A model in the list."""
 
     id: str
     source: str
@@ -35,7 +35,7 @@ class ModelOut(BaseModel):
 
 
 class PartOut(BaseModel):
-    """A part of a pipeline, or of a model's folder; null where it has no weights."""
+    """A part of a pipeline or of a model's folder; fields are null if it has no weights."""
 
     name: str
     class_name: str
@@ -45,19 +45,19 @@ class PartOut(BaseModel):
 
 
 class VisionOut(BaseModel):
-    """How a vision-language model sees; null where it follows from the picture."""
+    """The vision part of a model; fields are null if they depend on the picture."""
 
     architecture: str
-    image_size: int | None = Field(description="Edge in pixels of what the tower sees.")
+    image_size: int | None = Field(description="Edge in pixels of the vision tower's input.")
     patch_size: int | None = Field(description="Edge in pixels.")
-    image_tokens: int | None = Field(description="Of one picture, or of one tile of it.")
+    image_tokens: int | None = Field(description="Per picture, or per tile.")
     token_pixels: int | None = Field(description="Edge of the square of pixels per token.")
     tiled: bool
     mask_decoder: bool
 
 
 class MeasuredOut(BaseModel):
-    """A share of held-out items; the gate is from `required` to below `limit`."""
+    """A measured share of held-out items; it must be at least `required` and below `limit`."""
 
     name: str
     share: float
@@ -67,7 +67,7 @@ class MeasuredOut(BaseModel):
 
 
 class ModelFacts(ModelOut):
-    """What a model's files say; null where they are not downloaded or not readable."""
+    """A model's metadata; fields are null if its files are not downloaded or not readable."""
 
     architecture: str | None
     bytes: int | None
@@ -89,26 +89,28 @@ class ModelFacts(ModelOut):
 
 
 class TokensIn(BaseModel):
-    """A text that continues another, or token ids, to be shown as a model's tokens."""
+    """A text that follows another, or token ids, to be shown as a model's tokens."""
 
     model: str = Field(max_length=300)
     before: str = Field(default="", max_length=4000, description="The text before it.")
     given: (
         Annotated[str, Field(max_length=10_000)] | Annotated[list[TokenId], Field(max_length=128)]
     )
-    alone: bool = Field(default=False, description="It is meant as one token, if it can be one.")
+    alone: bool = Field(
+        default=False, description="Prefer one token for the text, if there is one."
+    )
 
 
 class TokenOut(BaseModel):
     """A token of a model."""
 
     id: int
-    text: str = Field(description="What it adds to a text, its space included; #555: no text.")
+    text: str = Field(description="The text that it adds, with its space; #555 if it has no text.")
     piece: str = Field(description="Its entry in the vocabulary.")
 
 
 class TokensOut(BaseModel):
-    """The first tokens of a text; null where the model's tokenizer is not available."""
+    """The first tokens of a text; `total` is null if the model's tokenizer is not available."""
 
     total: int | None
     tokens: list[TokenOut]
@@ -143,7 +145,7 @@ def model(request: HttpRequest, model_id: str) -> ModelFacts:
 
 
 def listed_model(description: Description) -> ModelOut:
-    """A model as the list shows it."""
+    """The model's entry in the list."""
     entry, metadata = description.entry, description.metadata
     return ModelOut(
         id=entry.id,
@@ -157,7 +159,7 @@ def listed_model(description: Description) -> ModelOut:
 
 
 def model_facts(detail: ModelDetail) -> ModelFacts:
-    """A model as its page shows it."""
+    """The model's metadata, check, card and gates."""
     description = detail.description
     unknown: dict[str, object] = {
         **dict.fromkeys(field.name for field in fields(ModelMetadata)),

@@ -1,4 +1,4 @@
-"""Threads of comments over HTTP; for guests too, as far as their role goes."""
+"""Threads of comments over HTTP, also for guests with the role."""
 
 from typing import Annotated
 from uuid import UUID
@@ -36,7 +36,7 @@ class CommentIn(BaseModel):
 
 
 class ThreadIn(CommentIn):
-    """Anchors other than the panel name a place of a run of the session."""
+    """An anchor other than `panel` refers to a run of the session."""
 
     run: UUID | None = None
     panel: UUID
@@ -121,6 +121,6 @@ def change(request: HttpRequest, comment: UUID, body: CommentIn) -> ThreadOut:
     operation_id="comment_delete",
 )
 def take_back(request: HttpRequest, comment: UUID) -> Status[None]:
-    """The author may, and the session's owner."""
+    """Only for the comment's author and the session's owner."""
     comment_delete(visitor=request_visitor(request), comment=comment)
     return Status(204, None)

@@ -1,4 +1,4 @@
-"""Reports over HTTP: a session as a file, and a bundle as a session."""
+"""Reports over HTTP: export of a session, import of a bundle."""
 
 from typing import Annotated
 from uuid import UUID
@@ -28,7 +28,7 @@ router = Router(tags=["reports"])
 
 
 class ExportIn(BaseModel):
-    """What goes into a report; captions and notes are those of the session."""
+    """The content of a report; captions and notes are those of the session."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,7 +71,7 @@ def export(request: HttpRequest, session_id: UUID, body: ExportIn) -> HttpRespon
     "/imports", response={201: SessionOut, REFUSALS: ErrorOut}, operation_id="bundle_import"
 )
 def import_bundle(request: HttpRequest) -> Status[SessionOut]:
-    """A session of a bundle, which is the body itself; everything in it is checked first."""
+    """Create a session from a bundle; the body is the bundle itself."""
     visitor = request_visitor(request)
     content = request.read(settings.MAX_IMPORT_BYTES + 1)
     if len(content) > settings.MAX_IMPORT_BYTES:

@@ -36,7 +36,7 @@ router = Router(tags=["runs"], auth=guests)
 
 
 class RunIn(BaseModel):
-    """A run to make; the id is the page's, so that a repeated request makes no second run."""
+    """A run to start; the page chooses the id, so that a repeated request starts no second run."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class RunIn(BaseModel):
     method: str = Field(max_length=100)
     model: str = Field(max_length=300)
     params: dict[str, Any] = Field(default_factory=dict)
-    session: UUID | None = Field(None, description="In which it is started; takes an editor.")
+    session: UUID | None = Field(None, description="The session of the run; needs the role editor.")
 
 
 class EventOut(BaseModel):
@@ -54,7 +54,7 @@ class EventOut(BaseModel):
 
 
 class EventsOut(BaseModel):
-    """A page of an attempt's events; `more`: ask again after the last."""
+    """A page of an attempt's events; `more`: request those after the last."""
 
     attempt: int
     events: list[EventOut]
@@ -62,10 +62,10 @@ class EventsOut(BaseModel):
 
 
 class WorkerOut(BaseModel):
-    """A worker that is there. `run` is shown to those who may read it."""
+    """A live worker. `run` is shown only to those who may read it."""
 
-    name: str = Field(description="Of machine and process for administrators; else a number.")
-    state: str = Field(description="starting: loads what it needs; ready.")
+    name: str = Field(description="Machine and process, for administrators; otherwise a number.")
+    state: str = Field(description="starting (loads models) or ready.")
     device: str | None
     busy: bool
     run: UUID | None
@@ -159,7 +159,7 @@ def artifact(request: HttpRequest, sha256: str) -> HttpResponse:
 
 @router.get("/worker", response={200: WorkersOut, REFUSALS: ErrorOut}, operation_id="workers")
 def workers(request: HttpRequest) -> WorkersOut:
-    """The workers that are there; none: nothing is being worked on."""
+    """The live workers; without any, queued runs wait."""
     states = flags.worker_list()
     busy = [UUID(state["run"]) for state in states if state["run"]]
     shown = run_ids_readable(visitor=request_visitor(request), runs=busy)
@@ -171,7 +171,7 @@ def workers(request: HttpRequest) -> WorkersOut:
 
 
 def _worker(state: dict[str, Any], shown: set[UUID], number: int | None) -> WorkerOut:
-    """Its name holds those of a machine and a process, which are the operator's to know."""
+    """The name of machine and process is shown only to operators."""
     run = UUID(state["run"]) if state["run"] else None
     name = state["name"] if number is None else f"worker {number}"
     shown_run = run if run in shown else None

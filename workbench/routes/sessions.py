@@ -1,4 +1,4 @@
-"""Sessions over HTTP, and the search over them and runs."""
+"""Sessions over HTTP, and the search in sessions and runs."""
 
 import uuid
 from typing import Annotated
@@ -47,11 +47,11 @@ class RequestBody(BaseModel):
 
 
 class SessionIn(RequestBody):
-    """The id is the page's, so that a repeated request makes no second session."""
+    """The page chooses the id, so that a repeated request creates no second session."""
 
     id: UUID | None = None
     title: Title
-    template: UUID | None = Field(None, description="Session whose content it starts with.")
+    template: UUID | None = Field(None, description="The session whose content is copied.")
 
 
 class CopyIn(RequestBody):
@@ -59,7 +59,7 @@ class CopyIn(RequestBody):
 
 
 class SessionChangeIn(RequestBody):
-    """What is left out stays. Archiving and making a template are the owner's."""
+    """Omitted fields stay unchanged. `archived` and `template` need the role owner."""
 
     title: Title | None = None
     archived: bool | None = None
@@ -88,7 +88,7 @@ def sessions(
     before: UUID | None = None,
     limit: int = 50,
 ) -> list[SessionOut]:
-    """Sessions open to the visitor, last changed first; `before`: those after that one."""
+    """Sessions that the visitor may read, last changed first; `before`: those after this one."""
     visitor = request_visitor(request)
     rows = session_list(
         visitor=visitor,

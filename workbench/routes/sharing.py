@@ -1,4 +1,4 @@
-"""Members, links and handing over, over HTTP; and opening a link."""
+"""Sharing over HTTP: members, links, change of owner, opening a link."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ class HeirIn(RequestBody):
 class MemberOut(BaseModel):
     username: str
     role: RoleWord
-    by_link: bool = Field(description="Come by a link, and gone when that ends.")
+    by_link: bool = Field(description="A member by a link, until the link ends.")
 
 
 class LinkIn(RequestBody):
@@ -72,7 +72,7 @@ class LinkIn(RequestBody):
 
 
 class LinkOut(BaseModel):
-    """A link without its token, which nobody can read again."""
+    """A link without its token, which is shown only once."""
 
     id: UUID
     role: SharedWord
@@ -81,7 +81,7 @@ class LinkOut(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     state: Literal["open", "expired", "revoked"] = Field(description="Now, by the server's clock.")
-    seconds_left: int | None = Field(description="Of an open link that ends.")
+    seconds_left: int | None = Field(description="Until an open link expires.")
     revoked_at: datetime | None
     max_runs_per_hour: int
 
@@ -105,7 +105,7 @@ class LinkOpenedOut(BaseModel):
     operation_id="member_list",
 )
 def members(request: HttpRequest, session: UUID) -> list[MemberOut]:
-    """The owner, then members as they came."""
+    """The owner, then the members, oldest first."""
     visitor = request_visitor(request)
     owner = session_get(visitor=visitor, session=session, needs=Role.COMMENTER).owner
     first = MemberOut(username=owner.get_username(), role="owner", by_link=False)
@@ -195,22 +195,22 @@ def revoke(request: HttpRequest, session: UUID, link: UUID) -> Status[None]:
     auth=anybody,
 )
 def open_link(request: HttpRequest, body: TokenIn) -> LinkOpenedOut:
-    """Take up what a link gives: as a member, or as a guest where the server has guests."""
+    """Open a link: an account becomes a member, others become guests if the server allows them."""
     _check_tries(request)
     visitor = request_visitor(request)
     if not settings.ANONYMOUS_LINKS:
-        visitor.account  # noqa: B018 (asked before the token, of which a stranger learns nothing)
+        visitor.account  # noqa: B018 (raises before the token is checked)
     link = link_open(visitor=visitor, token=body.token.get_secret_value())
     if visitor.user is None:
         visitor = _remember(request, link)
     role = session_role(visitor, link.session)
-    if role is None:  # revoked since
+    if role is None:  # revoked meanwhile
         raise link_not_found()
     return LinkOpenedOut(session=link.session_id, role=role.value)
 
 
 def _remember(request: HttpRequest, link: SessionLink) -> Visitor:
-    """Keep a guest's link in the login; with the first it gets a key that nobody has known."""
+    """Store a guest's link in the login; the first link gives the login a new key."""
     login = request.session
     if LINKS not in login:
         login.cycle_key()

@@ -1,4 +1,4 @@
-"""Pictures over HTTP: the body of a request is the file itself."""
+"""Pictures over HTTP: the body of an upload is the file itself."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ router = Router(tags=["pictures"])
 
 
 class UploadOut(BaseModel):
-    """A picture of the user's, by which params name it."""
+    """A picture of the user; params refer to its id."""
 
-    id: str = Field(description="Hash of the PNG that is kept.")
+    id: str = Field(description="SHA-256 of the stored PNG.")
     width: int
     height: int
     created_at: datetime
@@ -33,7 +33,7 @@ class UploadOut(BaseModel):
     operation_id="upload_create",
 )
 def create(request: HttpRequest) -> Status[UploadOut]:
-    """Keep a picture: PNG, JPEG or WebP, told by its content."""
+    """Store a picture: PNG, JPEG or WebP, recognised by its content."""
     upload, created = upload_create(
         owner=request_visitor(request).account.pk, content=request.read(MAX_BYTES + 1)
     )

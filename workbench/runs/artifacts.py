@@ -1,4 +1,4 @@
-"""Arrays and pictures of events: small ones are inside, the others are stored under their hash."""
+"""Arrays and pictures of events: small ones are inside the event, others stored by their hash."""
 
 import json
 from datetime import timedelta
@@ -17,12 +17,12 @@ from analysis.images.event import PictureRef, inline_picture, picture_ref, png_b
 from workbench.errors import EventTooLarge
 from workbench.runs.models import Artifact, Run
 
-UNUSED_FOR = timedelta(hours=1)  # a worker may be about to refer to an array it has just saved
-SETTLED_AFTER = timedelta(minutes=1)  # the same, where somebody waits for the array to be gone
+UNUSED_FOR = timedelta(hours=1)  # a worker may refer to a saved array only later
+SETTLED_AFTER = timedelta(minutes=1)  # the same, when a user deletes a run
 
 
 class EventStore:
-    """Where arrays and pictures of one event go; `saved`: sizes of those kept apart, by hash."""
+    """Stores arrays and pictures of one event; `saved`: sizes of its artifacts by hash."""
 
     def __init__(self) -> None:
         self.saved: dict[str, int] = {}
@@ -44,7 +44,7 @@ class EventStore:
         return ref
 
     def _fits(self, size: int) -> bool:
-        """Whether there is room inside for so many bytes in base64; takes it."""
+        """Reserve space inside the event for `size` bytes in base64; False if there is none."""
         encoded = 4 * -(-size // 3)
         if encoded > self._room:
             return False
@@ -57,13 +57,13 @@ class EventStore:
 
 
 def event_dump(event: Event) -> tuple[str, dict[str, int]]:
-    """The event as JSON text, and the sizes of what is kept apart. Raises EventTooLarge."""
+    """The event as JSON text, and the sizes of its artifacts by hash. Raises EventTooLarge."""
     store = EventStore()
     context = {"store": store.array, "picture_store": store.picture}
     try:
         value: dict[str, Any] = event.model_dump(mode="json", context=context)
     except PydanticSerializationError as error:
-        raise error.__cause__ or error from None  # what saving an array or a picture raised
+        raise error.__cause__ or error from None  # the error of saving an array or a picture
     payload = json.dumps(value, separators=(",", ":"), allow_nan=False)
     if len(payload) > settings.MAX_EVENT_BYTES:
         raise EventTooLarge(
@@ -75,7 +75,7 @@ def event_dump(event: Event) -> tuple[str, dict[str, int]]:
 
 
 def artifact_save(*, sha256: str, content: bytes) -> None:
-    """Write the bytes, unless a known artifact holds them."""
+    """Store the bytes, unless the artifact exists."""
     if Artifact.objects.filter(pk=sha256).update(used_at=timezone.now()):
         return
     name = Artifact(sha256=sha256, size=len(content)).storage_name
@@ -83,7 +83,7 @@ def artifact_save(*, sha256: str, content: bytes) -> None:
 
 
 def artifacts_link(*, run: Run, artifacts: dict[str, int]) -> None:
-    """Let a run keep what its events refer to: sizes by hash."""
+    """Link the artifacts that a run's events refer to; `artifacts`: sizes by hash."""
     now = timezone.now()
     Artifact.objects.bulk_create(
         (Artifact(sha256=sha, size=size, used_at=now) for sha, size in artifacts.items()),
@@ -95,12 +95,12 @@ def artifacts_link(*, run: Run, artifacts: dict[str, int]) -> None:
 
 
 def artifacts_prune() -> int:
-    """Delete arrays that no run refers to any more; the number deleted."""
+    """Delete artifacts that no run refers to; returns their number."""
     return _delete(Artifact.objects.filter(used_at__lt=timezone.now() - UNUSED_FOR))
 
 
 def artifacts_delete(*, hashes: list[str]) -> int:
-    """Delete those of the arrays that no run refers to; what is too fresh is left to the prune."""
+    """Delete these artifacts if no run refers to them; leaves recent ones to `artifacts_prune`."""
     settled = timezone.now() - SETTLED_AFTER
     return _delete(Artifact.objects.filter(pk__in=hashes, used_at__lt=settled))
 

@@ -1,4 +1,4 @@
-"""Broadcasts to watching pages that a run has changed."""
+"""Broadcasts changes of runs to watching pages."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ def run_group(run: UUID) -> str:
 
 
 def broadcast_events(*, run: UUID, attempt: int, first: int, frames: list[str]) -> None:
-    """Events `first`, `first` + 1, … of an attempt, as the texts that the socket sends."""
+    """Broadcast events `first`, `first` + 1, … of an attempt, as socket messages."""
     group_send(
         run_group(run),
         {
@@ -26,10 +26,10 @@ def broadcast_events(*, run: UUID, attempt: int, first: int, frames: list[str]) 
 
 
 def broadcast_run(run: UUID) -> None:
-    """The run's snapshot has changed."""
+    """Broadcast that the run's snapshot has changed."""
     group_send(run_group(run), {"type": "run.changed", "run": str(run)})
 
 
 def broadcast_queue() -> None:
-    """Positions in the queue have changed."""
+    """Broadcast that positions in the queue have changed."""
     group_send(QUEUE_GROUP, {"type": "queue.changed"})

@@ -1,4 +1,4 @@
-"""Handing a run to the workers: a message that carries its id, nothing else."""
+"""Sends runs to the workers: the message holds only the run's id."""
 
 import logging
 from uuid import UUID
@@ -10,13 +10,13 @@ from workbench.celery import app
 from workbench.runs import flags
 
 TASK = "workbench.run_execute"
-NORMAL, FIRST = 6, 0  # kombu's Redis transport takes the lowest number first
+NORMAL, FIRST = 6, 0  # kombu's Redis transport delivers the lowest number first
 
 log = logging.getLogger(__name__)
 
 
 def run_dispatch(*, run: UUID, queue: str, priority: int = NORMAL) -> None:
-    """Send the run's message. If Redis is away the sweep of a worker sends it later."""
+    """Send the run's message. If Redis is not reachable, a worker's sweep sends it later."""
     try:
         app.send_task(TASK, args=[str(run)], queue=queue, priority=priority, retry=False)
         flags.sent_mark(run=run)

@@ -1,4 +1,4 @@
-"""What workers do to runs. Every write checks that the attempt is still the worker's own."""
+"""Changes of runs by workers. Each write checks that the attempt is still the current one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from workbench.runs.selectors import event_count
 
 @dataclass(frozen=True)
 class Pending:
-    """An event not yet written; `artifacts` maps the hashes it refers to onto their sizes."""
+    """An event not yet written; `artifacts`: sizes of its artifacts by hash."""
 
     seq: int
     payload: str
@@ -38,7 +38,7 @@ class WorkerLost(GlassbenchError):
 
 
 def run_claim(*, run: UUID, worker: str) -> Run | None:
-    """Take a queued run as its next attempt; None: it is not queued, so nothing is to be done."""
+    """Start the next attempt of a queued run; None if the run is not queued."""
     with transaction.atomic():
         taken = Run.objects.filter(pk=run, status=Status.QUEUED).update(
             status=Status.RUNNING,
@@ -56,7 +56,7 @@ def run_claim(*, run: UUID, worker: str) -> Run | None:
 
 
 def event_append(*, run: UUID, attempt: int, events: Sequence[Pending]) -> None:
-    """Save events of an attempt, then send them. Raises AttemptLost."""
+    """Save events of an attempt, then broadcast them. Raises AttemptLost."""
     with transaction.atomic():
         locked = _locked(run, attempt, Status.RUNNING)
         if locked is None:
@@ -73,7 +73,7 @@ def run_end(
     error: GlassbenchError | None = None,
     was: Status = Status.RUNNING,
 ) -> bool:
-    """Finish an attempt: its last event and the status together. False: it was not ours."""
+    """End an attempt: save its last event and its status. False if it is not the current one."""
     with transaction.atomic():
         locked = _locked(run, attempt, was)
         if locked is None:
@@ -89,15 +89,15 @@ def run_end(
 
 
 def run_release(*, run: UUID, attempt: int) -> bool:
-    """Put a run back, first in its queue: the worker has to go, the run is not to blame."""
+    """Requeue a run at the front because its worker must stop; does not count as a lost worker."""
     released = _requeue(run, attempt, lost_workers=F("lost_workers"))
     return released
 
 
 def run_recover(*, run: UUID, attempt: int, error: GlassbenchError | None = None) -> bool:
-    """Put back a run that its worker could not end; after some times, fail it. False: it lives.
+    """Requeue a run whose worker was lost; after MAX_LOST_WORKERS, fail it. False: not running.
 
-    `error`: why it could not; None: the worker vanished.
+    `error`: why the worker could not end it; None: the worker vanished.
     """
     if flags.cancel_asked(run=run):
         return run_end(run=run, attempt=attempt, status=Status.CANCELLED)
@@ -118,7 +118,7 @@ def _lost(times: int) -> WorkerLost:
 def run_model_seen(
     *, run: UUID, attempt: int, info: dict[str, Any], environment: dict[str, Any]
 ) -> None:
-    """Record the revision that was loaded, on which the cache key depends, and its self-check."""
+    """Record the loaded revision, on which the cache key depends, and the self-check."""
     with transaction.atomic():
         locked = _locked(run, attempt, Status.RUNNING)
         if locked is None:
@@ -149,7 +149,7 @@ def _requeue(run: UUID, attempt: int, **changes: Any) -> bool:
 
 
 def _locked(run: UUID, attempt: int, status: Status) -> Run | None:
-    """The run with its row locked, if this attempt is still the current one."""
+    """The run with its row locked; None if this attempt is not the current one."""
     runs = Run.objects.select_for_update(of=("self",))
     return runs.filter(pk=run, attempt=attempt, status=status).first()
 
@@ -181,7 +181,7 @@ def _broadcast(run: Run, rows: list[RunEvent], *, changed: bool = True) -> None:
 
 
 def _storable(error: GlassbenchError) -> dict[str, str | None]:
-    """PostgreSQL's JSON refuses NUL, and a message may name a token that holds one."""
+    """The error for a JSON column: PostgreSQL refuses NUL, which a quoted token may contain."""
     return {name: text and text.replace("\0", "\\0") for name, text in error.as_dict().items()}
 
 

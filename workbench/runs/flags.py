@@ -1,6 +1,6 @@
 """Short-lived state in Redis: leases of runs, stop requests, live workers.
 
-All of it may be lost: the database is the truth, and the sweep repairs the rest.
+All of it may be lost: the database is authoritative, and the sweep repairs the rest.
 """
 
 import json
@@ -14,11 +14,11 @@ from workbench.redis_connection import PREFIX, connection
 WORKERS = f"{PREFIX}:workers"
 PRESENCE_SECONDS = 5
 CANCEL_SECONDS = 24 * 3600
-SENT_SECONDS = 300  # then a run still queued is sent again
+SENT_SECONDS = 300  # a run that is still queued afterwards is sent again
 
 
 def lease_take(*, run: UUID, worker: str) -> bool:
-    """False: another worker holds it."""
+    """Take the lease. False if another worker has it."""
     return bool(
         connection().set(_lease(run), worker, nx=True, px=int(settings.LEASE_SECONDS * 1000))
     )

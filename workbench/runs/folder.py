@@ -26,7 +26,7 @@ from workbench.catalog.selectors import catalog
 
 @dataclass
 class RunFolder:
-    """Where a run is written; `manifest` grows as the run goes on."""
+    """The folder to which a run is written."""
 
     path: Path
     hashes: set[str] = field(default_factory=set)
@@ -52,9 +52,9 @@ class RunFolder:
         params: dict[str, Any],
         pictures: PictureReader = no_pictures,
     ) -> Iterator[Event]:
-        """Run a method, write what it yields, and yield it on.
+        """Run a method, write its events, and yield them.
 
-        The manifest says how it ended; what was written by then stays.
+        The manifest records how the run ended; the events written before an error stay.
         """
         manifest = self._begin(method, model, params)
         start = time.perf_counter()
@@ -127,9 +127,9 @@ class RunFolder:
 
 @contextmanager
 def interrupt_delayed() -> Iterator[None]:
-    """Raise a Ctrl+C only after the block: within pydantic it would become another error.
+    """Raise a Ctrl+C only after the block: inside pydantic it would become another error.
 
-    Python receives signals only in its main thread; elsewhere there is nothing to hold.
+    Python receives signals only in its main thread; other threads need no delay.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

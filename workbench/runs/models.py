@@ -1,4 +1,4 @@
-"""A run, what it yields, and the arrays too large to travel inside an event."""
+"""Runs, their events, and the arrays and pictures that are stored outside events."""
 
 from django.conf import settings
 from django.db import models
@@ -17,7 +17,7 @@ TERMINAL = (Status.DONE, Status.FAILED, Status.CANCELLED)
 
 
 class Run(models.Model):
-    """One analysis. Its id is made by the page, so that a repeated request is recognised."""
+    """One analysis. The page chooses its id, so that a repeated request is recognised."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     owner = models.ForeignKey(
@@ -38,9 +38,9 @@ class Run(models.Model):
     cached_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies"
     )
-    # What it was computed with; null: not known yet, or not recorded.
+    # Versions and machine of the computation; null: not known yet, or not recorded.
     environment = models.JSONField(null=True, blank=True)
-    # Of an imported run: its id and defaults where it was computed. Such a run is never a source.
+    # Of an imported run: its original id and default params. Such a run is never copied from.
     imported = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -57,18 +57,18 @@ class Run(models.Model):
 
     @property
     def source(self) -> "Run":
-        """The run whose events these are."""
+        """The run that has the events: itself, or the run that it was copied from."""
         return self.cached_from or self
 
 
 class RunEvent(models.Model):
-    """An event of an attempt; `seq` counts from 1 without holes."""
+    """An event of an attempt; `seq` counts from 1 without gaps."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
     attempt = models.PositiveIntegerField()
     seq = models.PositiveIntegerField()
     at = models.DateTimeField()
-    # JSON as text: it is sent unchanged, and may contain \u0000, which no JSON column takes.
+    # JSON as text: it is sent unchanged, and may contain \u0000, which JSON columns refuse.
     payload = models.TextField()
 
     class Meta:
@@ -81,7 +81,7 @@ class RunEvent(models.Model):
 
 
 class Artifact(models.Model):
-    """Bytes of an array under their hash. Type and shape are in the event that refers to it."""
+    """An array or picture, stored by its hash. The event that refers to it has type and shape."""
 
     sha256 = models.CharField(primary_key=True, max_length=64)
     size = models.PositiveBigIntegerField()

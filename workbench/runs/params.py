@@ -1,4 +1,4 @@
-"""Params of a run: checked against the method's schema, put in one canonical form."""
+"""Checks params of a run against the method's schema, and converts them to canonical form."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def params_check(*, method: MethodOut, params: dict[str, Any]) -> dict[str, Any]
 
 
 def cache_key(*, method: MethodOut, model: str, revision: str, params: dict[str, Any]) -> str:
-    """Equal for runs that must give equal events; empty while the revision is not known."""
+    """Equal for runs that give equal events; empty while the revision is not known."""
     if not revision:
         return ""
     named = [method.stem, method.version, model, revision, params]
@@ -47,7 +47,7 @@ def _canonical(schema: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]
 
 
 def _as_type(kind: str | None, value: Any) -> Any:
-    """1 and 1.0 are one number in JSON: written as the field's type says."""
+    """A number in the field's type: JSON does not distinguish 1 and 1.0."""
     if kind == "number":
         return float(value)
     return int(value) if kind == "integer" else value

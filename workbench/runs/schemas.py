@@ -1,4 +1,4 @@
-"""A run as pages and reports see it."""
+"""The API's form of runs."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -12,14 +12,14 @@ StatusWord = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class ImportedOut(BaseModel):
-    """Of a run that was computed elsewhere and came in a bundle."""
+    """The origin of a run that was imported with a bundle."""
 
-    run: UUID = Field(description="Its id where it was computed.")
+    run: UUID = Field(description="Its original id.")
     drawn: bool = Field(description="Whether this server knows the method in that version.")
 
 
 class RunOut(BaseModel):
-    """A run as all see it who may read it."""
+    """A run, the same for all who may read it."""
 
     id: UUID
     owner: str
@@ -35,13 +35,13 @@ class RunOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    cached_from: UUID | None = Field(description="The run that gave the events of this one.")
+    cached_from: UUID | None = Field(description="The run whose events this one shares.")
     cache_key: str | None
     imported: ImportedOut | None
 
 
 class StatusEvent(BaseModel):
-    """A change of status inside the stream; a final one is the last event of an attempt."""
+    """A change of status in the stream of events; a final one is the attempt's last event."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class StatusEvent(BaseModel):
 
 
 def event_frame(*, run: UUID, attempt: int, seq: int, at: datetime, payload: str) -> str:
-    """An EventMessage as text, around a payload that is JSON text already."""
+    """An EventMessage as text; `payload` is JSON text."""
     return (
         f'{{"type":"event","run":"{run}","attempt":{attempt},"seq":{seq},'
         f'"at":"{at.isoformat()}","event":{payload}}}'

@@ -1,4 +1,4 @@
-"""Reads runs of any owner; `workbench.sessions` decides who may read which."""
+"""Reads runs of any owner; `workbench.sessions` checks access."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,18 +17,18 @@ PAGE_EVENTS = 200
 
 
 def run_find(*, run: UUID) -> Run | None:
-    """A run of anybody, to see whether its id is taken."""
+    """The run with that id, of any owner."""
     return Run.objects.filter(pk=run).first()
 
 
 def run_cached(*, among: QuerySet[Run], cache_key: str) -> Run | None:
-    """A finished run that gave what a run of this key would give."""
+    """A finished run with this cache key, whose events can be shared."""
     runs = among.filter(cache_key=cache_key, status=Status.DONE)
     return runs.filter(cached_from=None).order_by("created_at").first() if cache_key else None
 
 
 def run_active(*, among: QuerySet[Run], cache_key: str) -> Run | None:
-    """A run of this key that waits or is being worked on, unless a stop was requested."""
+    """A queued or running run with this cache key, unless its stop was requested."""
     if not cache_key:
         return None
     runs = among.filter(cache_key=cache_key, status__in=(Status.QUEUED, Status.RUNNING))
@@ -37,7 +37,7 @@ def run_active(*, among: QuerySet[Run], cache_key: str) -> Run | None:
 
 
 def queue_positions() -> dict[UUID, int]:
-    """Place of each queued run in its queue; 1 is next."""
+    """Position of each queued run in its queue; 1 is next."""
     seen: dict[str, int] = {}
     positions = {}
     queued = Run.objects.filter(status=Status.QUEUED).order_by("created_at", "id")
@@ -47,7 +47,7 @@ def queue_positions() -> dict[UUID, int]:
 
 
 def run_snapshots(runs: Sequence[Run]) -> list[RunOut]:
-    """What is shown of each run."""
+    """The API's form of each run."""
     queued = any(run.status == Status.QUEUED for run in runs)
     positions = queue_positions() if queued else {}
     return [_snapshot(run, positions.get(run.id)) for run in runs]
@@ -64,7 +64,7 @@ def event_list(*, run: Run, attempt: int, after: int, limit: int = PAGE_EVENTS) 
 
 
 def event_count(*, run: Run, attempt: int) -> int:
-    """The seq of the attempt's last event."""
+    """The number of the attempt's events."""
     last = RunEvent.objects.filter(run=run, attempt=attempt).order_by("-seq").first()
     return last.seq if last else 0
 
@@ -103,7 +103,8 @@ def _snapshot(run: Run, position: int | None) -> RunOut:
 
 
 def _imported(run: Run, imported: dict[str, Any]) -> ImportedOut:
-    checked: str | bool | None = imported["checked"]  # by the schema of that version; True: its own
+    # The method version whose schema accepted the events; True: the run's own version.
+    checked: str | bool | None = imported["checked"]
     version = run.method_version if checked is True else checked
     return ImportedOut(
         run=imported["run"], drawn=bool(version) and method_known(run.method, str(version))

@@ -1,4 +1,4 @@
-"""What visitors do to runs: cancel, delete."""
+"""Changes of runs by visitors: cancel, delete."""
 
 from django.db import transaction
 
@@ -10,7 +10,7 @@ from workbench.runs.models import Artifact, Run, RunEvent, Status
 
 
 def run_cancel(*, run: Run) -> Run:
-    """Stop a run: at once while it waits, otherwise as soon as its worker checks."""
+    """Stop a run: at once while it is queued, otherwise when its worker checks the flag."""
     if run.status == Status.QUEUED and run_end(
         run=run.id, attempt=run.attempt, status=Status.CANCELLED, was=Status.QUEUED
     ):
@@ -22,7 +22,7 @@ def run_cancel(*, run: Run) -> Run:
 
 
 def run_delete(*, run: Run) -> None:
-    """Delete a run that is not being worked on; copies of it keep the events."""
+    """Delete a run that is not running; its copies keep the events."""
     with transaction.atomic():
         locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
         if locked.status == Status.RUNNING:
@@ -34,7 +34,7 @@ def run_delete(*, run: Run) -> None:
 
 
 def _hand_over(run: Run) -> None:
-    """Give the events to the oldest copy, which then is the source of the others."""
+    """Move the events to the oldest copy, which becomes the source of the other copies."""
     heir = run.copies.order_by("created_at").first()
     if heir is None:
         return

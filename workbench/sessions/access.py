@@ -1,4 +1,4 @@
-"""What a visitor may do in which session: roles, and the links that give them."""
+"""The roles of visitors in sessions, and the links that grant them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class Grant:
 
 
 def valid_links(prefix: str = "") -> Q:
-    """Links neither revoked nor expired, for a filter on them or on what refers to them."""
+    """A filter for links neither revoked nor expired; `prefix`: the path to the link."""
     never = Q(**{f"{prefix}expires_at": None})
     later = Q(**{f"{prefix}expires_at__gt": timezone.now()})
     return Q(**{f"{prefix}revoked_at": None}) & (never | later)
 
 
 def valid_members() -> Q:
-    """Memberships by name, or by a link that is still valid."""
+    """A filter for memberships by name or by a valid link."""
     return Q(link=None) | valid_links("link__")
 
 
@@ -50,12 +50,12 @@ def sessions_with_role(visitor: Visitor, needs: Role) -> QuerySet[Session]:
 
 
 def is_admitted(visitor: Visitor) -> bool:
-    """Whether the visitor has an account, or a link that is still valid."""
+    """Whether the visitor has an account or a valid link."""
     return visitor.user is not None or _links(visitor).exists()
 
 
 def session_grants(visitor: Visitor, sessions: Collection[Session]) -> dict[UUID, list[Grant]]:
-    """The visitor's rights in each session, and their source; read again each time."""
+    """The visitor's grants in each session, read from the database each time."""
     grants: dict[UUID, list[Grant]] = {session.pk: [] for session in sessions}
     if visitor.user:
         for session in sessions:
@@ -73,12 +73,12 @@ def session_grant(visitor: Visitor, session: Session) -> Grant | None:
 
 
 def best_grant(grants: Collection[Grant]) -> Grant | None:
-    """The highest; of equal ones the one that does not depend on a link."""
+    """The grant with the highest role; of equal ones, one without a link."""
     return max(grants, key=lambda grant: (grant.role.rank, grant.link is None), default=None)
 
 
 def session_role(visitor: Visitor, session: Session) -> Role | None:
-    """None: the session is not there for this visitor."""
+    """The visitor's role; None if the visitor may not read the session."""
     grant = session_grant(visitor, session)
     return grant.role if grant else None
 

@@ -28,7 +28,7 @@ class Allowance:
 
 
 class Allowances:
-    """Messages and bytes of one page; a reader needs fewer bytes than an editor."""
+    """Limits of messages and bytes of one page; readers may send fewer bytes than editors."""
 
     def __init__(self) -> None:
         self.messages = Allowance(at_once=MESSAGES_AT_ONCE, a_second=MESSAGES_PER_SECOND)
@@ -36,7 +36,7 @@ class Allowances:
         self.reader = Allowance(at_once=READER_BYTES_AT_ONCE, a_second=READER_BYTES_PER_SECOND)
 
     def refusal(self, size: int, role: Role) -> str | None:
-        """The reason for which this message exceeds a limit; None if it does not."""
+        """Which limit this message exceeds; None if it exceeds none."""
         if not self.messages.take():
             return f"More than {MESSAGES_PER_SECOND} messages a second."
         edits = role.allows(Role.EDITOR)

@@ -1,4 +1,4 @@
-"""Anchors of comments: places of a run in its own indices, never pixels of a picture."""
+"""Anchors of comments: parts of a run by its own indices, never by pixels of a figure."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,7 +12,7 @@ Value = Annotated[str, StringConstraints(max_length=4000)]
 
 
 class BaseAnchor(BaseModel):
-    """`state`: how the picture was looked at when it was set, to come back to."""
+    """`state`: the view's state when the comment was written, so that it can be restored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,7 +20,7 @@ class BaseAnchor(BaseModel):
 
     @property
     def last_token(self) -> int | None:
-        """The highest position that it names; None: it names none."""
+        """The highest token position of the anchor; None if it has none."""
         return None
 
 
@@ -88,7 +88,7 @@ Anchor = Annotated[AnyAnchor, Field(discriminator="type")]
 
 
 def check_anchor(anchor: AnyAnchor, *, tokens: int | None) -> None:
-    """Refuse a token beyond the run's, where their number is known. Raises InvalidBody."""
+    """Refuse token positions beyond the run's `tokens`, if known. Raises InvalidBody."""
     last = anchor.last_token
     if tokens is not None and last is not None and last >= tokens:
         raise InvalidBody(

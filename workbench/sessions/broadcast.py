@@ -1,4 +1,4 @@
-"""Broadcasts to pages that a session, or a visitor's access to it, has changed."""
+"""Broadcasts changes of sessions and of access to watching pages."""
 
 from uuid import UUID
 
@@ -15,18 +15,18 @@ def session_group(session: UUID) -> str:
 
 
 def broadcast_session(session: UUID) -> None:
-    """The session's snapshot has changed."""
+    """Broadcast that the session's snapshot has changed."""
     group_send(session_group(session), {"type": "session.changed", "session": str(session)})
 
 
 def broadcast_access(session: UUID) -> None:
-    """Someone has lost access: check the access of all open pages again."""
+    """Broadcast that someone lost access, so that open pages check their access again."""
     group_send(session_group(session), {"type": "session.access", "session": str(session)})
     group_send(ACCESS_GROUP, {"type": "access.changed", "session": str(session)})
 
 
 def session_touch(session: Session) -> None:
-    """Record that the session has changed, and broadcast it."""
+    """Update the session's time of change, and broadcast it."""
     session.changed_at = timezone.now()
     session.save(update_fields=["changed_at"])
     broadcast_session(session.pk)

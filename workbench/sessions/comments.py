@@ -42,7 +42,7 @@ def thread_create(
     anchor: AnyAnchor,
     body: str,
 ) -> UUID:
-    """Begin a thread; its id. Anchors other than the panel are of a run in the session.
+    """Start a thread; returns its id. An anchor other than the panel is of a run of the session.
 
     Raises SessionNotFound, RoleMissing, RunNotFound, InvalidBody, TooManyComments.
     """
@@ -63,7 +63,7 @@ def thread_create(
 
 
 def comment_create(*, visitor: Visitor, thread: UUID, body: str) -> None:
-    """Answer in a thread. Raises ThreadNotFound, RoleMissing, TooManyComments."""
+    """Reply in a thread. Raises ThreadNotFound, RoleMissing, TooManyComments."""
     row = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
     with _counted_change(row.session_id) as count:
         _check_count(row.comments.count(), MAX_COMMENTS, "comments in this thread")
@@ -72,7 +72,7 @@ def comment_create(*, visitor: Visitor, thread: UUID, body: str) -> None:
 
 
 def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
-    """Edit your own comment; its thread. Raises ThreadNotFound, NotTheAuthor."""
+    """Edit the visitor's own comment; returns its thread. Raises ThreadNotFound, NotTheAuthor."""
     row = comment_get(visitor=visitor, comment=comment)
     if not _is_author(visitor, row):
         raise _not_the_author("change")
@@ -85,10 +85,10 @@ def comment_change(*, visitor: Visitor, comment: UUID, body: str) -> UUID:
 
 
 def comment_delete(*, visitor: Visitor, comment: UUID) -> None:
-    """Take a comment back: the author, or the session's owner.
+    """Delete a comment, as its author or as the session's owner.
 
-    What others have answered keeps its place, without text or name. Raises ThreadNotFound,
-    RoleMissing, NotTheAuthor.
+    A comment with later replies stays, without text and name. Raises ThreadNotFound, RoleMissing,
+    NotTheAuthor.
     """
     row = comment_get(visitor=visitor, comment=comment)
     owner = session_role(visitor, row.thread.session) == Role.OWNER
@@ -101,7 +101,7 @@ def comment_delete(*, visitor: Visitor, comment: UUID) -> None:
 
 
 def thread_resolve(*, visitor: Visitor, thread: UUID, resolved: bool) -> None:
-    """Close a thread, or open it again. Raises ThreadNotFound, RoleMissing."""
+    """Resolve a thread or reopen it. Raises ThreadNotFound, RoleMissing."""
     row = thread_get(visitor=visitor, thread=thread, needs=Role.COMMENTER)
     with _counted_change(row.session_id) as count:
         Thread.objects.filter(pk=row.pk).update(
@@ -112,7 +112,7 @@ def thread_resolve(*, visitor: Visitor, thread: UUID, resolved: bool) -> None:
 
 
 def comments_forget(*, user: User) -> None:
-    """Take back all that somebody has said anywhere: their account is being deleted."""
+    """Delete all comments of a user whose account is being deleted."""
     for comment in Comment.objects.filter(author=user).select_related("thread"):
         with _counted_change(comment.thread.session_id) as count:
             _bury(comment)
@@ -122,7 +122,7 @@ def comments_forget(*, user: User) -> None:
 
 @contextmanager
 def _counted_change(session: UUID) -> Iterator[int]:
-    """Hold the session's row, count a change, and tell when all is saved."""
+    """Lock the session's row, count a change of its threads, and broadcast it after the commit."""
     with transaction.atomic():
         row = Session.objects.filter(pk=session)
         row.update(said=F("said") + 1)
@@ -146,7 +146,7 @@ def _comment_create(visitor: Visitor, session: Session, thread: Thread, body: st
 
 
 def _mentioned(session: Session, body: str) -> list[User]:
-    """Those named with @ who are members of the session, or own it."""
+    """The owner and members of the session who are mentioned with @."""
     named = {
         name for mention in MENTION.findall(body) for name in (mention, mention.rstrip(".+-@"))
     }
@@ -165,7 +165,7 @@ def _bury(comment: Comment) -> None:
 
 
 def _sweep(thread: Thread) -> None:
-    """Remove deleted comments after which nobody has said anything, and an empty thread."""
+    """Remove deleted comments at the end of a thread, and a thread without comments."""
     last = thread.comments.filter(deleted_at=None).order_by("created_at").last()
     if last is None:
         thread.delete()

@@ -1,4 +1,4 @@
-"""A page's socket as a room sees it."""
+"""The interface between a room and the sockets of its pages."""
 
 from typing import Protocol
 from uuid import UUID
@@ -10,20 +10,20 @@ CLOSE_GONE, CLOSE_AGAIN = 4404, 1013
 
 
 class Connection(Protocol):
-    """None of these waits for the page."""
+    """A page's socket. Its methods do not wait for the page."""
 
     session: UUID
 
     @property
     def speaker(self) -> str:
-        """Id of the visitor whose page it is."""
+        """Id of the page's visitor."""
 
     def put(self, frame: bytes) -> None: ...
     def saved(self, count: int) -> None: ...
     def refuse(self, error: GlassbenchError) -> None: ...
     def end(self, code: int, reason: str) -> None: ...
     async def check_access(self) -> bool:
-        """Whether the visitor may still read the session; otherwise the connection ends itself."""
+        """Whether the visitor may still read the session; if not, the connection is closed."""
 
 
 class Connections(set[Connection]):

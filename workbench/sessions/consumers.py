@@ -1,7 +1,7 @@
-"""The binary socket of a session, /ws/sessions/<id>: its document and the people in it.
+"""The binary socket of a session, /ws/sessions/<id>: its document and its people.
 
-It follows the y-websocket protocol (see `protocol`). A reader receives everything and changes
-nothing. Frames for a page are queued, so that a slow page delays no other.
+It uses the y-websocket protocol (see `protocol`). Readers receive all changes and may send none.
+Frames for a page are queued, so that a slow page does not delay others.
 """
 
 import asyncio
@@ -44,14 +44,14 @@ MAX_STEP_1_BYTES = 128 * 2**10  # some ten thousand clients
 
 
 class Ending(NamedTuple):
-    """The last thing that a socket sends."""
+    """The close frame, which is a socket's last message."""
 
     code: int
     reason: str
 
 
 class Access(NamedTuple):
-    """`admitted`: the visitor may read something here; `exists`: the session does."""
+    """`admitted`: the visitor may read some session; `exists`: this session exists."""
 
     admitted: bool
     exists: bool
@@ -126,7 +126,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         elif self.role.allows(Role.EDITOR):
             room.document.submit(self, message.data)
         elif message.step == STEP_2 and clients_in(message.data) == 0:
-            self.saved(1)  # a page answers step 1 even if it has no changes; this one has none
+            self.saved(1)  # a page answers step 1 even if it has no changes
         else:
             self.put(
                 refused_frame(
@@ -135,7 +135,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             )
 
     def _receive_people(self, room: Room, entries: list[PresenceEntry]) -> None:
-        """A page owns the client that it names first; the others it only repeats."""
+        """The first client that a page sends is its own; it only repeats the states of others."""
         if self.client is None and entries:
             self.client = entries[0].client
         for entry in entries:
@@ -186,7 +186,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self.filled.set()
 
     async def check_access(self) -> bool:
-        """Whether the visitor may still read; their role is kept."""
+        """Whether the visitor may still read; also updates their role."""
         self.visitor = await socket_visitor(self.scope)
         admitted, exists, role = await read_access(self.visitor, self.session)
         if role:

@@ -1,8 +1,8 @@
-"""A session's document in memory: the one place where changes to it are judged.
+"""A session's document in memory, and the checks of its changes.
 
-Merging is the work of the CRDT library. What is decided here is which update may be merged: see
-`updates` for its form; afterwards every panel that it touched must consist of known fields of the
-right types. The document of an update that was refused is spoilt; its holder loads it again.
+The CRDT library merges updates; this module decides which ones are accepted. `updates` checks the
+form of an update; after the merge, each changed panel must have known fields of the right types.
+A refused update leaves the document unusable, and the caller must load it again.
 """
 
 import math
@@ -35,8 +35,8 @@ from workbench.sessions.updates import (
 )
 
 ROOTS = {"meta", "panels"}
-# Some updates take the CRDT library quadratic time: of the processor, in seconds, what counts as
-# slow, and how much of it a document may cost in all.
+# Some updates take the CRDT library quadratic time. Processor seconds above which a merge counts as
+# slow, and the limit of all slow merges of a document.
 SLOW_SECONDS, MOST_SECONDS = 0.1, 2.0
 MAX_PANELS = 500
 MAX_TITLE = 200
@@ -46,13 +46,13 @@ MAX_STATE_KEYS, MAX_STATE_KEY, MAX_STATE_VALUE = 64, 64, 4_000
 
 
 class UpdateIncomplete(Exception):
-    """An update builds upon others that are not here: ask its sender for all that is missing."""
+    """The update depends on missing ones: request them from its sender."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """`update`: what is new, as the least update; empty where all was known. `runs`: those that
-    the document has not shown before: they must be attached to the session."""
+    """`update`: the new part of the update; empty if all was known. `runs`: runs that appear in the
+    document for the first time; they must be attached to the session."""
 
     update: bytes
     runs: frozenset[UUID]
@@ -93,18 +93,18 @@ class SharedDocument:
         return self.doc.get_state()
 
     def update(self, state: bytes | None = None) -> bytes:
-        """What somebody with this state vector lacks; all of it without one."""
+        """The update for a page with this state vector; the whole document without one."""
         return self.doc.get_update(state)
 
     def apply_saved(self, update: bytes) -> None:
-        """Merge what another process has judged and saved."""
+        """Merge an update that another process has checked and saved."""
         self._apply(update)
         self._runs.update({key: self._run(key) for key in self._touched})
 
     def apply(self, update: bytes, contents: Contents | None = None) -> Change:
-        """Merge a change from outside; `contents` is what `read_update` gives of it.
+        """Merge a page's update; `contents`: the result of `read_update`, if known.
 
-        Raises UpdateIncomplete (the document is as before), UpdateRefused (it is spoilt).
+        Raises UpdateIncomplete (the document is unchanged), UpdateRefused (it is unusable).
         """
         contents = contents or read_update(update)
         if unknown := contents.roots - ROOTS:
@@ -127,7 +127,7 @@ class SharedDocument:
         except (ValueError, RuntimeError) as error:
             raise refuse(str(error)) from None
         except BaseException as error:
-            if type(error).__name__ != "PanicException":  # of the library's Rust: no class to name
+            if type(error).__name__ != "PanicException":  # from Rust; the class is not importable
                 raise
             raise refuse("The CRDT library failed at it") from None
         new = b"".join(self._unread_updates)  # one transaction, so at most one
@@ -143,7 +143,7 @@ class SharedDocument:
         return panel.get("run") if isinstance(panel, Map) else None
 
     def _check_rivals(self, contents: Contents) -> None:
-        """Fewer clients than may meet at one place need no count of places."""
+        """Count rival clients only once the document has more than MAX_RIVALS clients."""
         clients = clients_in(self.state()) + len(contents.runs)
         if self._rivals is None and clients > MAX_RIVALS:
             self._rivals = Rivals([self.update()])
@@ -151,7 +151,7 @@ class SharedDocument:
             self._rivals.add(contents)
 
     def _check_time(self, seconds: float) -> None:
-        """What was slow to merge is slow again at each opening."""
+        """Refuse updates that are slow to merge: they would slow down each opening."""
         if seconds < SLOW_SECONDS:
             return
         self._seconds += seconds

@@ -1,8 +1,7 @@
-"""A session's document in plain Python: for reports, duplicates, templates and imports.
+"""A session's document as plain data, for reports, duplicates, templates and imports.
 
-Shared form (Yjs): the root map `meta` {title}, and the root map `panels` from an id to the map of
-one panel. Reading is lenient where two edits may have crossed: a panel that lacks what its kind
-needs is not there yet.
+In Yjs: the root map `meta` {title}, and the root map `panels` from a panel's id to its fields.
+Concurrent edits may leave a panel without required fields; such a panel is skipped.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,8 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """`place` orders panels; `span`: of 12 columns; `height`: pixels, None: as high as its
-    content; `state`: how its picture is looked at; `report`: whether exports take it."""
+    """`place`: the sort key; `span`: of 12 columns; `height`: in pixels, None: that of the content;
+    `state`: the view's state; `report`: whether exports include it."""
 
     id: str
     place: str
@@ -50,7 +49,7 @@ class SessionDocument:
 
     @property
     def plain_text(self) -> str:
-        """What a search looks through: title, notes, captions."""
+        """The text for searches: title, notes, captions."""
         texts = [self.title]
         for panel in self.panels:
             texts += [panel.caption, panel.text if isinstance(panel, PanelNote) else ""]
@@ -58,7 +57,7 @@ class SessionDocument:
 
 
 def place(index: int) -> str:
-    """The key of the panel at that place of a new document, as fractional indexing counts."""
+    """The fractional-indexing key of the panel at that index of a new document."""
     length, first = 1, 0
     while index >= first + len(DIGITS) ** length:
         first += len(DIGITS) ** length
@@ -127,5 +126,5 @@ def _fields(panel: PanelRun | PanelNote) -> dict[str, Any]:
 
 
 def in_order(panels: Iterable[PanelRun | PanelNote]) -> tuple[PanelRun | PanelNote, ...]:
-    """The same panels, placed in the order given."""
+    """The panels with sort keys in the given order."""
     return tuple(replace(panel, place=place(index)) for index, panel in enumerate(panels))

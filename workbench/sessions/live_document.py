@@ -1,7 +1,7 @@
 """The document of an open session in one process.
 
-An update is checked, saved under the next number, and only then broadcast and acknowledged. What
-a process has not saved when it dies, its sender still holds, and sends again when it reconnects.
+An update is checked, saved under the next number, and only then broadcast and acknowledged. If a
+process dies, pages send their unacknowledged updates again when they reconnect.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from workbench.sessions.store import (
 )
 from workbench.sessions.updates import Contents, read_update, refuse
 
-SAVE_SECONDS = 0.03  # between two savings, so that many people's edits travel together
+SAVE_SECONDS = 0.03  # between two saves, so that edits of many people are saved together
 FOLD_UPDATES = 200
 MAX_INBOX_BYTES = 64 * 2**20
 LONG_BYTES = 64 * 2**10
@@ -41,8 +41,8 @@ class LiveDocument:
         self._document = SharedDocument()
         self._seq = 0
         self._since_fold = 0
-        self._unread = True  # the text for searches may be behind the document
-        # Held while the document is checked, saved or read: readers see only what is saved.
+        self._unread = True  # the text for searches may be out of date
+        # Locked while the document is checked, saved or read: readers see only saved updates.
         self._lock = asyncio.Lock()
         self._inbox: list[tuple[Connection, bytes]] = []
         self._inbox_bytes = 0
@@ -58,17 +58,17 @@ class LiveDocument:
             self._since_fold = len(saved.updates)
 
     async def state(self) -> bytes:
-        """The state vector of what is saved."""
+        """The state vector of the saved document."""
         async with self._lock:
             return self._document.state()
 
     async def difference(self, state: bytes) -> bytes:
-        """What a page with this state vector lacks."""
+        """The update that a page with this state vector lacks."""
         async with self._lock:
             return self._document.update(state)
 
     def submit(self, connection: Connection, update: bytes) -> None:
-        """Take a change of a page, to be checked and saved soon."""
+        """Queue a page's update to be checked and saved."""
         self._inbox_bytes += len(update)
         if self._inbox_bytes > MAX_INBOX_BYTES:
             connection.end(CLOSE_AGAIN, "Pages write faster than changes can be saved.")
@@ -80,7 +80,7 @@ class LiveDocument:
         self._unmet.pop(connection, None)
 
     def finish(self) -> None:
-        """Let the saving end with what is in the inbox."""
+        """End `save_inbox_repeatedly` after it has saved the inbox."""
         self._closing = True
         self._filled.set()
 
@@ -93,7 +93,7 @@ class LiveDocument:
         await self._save_inbox()
 
     async def receive(self, message: dict[str, Any]) -> None:
-        """An update that another process has saved. Raises SessionNotFound."""
+        """Merge an update that another process has saved. Raises SessionNotFound."""
         async with self._lock:
             if message["seq"] <= self._seq:
                 return
@@ -105,13 +105,13 @@ class LiveDocument:
             self._show([message["update"]])
 
     async def reread(self) -> None:
-        """Merge what others have saved, and keep the text. Raises SessionNotFound."""
+        """Merge updates of other processes, and save the text. Raises SessionNotFound."""
         async with self._lock:
             await self._catch_up()
         await self.keep_text()
 
     async def keep_text(self) -> None:
-        """The text for searches, and one state where there are many updates."""
+        """Save the text for searches, and fold the updates if there are many."""
         if self._unread:
             async with self._lock:
                 self._unread, text = False, self._document.read().plain_text
@@ -136,7 +136,7 @@ class LiveDocument:
             await self._peers.send(message, session_group(self._session))
 
     async def _check(self, batch: list[tuple[Connection, bytes]]) -> list[tuple[Connection, bytes]]:
-        """Merge each update that is allowed; return what was new in it."""
+        """Merge each accepted update; returns the new part of each."""
         accepted: list[tuple[Connection, bytes]] = []
         for connection, update in batch:
             try:
@@ -158,12 +158,12 @@ class LiveDocument:
             raise refuse(f"The run {min(loose)} is not attached to the session")
 
     async def _reload(self, unsaved: list[bytes]) -> None:
-        """Build the document again, of what is saved and of what is about to be."""
+        """Build the document again from saved and accepted updates."""
         saved = await in_database(document_load)(session=self._session)
         self._document = SharedDocument([*saved.updates, *unsaved])
 
     async def _append(self, update: bytes) -> None:
-        """Save an update that the document has already, then send it. Raises SessionNotFound."""
+        """Save an update that is already merged, then broadcast it. Raises SessionNotFound."""
         append = in_database(document_append)
         while not await append(
             session=self._session, seq=self._seq, update=update, title=self._document.title
@@ -174,7 +174,7 @@ class LiveDocument:
         await self._peers.send(update_message(seq=self._seq, update=update))
 
     async def _catch_up(self) -> None:
-        """Merge what others have saved. Raises SessionNotFound."""
+        """Merge updates saved by other processes. Raises SessionNotFound."""
         saved = await in_database(document_load)(session=self._session, after=self._seq)
         for update in saved.updates:
             self._document.apply_saved(update)
@@ -189,7 +189,7 @@ class LiveDocument:
 
 
 async def _contents(update: bytes) -> Contents:
-    """Read long updates in a thread, so that other sockets go on. Raises UpdateRefused."""
+    """Read long updates in a thread, which blocks no other socket. Raises UpdateRefused."""
     if len(update) > LONG_BYTES:
         return await asyncio.to_thread(read_update, update)
     return read_update(update)

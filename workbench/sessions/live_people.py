@@ -1,4 +1,4 @@
-"""The people in a room: what their pages send about them, passed on to all other pages."""
+"""The presence of people in a room, broadcast to all its pages."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from workbench.sessions.peers import Peers
 from workbench.sessions.presence import Presence, packed, unpacked
 from workbench.sessions.protocol import PresenceEntry
 
-# Between two broadcasts of where people are: for each connection, and at most.
+# Interval between two broadcasts of presence: per connection, and at most.
 PERSON_SECONDS, PEOPLE_SECONDS = 0.002, 0.1
 
 
@@ -22,7 +22,7 @@ class LivePeople:
         self._changed = asyncio.Event()
 
     def receive(self, connection: Connection, entry: PresenceEntry) -> bool:
-        """The state that a page sends of its user. False: it is not new, or another page's."""
+        """Store a page's presence state. False if it is not new, or belongs to another page."""
         accepted = self.presence.receive(entry, speaker=connection.speaker, at=now())
         if accepted:
             self._clients[entry.client] = connection
@@ -54,14 +54,14 @@ class LivePeople:
             await self._peers.send(_message(packed(pending)))
 
     async def broadcast_all(self) -> None:
-        """For a process that has just opened the session."""
+        """Send all states to a process that has just opened the session."""
         await self._peers.send(_message(packed(self.presence.states.values())))
 
     def receive_from_peers(self, people: str) -> None:
         received = []
         for entry, speaker in unpacked(people):
             if self.presence.receive(entry, speaker=speaker, at=now(), from_peer=True):
-                self._clients.pop(entry.client, None)  # it has come back through another process
+                self._clients.pop(entry.client, None)  # it reconnected to another process
                 received.append(entry)
         self._connections.put_people(received)
 

@@ -1,4 +1,4 @@
-"""Sessions: shared documents of panels, who may open them, and what is said about them."""
+"""Sessions: shared documents of panels, their members and links, and comments."""
 
 import uuid
 
@@ -13,10 +13,10 @@ SHARED = [(role.value, role.label) for role in LINK_ROLES]
 
 
 class Session(models.Model):
-    """A document of panels; its content is `state`, then the updates not yet folded into it.
+    """A document of panels; its content is `state` plus the updates not yet folded into it.
 
-    Updates are numbered from 1 without holes: `seq` is the last one saved, `folded` the last one
-    that is in `state`. Only `store` writes these.
+    Updates are numbered from 1 without gaps: `seq` is the last saved one, `folded` the last one in
+    `state`. Only `store` writes these.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -28,13 +28,13 @@ class Session(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
     template = models.BooleanField(default=False)
-    # Of an imported bundle: `shown` says where it comes from, `kept` what an export gives again.
+    # Of an imported bundle: `shown` is its origin, `kept` the values that an export writes again.
     imported = models.JSONField(null=True, blank=True)
     text = models.TextField(blank=True)  # title, notes and captions as plain text, for search
     state = models.BinaryField(default=bytes)  # a Yjs document as one update; empty: none yet
     seq = models.PositiveBigIntegerField(default=0)
     folded = models.PositiveBigIntegerField(default=0)
-    said = models.PositiveBigIntegerField(default=0)  # changes of its threads, counted
+    said = models.PositiveBigIntegerField(default=0)  # number of changes of its threads
     runs = models.ManyToManyField(Run, through="SessionRun", related_name="sessions")
 
     class Meta:
@@ -60,7 +60,7 @@ class SessionUpdate(models.Model):
 
 
 class SessionLink(models.Model):
-    """Anyone who knows its token may open the session; only the token's hash is kept."""
+    """Anyone who knows its token may open the session; only the token's hash is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="links")
@@ -80,7 +80,7 @@ class SessionLink(models.Model):
 
 
 class SessionMember(models.Model):
-    """A user in a session: named by its owner, or come by a link and gone with it."""
+    """A user in a session: added by its owner, or by a link until that ends."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(
@@ -93,7 +93,7 @@ class SessionMember(models.Model):
     since = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        # One row by name and one by each link: a link that ends takes no more than it gave.
+        # One row by name and one for each link: a link that ends removes only its own row.
         constraints = (
             models.UniqueConstraint(
                 fields=["session", "user"], condition=models.Q(link=None), name="member_once"
@@ -106,14 +106,14 @@ class SessionMember(models.Model):
 
 
 class SessionRun(models.Model):
-    """A run in a session: those who may read the session may read it."""
+    """A run in a session: visitors who may read the session may read the run."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="session_runs")
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="session_runs")
     added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    link = models.ForeignKey(  # of the visitor who started it here
+    link = models.ForeignKey(  # of the visitor who started the run
         SessionLink, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     at = models.DateTimeField(default=timezone.now)
@@ -128,7 +128,7 @@ class SessionRun(models.Model):
 
 
 class Thread(models.Model):
-    """Comments about one place: of a panel, or of the run that it shows."""
+    """Comments on one part of a panel or of the panel's run."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="threads")
@@ -149,7 +149,7 @@ class Thread(models.Model):
 
 
 class Comment(models.Model):
-    """What somebody said; a guest is known by the name given and by the login it came with."""
+    """A comment. `guest`: the random id of a guest's login, by which a guest is the author."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="comments")

@@ -1,7 +1,6 @@
 """The rooms of one session in other processes, reached through Redis.
 
-A message arrives at most once. A gap in the numbers, or a time without messages, leads back to the
-database.
+A message may be lost: after a gap in the numbers, and periodically, rooms read the database.
 """
 
 import logging
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Peers:
-    """Begins with `join` and ends with `leave`."""
+    """Sends and receives messages between `join` and `leave`."""
 
     def __init__(self, session: UUID) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""A run that is started in a session: whose it is, and how many a link may start."""
+"""The owner of a run that is started in a session, and the limits of its link and session."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,8 @@ MAX_SESSION_RUNS = 500
 
 @dataclass(frozen=True)
 class RunPlace:
-    """`starter`: None for a guest, whose runs are the session owner's; `link`: how they came."""
+    """`starter`: None for a guest, whose runs belong to the session's owner; `link`: the link that
+    grants the visitor's role."""
 
     session: Session
     starter: User | None
@@ -31,13 +32,13 @@ class RunPlace:
 
     @property
     def sources(self) -> QuerySet[Run]:
-        """Runs from which this one may be copied: a guest learns of no others of the owner."""
+        """Runs whose events may be shared; for guests, only those of the session."""
         own = Run.objects.filter(owner=self.owner)
         return own if self.starter else own.filter(sessions=self.session)
 
 
 def place_of(*, visitor: Visitor, session: Session) -> RunPlace:
-    """For a visitor who has a role in the session."""
+    """The place of a run that a visitor with a role starts in the session."""
     grant = session_grant(visitor, session)
     return RunPlace(session, visitor.user, grant.link if grant else None)
 
@@ -59,7 +60,7 @@ def check_run_count(session: Session) -> None:
     if session.session_runs.count() >= MAX_SESSION_RUNS:
         raise TooManySessionRuns(
             f"This session has {MAX_SESSION_RUNS} runs; that is the limit.",
-            remedy="Take one out, or start another session.",
+            remedy="Remove one, or create another session.",
         )
 
 

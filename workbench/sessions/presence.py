@@ -1,4 +1,4 @@
-"""Who is in a session and what they look at: the newest state of each client, never saved."""
+"""Presence in a session: the newest state of each client, never saved."""
 
 import json
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ class Presence:
     def receive(
         self, entry: PresenceEntry, *, speaker: str, at: float, from_peer: bool = False
     ) -> bool:
-        """Keep a state, unless it is older than the known one or the client is another visitor's.
+        """Store a state, unless it is outdated or the client belongs to another visitor.
 
-        `from_peer`: it came from another process, and need not be broadcast.
+        `from_peer`: it came from another process, so it need not be broadcast.
         """
         known = self.states.get(entry.client)
         if known and (known.speaker != speaker or _is_older(entry, known.entry)):
@@ -47,7 +47,7 @@ class Presence:
             self._pending.add(client)
 
     def expire(self, *, at: float) -> None:
-        """Drop clients that have sent nothing for long: their process was killed."""
+        """Drop clients without a message for EXPIRE_SECONDS: their process was killed."""
         for client, state in list(self.states.items()):
             if at - state.at > EXPIRE_SECONDS:
                 if state.entry.state == GONE:
@@ -60,7 +60,7 @@ class Presence:
         return [state.entry for state in self.states.values() if state.entry.state != GONE]
 
     def about(self, client: int) -> list[PresenceEntry]:
-        """What is known of a client, also that it is gone."""
+        """The client's state, also if it has left."""
         return [self.states[client].entry] if client in self.states else []
 
     def pending(self) -> list[ClientState]:
@@ -77,7 +77,7 @@ def _is_older(entry: PresenceEntry, known: PresenceEntry) -> bool:
 
 
 def packed(states: Iterable[ClientState]) -> str:
-    """As text, for the other processes."""
+    """The states as text, for other processes."""
     return json.dumps([[*state.entry, state.speaker] for state in states])
 
 

@@ -1,9 +1,9 @@
-"""Messages of a session's binary socket: those of y-websocket, and one of ours.
+"""Messages of a session's binary socket: those of y-websocket, and `saved`.
 
 sync 0 {step 1: 0, a state vector | step 2: 1, an update | update: 2, an update}, awareness 1
-{entries of people}, refused 2 {0, why} (y-protocols/auth), ask for people 3, saved 4 {how many
-updates of this connection are saved}. Numbers have 7 bits a byte, lowest first; texts and byte
-strings are preceded by their length.
+{entries of people}, refused 2 {0, reason} (y-protocols/auth), query awareness 3, saved 4 {number of
+saved updates of this connection}. Numbers have 7 bits a byte, lowest first; texts and byte strings
+are preceded by their length.
 """
 
 import json
@@ -21,11 +21,11 @@ SYNC, AWARENESS, REFUSED, ASK_PEOPLE, SAVED = range(5)
 STEP_1, STEP_2, UPDATE = range(3)
 MAX_ENTRIES = 500
 GONE = "null"
-COLOUR = re.compile(r"[a-z]{1,16}")  # a name, which the page looks up
+COLOUR = re.compile(r"[a-z]{1,16}")  # a name in the page's palette
 
 
 class PresenceEntry(NamedTuple):
-    """A client's state of its user; `clock` counts its states, GONE is the last."""
+    """A client's presence state; `clock` counts its states, GONE is the last one."""
 
     client: int
     clock: int
@@ -92,7 +92,7 @@ def text_bytes(text: str) -> bytes:
 
 
 def state_signed(text: str, *, id: str, name: str) -> str:
-    """What a client shows, with who its user is as the server knows it. Raises InvalidMessage."""
+    """A client's state with the server's id and name of its user. Raises InvalidMessage."""
     try:
         state = json.loads(text)
         if isinstance(state, dict):
@@ -102,7 +102,7 @@ def state_signed(text: str, *, id: str, name: str) -> str:
             state["user"] = {"id": id, "name": name, "colour": colour if safe else None}
         elif state is not None:
             raise invalid("The state of its user is not a JSON object")
-        # What is passed on must not trip the others' parsers: no NaN, no half characters.
+        # Other pages parse this text: without NaN and lone surrogates.
         return json.dumps(state, allow_nan=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         raise invalid("The state of its user is not JSON") from None

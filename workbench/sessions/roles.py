@@ -1,15 +1,15 @@
-"""What a role permits in a session."""
+"""The roles in a session."""
 
 from django.db import models
 
 
 class Role(models.TextChoices):
-    """Each may all that those before it may."""
+    """Each role includes the permissions of those before it."""
 
     VIEWER = "viewer"  # reads
     COMMENTER = "commenter"  # writes comments
     EDITOR = "editor"  # changes notes and layout, starts runs
-    OWNER = "owner"  # shares, hands over, deletes
+    OWNER = "owner"  # shares, changes the owner, deletes
 
     @property
     def rank(self) -> int:

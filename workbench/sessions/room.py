@@ -1,7 +1,7 @@
-"""One process's share of an open session: its document, and the people connected here.
+"""An open session in one process: its document, and the people connected to this process.
 
-It begins with the first page and ends with the last. Its tasks save, receive from other processes,
-broadcast people, and read the database again from time to time.
+A room opens with its first page and closes with its last. Its tasks save updates, receive messages
+of other processes, broadcast presence, and read the database periodically.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from workbench.sessions.live_document import LiveDocument
 from workbench.sessions.live_people import LivePeople
 from workbench.sessions.peers import Peers
 
-REREAD_SECONDS = 1.5  # what has ended is noticed within two seconds, whatever message gets lost
+REREAD_SECONDS = 1.5  # lost access is noticed within two seconds, even if a message is lost
 
 log = logging.getLogger(__name__)
 
 
 class Room:
-    """Begins with `open`; `end` or `close` end it."""
+    """Runs from `open` until `end` or `close`."""
 
     def __init__(self, session: UUID) -> None:
         self.session = session
@@ -59,7 +59,7 @@ class Room:
         return task
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
-        """A task of the room ends only with it, or by an error; then pages reconnect."""
+        """Tasks end with their room, or by an error; then pages reconnect."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, SessionNotFound):
             self.end(CLOSE_GONE, "The session was deleted.")
@@ -68,9 +68,9 @@ class Room:
             self.end(CLOSE_AGAIN, "The session is being reopened.")
 
     def end(self, code: int, reason: str) -> None:
-        """Disconnect all pages; what they hold unsaved they send again.
+        """Disconnect all pages; they send unsaved updates again when they reconnect.
 
-        Nothing is saved any more: the document may hold what was refused or not saved.
+        Nothing is saved from now on: the document may contain refused or unsaved updates.
         """
         self._ended = True
         _forget(self)
@@ -78,7 +78,7 @@ class Room:
             connection.end(code, reason)
 
     async def close(self) -> None:
-        """Save what came last, and stop."""
+        """Save the last updates, and stop the tasks."""
         self.document.finish()
         if self._saver:
             await asyncio.wait([self._saver])

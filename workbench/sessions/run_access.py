@@ -1,4 +1,4 @@
-"""Reading runs as the visitor may: own ones, and those in sessions open to them."""
+"""Reads runs that the visitor may read: own ones, and those in readable sessions."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def run_not_found(run: UUID | str) -> RunNotFound:
 
 
 def run_own(*, visitor: Visitor, run: UUID | str) -> Run:
-    """A run of the visitor's own. Raises RunNotFound, RoleMissing."""
+    """A run that the visitor owns. Raises RunNotFound, RoleMissing."""
     row = run_get(visitor=visitor, run=run)
     if visitor.user is None or row.owner_id != visitor.user.pk:
         raise _not_yours(row)
@@ -48,7 +48,7 @@ def run_own(*, visitor: Visitor, run: UUID | str) -> Run:
 
 
 def run_stoppable(*, visitor: Visitor, run: UUID | str) -> Run:
-    """A run of the visitor's own, or in a session that they edit.
+    """A run that the visitor owns, or in a session that they edit.
 
     Raises RunNotFound, RoleMissing.
     """
@@ -75,7 +75,7 @@ def run_list(
 
 def run_search(*, visitor: Visitor, query: str, limit: int) -> list[Run]:
     """Runs that the visitor may read whose method, model or params hold the text; latest first."""
-    # As SQLite keeps text in JSON, and as PostgreSQL does.
+    # SQLite stores JSON text escaped, PostgreSQL does not.
     escaped, quoted = (json.dumps(query, ensure_ascii=only)[1:-1] for only in (True, False))
     named = Q(method__icontains=query) | Q(model__icontains=query)
     params = Q(params__icontains=escaped) | Q(params__icontains=quoted)

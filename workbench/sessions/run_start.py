@@ -1,4 +1,4 @@
-"""Starting a run: as one's own, or in a session."""
+"""Starts runs, also in sessions."""
 
 from typing import Any
 from uuid import UUID
@@ -37,11 +37,11 @@ def run_start(
     model: str,
     params: dict[str, Any],
 ) -> tuple[Run, bool]:
-    """A run that somebody asks for, with the pictures it needs; in a session, if one is named.
+    """The started run, and whether it is new; in a session, if one is given.
 
-    Where an equal run of theirs waits or is being worked on, that run is given: its id is another.
+    If an equal run of the same owner is queued or running, that run is returned, with its own id.
 
-    Raises what `run_create` does, and LoginRequired, SessionNotFound, RoleMissing.
+    Raises the errors of `run_create`, LoginRequired, SessionNotFound, RoleMissing.
     """
     place = None
     if session:
@@ -74,13 +74,13 @@ def run_create(
     visitor: Visitor | None = None,
     join: bool = False,
 ) -> tuple[Run, bool]:
-    """The run, and whether it is new: a request that is repeated gives the run that it made.
+    """The run, and whether it is new: a repeated request returns the same run.
 
     Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, UnknownPicture,
     RunIdTaken, TooManyRuns, TooManySessionRuns, TooManyUploads.
 
-    `visitor`: who asks, where it is not the owner; by what they may see, params name pictures.
-    `join`: an equal run that is not finished is given instead of a second one.
+    `visitor`: who starts the run, if not the owner; params may name pictures that they may see.
+    `join`: return an equal run that is queued or running instead of a second one.
     """
     described = method_get(method)
     check_value(params, where="")
@@ -108,7 +108,7 @@ def run_create(
 
 
 def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
-    """The model's capabilities; refuses early what its files show to be impossible."""
+    """The model's capabilities. Raises ModelIncompatible if the method needs another one."""
     known = model.capabilities
     if model.metadata and method.needs and not serving(method.needs, known):
         raise ModelIncompatible(
@@ -170,7 +170,7 @@ def _copy(source: Run, new: Run) -> None:
 
 
 def _hold(owner: User) -> None:
-    """Two requests of one owner count, and find, one another."""
+    """Lock the owner's row, so that parallel requests see each other's runs."""
     get_user_model().objects.select_for_update().get(pk=owner.pk)
 
 

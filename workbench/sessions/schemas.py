@@ -1,4 +1,4 @@
-"""A session and its comments as pages see them."""
+"""The API's form of sessions and comments."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -13,23 +13,23 @@ GoneWord = Literal["revoked", "expired", "removed", "deleted"]
 
 
 class SessionOut(BaseModel):
-    """A session as a visitor sees it; its content is the document of the same id."""
+    """A session for one visitor; its content is the document with the same id."""
 
     id: UUID
     title: str
     owner: str
-    role: RoleWord = Field(description="Of the visitor who asks.")
+    role: RoleWord = Field(description="The visitor's own role.")
     created_at: datetime
     changed_at: datetime
     archived_at: datetime | None
     template: bool
-    imported: dict[str, Any] | None = Field(description="Where an imported bundle comes from.")
-    runs: list[UUID] = Field(description="In the order in which they came.")
-    members: int = Field(description="People with an account, the owner among them.")
+    imported: dict[str, Any] | None = Field(description="The origin of an imported bundle.")
+    runs: list[UUID] = Field(description="In the order in which they were added.")
+    members: int = Field(description="Number of accounts in the session, including the owner.")
 
 
 class CommentOut(BaseModel):
-    """A deleted one that others have answered stays, without text or author."""
+    """A comment. A deleted one with later replies stays, without text and author."""
 
     id: UUID
     author: str | None = Field(description="Username; none for guests and deleted accounts.")
@@ -42,7 +42,7 @@ class CommentOut(BaseModel):
 
 
 class ThreadOut(BaseModel):
-    """Comments about one place, oldest first."""
+    """Comments on one anchor, oldest first."""
 
     id: UUID
     session: UUID
@@ -51,5 +51,7 @@ class ThreadOut(BaseModel):
     anchor: Anchor
     resolved_at: datetime | None
     resolved_by: str | None
-    said: int = Field(description="Grows with each change: of two, the higher is the newer.")
+    said: int = Field(
+        description="Increases with each change: of two versions, the higher is newer."
+    )
     comments: list[CommentOut]

@@ -1,4 +1,4 @@
-"""Reading sessions, always as the visitor may."""
+"""Reads sessions that the visitor may read."""
 
 from collections.abc import Collection, Mapping
 from uuid import UUID
@@ -27,9 +27,9 @@ from workbench.sessions.schemas import GoneWord, SessionOut
 def session_get(
     *, visitor: Visitor, session: UUID | str, needs: Role = Role.VIEWER, lock: bool = False
 ) -> Session:
-    """The session, for a visitor who has at least that role; `lock`: its row is locked.
+    """The session, for a visitor with at least that role; `lock`: its row is locked.
 
-    Raises SessionNotFound (also for a session of others, and once a link has ended), RoleMissing.
+    Raises SessionNotFound (also if the visitor has no role in it), RoleMissing.
     """
     rows = _sessions(Session.objects.all())
     rows = rows.select_for_update(of=("self",)) if lock else rows
@@ -58,7 +58,7 @@ def session_list(
     template: bool | None = None,
     before: UUID | None = None,
 ) -> list[Session]:
-    """Sessions open to the visitor, last changed first; `before`: those after that one.
+    """Sessions that the visitor may read, last changed first; `before`: those after this one.
 
     Raises SessionNotFound.
     """
@@ -75,7 +75,7 @@ def session_list(
 
 
 def session_snapshots(*, visitor: Visitor, sessions: Collection[Session]) -> list[SessionOut]:
-    """What the visitor sees of each session that is open to them; others are left out."""
+    """The API's form of each session that the visitor may read; others are omitted."""
     ids = [session.pk for session in sessions]
     grants = session_grants(visitor, sessions)
     runs = _runs_of(ids)
@@ -98,7 +98,7 @@ def session_snapshot(*, visitor: Visitor, session: Session) -> SessionOut:
 def sessions_seen(
     *, visitor: Visitor, seen: Mapping[UUID, SessionOut]
 ) -> tuple[list[SessionOut], dict[UUID, GoneWord]]:
-    """Of sessions that were seen before: those that look otherwise now, and those that are gone."""
+    """Of the sessions in `seen`: the changed ones, and the unreadable ones with the reason."""
     there = _sessions(Session.objects.all()).in_bulk(list(seen))
     shown = session_snapshots(visitor=visitor, sessions=list(there.values()))
     changed = [snapshot for snapshot in shown if snapshot != seen[snapshot.id]]
@@ -107,9 +107,9 @@ def sessions_seen(
 
 
 def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
-    """One row for each member except the owner, that of the highest role; oldest first.
+    """One row for each member except the owner, with the member's highest role; oldest first.
 
-    Takes a commenter, who mentions people. Raises SessionNotFound, RoleMissing.
+    Needs the role commenter, who can mention people. Raises SessionNotFound, RoleMissing.
     """
     members = session_get(visitor=visitor, session=session, needs=Role.COMMENTER).members
     rows = members.filter(valid_members()).select_related("user")
@@ -122,16 +122,16 @@ def member_list(*, visitor: Visitor, session: UUID) -> list[SessionMember]:
 
 
 def link_list(*, visitor: Visitor, session: UUID) -> list[SessionLink]:
-    """Links, ended ones too, latest first. Raises SessionNotFound, RoleMissing."""
+    """All links, also ended ones, latest first. Raises SessionNotFound, RoleMissing."""
     row = session_get(visitor=visitor, session=session, needs=Role.OWNER)
     return list(row.links.select_related("created_by").order_by("-created_at", "pk"))
 
 
 def may_pass_on(*, visitor: Visitor, run: Run) -> bool:
-    """Whether the visitor may put the run into (other) sessions.
+    """Whether the visitor may add the run to another session.
 
-    Your own run, or one in a session that you edit or in a template: those who only read a
-    session could otherwise keep, and share, what they lose with their role.
+    True for own runs, and runs in a template or in a session that the visitor edits. A reader could
+    otherwise keep and share a run after losing the role.
     """
     if visitor.user and run.owner_id == visitor.user.pk:
         return True
@@ -141,7 +141,7 @@ def may_pass_on(*, visitor: Visitor, run: Run) -> bool:
 
 
 def _sessions(sessions: QuerySet[Session]) -> QuerySet[Session]:
-    """Without the document, which may be large."""
+    """The sessions without their documents, which may be large."""
     return sessions.select_related("owner").defer("state", "text")
 
 

@@ -1,6 +1,6 @@
-"""What visitors do to sessions: make, change, copy, delete them, and put runs into them.
+"""Creates, changes, copies and deletes sessions, and adds runs to them.
 
-Sharing is in sharing.py. What the document holds is written by the browsers.
+Sharing is in sharing.py. The browsers write the content of documents.
 """
 
 from dataclasses import replace
@@ -31,9 +31,9 @@ TITLE_LENGTH = 200
 def session_create(
     *, visitor: Visitor, title: str, session: UUID, template: UUID | None = None
 ) -> tuple[Session, bool]:
-    """A session of the visitor's, and whether it is new: a request may be repeated.
+    """The visitor's new session, and whether it is new: a request may be repeated.
 
-    `template`: whose content it starts with. Raises LoginRequired, SessionIdTaken,
+    `template`: the session whose content is copied. Raises LoginRequired, SessionIdTaken,
     SessionNotFound, RoleMissing, TooManySessions.
     """
     owner = visitor.account
@@ -42,9 +42,10 @@ def session_create(
 
 
 def session_duplicate(*, visitor: Visitor, session: UUID, copy: UUID) -> tuple[Session, bool]:
-    """A copy of the visitor's own, with notes, layout and runs; without people and comments.
+    """A copy that the visitor owns, with notes, layout and runs; without members and comments.
 
-    Takes an editor: a copy outlives the role by which it was made. Raises as `session_create`.
+    Needs the role editor, because the copy stays readable when the role ends. Raises the errors of
+    `session_create`.
     """
     owner = visitor.account
     source = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
@@ -59,7 +60,7 @@ def session_change(
     archived: bool | None = None,
     template: bool | None = None,
 ) -> Session:
-    """None leaves a thing as it is. Raises SessionNotFound, RoleMissing."""
+    """Change the fields that are not None. Raises SessionNotFound, RoleMissing."""
     needs = Role.EDITOR if archived is None and template is None else Role.OWNER
     with transaction.atomic():
         locked = session_get(visitor=visitor, session=session, needs=needs, lock=True)
@@ -76,7 +77,7 @@ def session_change(
 
 
 def session_delete(*, visitor: Visitor, session: UUID) -> None:
-    """Delete a session with all that is said in it; its runs stay their owners'.
+    """Delete a session with its comments; its runs stay with their owners.
 
     Raises SessionNotFound, RoleMissing.
     """
@@ -107,7 +108,7 @@ def run_attach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
 
 
 def run_detach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
-    """Take a run out of a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
+    """Remove a run from a session. Raises SessionNotFound, RunNotFound, RoleMissing."""
     row = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
     if not row.session_runs.filter(run=run).delete()[0]:
         raise run_not_found(run)
@@ -116,7 +117,7 @@ def run_detach(*, visitor: Visitor, session: UUID, run: UUID) -> None:
 
 
 def _template(visitor: Visitor, template: UUID) -> Session:
-    """A session to start from: a template, or one that the visitor edits."""
+    """The session to copy: a template, or one that the visitor edits."""
     source = session_get(visitor=visitor, session=template)
     if not source.template:
         session_get(visitor=visitor, session=template, needs=Role.EDITOR)
@@ -152,7 +153,7 @@ def _copy_runs(source: Session, copy: Session) -> None:
 
 
 def _same(owner: User, session: UUID) -> Session:
-    """What an earlier request made. Raises SessionIdTaken."""
+    """The session that an earlier request created. Raises SessionIdTaken."""
     earlier = Session.objects.filter(pk=session, owner=owner).select_related("owner").first()
     if earlier is None:
         raise SessionIdTaken(

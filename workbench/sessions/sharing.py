@@ -1,4 +1,4 @@
-"""Who may open a session: members by name, links, a new owner. All of it is the owner's."""
+"""Sharing of sessions: members, links, change of owner. Only the owner may change these."""
 
 import hashlib
 import secrets
@@ -38,7 +38,7 @@ def token_hash(token: str) -> str:
 
 
 def member_set(*, visitor: Visitor, session: UUID, username: str, role: Role) -> SessionMember:
-    """Add somebody by name, or change their role; by which link they came is forgotten.
+    """Add a member by name, or change the role; replaces memberships by links.
 
     Raises SessionNotFound, RoleMissing, UserNotFound, OwnerIsMember, TooManyMembers.
     """
@@ -61,7 +61,7 @@ def member_set(*, visitor: Visitor, session: UUID, username: str, role: Role) ->
 
 
 def member_change(*, visitor: Visitor, session: UUID, username: str, role: Role) -> SessionMember:
-    """As `member_set`, for somebody who is a member. Raises MemberNotFound too."""
+    """`member_set` for an existing member. Also raises MemberNotFound."""
     row = session_get(visitor=visitor, session=session, needs=Role.OWNER)
     _members(row, username)
     return member_set(visitor=visitor, session=session, username=username, role=role)
@@ -80,7 +80,7 @@ def member_remove(*, visitor: Visitor, session: UUID, username: str) -> None:
 
 
 def session_hand_over(*, visitor: Visitor, session: UUID, username: str) -> Session:
-    """Give a session to one of its members; who owned it stays as editor.
+    """Make a member the session's owner; the former owner becomes an editor.
 
     Raises SessionNotFound, RoleMissing, MemberNotFound.
     """
@@ -105,7 +105,7 @@ def link_create(
     holds: timedelta | None,
     max_runs_per_hour: int | None,
 ) -> tuple[SessionLink, str]:
-    """A link and its token, which is kept nowhere; it holds from now on, or until revoked.
+    """A link and its token, which is not stored; `holds`: None means until revoked.
 
     Raises SessionNotFound, RoleMissing, TooManyLinks.
     """
@@ -127,7 +127,7 @@ def link_create(
 
 
 def link_revoke(*, visitor: Visitor, session: UUID, link: UUID) -> None:
-    """End a link, and with it what it gave to anybody.
+    """Revoke a link, and with it all access that it gave.
 
     Raises SessionNotFound, RoleMissing, LinkNotFound.
     """
@@ -144,7 +144,7 @@ def link_revoke(*, visitor: Visitor, session: UUID, link: UUID) -> None:
 
 
 def link_open(*, visitor: Visitor, token: str) -> SessionLink:
-    """The link of a token; an account becomes a member by it. Raises LinkNotFound."""
+    """The valid link with that token; an account becomes a member. Raises LinkNotFound."""
     links = SessionLink.objects.filter(valid_links(), token_sha256=token_hash(token))
     link = links.select_related("session__owner").first()
     if link is None:
@@ -207,7 +207,7 @@ def _user(username: str) -> User:
 
 
 def _members(session: Session, username: str) -> list[SessionMember]:
-    """The rows of a member, who has at least one. Raises MemberNotFound."""
+    """The valid rows of a member, at least one. Raises MemberNotFound."""
     members = session.members.filter(valid_members(), user__username=username)
     rows = list(members.select_related("user"))
     if not rows:

@@ -1,8 +1,8 @@
-"""The saved form of a session's document; the only code that writes it.
+"""Saves and loads a session's document; no other code writes it.
 
-An update is saved under the number after the last one, if that number is unchanged (compare and
-swap): two processes never save under one number, and none holds a lock. Folding merges the first
-updates into one state; the same row says which ones.
+An update is saved under the next number if no other process has saved meanwhile (compare and swap),
+so no process needs a lock. Folding merges the first updates into one state; the session's row
+records how many.
 """
 
 from collections.abc import Callable
@@ -21,21 +21,22 @@ from workbench.sessions.document import SessionDocument, document_bytes
 from workbench.sessions.models import Session, SessionRun, SessionUpdate
 
 READS = 20
-MAX_BROADCAST_BYTES = 256 * 2**10  # a longer update is read from the database by its receivers
+MAX_BROADCAST_BYTES = 256 * 2**10
 
 
 @dataclass(frozen=True)
 class Saved:
-    """Updates that lead to number `seq`, from the number that was asked for or an earlier one."""
+    """The updates up to number `seq`, from the requested number or an earlier one."""
 
     seq: int
     updates: list[bytes]
 
 
 def document_load(*, session: UUID, after: int = 0) -> Saved:
-    """What was saved after that update, or all of it where that is folded. Raises SessionNotFound.
+    """The updates after number `after`; the whole document if they are folded.
 
-    Reads without a lock: where a fold comes between the two queries, it shows and is read again.
+    Reads without a lock: a fold between the two queries is detected and read again. Raises
+    SessionNotFound.
     """
     for _ in range(READS):
         row = Session.objects.filter(pk=session).values_list("seq", "folded", "state").first()
@@ -51,7 +52,7 @@ def document_load(*, session: UUID, after: int = 0) -> Saved:
 
 
 def document_append(*, session: UUID, seq: int, update: bytes, title: str) -> bool:
-    """Save an update as number `seq` + 1. False: that number is taken, or the session is gone."""
+    """Save an update as number `seq` + 1. False if that number is taken or the session deleted."""
     changes = {"title": _plain(title)} if title else {}
     with transaction.atomic():
         unchanged = Session.objects.filter(pk=session, seq=seq)
@@ -62,7 +63,7 @@ def document_append(*, session: UUID, seq: int, update: bytes, title: str) -> bo
 
 
 def document_fold(*, session: UUID, seq: int, state: bytes) -> bool:
-    """Keep updates up to `seq` as one state. False: as many are folded already."""
+    """Replace the updates up to `seq` by one state. False if they are folded already."""
     with transaction.atomic():
         older = Session.objects.filter(pk=session, folded__lt=seq, seq__gte=seq)
         if not older.update(state=state, folded=seq):
@@ -72,7 +73,7 @@ def document_fold(*, session: UUID, seq: int, state: bytes) -> bool:
 
 
 def document_index(*, session: UUID, text: str) -> None:
-    """Keep the plain text for searches."""
+    """Store the plain text for searches."""
     Session.objects.filter(pk=session).exclude(text=_plain(text)).update(text=_plain(text))
 
 
@@ -88,7 +89,7 @@ def document_get(*, session: UUID) -> SessionDocument:
 
 
 def document_create(*, session: Session, document: SessionDocument) -> None:
-    """Give a session that has no document yet one of this content."""
+    """Create the document of a session that has none yet."""
     state = document_bytes(document)
     with transaction.atomic():
         Session.objects.filter(pk=session.pk, seq=0).update(
@@ -102,7 +103,7 @@ def document_create(*, session: Session, document: SessionDocument) -> None:
 
 
 def document_rename(*, session: UUID, title: str) -> None:
-    """Change the title, on all open pages too. Raises SessionNotFound."""
+    """Change the title, also on open pages. Raises SessionNotFound."""
 
     def rename(document: SharedDocument) -> None:
         document.doc.get("meta", type=Map)["title"] = title
@@ -113,7 +114,7 @@ def document_rename(*, session: UUID, title: str) -> None:
 def document_change(*, session: UUID, change: Callable[[SharedDocument], None]) -> None:
     """Apply a change made by the server, and broadcast it to open pages.
 
-    `change` is called again where another process was faster. Raises SessionNotFound.
+    `change` is called again if another process saved meanwhile. Raises SessionNotFound.
     """
     while True:
         seq, document = document_open(session=session)
@@ -126,13 +127,13 @@ def document_change(*, session: UUID, change: Callable[[SharedDocument], None]) 
 
 
 def runs_unattached(*, session: UUID, runs: set[UUID]) -> set[UUID]:
-    """Those of the runs that are not in the session."""
+    """The runs among these that are not attached to the session."""
     attached = SessionRun.objects.filter(session=session, run__in=runs)
     return runs - set(attached.values_list("run_id", flat=True))
 
 
 def _plain(text: str) -> str:
-    """A text of the document as a column takes it: PostgreSQL refuses NUL."""
+    """The text without NUL, which PostgreSQL refuses."""
     return text.replace("\0", "")
 
 
@@ -142,7 +143,7 @@ def document_group(session: UUID) -> str:
 
 
 def update_message(*, seq: int, update: bytes) -> dict[str, Any]:
-    """The message about a saved update."""
+    """The message about a saved update; long updates are read from the database."""
     data = update if len(update) <= MAX_BROADCAST_BYTES else None
     return {"type": "document.update", "seq": seq, "update": data}
 

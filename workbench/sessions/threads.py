@@ -1,4 +1,4 @@
-"""Reading threads of comments, always as the visitor may."""
+"""Reads threads of comments that the visitor may read."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from workbench.sessions.selectors import session_get
 
 @dataclass(frozen=True)
 class ThreadsSeen:
-    """How far a page has seen a session's threads: the count of changes, and which there were."""
+    """What a page has received of a session's threads: the count of changes, and the threads."""
 
     count: int = 0
     threads: frozenset[UUID] = frozenset()
@@ -51,7 +51,7 @@ def thread_get(*, visitor: Visitor, thread: UUID, needs: Role) -> Thread:
 
 
 def comment_get(*, visitor: Visitor, comment: UUID) -> Comment:
-    """One that is not deleted. Raises ThreadNotFound, RoleMissing."""
+    """A comment that is not deleted. Raises ThreadNotFound, RoleMissing."""
     row = Comment.objects.filter(pk=comment, deleted_at=None).first()
     if row is None:
         raise _not_found(comment)
@@ -91,7 +91,7 @@ def thread_changes(*, seen: Mapping[UUID, ThreadsSeen]) -> dict[UUID, ThreadChan
 
 
 def run_tokens(run: Run) -> int | None:
-    """How many tokens the run's text has, where an early event states it."""
+    """The number of tokens of the run's text, if an early event records it."""
     for event in event_list(run=run, attempt=run.source.attempt, after=0):
         payload = json.loads(event.payload)
         if payload.get("kind") == "tokens":

@@ -1,9 +1,9 @@
-"""What a Yjs update holds, read from its bytes before a document takes it.
+"""Parses Yjs updates before a document merges them, and refuses invalid ones.
 
-The decoder of the CRDT library trusts its input: an update that nests values or types deeply
-enough ends the process, and one whose predecessors are missing is kept where no saved form of the
-document shows it. So an update is walked here first, without recursion, and refused unless it
-holds only what a session's document is made of: maps, texts, scalars, deletions.
+The CRDT library's decoder trusts its input: an update with deeply nested values or types ends the
+process, and one whose predecessors are missing is kept in memory but never saved. So each update is
+parsed here first, without recursion, and accepted only if it consists of maps, texts, scalars and
+deletions.
 
 Format: Yjs, update encoding V1 (variable-length integers of 7 bits, lowest first).
 """
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from workbench.errors import UpdateRefused
 
 MAX_STRUCTS = 50_000
-# Deleting a type deletes its content, recursively: far below what a stack of 8 MB holds.
+# Deleting a type deletes its content recursively; this depth is far below a stack of 8 MB.
 MAX_TYPES = 2_000
-# Of clients that write at one place without having seen one another: the CRDT library compares each
-# with each. 2,000 take it some milliseconds, 49,000 nine seconds.
+# Clients that insert concurrently at one position: the CRDT library compares all pairs. 2,000 take
+# some milliseconds, 49,000 take nine seconds.
 MAX_RIVALS = 2_000
-# Of an update: a page brings what one client wrote, or what few wrote before it was closed.
+# Clients in one update: a page sends the changes of one or few clients.
 MAX_CLIENTS = 500
 MAX_CLOCK = 2**31 - 1
 MAX_CLIENT = 2**53 - 1
@@ -29,19 +29,20 @@ ORIGIN, RIGHT_ORIGIN, PARENT_KEY, KIND = 0x80, 0x40, 0x20, 0x1F
 GC, DELETED, STRING, TYPE, ANY, SKIP = 0, 1, 4, 7, 8, 10
 MAP, TEXT = 1, 2
 ANY_INTEGER, ANY_STRING = 125, 119
-ANY_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # of what takes a fixed size
+ANY_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # kinds of fixed size
 
 StateVector = Mapping[int, int]
-# What an item follows: another item, or the beginning of a key of a map or of a text.
+# The position of an item: after another item, or the beginning of a text or of a map's key.
 WritePlace = tuple[object, object]
 
 
 @dataclass
 class Contents:
-    """Of one update: the root types it names, its runs of structs, and what it builds upon.
+    """The contents of one update.
 
-    `runs`: (client, first clock, clock after the last), in order. `needs`: by client, the clock
-    after the last struct that something here refers to. `writers`: which client wrote behind what.
+    `roots`: the root types that it names. `runs`: (client, first clock, clock after the last), in
+    order. `needs`: by client, the clock after the last struct to which the update refers.
+    `writers`: the positions at which each client inserts.
     """
 
     roots: set[str] = field(default_factory=set)
@@ -55,7 +56,7 @@ class Contents:
         self.needs[client] = max(self.needs.get(client, 0), clock)
 
     def applies_to(self, known: StateVector) -> bool:
-        """Whether a document with this state vector has all that the update builds upon."""
+        """Whether a document with this state vector has all structs that the update needs."""
         reached = dict(known)
         for client, first, end in self.runs:
             if first > reached.get(client, 0):
@@ -65,7 +66,10 @@ class Contents:
 
 
 def read_update(data: bytes, *, most: int = MAX_STRUCTS, clients: int = MAX_CLIENTS) -> Contents:
-    """At most `most` pieces of `clients` clients. Raises UpdateRefused."""
+    """The contents of an update of at most `most` structs and `clients` clients.
+
+    Raises UpdateRefused.
+    """
     reader, contents = Reader(data), Contents()
     try:
         count = reader.number()
@@ -82,7 +86,7 @@ def read_update(data: bytes, *, most: int = MAX_STRUCTS, clients: int = MAX_CLIE
 
 
 class Rivals:
-    """How many clients have written behind each item of a document."""
+    """Counts the clients that inserted at each position of a document."""
 
     def __init__(self, updates: Iterable[bytes]) -> None:
         """Raises UpdateRefused."""
@@ -92,7 +96,7 @@ class Rivals:
             self.add(read_update(update, most=MAX_CLOCK, clients=MAX_CLOCK))
 
     def add(self, contents: Contents) -> None:
-        """Raises UpdateRefused where there are too many."""
+        """Raises UpdateRefused if more than MAX_RIVALS clients inserted at one position."""
         fresh = contents.writers - self._writers
         self._writers |= fresh
         self._counts.update(place for place, _ in fresh)
@@ -101,7 +105,7 @@ class Rivals:
 
 
 def clients_in(data: bytes) -> int:
-    """How many clients an update or a state vector names. Raises UpdateRefused."""
+    """The number of clients in an update or a state vector. Raises UpdateRefused."""
     try:
         return Reader(data).number()
     except IndexError:
@@ -109,7 +113,7 @@ def clients_in(data: bytes) -> int:
 
 
 def read_state(data: bytes) -> dict[int, int]:
-    """A state vector: by client, how many clocks of it are known. Raises UpdateRefused."""
+    """A state vector: the number of known clocks by client. Raises UpdateRefused."""
     reader = Reader(data)
     try:
         return {reader.number(): reader.number() for _ in range(reader.number())}
@@ -120,12 +124,12 @@ def read_state(data: bytes) -> dict[int, int]:
 def refuse(why: str) -> UpdateRefused:
     return UpdateRefused(
         f"This change of the document cannot be taken. {why}.",
-        remedy="Load the session again; what was changed since is not saved.",
+        remedy="Load the session again; your last changes are not saved.",
     )
 
 
 class Reader:
-    """Walks bytes; IndexError at their end."""
+    """Reads values from bytes. Raises IndexError at the end."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -184,7 +188,7 @@ def _read_client(reader: Reader, contents: Contents, most: int) -> None:
 
 
 def _read_item(reader: Reader, info: int, writer: int, contents: Contents) -> int:
-    """How many clocks the item takes."""
+    """Read an item; returns its number of clocks."""
     origins = [_read_id(reader, contents) for flag in (ORIGIN, RIGHT_ORIGIN) if info & flag]
     place: WritePlace = origins[0] if origins else _read_beginning(reader, info, contents)
     contents.writers.add((place, writer))
@@ -198,7 +202,7 @@ def _read_id(reader: Reader, contents: Contents) -> tuple[int, int]:
 
 
 def _read_beginning(reader: Reader, info: int, contents: Contents) -> WritePlace:
-    """The map or text that the item begins, and the key in it."""
+    """The parent of the first item of a text or of a map's key, and that key."""
     parent: object
     if reader.number() == 1:
         parent = reader.text()

@@ -1,4 +1,4 @@
-"""Pictures as the visitor may see them: own ones, and those of runs open to them."""
+"""Reads pictures that the visitor may see: own ones, and those of readable runs."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from workbench.uploads.services import upload_keep
 
 
 def upload_visible(*, visitor: Visitor, sha256: str, field: str | None = None) -> Upload:
-    """A picture of the visitor's own, or one that a run which they may read was made from.
+    """A picture that the visitor owns, or that a run which they may read uses.
 
     Raises UnknownPicture for all others.
     """
@@ -38,9 +38,9 @@ def _shown_by(visitor: Visitor, sha256: str) -> QuerySet[Run, int]:
 
 
 def uploads_lend(*, visitor: Visitor, to: User, method: MethodOut, params: dict[str, Any]) -> None:
-    """Give `to` the pictures that params name, as far as the visitor may see them.
+    """Copy the pictures that params name to the user `to`, if the visitor may see them.
 
-    A run reads pictures of its owner alone; to repeat a shared run, its picture is needed too.
+    A run reads only its owner's pictures, so repeating a shared run needs a copy of its picture.
     Raises UnknownPicture, TooManyUploads.
     """
     for name in picture_fields(method):

@@ -1,9 +1,9 @@
-"""The socket: a page watches runs and sees each of them whole, in order, once.
+"""The socket of a page, /ws: the page watches runs and receives all their events, in order, once.
 
-Redis tells at most once; the database is the truth. A watch first joins the run's group, then
-reads what there is, then forwards what arrives. A number that is missing, or a while
-without news of an unfinished run, lead back to the database. What a page may see is asked when it
-watches, again at once when somebody's access changes, and again every one and a half seconds.
+Broadcasts may be lost; the database is authoritative. A watch joins the run's group, sends what the
+database has, then forwards broadcasts. After a gap in the numbers, and periodically for unfinished
+runs, it reads the database again. Access is checked at the watch, after each broadcast change of
+access, and every one and a half seconds.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from workbench.socket.messages import (
 )
 from workbench.socket.watching import SessionWatches
 
-REREAD_SECONDS = 1.5  # access that has ended is noticed within two seconds
+REREAD_SECONDS = 1.5  # lost access is noticed within two seconds
 CLOSE_LOGIN, CLOSE_AGAIN = 4401, 1013
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class WatchedRun:
-    """How far a page has seen a run."""
+    """A watched run, and the last event that the page has received."""
 
     run: UUID
     attempt: int
@@ -69,7 +69,7 @@ class WatchedRun:
 
 @dataclass(frozen=True)
 class EventPage:
-    """What the database holds beyond what was seen."""
+    """The run's snapshot, and events that the page has not received."""
 
     snapshot: RunOut
     frames: list[str]
@@ -99,8 +99,8 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.watches: dict[UUID, WatchedRun] = {}
         self.ticker: asyncio.Task[None] | None = None
-        self.refused = False  # messages that were under way when it was closed get no answer
-        # Held while a watch is brought up to date, so that two updates do not interleave.
+        self.refused = False  # messages that arrive after the close get no answer
+        # Locked while a watch is updated, so that two updates do not interleave.
         self.lock = asyncio.Lock()
         self.sessions = SessionWatches(self)
         await self.accept()
@@ -167,7 +167,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self._catch_up(watched)
 
     async def _make_room(self) -> None:
-        """Forget finished runs, which no longer change. Raises TooManyWatches."""
+        """Unwatch finished runs, which no longer change. Raises TooManyWatches."""
         if len(self.watches) < settings.MAX_WATCHES:
             return
         for finished in [watched.run for watched in self.watches.values() if watched.finished]:
@@ -255,7 +255,7 @@ class RunConsumer(AsyncWebsocketConsumer):
                     await self._catch_up(watched)
 
     async def _check_access(self) -> None:
-        """Check the visitor again, and drop what they may no longer see."""
+        """Check the visitor's access again, and unwatch what they may no longer read."""
         if self.refused:
             return
         fresh = await socket_visitor(self.scope)
@@ -272,11 +272,11 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._refuse_login()
 
     async def _catch_up(self, watched: WatchedRun) -> None:
-        """Send the snapshot if it has changed, and all events not seen yet."""
+        """Send the snapshot if it has changed, and all new events."""
         while True:
             try:
                 page = await read_page(self.visitor, watched.run, watched.attempt, watched.seq)
-            except RunNotFound as error:  # deleted meanwhile
+            except RunNotFound as error:  # was deleted
                 await self._forget(watched.run)
                 await self._send_error(error, run=watched.run)
                 return

@@ -1,4 +1,4 @@
-"""What travels over the socket, both ways; `manage.py schema` writes it out for the page."""
+"""The messages of the socket; `manage.py schema` writes their schema for the page."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ class Message(BaseModel):
 
 
 class Watch(Message):
-    """Send the run: all of it (0, 0), or what follows that event."""
+    """Send the run's events: all (0, 0), or those after the given one."""
 
     type: Literal["watch"]
     run: UUID
@@ -48,14 +48,14 @@ class Ping(Message):
 
 
 class EventMessage(Message):
-    """One event. A higher attempt starts the run afresh; seq counts from 1 without holes."""
+    """One event. A higher attempt restarts the run; seq counts from 1 without gaps."""
 
     type: Literal["event"]
     run: UUID
     attempt: int
     seq: int
     at: datetime
-    event: dict[str, Any] = Field(description="Of the method, or a StatusEvent.")
+    event: dict[str, Any] = Field(description="An event of the method, or a StatusEvent.")
 
 
 class RunMessage(Message):
@@ -70,7 +70,7 @@ class SessionMessage(Message):
 
     type: Literal["session"] = "session"
     session: SessionOut
-    now: datetime = Field(description="By the server's clock; what came later is unread.")
+    now: datetime = Field(description="The server's time; later comments are unread.")
 
 
 class ThreadMessage(Message):
@@ -87,7 +87,7 @@ class ThreadDeleted(Message):
 
 
 class SessionGone(Message):
-    """The session is no longer open to this page, which watches it no more."""
+    """The page may no longer read the session, and does not watch it any more."""
 
     type: Literal["session_gone"] = "session_gone"
     session: UUID
@@ -140,7 +140,7 @@ def read_message(text: str) -> AnyClientMessage:
 
 
 def socket_schema() -> dict[str, Any]:
-    """JSON schema of both directions and of the event that the server adds to a stream."""
+    """JSON schema of the messages in both directions and of StatusEvent."""
     server: TypeAdapter[Any] = TypeAdapter(ServerMessage)
     return {
         "ClientMessage": _CLIENT.json_schema(mode="validation"),

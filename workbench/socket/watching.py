@@ -24,7 +24,7 @@ MAX_SESSIONS = 10
 
 
 class Socket(Protocol):
-    """What a consumer lends: joining groups, and sending."""
+    """The methods of a consumer that `SessionWatches` uses."""
 
     async def group_join(self, group: str) -> None: ...
     async def group_leave(self, group: str) -> None: ...
@@ -38,7 +38,7 @@ def read_session(visitor: Visitor, session: UUID) -> SessionOut:
 
 
 class SessionWatches:
-    """What was sent of each session; a page receives its changes, and its end."""
+    """The sessions that a page watches, and what it has received of them."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
@@ -73,7 +73,7 @@ class SessionWatches:
             await self.forget(session)
 
     async def refresh(self, visitor: Visitor) -> None:
-        """Send what has changed, and say what is gone."""
+        """Send changed sessions and threads, and report sessions that are no longer readable."""
         if not self.seen:
             return
         changed, gone = await database_sync_to_async(sessions_seen)(visitor=visitor, seen=self.seen)

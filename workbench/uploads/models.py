@@ -1,4 +1,4 @@
-"""Pictures that users brought."""
+"""Uploaded pictures."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 class Upload(models.Model):
-    """A PNG file under its hash, one row per user: deleting it affects no other user."""
+    """A PNG file by its hash, one row per user: deleting it affects no other user."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads"

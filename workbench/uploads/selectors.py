@@ -1,4 +1,4 @@
-"""Reading a user's pictures."""
+"""Reads a user's pictures."""
 
 import re
 from io import BytesIO
@@ -47,13 +47,13 @@ def upload_pixels(*, owner: int, sha256: str) -> np.ndarray:
 
 
 def picture_fields(method: MethodOut) -> list[str]:
-    """Names of the params that hold the id of a picture."""
+    """Names of the params that take the id of a picture."""
     fields: dict[str, dict[str, Any]] = method.params_schema.get("properties", {})
     return [name for name, field in fields.items() if field.get("widget") == "picture"]
 
 
 def check_hash(sha256: str, field: str | None) -> None:
-    """What is no hash names no picture; PostgreSQL refuses to be asked for some of it."""
+    """Raises UnknownPicture if the text is no hash; PostgreSQL refuses some other texts."""
     if not SHA256.fullmatch(sha256):
         raise picture_unknown(sha256, field)
 

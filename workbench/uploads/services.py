@@ -1,4 +1,4 @@
-"""What users do to their pictures: bring and delete them."""
+"""Stores and deletes users' pictures."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ from workbench.uploads.models import Upload
 
 
 def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
-    """The picture of a file, and whether it is new to its user.
+    """Store the picture of a file; returns it, and whether it is new to its user.
 
     Raises PictureRefused, PictureTooLarge, PictureUnreadable, TooManyUploads.
     """
@@ -33,9 +33,9 @@ def upload_create(*, owner: int, content: bytes) -> tuple[Upload, bool]:
 
 
 def upload_restore(*, owner: int, content: bytes, size: tuple[int, int]) -> None:
-    """Keep a checked PNG file of that width and height under its own hash.
+    """Store a checked PNG file of that width and height unchanged, by its own hash.
 
-    Another server may have written the same pixels otherwise. Raises TooManyUploads.
+    Another server may have encoded the same pixels differently. Raises TooManyUploads.
     """
     width, height = size
     sha256 = hashlib.sha256(content).hexdigest()
@@ -49,13 +49,13 @@ def upload_restore(*, owner: int, content: bytes, size: tuple[int, int]) -> None
 
 
 def upload_delete(*, upload: Upload) -> None:
-    """Delete a user's picture; runs keep what they have shown of it."""
+    """Delete a user's picture; pictures in events of runs stay."""
     upload.delete()
     default_storage.delete(upload.storage_name)
 
 
 def upload_keep(new: Upload, *, content: bytes) -> tuple[Upload, bool]:
-    """Store a picture, unless its user has it already. Raises TooManyUploads."""
+    """Store a picture, unless its user has it. Raises TooManyUploads."""
     with transaction.atomic():
         # The owner's row is locked, so that parallel requests are counted.
         get_user_model().objects.select_for_update().get(pk=new.owner_id)

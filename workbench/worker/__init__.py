@@ -1,1 +1,1 @@
-"""A worker: its one task, its life, what it writes and what it repairs."""
+"""The worker: its task, its life cycle, the writing of events, the repair of lost runs."""

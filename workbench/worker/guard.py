@@ -1,10 +1,10 @@
-"""A process next to each worker, which ends it when nothing inside it can.
+"""The guard: a process for each worker that can end the worker from outside.
 
-One call into a library may hold the interpreter for minutes, and with it the worker's own watchdog:
-a cancel has no effect, the lease runs out, memory grows. This process holds the lease, receives the
-cancel and watches the memory from outside; a worker that was stopped (SIGSTOP) loses its lease. It
-learns over its standard input what the worker works on, a line of JSON each, and ends when that
-does.
+One call into a library may block the interpreter for minutes, and with it the worker's own
+watchdog: a cancel has no effect, the lease expires, memory grows. The guard refreshes the lease,
+obeys cancels and limits the memory; a worker that was stopped (SIGSTOP) loses its lease. The worker
+reports its current attempt as a line of JSON on the guard's standard input; the guard ends when
+that closes.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """The end of a worker's process that this process can bring about."""
+    """Refreshes the lease of a worker's run, and kills the worker on cancel or out of memory."""
 
     def __init__(self, *, pid: int, worker: str) -> None:
         self._process = psutil.Process(pid)
@@ -47,18 +47,18 @@ class Guard:
         self._cancel_since: float | None = None
 
     def receive(self, line: str) -> None:
-        """The state that the worker reports: a run and its attempt, or nothing."""
+        """Read the worker's report: a run and its attempt, or `{}`."""
         work = json.loads(line)
         self._work = (UUID(work["run"]), work["attempt"]) if work else None
         self._cancel_since = None
 
     def tick(self) -> None:
-        """One round. Without Redis or the database it is tried again in the next."""
+        """One check. Errors of Redis or the database are ignored until the next one."""
         if self._work is None:
             return
         try:
             self._check_memory()
-            if self._process.status() != psutil.STATUS_STOPPED:  # no one knows when it goes on
+            if self._process.status() != psutil.STATUS_STOPPED:  # it may never continue
                 flags.lease_refresh(run=self._work[0], worker=self._worker)
             self._check_cancel(self._work[0])
         except (redis.RedisError, DatabaseError) as error:
@@ -93,7 +93,7 @@ class Guard:
             self._end(Status.CANCELLED, None)
 
     def _end(self, status: Status, error: GlassbenchError | None) -> None:
-        """End the process first: what it writes afterwards would be lost, or too much."""
+        """Kill the worker first, so that it writes no events after the end."""
         assert self._work is not None
         run, attempt = self._work
         self._work = None
@@ -106,14 +106,14 @@ class Guard:
 
 
 class GuardProcess:
-    """The guard, as its worker sees it."""
+    """The guard's process, for its worker."""
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
         self._process: subprocess.Popen[str] | None = None
 
     def report(self, work: dict[str, Any]) -> None:
-        """Say what is worked on, `{}`: nothing. A guard that ended is replaced."""
+        """Report the current attempt, or `{}`. Starts the guard, also after it has ended."""
         line = json.dumps(work) + "\n"
         try:
             self._write(line)
@@ -122,7 +122,7 @@ class GuardProcess:
             self._write(line)
 
     def close(self) -> None:
-        """End it, and wait until it has."""
+        """End the guard and wait for it."""
         if self._process is not None:
             assert self._process.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # it has ended already
@@ -138,19 +138,19 @@ class GuardProcess:
 
 
 def start(pid: int, worker: str) -> "subprocess.Popen[str]":
-    """The process of `manage.py guard`."""
+    """Start `manage.py guard`."""
     command = [sys.executable, "manage.py", "guard", str(pid), worker]
     return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=settings.BASE_DIR, text=True)
 
 
 def memory_used(process: psutil.Process) -> int:
-    """Bytes that only this process can give back: without the files that it has mapped."""
+    """Resident memory of the process in bytes, without mapped files."""
     info = process.memory_info()
     return int(info.rss - getattr(info, "shared", 0))
 
 
 def memory_limit() -> int:
-    """WORKER_MEMORY_BYTES, or nine tenths of what the machine or the container has."""
+    """WORKER_MEMORY_BYTES, or nine tenths of the memory of the machine or container."""
     if settings.WORKER_MEMORY_BYTES:
         return int(settings.WORKER_MEMORY_BYTES)
     whole = psutil.virtual_memory().total
@@ -159,7 +159,7 @@ def memory_limit() -> int:
 
 
 def watch(guard: Guard, stream: IO[bytes]) -> None:
-    """Until the stream ends, which is when the worker does."""
+    """Run the guard until the stream ends, which happens when the worker ends."""
     read, rest = selectors.DefaultSelector(), b""
     read.register(stream, selectors.EVENT_READ)
     while True:

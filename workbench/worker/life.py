@@ -1,4 +1,4 @@
-"""A worker's life: it loads models, announces itself, and ends when it hangs."""
+"""A worker's life cycle: preload, presence, lease, and the end of a hanging worker."""
 
 import atexit
 import contextlib
@@ -44,7 +44,7 @@ class Work:
 
 
 class WorkerState:
-    """What the main thread and the watchdog both see."""
+    """The state shared by the main thread and the watchdog."""
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
@@ -54,11 +54,11 @@ class WorkerState:
         self.stopping = threading.Event()
         self.work: Work | None = None
         self.guard: GuardProcess | None = None
-        self.unclaimed: set[UUID] = set()  # runs whose message came to nothing
+        self.unclaimed: set[UUID] = set()  # runs that could not be claimed
 
     @contextlib.contextmanager
     def working(self, *, run: UUID, attempt: int) -> Iterator[None]:
-        """Holds the lease of a run, through the watchdog, while the block runs."""
+        """Let watchdog and guard refresh the run's lease while the block runs."""
         self.work = Work(run, attempt)
         self._report({"run": str(run), "attempt": attempt})
         try:
@@ -83,9 +83,9 @@ class WorkerState:
 
 
 class Watchdog(threading.Thread):
-    """Twice a second: presence, lease, stop requests without a reaction.
+    """Announces the worker and refreshes its lease twice a second; ends it on an ignored stop.
 
-    What holds the interpreter holds this thread too: see `workbench.worker.guard`.
+    A blocked interpreter blocks this thread too: see `workbench.worker.guard`.
     """
 
     def __init__(self, state: WorkerState) -> None:
@@ -103,7 +103,7 @@ class Watchdog(threading.Thread):
             time.sleep(TICK_SECONDS)
 
     def tick(self, *, sweep: bool) -> None:
-        """One round. What fails without Redis or the database is tried again in the next."""
+        """One check. Errors of Redis or the database are ignored until the next one."""
         try:
             self.check_stop()
             flags.worker_announce(worker=self.state.name, state=self.state.as_dict())
@@ -132,7 +132,7 @@ class Watchdog(threading.Thread):
         leave(self.state, code=1)
 
     def check_stop(self) -> None:
-        """Put the run back when the worker has to go and the method does not look up."""
+        """Requeue the run if the worker must stop and the method does not react."""
         if not self.state.stopping.is_set():
             return
         self._stop_since = self._stop_since or time.monotonic()
@@ -150,7 +150,7 @@ def drop_lease(run: UUID) -> None:
 
 
 def unclaimed_return(state: WorkerState) -> None:
-    """Let the sweep send again what could not be claimed; without Redis, at the next tick."""
+    """Let the sweep send unclaimed runs again; without Redis, try at the next tick."""
     for run in tuple(state.unclaimed):
         try:
             flags.sent_forget(run=run)
@@ -161,16 +161,16 @@ def unclaimed_return(state: WorkerState) -> None:
 
 
 def leave(state: WorkerState, *, code: int) -> None:
-    """End the process now; the main thread is inside a method and cannot be asked."""
+    """End the process at once; the main thread is blocked in a method."""
     if state.work:
         drop_lease(state.work.run)
-    with contextlib.suppress(redis.RedisError):  # forgotten after some seconds anyway
+    with contextlib.suppress(redis.RedisError):  # the entry expires after some seconds
         flags.worker_leave(worker=state.name)
     os._exit(code)
 
 
 def preload() -> str:
-    """Import what methods need and load the bundled model, so that the first click is quick."""
+    """Import the methods and load PRELOAD_MODEL, so that the first run starts quickly."""
     import torch
 
     import analysis
@@ -186,15 +186,15 @@ def preload() -> str:
                 pass
         except GlassbenchError as error:
             log.warning("%s was not loaded ahead: %s", settings.PRELOAD_MODEL, error.message)
-    # What is loaded now stays: the collector need not look at it, neither during a run nor for
-    # the seconds that it takes at exit, longer than honcho waits.
+    # Exclude the loaded objects from garbage collection: at exit it would take longer than honcho
+    # waits.
     gc.collect()
     gc.freeze()
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def end_quietly(state: WorkerState) -> None:
-    """Nothing is left to do after a stop; libraries would list what they never free."""
+    """Exit without the cleanup of libraries, which would print warnings."""
     if state.stage == "left":
         sys.stdout.flush()
         sys.stderr.flush()
@@ -202,13 +202,13 @@ def end_quietly(state: WorkerState) -> None:
 
 
 state = WorkerState()
-atexit.register(end_quietly, state)  # before all others, so it is called after them
+atexit.register(end_quietly, state)  # registered first, so called last
 
 
 @signals.worker_init.connect
 def start(**_: Any) -> None:
     state.guard = GuardProcess(state.name)
-    state.guard.report({})  # starts it, so that it is there for the first run
+    state.guard.report({})  # starts the guard before the first run
     Watchdog(state).start()
     state.device = preload()
 
@@ -226,7 +226,7 @@ def stop(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def left(sender: Any, **_: Any) -> None:
-    with contextlib.suppress(redis.RedisError):  # forgotten after some seconds anyway
+    with contextlib.suppress(redis.RedisError):  # the entry expires after some seconds
         flags.worker_leave(worker=state.name)
-    state.exit_status = sender.exitcode or 0  # a worker that failed is started again
+    state.exit_status = sender.exitcode or 0  # a worker that failed is restarted
     state.stage = "left"

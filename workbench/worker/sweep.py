@@ -1,4 +1,4 @@
-"""Repairing what a vanished worker or an emptied Redis left behind."""
+"""Repairs runs of lost workers and lost messages, and deletes old data."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweep:
-    """Checks all runs periodically; every worker does so, without conflict."""
+    """Checks all runs periodically, in every worker."""
 
     def __init__(self) -> None:
         self._suspects: set[tuple[UUID, int]] = set()
@@ -34,7 +34,7 @@ class Sweep:
             logins_prune()
 
     def _recover_orphans(self) -> None:
-        """Twice in a row without a lease: a Redis just restarted has none for a moment."""
+        """Recover runs without a lease in two sweeps; a restarted Redis has none for a moment."""
         running = Run.objects.filter(status=Status.RUNNING).values_list("id", "attempt")
         orphans = {attempt for attempt in running if not flags.lease_exists(run=attempt[0])}
         for run, attempt in orphans & self._suspects:
@@ -44,7 +44,7 @@ class Sweep:
 
 
 def resend_lost() -> None:
-    """Send runs whose message was lost; a duplicate is dropped when it arrives."""
+    """Send runs again whose message was lost; workers ignore duplicates."""
     queued = Run.objects.filter(status=Status.QUEUED).order_by("created_at", "id")
     for run, queue in queued.values_list("id", "queue"):
         if not flags.sent_marked(run=run):

@@ -1,4 +1,4 @@
-"""The one task: work on a run until it is done, stopped, failed or reassigned."""
+"""The Celery task: executes a run until it is done, stopped, failed or reassigned."""
 
 import contextlib
 import logging
@@ -30,14 +30,14 @@ log = logging.getLogger(__name__)
 
 
 class Internal(GlassbenchError):
-    """An error of the program; the log has the details under the id in the message."""
+    """An error of the program; the log has the details under the id in the remedy."""
 
     code = "internal"
 
 
 @app.task(name=TASK)
 def run_execute(run_id: str) -> None:
-    """Work on the run if it is queued; a message delivered twice finds it is not."""
+    """Execute the run if it is queued; a duplicate message has no effect."""
     run = UUID(run_id)
     try:
         claimed = _claim(run)
@@ -52,7 +52,7 @@ def run_execute(run_id: str) -> None:
 
 
 def _claim(run: UUID) -> Run | None:
-    """Raises DatabaseError, redis.RedisError; the lease is dropped unless the run is claimed."""
+    """Claim the run and take its lease. Raises DatabaseError, redis.RedisError."""
     leased = flags.lease_take(run=run, worker=state.name)
     claimed = None
     try:
@@ -64,9 +64,9 @@ def _claim(run: UUID) -> Run | None:
 
 
 def attempt_work(run: Run) -> None:
-    """Run one attempt to its end and record how it ended.
+    """Execute one attempt and record how it ended.
 
-    Where the database does not answer even then, the sweep finds a running run without a lease.
+    If the database does not answer at the end, the sweep recovers the run.
     """
     try:
         status, error = _outcome(run)
@@ -84,7 +84,7 @@ def attempt_work(run: Run) -> None:
 
 
 def _put_back(run: Run, error: GlassbenchError | None) -> None:
-    """`error`: what to tell if this happens too often; None: this worker has to go."""
+    """Requeue the run. `error`: why it could not end; None: this worker must stop."""
     if error is None:
         run_release(run=run.id, attempt=run.attempt)
     else:
@@ -92,7 +92,7 @@ def _put_back(run: Run, error: GlassbenchError | None) -> None:
 
 
 def analysis_events(run: Run) -> Generator[Event]:
-    """The method's events. Imported late: this module is read before torch is needed."""
+    """The method's events. Imports torch only when it is needed."""
     import analysis
 
     yield from analysis.run(
@@ -114,7 +114,7 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
     except (OperationalError, InterfaceError) as error:
         log.warning("Run %s is put back: %s", run.id, error)
         return Status.QUEUED, storage_refusal(error) or database_away()
-    except Exception as error:  # noqa: BLE001 (the task's edge: the worker lives on)
+    except Exception as error:  # noqa: BLE001 (the task's edge: the worker must continue)
         refusal = storage_refusal(error) or _memory_refusal(error) or refusals.typed(error)
         return Status.FAILED, refusal or _internal(run)
     except BaseException as error:
@@ -166,7 +166,7 @@ def _forget_cancel(run: UUID) -> None:
 
 
 def _memory_refusal(error: Exception) -> OutOfMemory | None:
-    """Imported late, as the analysis is."""
+    """The typed error if `error` is out of memory; else None."""
     from analysis.model import memory
 
     return memory.refusal(error)

@@ -1,4 +1,4 @@
-"""Events leave the method's thread at once and are written together, a few dozen ms apart."""
+"""Writes events in batches from a separate thread, so that the method does not wait."""
 
 import queue
 import threading
@@ -16,10 +16,10 @@ MOST_BYTES = 2**20
 
 
 class EventWriter:
-    """Writes the events of one attempt in order, from a thread of its own.
+    """Writes the events of one attempt in order, from its own thread.
 
-    The first event, and any that comes after a pause, is written at once. A write that fails
-    (the attempt was lost, the database is gone) is raised by the next `put` or at exit.
+    The first event, and one after a pause, is written at once. The error of a failed write (the
+    attempt was lost, the database is gone) is raised by the next `put` or at exit.
     """
 
     def __init__(self, *, run: UUID, attempt: int, after: int) -> None:
@@ -46,7 +46,7 @@ class EventWriter:
             raise self._failure
 
     def put(self, payload: str, artifacts: dict[str, int]) -> None:
-        """Hand over the next event. Raises AttemptLost, DatabaseError, what storage raises."""
+        """Queue the next event. Raises AttemptLost, DatabaseError, errors of the storage."""
         self._seq += 1
         self._offer(Pending(self._seq, payload, artifacts))
         if self._failure:
@@ -66,13 +66,13 @@ class EventWriter:
                 if batch:
                     event_append(run=self._run, attempt=self._attempt, events=batch)
                     self._written_at = time.monotonic()
-        except Exception as error:  # noqa: BLE001 (raised again where events are handed over)
+        except Exception as error:  # noqa: BLE001 (raised again by `put`)
             self._failure = error
         finally:
             connections.close_all()
 
     def _next_batch(self) -> list[Pending]:
-        """What there is, once the interval since the last write is over."""
+        """The queued events, once the interval since the last write is over."""
         batch: list[Pending] = []
         size = 0
         pending = self._queue.get()

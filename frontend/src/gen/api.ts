@@ -28,7 +28,7 @@ export interface paths {
         };
         /**
          * Log
-         * @description What was done to the session, latest first; `before`: older than that entry.
+         * @description Entries about the session, latest first; `before`: only those older than this entry.
          */
         get: operations["session_audit"];
         put?: never;
@@ -177,7 +177,7 @@ export interface paths {
         post?: never;
         /**
          * Take Back
-         * @description The author may, and the session's owner.
+         * @description Only for the comment's author and the session's owner.
          */
         delete: operations["comment_delete"];
         options?: never;
@@ -220,7 +220,7 @@ export interface paths {
         put?: never;
         /**
          * Import Bundle
-         * @description A session of a bundle, which is the body itself; everything in it is checked first.
+         * @description Create a session from a bundle; the body is the bundle itself.
          */
         post: operations["bundle_import"];
         delete?: never;
@@ -354,7 +354,7 @@ export interface paths {
         };
         /**
          * Workers
-         * @description The workers that are there; none: nothing is being worked on.
+         * @description The live workers; without any, queued runs wait.
          */
         get: operations["workers"];
         put?: never;
@@ -374,7 +374,7 @@ export interface paths {
         };
         /**
          * Sessions
-         * @description Sessions open to the visitor, last changed first; `before`: those after that one.
+         * @description Sessions that the visitor may read, last changed first; `before`: those after this one.
          */
         get: operations["session_list"];
         put?: never;
@@ -485,7 +485,7 @@ export interface paths {
         };
         /**
          * Members
-         * @description The owner, then members as they came.
+         * @description The owner, then the members, oldest first.
          */
         get: operations["member_list"];
         put?: never;
@@ -581,7 +581,7 @@ export interface paths {
         put?: never;
         /**
          * Open Link
-         * @description Take up what a link gives: as a member, or as a guest where the server has guests.
+         * @description Open a link: an account becomes a member, others become guests if the server allows them.
          */
         post: operations["link_open"];
         delete?: never;
@@ -602,7 +602,7 @@ export interface paths {
         put?: never;
         /**
          * Create
-         * @description Keep a picture: PNG, JPEG or WebP, told by its content.
+         * @description Store a picture: PNG, JPEG or WebP, recognised by its content.
          */
         post: operations["upload_create"];
         delete?: never;
@@ -660,17 +660,17 @@ export interface components {
             username: string;
             /**
              * Name
-             * @description What others see: the full name, or else the user name.
+             * @description Shown to others: the full name, or else the user name.
              */
             name: string;
             /**
              * Local
-             * @description Logged in for sitting at this machine.
+             * @description The local user, logged in without a password.
              */
             local: boolean;
             /**
              * Staff
-             * @description May see /admin.
+             * @description May open /admin.
              */
             staff: boolean;
             /**
@@ -695,7 +695,7 @@ export interface components {
         };
         /**
          * AuditOut
-         * @description Somebody's action. A name is empty where the account is gone.
+         * @description An action. Names of deleted accounts are empty.
          */
         AuditOut: {
             /** Id */
@@ -711,7 +711,7 @@ export interface components {
             actor: string;
             /**
              * Subject
-             * @description Whom it was done to, where that is a person.
+             * @description The affected user, if any.
              */
             subject: string;
             /**
@@ -735,7 +735,7 @@ export interface components {
             id: number;
             /**
              * Text
-             * @description What it adds to a text, its space included; #555: no text.
+             * @description The text that it adds, with its space; #555 if it has no text.
              */
             text: string;
             /**
@@ -746,7 +746,7 @@ export interface components {
         };
         /**
          * TokensOut
-         * @description The first tokens of a text; null where the model's tokenizer is not available.
+         * @description The first tokens of a text; `total` is null if the model's tokenizer is not available.
          */
         TokensOut: {
             /** Total */
@@ -756,7 +756,7 @@ export interface components {
         };
         /**
          * TokensIn
-         * @description A text that continues another, or token ids, to be shown as a model's tokens.
+         * @description A text that follows another, or token ids, to be shown as a model's tokens.
          */
         TokensIn: {
             /** Model */
@@ -771,7 +771,7 @@ export interface components {
             given: string | number[];
             /**
              * Alone
-             * @description It is meant as one token, if it can be one.
+             * @description Prefer one token for the text, if there is one.
              * @default false
              */
             alone: boolean;
@@ -794,7 +794,7 @@ export interface components {
         };
         /**
          * MethodOut
-         * @description A method as the page draws it.
+         * @description A method: its title, params and examples.
          */
         MethodOut: {
             /** Stem */
@@ -822,7 +822,7 @@ export interface components {
         };
         /**
          * ModelOut
-         * @description A model of the list.
+         * @description A model in the list.
          */
         ModelOut: {
             /** Id */
@@ -844,7 +844,7 @@ export interface components {
         };
         /**
          * MeasuredOut
-         * @description A share of held-out items; the gate is from `required` to below `limit`.
+         * @description A measured share of held-out items; it must be at least `required` and below `limit`.
          */
         MeasuredOut: {
             /** Name */
@@ -860,7 +860,7 @@ export interface components {
         };
         /**
          * ModelFacts
-         * @description What a model's files say; null where they are not downloaded or not readable.
+         * @description A model's metadata; fields are null if its files are not downloaded or not readable.
          */
         ModelFacts: {
             /** Id */
@@ -917,7 +917,7 @@ export interface components {
         };
         /**
          * PartOut
-         * @description A part of a pipeline, or of a model's folder; null where it has no weights.
+         * @description A part of a pipeline or of a model's folder; fields are null if it has no weights.
          */
         PartOut: {
             /** Name */
@@ -980,14 +980,14 @@ export interface components {
         };
         /**
          * VisionOut
-         * @description How a vision-language model sees; null where it follows from the picture.
+         * @description The vision part of a model; fields are null if they depend on the picture.
          */
         VisionOut: {
             /** Architecture */
             architecture: string;
             /**
              * Image Size
-             * @description Edge in pixels of what the tower sees.
+             * @description Edge in pixels of the vision tower's input.
              */
             image_size: number | null;
             /**
@@ -997,7 +997,7 @@ export interface components {
             patch_size: number | null;
             /**
              * Image Tokens
-             * @description Of one picture, or of one tile of it.
+             * @description Per picture, or per tile.
              */
             image_tokens: number | null;
             /**
@@ -1032,7 +1032,7 @@ export interface components {
         };
         /**
          * CommentOut
-         * @description A deleted one that others have answered stays, without text or author.
+         * @description A comment. A deleted one with later replies stays, without text and author.
          */
         CommentOut: CommentOut;
         /** EdgeAnchor */
@@ -1115,7 +1115,7 @@ export interface components {
         };
         /**
          * ThreadOut
-         * @description Comments about one place, oldest first.
+         * @description Comments on one anchor, oldest first.
          */
         ThreadOut: {
             /**
@@ -1143,7 +1143,7 @@ export interface components {
             resolved_by: string | null;
             /**
              * Said
-             * @description Grows with each change: of two, the higher is the newer.
+             * @description Increases with each change: of two versions, the higher is newer.
              */
             said: number;
             /** Comments */
@@ -1165,7 +1165,7 @@ export interface components {
         };
         /**
          * ThreadIn
-         * @description Anchors other than the panel name a place of a run of the session.
+         * @description An anchor other than `panel` refers to a run of the session.
          */
         ThreadIn: {
             /** Body */
@@ -1195,7 +1195,7 @@ export interface components {
         };
         /**
          * ExportIn
-         * @description What goes into a report; captions and notes are those of the session.
+         * @description The content of a report; captions and notes are those of the session.
          */
         ExportIn: {
             /**
@@ -1222,22 +1222,22 @@ export interface components {
         };
         /**
          * SessionOut
-         * @description A session as a visitor sees it; its content is the document of the same id.
+         * @description A session for one visitor; its content is the document with the same id.
          */
         SessionOut: SessionOut;
         /**
          * ImportedOut
-         * @description Of a run that was computed elsewhere and came in a bundle.
+         * @description The origin of a run that was imported with a bundle.
          */
         ImportedOut: ImportedOut;
         /**
          * RunOut
-         * @description A run as all see it who may read it.
+         * @description A run, the same for all who may read it.
          */
         RunOut: RunOut;
         /**
          * RunIn
-         * @description A run to make; the id is the page's, so that a repeated request makes no second run.
+         * @description A run to start; the page chooses the id, so that a repeated request starts no second run.
          */
         RunIn: {
             /**
@@ -1255,7 +1255,7 @@ export interface components {
             };
             /**
              * Session
-             * @description In which it is started; takes an editor.
+             * @description The session of the run; needs the role editor.
              */
             session?: string | null;
         };
@@ -1275,7 +1275,7 @@ export interface components {
         };
         /**
          * EventsOut
-         * @description A page of an attempt's events; `more`: ask again after the last.
+         * @description A page of an attempt's events; `more`: request those after the last.
          */
         EventsOut: {
             /** Attempt */
@@ -1287,17 +1287,17 @@ export interface components {
         };
         /**
          * WorkerOut
-         * @description A worker that is there. `run` is shown to those who may read it.
+         * @description A live worker. `run` is shown only to those who may read it.
          */
         WorkerOut: {
             /**
              * Name
-             * @description Of machine and process for administrators; else a number.
+             * @description Machine and process, for administrators; otherwise a number.
              */
             name: string;
             /**
              * State
-             * @description starting: loads what it needs; ready.
+             * @description starting (loads models) or ready.
              */
             state: string;
             /** Device */
@@ -1314,7 +1314,7 @@ export interface components {
         };
         /**
          * SessionIn
-         * @description The id is the page's, so that a repeated request makes no second session.
+         * @description The page chooses the id, so that a repeated request creates no second session.
          */
         SessionIn: {
             /** Id */
@@ -1323,13 +1323,13 @@ export interface components {
             title: string;
             /**
              * Template
-             * @description Session whose content it starts with.
+             * @description The session whose content is copied.
              */
             template?: string | null;
         };
         /**
          * SessionChangeIn
-         * @description What is left out stays. Archiving and making a template are the owner's.
+         * @description Omitted fields stay unchanged. `archived` and `template` need the role owner.
          */
         SessionChangeIn: {
             /** Title */
@@ -1373,7 +1373,7 @@ export interface components {
             role: "viewer" | "commenter" | "editor" | "owner";
             /**
              * By Link
-             * @description Come by a link, and gone when that ends.
+             * @description A member by a link, until the link ends.
              */
             by_link: boolean;
         };
@@ -1405,7 +1405,7 @@ export interface components {
         };
         /**
          * LinkOut
-         * @description A link without its token, which nobody can read again.
+         * @description A link without its token, which is shown only once.
          */
         LinkOut: {
             /**
@@ -1440,7 +1440,7 @@ export interface components {
             state: "open" | "expired" | "revoked";
             /**
              * Seconds Left
-             * @description Of an open link that ends.
+             * @description Until an open link expires.
              */
             seconds_left: number | null;
             /** Revoked At */
@@ -1482,7 +1482,7 @@ export interface components {
             state: "open" | "expired" | "revoked";
             /**
              * Seconds Left
-             * @description Of an open link that ends.
+             * @description Until an open link expires.
              */
             seconds_left: number | null;
             /** Revoked At */
@@ -1538,12 +1538,12 @@ export interface components {
         };
         /**
          * UploadOut
-         * @description A picture of the user's, by which params name it.
+         * @description A picture of the user; params refer to its id.
          */
         UploadOut: {
             /**
              * Id
-             * @description Hash of the PNG that is kept.
+             * @description SHA-256 of the stored PNG.
              */
             id: string;
             /** Width */

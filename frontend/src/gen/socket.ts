@@ -15,7 +15,7 @@ export interface CellAnchor {
   head: number | null;
 }
 /**
- * Send the run: all of it (0, 0), or what follows that event.
+ * Send the run's events: all (0, 0), or those after the given one.
  */
 export interface Watch {
   type: "watch";
@@ -42,7 +42,7 @@ export interface Ping {
   type: "ping";
 }
 /**
- * A deleted one that others have answered stays, without text or author.
+ * A comment. A deleted one with later replies stays, without text and author.
  */
 export interface CommentOut {
   id: string;
@@ -89,7 +89,7 @@ export interface ErrorOut {
   field: string | null;
 }
 /**
- * One event. A higher attempt starts the run afresh; seq counts from 1 without holes.
+ * One event. A higher attempt restarts the run; seq counts from 1 without gaps.
  */
 export interface EventMessage {
   type: "event";
@@ -98,18 +98,18 @@ export interface EventMessage {
   seq: number;
   at: string;
   /**
-   * Of the method, or a StatusEvent.
+   * An event of the method, or a StatusEvent.
    */
   event: {
     [k: string]: unknown;
   };
 }
 /**
- * Of a run that was computed elsewhere and came in a bundle.
+ * The origin of a run that was imported with a bundle.
  */
 export interface ImportedOut {
   /**
-   * Its id where it was computed.
+   * Its original id.
    */
   run: string;
   /**
@@ -144,7 +144,7 @@ export interface RunMessage {
   run: RunOut;
 }
 /**
- * A run as all see it who may read it.
+ * A run, the same for all who may read it.
  */
 export interface RunOut {
   id: string;
@@ -170,7 +170,7 @@ export interface RunOut {
   started_at: string | null;
   finished_at: string | null;
   /**
-   * The run that gave the events of this one.
+   * The run whose events this one shares.
    */
   cached_from: string | null;
   cache_key: string | null;
@@ -183,19 +183,19 @@ export interface SessionMessage {
   type: "session";
   session: SessionOut;
   /**
-   * By the server's clock; what came later is unread.
+   * The server's time; later comments are unread.
    */
   now: string;
 }
 /**
- * A session as a visitor sees it; its content is the document of the same id.
+ * A session for one visitor; its content is the document with the same id.
  */
 export interface SessionOut {
   id: string;
   title: string;
   owner: string;
   /**
-   * Of the visitor who asks.
+   * The visitor's own role.
    */
   role: "viewer" | "commenter" | "editor" | "owner";
   created_at: string;
@@ -203,22 +203,22 @@ export interface SessionOut {
   archived_at: string | null;
   template: boolean;
   /**
-   * Where an imported bundle comes from.
+   * The origin of an imported bundle.
    */
   imported: {
     [k: string]: unknown;
   } | null;
   /**
-   * In the order in which they came.
+   * In the order in which they were added.
    */
   runs: string[];
   /**
-   * People with an account, the owner among them.
+   * Number of accounts in the session, including the owner.
    */
   members: number;
 }
 /**
- * The session is no longer open to this page, which watches it no more.
+ * The page may no longer read the session, and does not watch it any more.
  */
 export interface SessionGone {
   type: "session_gone";
@@ -233,7 +233,7 @@ export interface ThreadMessage {
   thread: ThreadOut;
 }
 /**
- * Comments about one place, oldest first.
+ * Comments on one anchor, oldest first.
  */
 export interface ThreadOut {
   id: string;
@@ -244,7 +244,7 @@ export interface ThreadOut {
   resolved_at: string | null;
   resolved_by: string | null;
   /**
-   * Grows with each change: of two, the higher is the newer.
+   * Increases with each change: of two versions, the higher is newer.
    */
   said: number;
   comments: CommentOut[];
@@ -280,7 +280,7 @@ export interface ThreadDeleted {
   thread: string;
 }
 /**
- * A change of status inside the stream; a final one is the last event of an attempt.
+ * A change of status in the stream of events; a final one is the attempt's last event.
  */
 export interface StatusEvent {
   kind: "status";

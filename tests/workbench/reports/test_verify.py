@@ -54,13 +54,13 @@ def changed(run: RunRecord, kind: str, change: Callable[[dict[str, Any]], None])
 def test_what_was_not_changed_is_the_same(verify: Verify) -> None:
     code, printed = verify(bundle_build(computed_report("reagent", "cntp")))
     assert code == 0, printed
-    assert "all as they were made" in printed
+    assert "all unchanged" in printed
     assert "Panel 2: CNTP, demo-lm" in printed
     assert re.search(
         r"same       \S+: \d+ values, max \|Δ\| 0, relative 0 \(tolerance 1e-05\)", printed
     )
     assert "environment" not in printed
-    assert "Not compared: how long it took (seconds)" in printed
+    assert "Not compared: durations (seconds)" in printed
 
 
 def test_a_changed_number_is_found_though_every_file_agrees(verify: Verify) -> None:

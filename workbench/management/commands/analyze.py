@@ -1,4 +1,4 @@
-"""Run a method in this process: the same numbers as on the page, without a browser."""
+"""Run a method in this process, without a browser; the numbers are those of the page."""
 
 import json
 import sys
@@ -86,7 +86,7 @@ def _required(options: dict[str, Any], name: str) -> Any:
 
 
 def _model(given: str) -> Entry:
-    """A catalog entry; a folder is taken as a folder only where no model has that id."""
+    """A catalog entry; `given` is read as a folder only if no model has that id."""
     try:
         return catalog().find(given)
     except GlassbenchError:
@@ -96,7 +96,7 @@ def _model(given: str) -> Entry:
 
 
 def _params(method: methods.Method, options: dict[str, Any]) -> dict[str, Any]:
-    """Preset, then file, then single settings; the later one wins."""
+    """The preset, overridden by the file, overridden by --set."""
     return {
         **_preset(method, options["preset"]),
         **_file(options["params"]),
@@ -107,7 +107,7 @@ def _params(method: methods.Method, options: dict[str, Any]) -> dict[str, Any]:
 def _read_pictures(
     method: methods.Method, params: dict[str, Any]
 ) -> tuple[dict[str, Any], PictureReader]:
-    """The params with the hash of each picture in the place of its file, and what reads them."""
+    """The params with picture files replaced by their hashes, and a reader of these pictures."""
     files = {name: Path(params[name]) for name in picture_fields(method) if params.get(name)}
     pictures = {name: read_picture(_content(name, file)) for name, file in files.items()}
     hashes = {name: picture_hash(picture) for name, picture in pictures.items()}
@@ -151,9 +151,9 @@ def _file(path: Path | None) -> dict[str, Any]:
 
 
 def _setting(method: methods.Method, text: str) -> tuple[str, Any]:
-    """KEY=VALUE; the value is JSON, but a text parameter takes it literally.
+    """KEY=VALUE; the value is JSON, except that a text parameter takes it literally.
 
-    Where a token may be named by its id, `#12` is one: `--set contrast=#12`.
+    Params that accept token ids take them as `#12`: `--set contrast=#12`.
     """
     key, equals, value = text.partition("=")
     if not equals:

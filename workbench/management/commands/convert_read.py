@@ -1,4 +1,4 @@
-"""Rewrite a READ, SESAME or LISA checkpoint as a folder that is read here."""
+"""Convert a READ, SESAME or LISA checkpoint to a folder that Glassbench can load."""
 
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""Delete a user and all that is theirs."""
+"""Delete a user with all their data."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""Write a session, or runs without one, as a report."""
+"""Write a session, or single runs, as a report."""
 
 import hashlib
 import sys

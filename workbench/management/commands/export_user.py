@@ -1,4 +1,4 @@
-"""Write all that is a user's to a zip file."""
+"""Write all of a user's data to a zip file."""
 
 from argparse import ArgumentParser
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Watch one worker from outside; workers start this themselves."""
+"""Watch one worker from a separate process; each worker starts its own."""
 
 import signal
 import sys
@@ -20,5 +20,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, pid: int, worker: str, **options: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # the worker ends first, and this with it
+            signal.signal(number, signal.SIG_IGN)  # ends when its worker does
         watch(Guard(pid=pid, worker=worker), sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""Make a session of a bundle."""
+"""Create a session from a bundle."""
 
 import sys
 from argparse import ArgumentParser
@@ -17,7 +17,7 @@ REFUSED = 2
 
 
 class Command(BaseCommand):
-    help = "Make a session of a bundle; everything in it is checked, nothing is executed."
+    help = "Create a session from a bundle; everything in it is checked, nothing is executed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("bundle", type=Path, help="a .zip made by export")

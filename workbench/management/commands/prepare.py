@@ -1,4 +1,4 @@
-"""Bring the database up to date, one process at a time."""
+"""Migrate the database, one process at a time."""
 
 import fcntl
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def alone(file: Path, *, waiting: Any) -> Iterator[None]:
-    """Hold a lock on the file; `waiting` is called where another process holds it."""
+    """Lock the file; `waiting` is called if another process has locked it."""
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Run the embedded server of Redis' protocol: Valkey, out of a wheel."""
+"""Run the embedded Redis-compatible server: Valkey, from a wheel."""
 
 import contextlib
 import signal
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def end(server: "subprocess.Popen[bytes]") -> None:
-    """Wait until the server has left, and end it where a busy machine keeps it."""
+    """Wait until the server has ended; kill it after LINGER_SECONDS."""
     try:
         server.wait(timeout=LINGER_SECONDS)
     except subprocess.TimeoutExpired:
@@ -47,10 +47,10 @@ def end(server: "subprocess.Popen[bytes]") -> None:
 
 
 def server_start() -> "subprocess.Popen[bytes]":
-    """The server in a session of its own, where signals end it as ever.
+    """Start the server in its own process session.
 
-    A Ctrl+C reaches the whole process group; it must not end the server before the worker has put
-    its run back. If this process is killed, the remaining server ends on SIGTERM.
+    A Ctrl+C reaches the whole process group, and must not end the server before the worker has
+    released its run. If this process is killed, the remaining server ends on SIGTERM.
     """
 
     def unblock() -> None:
@@ -60,7 +60,7 @@ def server_start() -> "subprocess.Popen[bytes]":
 
 
 def server_command() -> list[str]:
-    """A server without a port, without files, for this user only."""
+    """A server on a private socket, without a port and without files."""
     return [
         str(get_binary_path()),
         *("--port", "0"),
@@ -70,7 +70,7 @@ def server_command() -> list[str]:
         *("--appendonly", "no"),
         *("--dir", str(settings.DATA_DIR)),
         *("--logfile", str(settings.DATA_DIR / "redis.log")),
-        # A page that reads slowly must not cost the whole process its subscription.
+        # One slow page must not end the subscription of the whole process.
         *("--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"),
     ]
 

@@ -1,4 +1,4 @@
-"""Write what the page's types and forms are generated from."""
+"""Write the schemas from which the page's types and forms are generated."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
 
 def method_schemas() -> dict[str, dict[str, Any]]:
-    """Each method's declarations, by stem."""
+    """The declarations of each method, by stem."""
     from analysis.method import get, stems
 
     return {stem: method_schema(get(stem)) for stem in stems()}

@@ -14,8 +14,7 @@ from workbench import redis_connection
 from workbench.deadlines import Deadlines
 from workbench.masking import masked
 
-# Larger frames end the connection; smaller wrong ones get an answer. A page that was away may bring
-# as much as a whole document.
+# Larger frames close the connection. A page that was offline may send a whole document.
 MAX_FRAME_BYTES = settings.MAX_DOCUMENT_BYTES + 2**16
 REDIS_SECONDS = 10
 
@@ -40,7 +39,7 @@ class Command(BaseCommand):
 
 
 class Server(uvicorn.Server):
-    """Says where it is as soon as it listens."""
+    """Logs its address as soon as it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -63,14 +62,14 @@ def server_config() -> uvicorn.Config:
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         ws_max_size=MAX_FRAME_BYTES,
-        # Each socket would compress each event again, and keep a window in memory for it.
+        # Compression would take memory for each socket and time for each event.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
 
 
 def refuse_taken_port() -> None:
-    """Raises CommandError naming the port and the way out."""
+    """Raises CommandError, which names the port and how to choose another."""
     family = socket.AF_INET6 if ":" in settings.BIND else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +84,7 @@ def refuse_taken_port() -> None:
 
 
 def wait_for_redis() -> None:
-    """Redis starts in parallel. Raises CommandError if it does not answer."""
+    """Wait for Redis, which starts in parallel. Raises CommandError if it does not answer."""
     deadline = time.monotonic() + REDIS_SECONDS
     while True:
         try:

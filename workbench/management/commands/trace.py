@@ -1,4 +1,4 @@
-"""Traces of decoders without a model: print one, make a file of a run, write the schema."""
+"""Traces of decoders: print one, export those of a run, write the schema. Needs no model."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Compute a bundle again and report what is the same."""
+"""Compute the runs of a bundle again and compare the numbers."""
 
 import sys
 from argparse import ArgumentParser
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         for line in altered:
             self._print(f"altered    {line}")
         if not altered:
-            self._print(f"files      {len(bundle.files)}, all as they were made")
+            self._print(f"files      {len(bundle.files)}, all unchanged")
         same = not altered
         total = sum(len(run.events) for run in bundle.report.runs)
         with tqdm(total=total, unit=" events", file=self.stderr, disable=None) as bar:
@@ -54,7 +54,7 @@ class Command(BaseCommand):
                 bar.clear()
                 self._print_panel(number, result)
                 same = same and result.same
-        self._print("Not compared: how long it took (seconds), what it took (cost), figures.")
+        self._print("Not compared: durations (seconds), cost, figures.")
         self._print("All the same." if same else "DIFFERENT.")
         return same
 
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             self._print(f"  environment  {line}")
 
     def _print(self, text: str) -> None:
-        """A line; what a bundle holds does not act on the terminal."""
+        """Print lines; control characters from the bundle are shown by their code."""
         self.stdout.write("\n".join(visible(line) for line in text.split("\n")))
 
 

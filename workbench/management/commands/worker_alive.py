@@ -1,4 +1,4 @@
-"""Exit with 0 where this machine's worker is alive: the health check of its container."""
+"""Exit with 0 if a worker of this machine is alive: the health check of its container."""
 
 import socket
 import sys
@@ -10,7 +10,7 @@ from workbench.runs import flags
 
 
 class Command(BaseCommand):
-    help = "Exit with 1 unless a worker of this machine has announced itself in the last seconds."
+    help = "Exit with 1 unless a worker on this machine has been alive in the last seconds."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
