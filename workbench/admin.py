@@ -81,7 +81,7 @@ class Accounts(UserAdmin):  # type: ignore[type-arg]
         for user in queryset:
             account_delete(user=user, by=account_of(request))
 
-    @admin.action(description="Make links under which they choose a password")
+    @admin.action(description="Create password links")
     def password_links(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         _superuser_only(request)
         for user in queryset.exclude(username=settings.LOCAL_USERNAME):

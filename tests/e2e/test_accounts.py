@@ -61,7 +61,7 @@ def invite(page: Page, name: str) -> str:
     page.goto("/admin/auth/user/")
     page.get_by_role("row", name=name).get_by_role("checkbox").check()
     page.get_by_role("combobox", name="Action:").select_option(
-        label="Make links under which they choose a password"
+        label="Create password links"
     )
     page.get_by_role("button", name="Go", exact=True).click()
     said = page.get_by_text(f"For {name}, once").inner_text()
@@ -105,7 +105,7 @@ def test_from_the_invitation_to_the_second_step_and_out(
     mine.get_by_label("New Password", exact=True).fill(PASSWORD)
     mine.get_by_label("New Password (again)").fill(PASSWORD)
     mine.get_by_role("button", name="Set").click()
-    mine.get_by_role("link", name="To the login").click()
+    mine.get_by_role("link", name="Go to the login").click()
     log_in(mine, "mia")
     expect(mine.get_by_role("heading", name="mia")).to_be_visible()
     axe(mine)
@@ -141,7 +141,7 @@ def set_up_second_step(page: Page) -> str:
     page.get_by_role("button", name="Set up").click()
     expect(page.get_by_role("listitem")).to_have_count(10)
     axe(page)
-    page.get_by_role("link", name="I have them").click()
+    page.get_by_role("link", name="I have stored them").click()
     expect(page.get_by_text("Each login also requires a code")).to_be_visible()
     return secret
 
@@ -176,7 +176,7 @@ def test_a_wrong_signature_is_refused(page: Page, contexts: Contexts, provider: 
     provider.token_changes = {"aud": "another client"}
     page.goto("/login")
     page.get_by_role("button", name="Log in by the lab").click()
-    expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
+    expect(page.get_by_role("heading", name="Login failed")).to_be_visible()
     axe(page)
 
 

@@ -116,5 +116,5 @@ def password_forgotten(request: HttpRequest) -> HttpResponseBase:
     if settings.EMAIL_URL:
         answer: HttpResponseBase = allauth_account.password_reset(request)
         return answer
-    text = "Ask an administrator for a link under which you choose a new password."
-    return render(request, "accounts/notice.html", {"heading": "Forgotten", "text": text})
+    text = "Ask an administrator for a link to set a new password."
+    return render(request, "accounts/notice.html", {"heading": "Forgot your password?", "text": text})
