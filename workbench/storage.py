@@ -14,23 +14,16 @@ FULL_WORDS = ("disk is full", "no space left", "disk full")
 CLOSED_WORDS = ("readonly database", "read-only", "unable to open database file")
 
 
-class DiskFull(EdgeError):
-    code = "disk_full"
-    status = 503
+class DiskFull(EdgeError, code="disk_full", status=503):
+    """The server's disk is full."""
 
 
-class DiskReadOnly(EdgeError):
+class DiskReadOnly(EdgeError, code="disk_read_only", status=503):
     """The server may not write to its data folder."""
 
-    code = "disk_read_only"
-    status = 503
 
-
-class DatabaseAway(EdgeError):
+class DatabaseAway(EdgeError, code="unavailable", status=503):
     """The database is locked by another program, or does not answer."""
-
-    code = "unavailable"
-    status = 503
 
 
 def storage_refusal(error: BaseException) -> GlassbenchError | None:

@@ -117,4 +117,6 @@ def password_forgotten(request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = allauth_account.password_reset(request)
         return answer
     text = "Ask an administrator for a link to set a new password."
-    return render(request, "accounts/notice.html", {"heading": "Forgot your password?", "text": text})
+    return render(
+        request, "accounts/notice.html", {"heading": "Forgot your password?", "text": text}
+    )

@@ -8,6 +8,7 @@ bytes. All but the figures follow from manifest.json, comments.json, the events 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -106,7 +107,7 @@ def comment_files(threads: tuple[ThreadRecord, ...]) -> dict[str, bytes]:
         return {}
     rows = [_comment_row(thread, comment) for thread in threads for comment in thread.comments]
     return {
-        COMMENTS: _json([_thread(thread) for thread in threads]),
+        COMMENTS: _json([asdict(thread) for thread in threads]),
         "comments.csv": to_csv([COLUMNS, *rows]).encode(),
     }
 
@@ -180,26 +181,6 @@ def _seconds(run: RunRecord) -> float | None:
         return None
     took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
     return took.total_seconds()
-
-
-def _thread(thread: ThreadRecord) -> dict[str, Any]:
-    return {
-        "id": thread.id,
-        "panel": thread.panel,
-        "anchor": thread.anchor,
-        "created_at": thread.created_at,
-        "resolved_at": thread.resolved_at,
-        "comments": [
-            {
-                "id": comment.id,
-                "author": comment.author,
-                "body": comment.body,
-                "created_at": comment.created_at,
-                "edited_at": comment.edited_at,
-            }
-            for comment in thread.comments
-        ],
-    }
 
 
 def _comment_row(thread: ThreadRecord, comment: CommentRecord) -> list[str | None]:

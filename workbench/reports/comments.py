@@ -49,14 +49,8 @@ def threads_read(content: bytes, *, panels: set[str]) -> tuple[ThreadRecord, ...
 
 
 def _thread(part: ThreadPart) -> ThreadRecord:
-    return ThreadRecord(
-        id=part.id,
-        panel=part.panel,
-        anchor=part.anchor,
-        comments=tuple(CommentRecord(**comment.model_dump()) for comment in part.comments),
-        created_at=part.created_at,
-        resolved_at=part.resolved_at,
-    )
+    comments = tuple(CommentRecord(**comment.model_dump()) for comment in part.comments)
+    return ThreadRecord(**part.model_dump(exclude={"comments"}), comments=comments)
 
 
 def _refuse(why: str) -> BundleRefused:

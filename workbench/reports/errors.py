@@ -3,67 +3,41 @@
 from workbench.errors import EdgeError
 
 
-class RunUnfinished(EdgeError):
+class RunUnfinished(EdgeError, code="run_unfinished", status=409):
     """The run has not ended yet."""
 
-    code = "run_unfinished"
-    status = 409
 
-
-class ReportPageMissing(EdgeError):
+class ReportPageMissing(EdgeError, code="report_page_missing", status=503):
     """The report page is not built."""
 
-    code = "report_page_missing"
-    status = 503
 
-
-class ChromiumMissing(EdgeError):
+class ChromiumMissing(EdgeError, code="chromium_missing", status=503):
     """The format needs a browser, and none is installed."""
 
-    code = "chromium_missing"
-    status = 503
 
-
-class ChromiumBusy(EdgeError):
+class ChromiumBusy(EdgeError, code="chromium_busy", status=503):
     """Another report is being printed."""
 
-    code = "chromium_busy"
-    status = 503
 
-
-class ChromiumFailed(EdgeError):
+class ChromiumFailed(EdgeError, code="chromium_failed", status=500):
     """The browser ended without a result."""
 
-    code = "chromium_failed"
-    status = 500
 
-
-class ReportTooLarge(EdgeError):
+class ReportTooLarge(EdgeError, code="report_too_large", status=413):
     """The report exceeds the limits of a bundle."""
 
-    code = "report_too_large"
-    status = 413
 
-
-class PanelUnknown(EdgeError):
+class PanelUnknown(EdgeError, code="panel_unknown"):
     """The session does not have this panel (any more)."""
 
-    code = "panel_unknown"
 
-
-class BundleUnreadable(EdgeError):
+class BundleUnreadable(EdgeError, code="bundle_unreadable"):
     """The file is truncated or not a ZIP."""
 
-    code = "bundle_unreadable"
 
-
-class BundleRefused(EdgeError):
+class BundleRefused(EdgeError, code="bundle_refused"):
     """The ZIP is not a valid bundle."""
 
-    code = "bundle_refused"
 
-
-class MethodDiffers(EdgeError):
+class MethodDiffers(EdgeError, code="method_differs"):
     """The method has another version here, so its numbers may differ."""
-
-    code = "method_differs"

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -34,7 +35,7 @@ from workbench.reports.document import (
     is_hash,
     references,
 )
-from workbench.reports.errors import BundleRefused
+from workbench.reports.errors import BundleRefused, BundleUnreadable
 from workbench.reports.event_schema import EventSchema
 from workbench.reports.manifest import Manifest, PanelPart, RunPart
 from workbench.reports.pictures import check_png
@@ -64,6 +65,16 @@ class Bundle:
     report: Report
     files: dict[str, bytes]
     altered: tuple[str, ...]
+
+
+def file_content(path: Path) -> bytes:
+    """The bytes of a bundle's file. Raises BundleUnreadable."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleUnreadable(
+            f"{path} cannot be read: {error.strerror}.", remedy="Name a bundle."
+        ) from None
 
 
 def bundle_read(content: bytes) -> Bundle:

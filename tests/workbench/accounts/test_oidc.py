@@ -87,7 +87,7 @@ def test_with_sign_up_closed_only_who_has_an_account_comes_in(
     stranger_client: Client, provider: Provider, settings: Any, anna: User
 ) -> None:
     settings.SIGNUP = "closed"
-    assert b"Accounts are made by an administrator" in sign_on(stranger_client).content
+    assert b"An administrator creates accounts" in sign_on(stranger_client).content
     assert User.objects.count() == 1
     assert stranger_client.get("/api/me").status_code == 401
     stranger_client.post("/login", {"login": "anna", "password": "anna's password"})

@@ -17,9 +17,10 @@ from analysis.events import Progress
 from analysis.images.files import PictureReader, picture_hash, pictures_by_hash, read_picture
 from analysis.method import picture_fields
 from workbench.catalog.selectors import catalog
+from workbench.management.refusal import exit_on_refusal
 from workbench.runs.folder import RunFolder
 
-REFUSED, STOPPED = 2, 130
+STOPPED = 130
 
 
 class Command(BaseCommand):
@@ -35,14 +36,11 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="print methods and models")
 
     def handle(self, **options: Any) -> None:
-        try:
+        with exit_on_refusal(self.stderr):
             if options["list"]:
                 self._list()
             else:
                 self._analyze(options)
-        except GlassbenchError as error:
-            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
-            sys.exit(REFUSED)
 
     def _list(self) -> None:
         for stem in methods.stems():

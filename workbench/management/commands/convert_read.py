@@ -1,16 +1,14 @@
 """Convert a READ, SESAME or LISA checkpoint to a folder that Glassbench can load."""
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from analysis.errors import GlassbenchError, InvalidParams
+from analysis.errors import InvalidParams
 from analysis.loading.convert_read import convert
-
-REFUSED = 2
+from workbench.management.refusal import exit_on_refusal
 
 
 class Command(BaseCommand):
@@ -27,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         target: Path = options["target"]
-        try:
+        with exit_on_refusal(self.stderr):
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 raise InvalidParams(
                     f"{target} exists and is not empty.",
@@ -36,6 +34,3 @@ class Command(BaseCommand):
             vision = options["vision_tower"] or options["source"] / "vision_tower"
             for name in convert(options["source"], vision, target):
                 self.stdout.write(name)
-        except GlassbenchError as error:
-            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
-            sys.exit(REFUSED)

@@ -1,7 +1,6 @@
 """Write a session, or single runs, as a report."""
 
 import hashlib
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,15 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand
 
-from analysis.errors import GlassbenchError, InvalidParams
+from analysis.errors import InvalidParams
 from workbench.errors import RunNotFound, SessionNotFound
+from workbench.management.refusal import exit_on_refusal
 from workbench.reports.document import Report
 from workbench.reports.export import FORMATS, report_build
 from workbench.reports.selectors import run_report
 from workbench.reports.session_selectors import session_report
 from workbench.runs.models import Run
 from workbench.sessions.models import Session
-
-REFUSED = 2
 
 
 class Command(BaseCommand):
@@ -34,12 +32,9 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="file; must not exist")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with exit_on_refusal(self.stderr):
             content = report_build(_report(options), format=options["format"])
             _write(options["out"], content)
-        except GlassbenchError as error:
-            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
-            sys.exit(REFUSED)
         self.stdout.write(f"{options['out']}  {len(content)} bytes")
         self.stdout.write(f"SHA-256 {hashlib.sha256(content).hexdigest()}")
 

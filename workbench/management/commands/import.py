@@ -1,6 +1,5 @@
 """Create a session from a bundle."""
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
-from analysis.errors import GlassbenchError, InvalidParams
-from workbench.reports.errors import BundleUnreadable
+from analysis.errors import InvalidParams
+from workbench.management.refusal import exit_on_refusal
 from workbench.reports.imports import bundle_import
-
-REFUSED = 2
+from workbench.reports.reading import file_content
 
 
 class Command(BaseCommand):
@@ -26,13 +24,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with exit_on_refusal(self.stderr):
             session = bundle_import(
-                owner=_owner(options["owner"]), content=_content(options["bundle"])
+                owner=_owner(options["owner"]), content=file_content(options["bundle"])
             )
-        except GlassbenchError as error:
-            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
-            sys.exit(REFUSED)
         self.stdout.write(f"{settings.BASE_PATH}/sessions/{session.pk}")
 
 
@@ -43,12 +38,3 @@ def _owner(name: str) -> User:
             f"There is no user {name!a}.", remedy="Name one with --owner.", field="owner"
         )
     return user
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleUnreadable(
-            f"{path} cannot be read: {error.strerror}.", remedy="Name a bundle."
-        ) from None

@@ -1,7 +1,6 @@
 """Traces of decoders: print one, export those of a run, write the schema. Needs no model."""
 
 import json
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from django.core.management.base import BaseCommand
 
 from analysis.decoding import trace as traces
 from analysis.decoding.trace_text import lines
-from analysis.errors import GlassbenchError, InvalidParams
+from analysis.errors import InvalidParams
+from workbench.management.refusal import exit_on_refusal
 
-REFUSED = 2
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "trace.schema.json"
 
 
@@ -30,11 +29,8 @@ class Command(BaseCommand):
         schema.add_argument("--out", type=Path, default=SCHEMA)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with exit_on_refusal(self.stderr):
             getattr(self, f"_{options['action']}")(options)
-        except GlassbenchError as error:
-            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
-            sys.exit(REFUSED)
 
     def _show(self, options: dict[str, Any]) -> None:
         for line in lines(traces.load(_read(options["file"]))):

@@ -8,16 +8,15 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
-from analysis.errors import GlassbenchError
 from workbench.catalog.selectors import catalog
+from workbench.management.refusal import exit_on_refusal
 from workbench.reports.comparison import NamedValues
-from workbench.reports.errors import BundleUnreadable
 from workbench.reports.markdown import method_title
-from workbench.reports.reading import Bundle, bundle_read
+from workbench.reports.reading import Bundle, bundle_read, file_content
 from workbench.reports.text import visible
 from workbench.reports.verify import PanelResult, bundle_altered, run_verify
 
-SAME, DIFFERENT, UNREADABLE = 0, 1, 2
+SAME, DIFFERENT = 0, 1
 
 
 class Command(BaseCommand):
@@ -30,11 +29,8 @@ class Command(BaseCommand):
         parser.add_argument("bundle", type=Path, help="a .zip made by export")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            bundle = bundle_read(_content(options["bundle"]))
-        except GlassbenchError as error:
-            self.stderr.write(f"{error.code}: {error.message} {error.remedy}")
-            sys.exit(UNREADABLE)
+        with exit_on_refusal(self.stderr):
+            bundle = bundle_read(file_content(options["bundle"]))
         sys.exit(SAME if self._verify(bundle) else DIFFERENT)
 
     def _verify(self, bundle: Bundle) -> bool:
@@ -82,12 +78,3 @@ def _line(named: NamedValues) -> str:
     if named.same:
         return f"{verdict}  {counted}"
     return f"{verdict}  {counted}; {named.different} differ: {named.example}"
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleUnreadable(
-            f"{path} cannot be read: {error.strerror}.", remedy="Name a bundle."
-        ) from None
