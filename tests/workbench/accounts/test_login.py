@@ -152,7 +152,7 @@ def test_an_account_that_is_switched_off_cannot_log_in(anna: User) -> None:
     User.objects.update(is_active=False)
     client = Client(REMOTE_ADDR="192.0.2.1")
     answer = client.post("/login", {"login": "anna", "password": PASSWORD}, follow=True)
-    assert b"switched off" in answer.content or b"not correct" in answer.content
+    assert b"is disabled" in answer.content or b"not correct" in answer.content
     assert client.get("/api/me").status_code == 401
 
 

@@ -167,7 +167,7 @@ def test_the_person_can_stop_at_the_provider(stranger_client: Client, provider: 
     answer = stranger_client.get(
         f"/login/sso/callback?error=access_denied&state={state}", follow=True
     )
-    assert b"You stopped the login" in answer.content
+    assert b"You cancelled the login" in answer.content
 
 
 def test_without_a_provider_there_is_no_such_login(stranger_client: Client) -> None:
