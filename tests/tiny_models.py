@@ -126,32 +126,32 @@ def make_bert(folder: Path, *, vocabulary: int = 300) -> Path:
     return save(spread(BertForMaskedLM(config)), tokenizer, folder)
 
 
+def _make_small(config: Any, model: Any, folder: Path, **values: Any) -> Path:
+    """A model of these two classes with the byte tokenizer; `values` go into its config."""
+    tokenizer = byte_tokenizer()
+    return save(spread(model(config(**_sizes(tokenizer), **values, **_ends()))), tokenizer, folder)
+
+
 def make_qwen2(folder: Path) -> Path:
     """Rotary positions, biased queries and keys, grouped key/value heads."""
-    tokenizer = byte_tokenizer()
-    config = Qwen2Config(**_sizes(tokenizer), num_key_value_heads=2, **_ends())
-    return save(spread(Qwen2ForCausalLM(config)), tokenizer, folder)
+    return _make_small(Qwen2Config, Qwen2ForCausalLM, folder, num_key_value_heads=2)
 
 
 def make_gemma(folder: Path) -> Path:
     """Scaled embeddings, a single key/value head."""
-    tokenizer = byte_tokenizer()
-    config = GemmaConfig(**_sizes(tokenizer), num_key_value_heads=1, head_dim=8, **_ends())
-    return save(spread(GemmaForCausalLM(config)), tokenizer, folder)
+    return _make_small(GemmaConfig, GemmaForCausalLM, folder, num_key_value_heads=1, head_dim=8)
 
 
 def make_gemma2(folder: Path) -> Path:
     """Scaled embeddings, norms after each part, soft caps on scores and logits."""
-    tokenizer = byte_tokenizer()
-    config = Gemma2Config(**_sizes(tokenizer), num_key_value_heads=2, head_dim=8, **_ends())
-    return save(spread(Gemma2ForCausalLM(config)), tokenizer, folder)
+    return _make_small(Gemma2Config, Gemma2ForCausalLM, folder, num_key_value_heads=2, head_dim=8)
 
 
 def make_gemma3(folder: Path) -> Path:
     """Scaled embeddings, norms after each part and on queries and keys."""
-    tokenizer = byte_tokenizer()
-    config = Gemma3TextConfig(**_sizes(tokenizer), num_key_value_heads=2, head_dim=8, **_ends())
-    return save(spread(Gemma3ForCausalLM(config)), tokenizer, folder)
+    return _make_small(
+        Gemma3TextConfig, Gemma3ForCausalLM, folder, num_key_value_heads=2, head_dim=8
+    )
 
 
 def make_roberta(folder: Path) -> Path:

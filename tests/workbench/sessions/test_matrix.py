@@ -46,18 +46,18 @@ def by_role(needs: str, ok: int = 200) -> Expected:
     statuses = dict.fromkeys(ENDED, 401) | {"other": 404}
     for role in Role:
         statuses[role] = statuses[f"guest_{role}"] = ok if role.allows(Role(needs)) else 403
-    return {who: statuses[who] for who in EVERYBODY}
+    return {name: statuses[name] for name in EVERYBODY}
 
 
 def admitted(ok: int = 200) -> Expected:
     """Visitors with an account or a valid link."""
-    return {who: 401 if who in ENDED else ok for who in EVERYBODY}
+    return {name: 401 if name in ENDED else ok for name in EVERYBODY}
 
 
 def accounts(ok: int = 200, **others: int) -> Expected:
     """Visitors with an account."""
     guests = (*ENDED, *GUESTS)
-    return {who: 401 if who in guests else others.get(who, ok) for who in EVERYBODY}
+    return {name: 401 if name in guests else others.get(name, ok) for name in EVERYBODY}
 
 
 def everybody(ok: int) -> Expected:
@@ -246,11 +246,11 @@ def test_each_message_has_its_row() -> None:
 def test_everybody_gets_what_their_role_gives(world: SessionWorld, operation: str) -> None:
     verb, before = operations()[operation][0], everything()
     for number, row in enumerate(ROWS[operation]):
-        for who, client in world.people.items():
+        for name, client in world.people.items():
             with undone():
                 answer = ask(client, operation, row, world.names)
-                case = (operation, number, who, answer.status_code, answer.content[:300])
-                assert answer.status_code == row.expected[who], case
+                case = (operation, number, name, answer.status_code, answer.content[:300])
+                assert answer.status_code == row.expected[name], case
                 if answer.status_code >= 400:
                     assert answer.json()["remedy"], case
                     assert verb == "get" or everything() == before, case
@@ -262,9 +262,9 @@ async def test_everybody_is_told_what_their_role_gives(
     anna_client: Client, make_run: Callable[..., Run], settings: Any
 ) -> None:
     world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
-    for who, client in world.people.items():
+    for name, client in world.people.items():
         async with page(client) as socket:
-            if who in ENDED:
+            if name in ENDED:
                 await socket.refused("login_required")
                 assert await socket.output() == {"type": "websocket.close", "code": 4401}
                 continue
@@ -275,8 +275,8 @@ async def test_everybody_is_told_what_their_role_gives(
                 message = await socket.receive()
                 while message["type"] in FOLLOWING:
                     message = await socket.receive()
-                expected = refusal if who == "other" else shown
-                assert expected in (message["type"], message.get("code")), (who, kind, message)
+                expected = refusal if name == "other" else shown
+                assert expected in (message["type"], message.get("code")), (name, kind, message)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -287,17 +287,17 @@ async def test_editors_alone_change_the_document(
     world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
     path = f"/ws/sessions/{world.names['session']}"
     editors = by_role(EDITOR)
-    for who, client in world.people.items():
+    for name, client in world.people.items():
         async with page(client, path=path) as socket:
             first = await socket.output()
-            if who in ENDED or who == "other":
-                code = 4404 if who == "other" else 4401
-                assert (first["type"], first["code"]) == ("websocket.close", code), who
+            if name in ENDED or name == "other":
+                code = 4404 if name == "other" else 4401
+                assert (first["type"], first["code"]) == ("websocket.close", code), name
                 continue
-            await socket.send_frame(bytes=sync_frame(UPDATE, retitled(who)))
+            await socket.send_frame(bytes=sync_frame(UPDATE, retitled(name)))
             while (kind := (await socket.output())["bytes"][0]) not in (SAVED, REFUSED):
                 pass
-            assert kind == (SAVED if editors[who] == 200 else REFUSED), who
+            assert kind == (SAVED if editors[name] == 200 else REFUSED), name
 
 
 @pytest.mark.django_db(transaction=True)
@@ -307,8 +307,8 @@ async def test_a_stranger_is_told_nothing_at_all(
 ) -> None:
     """Messages sent before the socket is closed are not answered either."""
     world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
-    for who in ENDED:
-        async with page(world.people[who]) as socket:
+    for name in ENDED:
+        async with page(world.people[name]) as socket:
             await socket.refused("login_required")
             assert (await socket.output())["type"] == "websocket.close"
             for kind, (body, *_) in MESSAGES.items():

@@ -1,4 +1,4 @@
-"""What a link gave ends in open sockets too: at once where Redis tells it, else with the ticker."""
+"""Lost access ends open sockets too: at once by a broadcast, or at the next reread."""
 
 from datetime import timedelta
 from typing import Any
@@ -35,12 +35,12 @@ def viewer_client(anna_client: Client, tom_client: Client, path: str) -> Client:
 
 
 @pytest.fixture
-def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def broadcast_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "REREAD_SECONDS", 3600)
 
 
 @pytest.fixture
-def never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def reread_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (services, sharing):
         monkeypatch.setattr(module, "broadcast_access", lambda _: None)
     monkeypatch.setattr(consumers, "REREAD_SECONDS", 0.05)
@@ -70,30 +70,21 @@ async def check_deaf(socket: RunPage, run: Run) -> None:
     assert await socket.receive() == {"type": "pong"}
 
 
-async def test_a_revoked_link_closes_a_guests_socket_at_once(
-    told_at_once: None,
+@pytest.mark.parametrize(
+    ("delivery", "role"), [("broadcast_only", "viewer"), ("reread_only", "editor")]
+)
+async def test_a_revoked_link_closes_a_guests_socket(
+    delivery: str,
+    role: str,
+    request: pytest.FixtureRequest,
     anna_client: Client,
     session: Session,
     path: str,
     running: Run,
     make_guest: Any,
 ) -> None:
-    guest, link = await in_database(make_guest)("viewer")
-    async with page(guest) as socket:
-        await watch(socket, session, running)
-        await in_database(anna_client.delete)(f"{path}/links/{link['id']}")
-        await check_ended(socket, session, "revoked", closes=True)
-
-
-async def test_a_revoked_link_is_found_without_any_message(
-    never_told: None,
-    anna_client: Client,
-    session: Session,
-    path: str,
-    running: Run,
-    make_guest: Any,
-) -> None:
-    guest, link = await in_database(make_guest)("editor")
+    request.getfixturevalue(delivery)
+    guest, link = await in_database(make_guest)(role)
     async with page(guest) as socket:
         await watch(socket, session, running)
         await in_database(anna_client.delete)(f"{path}/links/{link['id']}")
@@ -101,7 +92,7 @@ async def test_a_revoked_link_is_found_without_any_message(
 
 
 async def test_an_expired_link_ends_with_the_ticker(
-    never_told: None, session: Session, running: Run, make_guest: Any
+    reread_only: None, session: Session, running: Run, make_guest: Any
 ) -> None:
     guest, _ = await in_database(make_guest)("viewer")
     past = timezone.now() - timedelta(seconds=1)
@@ -112,7 +103,7 @@ async def test_an_expired_link_ends_with_the_ticker(
 
 
 async def test_a_member_by_a_revoked_link_keeps_the_socket(
-    told_at_once: None,
+    broadcast_only: None,
     anna_client: Client,
     tom_client: Client,
     session: Session,
@@ -130,7 +121,7 @@ async def test_a_member_by_a_revoked_link_keeps_the_socket(
 
 
 async def test_a_run_watched_without_its_session_ends_too(
-    told_at_once: None, anna_client: Client, viewer_client: Client, path: str, running: Run
+    broadcast_only: None, anna_client: Client, viewer_client: Client, path: str, running: Run
 ) -> None:
     async with page(viewer_client) as socket:
         await socket.watch(running)
@@ -142,7 +133,7 @@ async def test_a_run_watched_without_its_session_ends_too(
 
 @pytest.mark.parametrize("how", ["removed", "deleted"])
 async def test_a_session_taken_away_is_said_so(
-    told_at_once: None,
+    broadcast_only: None,
     anna_client: Client,
     viewer_client: Client,
     session: Session,
@@ -158,7 +149,7 @@ async def test_a_session_taken_away_is_said_so(
 
 
 async def test_a_run_taken_out_of_the_session_is_not_shown_on(
-    told_at_once: None,
+    broadcast_only: None,
     anna_client: Client,
     viewer_client: Client,
     session: Session,
@@ -174,7 +165,7 @@ async def test_a_run_taken_out_of_the_session_is_not_shown_on(
 
 
 async def test_a_change_of_title_or_role_is_told(
-    told_at_once: None,
+    broadcast_only: None,
     anna_client: Client,
     viewer_client: Client,
     tom: User,
