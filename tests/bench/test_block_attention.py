@@ -23,7 +23,7 @@ def test_areas_are_those_of_long_segments(name: str, share: float) -> None:
 
 def test_outputs_that_differ_refuse_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "REPEATS", 1)
-    case = bench.Case(64, 2, 2, 16, torch.float32, "cpu", 1e-4)
+    case = bench.MaskCase(64, 2, 2, 16, torch.float32, "cpu", 1e-4)
     assert bench._worst(case).refused == ""
     own = bench.block_attention
     other = bench.structures(64)["parallel"]
