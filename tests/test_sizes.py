@@ -1,5 +1,6 @@
-"""A file has one job: none is longer than 400 lines, generated ones excepted."""
+"""A file has one job: at most 400 lines and no banner comments, except in generated files."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,17 +11,18 @@ LONGEST = 400
 KINDS = (".py", ".ts", ".svelte", ".css")
 GENERATED = ("frontend/src/gen/",)
 TESTS = ("tests/", "frontend/tests/")
+BANNER = re.compile(r"^\s*(?:#|//|/\*)\s*[-=*#~─═]{3,}", re.MULTILINE)
 
 
-def sources() -> list[str]:
-    """Files that people write, tests left out."""
+def written() -> list[str]:
+    """Files that people write, tests included."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [
         file
         for file in found.stdout.split()
         if file.endswith(KINDS)
-        and not file.startswith((*GENERATED, *TESTS))
+        and not file.startswith(GENERATED)
         and "/migrations/" not in file
         and (ROOT / file).is_file()
     ]
@@ -28,7 +30,12 @@ def sources() -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_file_is_longer_than_it_may_be(kind: str) -> None:
-    files = [file for file in sources() if file.endswith(kind)]
+    files = [file for file in written() if file.endswith(kind) and not file.startswith(TESTS)]
     assert files
     lines = {file: len((ROOT / file).read_text().splitlines()) for file in files}
     assert {file: count for file, count in lines.items() if count > LONGEST} == {}
+
+
+def test_no_file_has_a_banner_comment() -> None:
+    """A banner marks a second job of its file: split the file."""
+    assert [file for file in written() if BANNER.search((ROOT / file).read_text())] == []

@@ -24,12 +24,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
-# --- where things are -----------------------------------------------------------------------
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 
-# --- who may reach it -----------------------------------------------------------------------
 BIND = env.str("BIND", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 DEBUG = env.bool("DEBUG", default=False)
@@ -90,7 +88,6 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 
-# --- Django ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin.apps.SimpleAdminConfig",  # its pages are chosen in workbench/admin.py
     "django.contrib.auth",
@@ -150,7 +147,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 APPEND_SLASH = False
 
-# --- accounts -------------------------------------------------------------------------------
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOCAL_USERNAME = "local"
@@ -186,7 +182,6 @@ SIGNUP = env.str("SIGNUP", default="closed")
 if SIGNUP not in ("closed", "oidc"):
     raise ImproperlyConfigured(f"SIGNUP={SIGNUP} is none of: closed, oidc.")
 
-# --- single sign-on -------------------------------------------------------------------------
 OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
 OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
@@ -215,12 +210,11 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
     }
 }
 
-# --- e-mail: only for forgotten passwords, and only where a server is named ------------------
+# E-mail is used only for forgotten passwords, and only if a server is set.
 EMAIL_URL = readable_address("EMAIL_URL", env.str("EMAIL_URL", default=""))
 vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="glassbench@localhost")
 
-# --- safety of pages ------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
@@ -243,7 +237,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- static files: the built front end, and the login page's style ---------------------------
 STATIC_URL = f"{BASE_PATH}/static/"
 STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
 WHITENOISE_USE_FINDERS = True
@@ -251,7 +244,6 @@ WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[\w-]{8}\.\w+$"
 
-# --- database -------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(
         readable_address("DATABASE_URL", env.str("DATABASE_URL", default=""))
@@ -268,7 +260,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 
-# --- redis: messages to workers, messages to pages, leases -----------------------------------
 SOCKET_PATH_BYTES = 104  # the limit of macOS, the lower one
 
 
@@ -306,7 +297,6 @@ CHANNEL_LAYERS = {
     }
 }
 
-# --- workers --------------------------------------------------------------------------------
 WORKER_QUEUES: list[str] = env.list(
     "WORKER_QUEUES",
     default=["default", "causal_lm", "masked_diffusion_lm", "vision_language", "text_to_image"],
@@ -334,11 +324,9 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 
-# --- models ---------------------------------------------------------------------------------
 MODEL_DIRS = [Path(folder).expanduser() for folder in env.list("MODEL_DIRS", default=[])]
 TRUSTED_REMOTE_CODE: list[str] = env.list("TRUSTED_REMOTE_CODE", default=[])
 
-# --- artifacts ------------------------------------------------------------------------------
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": env.str(
@@ -352,11 +340,9 @@ STORAGES: dict[str, dict[str, Any]] = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
-# --- reports --------------------------------------------------------------------------------
 CHROMIUM = env.str("CHROMIUM", default="")
 CHROMIUM_SANDBOX = env.bool("CHROMIUM_SANDBOX", default=True)
 
-# --- limits ---------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 MAX_PARAMS_BYTES = 2**20
 MAX_EVENT_BYTES = 64 * 2**10
@@ -372,7 +358,6 @@ MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=100_000_000)
 MAX_UPLOADS = env.int("MAX_UPLOADS", default=100)
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365)
 
-# --- log ------------------------------------------------------------------------------------
 LOG_LINE = "{levelname:7} {name}: {message}"
 LOGGING = {
     "version": 1,

@@ -78,8 +78,6 @@ class Stack:
         """A folder under MODEL_DIRS; a model put here is found at once."""
         return self.data_dir / "models"
 
-    # --- processes ----------------------------------------------------------------------------
-
     def start(self, *, worker: bool = True) -> "Stack":
         """All processes, or all but the worker; returns when they are ready."""
         self.models.mkdir(parents=True)
@@ -162,8 +160,6 @@ class Stack:
         files = sorted((self.data_dir / "logs").glob(f"{name}*.log"))
         return "\n".join(file.read_text(errors="replace") for file in files)
 
-    # --- a visitor without a browser ------------------------------------------------------------
-
     @cached_property
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
@@ -223,8 +219,6 @@ class Stack:
         origin: Any = f"http://127.0.0.1:{self.port}"
         with connect(address, origin=origin, max_size=None, **options) as opened:
             yield opened
-
-    # --- processes, inside -------------------------------------------------------------------
 
     def child_environment(self, **more: str) -> dict[str, str]:
         """Nothing of the caller's settings, so that a developer's .env names cannot leak in."""

@@ -222,9 +222,6 @@ def test_no_shape_of_body_makes_the_server_fail(anna_client: Client, changes: Js
     Run.objects.all().delete()
 
 
-# --- what works ---------------------------------------------------------------------------------
-
-
 def test_a_run_is_made_once_however_often_it_is_asked_for(anna_client: Client) -> None:
     body = asked(params={"prompt": "\u202eשלום <script>"})
     first, again = post(anna_client, body), post(anna_client, body)

@@ -139,9 +139,6 @@ def test_a_host_that_is_not_ours_is_refused(anna_client: Client) -> None:
     assert anna_client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
-# --- guests ---------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def guest_client(anna: User, settings: Any) -> Client:
     """A client with a link that stands, kept in its login."""

@@ -238,8 +238,6 @@ export class SessionRoom implements Room {
     panel.node?.scrollIntoView({ block: "nearest" });
   }
 
-  // --- edits --------------------------------------------------------------------------------
-
   #stacks(): void {
     this.canUndo = this.#undo.undoStack.length > 0;
     this.canRedo = this.#undo.redoStack.length > 0;

@@ -56,8 +56,6 @@ class SessionPage:
         if not self._hearing:
             self.waiting.append(event.update)
 
-    # --- the socket -----------------------------------------------------------------------------
-
     async def connect(self) -> "SessionPage":
         headers = {"origin": "http://localhost", "host": "localhost"}
         if self.client:
@@ -152,8 +150,6 @@ class SessionPage:
 
     async def is_quiet(self) -> bool:
         return bool(await self.app.receive_nothing(timeout=0.2))
-
-    # --- the document ---------------------------------------------------------------------------
 
     def note(self, text: str = "", panel: str = NOTE) -> None:
         with self.doc.transaction():

@@ -99,9 +99,6 @@ def listed(client: Client, path: str) -> list[Json]:
     return found
 
 
-# --- saying ---------------------------------------------------------------------------------------
-
-
 def test_a_thread_is_begun_and_answered(
     anna_client: Client, tom_client: Client, path: str, member: SessionMember, run: Run
 ) -> None:
@@ -213,9 +210,6 @@ def test_members_are_mentioned(
     assert changed["comments"][0]["mentions"] == ["anna"]
 
 
-# --- changing and taking back ---------------------------------------------------------------------
-
-
 def test_a_comment_is_changed_by_its_author_alone(
     anna_client: Client, tom_client: Client, path: str, member: SessionMember
 ) -> None:
@@ -297,9 +291,6 @@ def test_a_guest_is_known_by_their_login(session: Session, anna: User) -> None:
         comment_delete(visitor=guest, comment=said.pk)
 
 
-# --- who may --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("role", [None, Role.VIEWER, Role.COMMENTER, Role.EDITOR])
 def test_roles_hold_for_every_address(
     anna_client: Client, tom: User, tom_client: Client, session: Session, path: str, role: Role
@@ -330,9 +321,6 @@ def test_roles_hold_for_every_address(
 def test_strangers_are_asked_to_log_in(stranger_client: Client, path: str) -> None:
     refused(stranger_client.get(path), 401, "login_required")
     refused(call(stranger_client, "POST", path, WHOLE), 401, "login_required")
-
-
-# --- who is notified -----------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)

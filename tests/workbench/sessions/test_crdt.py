@@ -220,9 +220,6 @@ def test_a_document_has_a_largest_size(settings: Any) -> None:
     assert len(document.update()) < 10_000
 
 
-# --- bytes that would end the process -------------------------------------------------------------
-
-
 def item(*, client: int, clock: int, key: str, content: bytes, kind: int, root: str) -> bytes:
     """An update of one item, set under a key of a root map."""
     parent = b"\1" + write_message(root.encode()) + write_message(key.encode())
@@ -379,9 +376,6 @@ def test_a_state_vector_is_read() -> None:
             read_state(wrong)
 
 
-# --- as plain data --------------------------------------------------------------------------------
-
-
 def test_places_are_in_order() -> None:
     keys = [place(index) for index in range(5000)]
     assert keys == sorted(keys)
@@ -412,9 +406,6 @@ def test_a_panel_that_lacks_what_its_kind_needs_is_not_there_yet() -> None:
     assert document.read().panels == ()
     document.apply(page.write(run=RUN))
     assert [panel.id for panel in document.read().panels] == [PANEL]
-
-
-# --- merging --------------------------------------------------------------------------------------
 
 
 def edit(page: Client, kind: int, chance: random.Random) -> bytes:

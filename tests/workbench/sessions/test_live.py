@@ -67,9 +67,6 @@ async def saved_text(session: Session) -> str:
     return panel.text
 
 
-# --- edits ----------------------------------------------------------------------------------------
-
-
 async def test_an_edit_is_saved_then_acknowledged_and_seen(
     session: Session,
     anna_client: Client,
@@ -281,9 +278,6 @@ async def test_edits_through_two_processes_with_deaths_converge(
         await on(index, page.leave)
 
 
-# --- refusals -------------------------------------------------------------------------------------
-
-
 async def test_a_wrong_change_ends_its_page_and_spoils_nothing(
     session: Session, anna_client: Client, slow_reread: None
 ) -> None:
@@ -401,9 +395,6 @@ async def test_a_document_that_was_poisoned_before_is_refused(
     await page.leave()
 
 
-# --- roles ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.COMMENTER])
 async def test_who_may_only_read_changes_nothing(
     session: Session, anna_client: Client, tom_client: Client, member: SessionMember, role: Role
@@ -483,9 +474,6 @@ async def test_a_session_deleted_or_a_login_ended_closes_the_socket(
     await in_database(session.delete if what == "session" else anna_client.logout)()
     assert await page.until_closed() == (4404 if what == "session" else consumers.CLOSE_LOGIN)
     await page.leave()
-
-
-# --- people ---------------------------------------------------------------------------------------
 
 
 async def test_people_see_each_other_under_their_own_names(

@@ -90,7 +90,6 @@ ROWS: dict[str, list[MatrixRow]] = {
     "model": [MatrixRow(admitted())],
     "tokens": [MatrixRow(admitted(), {"model": "toy", "given": " ball"})],
     "workers": [MatrixRow(admitted())],
-    # --- runs
     "run_create": [
         MatrixRow(accounts(201), RUN),
         MatrixRow(by_role(EDITOR, 201), {**RUN, "session": "{session}"}),
@@ -102,12 +101,10 @@ ROWS: dict[str, list[MatrixRow]] = {
     "run_delete": [MatrixRow(by_role(OWNER, 204))],
     "artifact": [MatrixRow(by_role(VIEWER), names=ARRAY)],
     "picture": [MatrixRow(by_role(VIEWER), names=UPLOAD)],
-    # --- pictures
     "upload_create": [MatrixRow(accounts(201, owner=200), PICTURE)],
     "upload_list": [MatrixRow(accounts())],
     "upload": [MatrixRow(by_role(VIEWER), names=UPLOAD)],
     "upload_delete": [MatrixRow(accounts(404, owner=204), names=UPLOAD)],
-    # --- sessions
     "session_list": [MatrixRow(admitted())],
     "search": [MatrixRow(admitted(), query="?query=ball")],
     "session_create": [
@@ -127,7 +124,7 @@ ROWS: dict[str, list[MatrixRow]] = {
     "session_duplicate": [MatrixRow(accounts(201, viewer=403, commenter=403, other=404))],
     "session_run_attach": [MatrixRow(by_role(EDITOR, 204), {"run": "{run}"})],
     "session_run_detach": [MatrixRow(by_role(EDITOR, 204))],
-    # --- comments; there is one, of the commenter's
+    # There is one comment, of the commenter.
     "thread_list": [MatrixRow(by_role(VIEWER))],
     "thread_create": [
         MatrixRow(by_role(COMMENTER, 201), {**SAYS, "panel": "{new}", "anchor": PANEL})
@@ -136,12 +133,11 @@ ROWS: dict[str, list[MatrixRow]] = {
     "comment_create": [MatrixRow(by_role(COMMENTER, 201), SAYS)],
     "comment_change": [MatrixRow(by_role(OWNER) | {"commenter": 200, "owner": 403}, SAYS)],
     "comment_delete": [MatrixRow(by_role(OWNER, 204) | {"commenter": 204})],
-    # --- reports; only those who may read it learn that a panel does not exist
+    # Only visitors who may read the session learn that a panel does not exist.
     "session_export": [
         MatrixRow(by_role(VIEWER, 422), {"format": "markdown", "panels": ["{new}"]})
     ],
     "bundle_import": [MatrixRow(accounts(201), BUNDLE)],
-    # --- sharing
     "member_list": [MatrixRow(by_role(COMMENTER))],
     "member_add": [MatrixRow(by_role(OWNER), {"username": "other", "role": "viewer"})],
     "member_change": [MatrixRow(by_role(OWNER), {"role": "editor"})],

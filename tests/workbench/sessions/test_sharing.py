@@ -30,9 +30,6 @@ def start_run(client: Client, session: Session | None, **changes: Any) -> Any:
     return send(client, "post", "/api/runs", {**body, "session": session and session.pk})
 
 
-# --- members --------------------------------------------------------------------------------------
-
-
 def test_a_member_comes_changes_and_goes(
     anna_client: Client, tom_client: Client, tom: User, path: str
 ) -> None:
@@ -110,9 +107,6 @@ def test_handing_over_swaps_the_roles(
     assert taken(tom_client.get(path))["role"] == "owner"
     taken(send(tom_client, "post", f"{path}/handover", {"username": "anna"}))
     assert taken(anna_client.get(path))["role"] == "owner"
-
-
-# --- links ----------------------------------------------------------------------------------------
 
 
 def test_a_link_makes_an_account_a_member_until_it_ends(
@@ -232,9 +226,6 @@ def test_a_token_is_128_bits_and_kept_nowhere(
     assert not server_config().access_log
 
 
-# --- guests ---------------------------------------------------------------------------------------
-
-
 def test_without_guests_a_link_asks_for_a_login(stranger_client: Client, make_link: Any) -> None:
     token = make_link("viewer")["token"]
     for tried in (token, "unknown"):
@@ -291,9 +282,6 @@ def test_a_request_from_another_site_opens_no_link(make_link: Any, settings: Any
     settings.ANONYMOUS_LINKS = True
     client = Client(REMOTE_ADDR="192.0.2.5", enforce_csrf_checks=True)
     refused(open_link(client, make_link("viewer")["token"]), 403, "forbidden")
-
-
-# --- runs in sessions -----------------------------------------------------------------------------
 
 
 def test_an_editor_starts_a_run_that_all_members_see(

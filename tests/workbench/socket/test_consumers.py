@@ -259,9 +259,6 @@ async def test_too_many_watches_are_refused(
         assert (await watcher.watch(second))["run"]["id"] == str(second.id)
 
 
-# --- permission ---------------------------------------------------------------------------------
-
-
 async def test_a_stranger_is_refused_and_the_socket_closed(db: None) -> None:
     async with page() as stranger:
         await stranger.refused("login_required")
