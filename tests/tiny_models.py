@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
@@ -16,12 +17,14 @@ from transformers import (
     Gemma3TextConfig,
     GemmaConfig,
     GemmaForCausalLM,
+    GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     ModernBertConfig,
     ModernBertForMaskedLM,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -32,8 +35,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from tests.remote_code.configuration_dream import DreamConfig
 from tests.remote_code.configuration_llada import LLaDAConfig
-from tests.remote_code.modeling_dream import DreamConfig, DreamModel
 from tests.remote_code.modeling_llada import LLaDAModelLM
 from tests.tokenizer_kinds import prepending
 
@@ -185,23 +188,47 @@ def make_llada(folder: Path) -> Path:
     """LLaDA as its checkpoints lie: with the Python files of its network."""
     tokenizer = byte_tokenizer(300, mask=True)
     size = len(tokenizer)
-    config = LLaDAConfig(vocab_size=size, mask_token_id=tokenizer.mask_token_id, **_ends())
-    save(spread(LLaDAModelLM(config)), tokenizer, folder)
+    mask = {"mask_token_id": tokenizer.mask_token_id}
+    config = LLaDAConfig(vocab_size=size, embedding_size=size, **mask, **_ends())
+    network = spread(LLaDAModelLM(config))  # type: ignore[no-untyped-call]
+    weights = {name: weight.contiguous() for name, weight in network.state_dict().items()}
+    _save_parts(weights, config, "LLaDAModelLM", tokenizer, folder)
+    edit_config(folder, use_cache=False)
     classes = {"AutoConfig": "configuration_llada.LLaDAConfig"}
     classes |= {"AutoModel": "modeling_llada.LLaDAModelLM"}
     return _with_code(folder, classes, "configuration_llada.py", "modeling_llada.py")
 
 
 def make_dream(folder: Path) -> Path:
-    """As LLaDA, for Dream, whose logits are shifted one position to the left."""
+    """As LLaDA, for Dream, whose logits are shifted one position to the left.
+
+    Its weights are those of a Qwen2, by their names too.
+    """
     tokenizer = byte_tokenizer(300, mask=True)
-    config = DreamConfig(
-        **_sizes(tokenizer), **_ends(), num_key_value_heads=2, mask_token_id=tokenizer.mask_token_id
-    )
-    save(spread(DreamModel(config)), tokenizer, folder)
-    classes = {"AutoConfig": "modeling_dream.DreamConfig"}
+    sizes = {**_sizes(tokenizer), **_ends(), "num_key_value_heads": 2}
+    weights = spread(Qwen2ForCausalLM(Qwen2Config(**sizes))).state_dict()
+    config = DreamConfig(**sizes, mask_token_id=tokenizer.mask_token_id)
+    _save_parts(weights, config, "DreamModel", tokenizer, folder)
+    GenerationConfig(eos_token_id=1, pad_token_id=2).save_pretrained(folder)
+    classes = {"AutoConfig": "configuration_dream.DreamConfig"}
     classes |= {"AutoModel": "modeling_dream.DreamModel"}
-    return _with_code(folder, classes, "modeling_dream.py")
+    files = ("configuration_dream.py", "generation_utils.py", "modeling_dream.py")
+    return _with_code(folder, classes, *files)
+
+
+def _save_parts(
+    weights: dict[str, torch.Tensor],
+    config: PretrainedConfig,
+    architecture: str,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+) -> None:
+    """As `save`, for classes that transformers 5 cannot save, or cannot even build."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    config.save_pretrained(folder)
+    edit_config(folder, architectures=[architecture])
+    tokenizer.save_pretrained(folder)
 
 
 def _with_code(folder: Path, classes: dict[str, str], *files: str) -> Path:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transformers import FineGrainedFP8Config, Mxfp4Config
+from transformers.utils.quantization_config import FineGrainedFP8Config, Mxfp4Config
 
 from analysis.model.memory import default_device
 

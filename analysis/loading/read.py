@@ -26,7 +26,7 @@ from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
 from analysis.loading.processor import read_processor
 from analysis.loading.quantized import DEQUANTIZED, quantized_options
-from analysis.model.bridge import mend_remote_code
+from analysis.loading.remote_code import refill_buffers, refuse_unset_tables, repaired_config
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
 
@@ -127,8 +127,7 @@ def _read_weights(
     auto: Any, entry: Entry, metadata: ModelMetadata, *, trusted: bool = False
 ) -> PreTrainedModel:
     assert entry.path is not None
-    if trusted:
-        mend_remote_code(metadata.architecture, entry.path)
+    repaired = {"config": repaired_config(auto, entry.path)} if trusted else {}
     method = quantization(read_config(entry.path))
     plain, report = auto.from_pretrained(
         entry.path,
@@ -139,10 +138,16 @@ def _read_weights(
         ignore_mismatched_sizes=True,  # refused below, by name
         output_loading_info=True,
         **quantized_options(method),
+        **repaired,
     )
     _refuse_missing(entry.id, report)
-    model: PreTrainedModel = plain.eval().requires_grad_(requires_grad=False)
-    return model.to(default_device()) if method in (None, *DEQUANTIZED) else model
+    refill_buffers(plain)
+    refuse_unset_tables(entry.id, plain)
+    frozen: Any = plain.eval().requires_grad_(requires_grad=False)
+    model: PreTrainedModel = (
+        frozen.to(default_device()) if method in (None, *DEQUANTIZED) else frozen
+    )
+    return model
 
 
 def _read_tokenizer(entry: Entry, *, trusted: bool = False) -> PreTrainedTokenizerBase:

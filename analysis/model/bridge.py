@@ -31,23 +31,6 @@ def boot_bridge(
         )
 
 
-def mend_remote_code(architecture: str, path: Path) -> None:
-    """Change the code of a trusted checkpoint where transformers 5 has left it behind.
-
-    Dream's was written for transformers 4; TransformerLens knows what it lacks. To be called
-    before the weights are read.
-    """
-    if architecture != "DreamModel":
-        return
-    from transformer_lens.model_bridge.supported_architectures.dream import (
-        DreamArchitectureAdapter,
-    )
-
-    adapter: Any = DreamArchitectureAdapter.__new__(DreamArchitectureAdapter)
-    adapter.cfg = None  # there is no model yet from which an adapter could be made
-    adapter.prepare_loading(str(path), {})
-
-
 def _twin(plain: PreTrainedModel) -> PreTrainedModel:
     """Modules of their own, for the bridge to wrap, around shared parameters."""
     shared: dict[int, Any] = {id(weight): weight for weight in plain.parameters()}

@@ -1,4 +1,8 @@
-"""A network with the modules of a LLaDA checkpoint: Llama blocks that read both ways."""
+"""A network with the modules of a LLaDA checkpoint: Llama blocks that read both ways.
+
+It fails on transformers 5 where the published file does: it never calls `post_init`, its
+`tie_weights` takes no arguments, and it asks its config for what that no longer has.
+"""
 
 import math
 from typing import Any
@@ -104,19 +108,35 @@ class LLaDAModel(nn.Module):
 class LLaDAModelLM(PreTrainedModel):
     config_class = LLaDAConfig
     base_model_prefix = "model"
+    _no_split_modules = ["LLaDALlamaBlock"]  # noqa: RUF012 (as transformers has it)
 
-    def __init__(self, config: LLaDAConfig) -> None:
+    def __init__(self, config: LLaDAConfig, model: LLaDAModel | None = None, **_: Any) -> None:
         super().__init__(config)
-        self.model = LLaDAModel(config)
-        self.post_init()
+        self.model = model or LLaDAModel(config)
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any
-    ) -> CausalLMOutputWithPast:
-        return CausalLMOutputWithPast(logits=self.model(input_ids))
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        use_cache: Any = None,
+        return_dict: Any = None,
+    ) -> Any:
+        if use_cache is None:
+            use_cache = self.config.use_cache
+        if return_dict is None:
+            return_dict = self.config.use_return_dict
+        logits = self.model(input_ids)
+        return CausalLMOutputWithPast(logits=logits) if return_dict else (logits,)
+
+    def can_generate(self) -> bool:
+        return True
 
     def get_input_embeddings(self) -> nn.Module:
         return self.model.transformer["wte"]
 
     def get_output_embeddings(self) -> nn.Module:
         return self.model.transformer["ff_out"]
+
+    def tie_weights(self) -> None:
+        if self.config.weight_tying:
+            self.model.transformer["ff_out"] = self.model.transformer["wte"]

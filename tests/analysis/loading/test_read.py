@@ -12,8 +12,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable
 from analysis.model import ImagePipeline, Model
-from tests.load_folder import load_folder, load_trusted
-from tests.tiny_models import edit_config, make_dream, make_llada
+from tests.load_folder import load_folder
+from tests.tiny_models import edit_config
 from tests.tiny_pictures import make_flux
 
 
@@ -177,34 +177,3 @@ def test_a_pipeline_draws_the_same_picture_for_the_same_seed(every: Callable[[st
 
     assert (draw(1) == draw(1)).all()
     assert (draw(1) != draw(2)).any()
-
-
-FOR_TRANSFORMERS_4 = """
-
-ROPE_INIT_FUNCTIONS = {}  # transformers 5 has no "default" there
-build = DreamModel.__init__
-
-
-def build_with_rope(self, config):
-    ROPE_INIT_FUNCTIONS["default"]
-    build(self, config)
-
-
-DreamModel.__init__ = build_with_rope
-"""
-
-
-def test_code_of_dream_that_was_written_for_transformers_4_is_mended(tmp_path: Path) -> None:
-    folder = make_dream(tmp_path / "dream-of-4")
-    code = folder / "modeling_dream.py"
-    code.write_text(code.read_text() + FOR_TRANSFORMERS_4)
-    assert load_trusted(folder).info.capabilities == ["masked_diffusion_lm"]
-
-
-@pytest.mark.parametrize("make", [make_llada, make_dream])
-def test_a_diffusion_models_own_code_runs_only_where_it_is_listed(
-    tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
-    with pytest.raises(ModelUnreadable, match="custom code") as caught:
-        load_folder(make(tmp_path / "own-code"))
-    assert "TRUSTED_REMOTE_CODE" in caught.value.remedy
