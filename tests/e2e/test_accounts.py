@@ -130,7 +130,7 @@ def set_up_second_step(page: Page) -> str:
     axe(page)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
-    picture = page.get_by_alt_text("The key as a picture")
+    picture = page.get_by_alt_text("QR code of the key")
     expect(picture).to_be_visible()
     assert picture.evaluate("node => node.naturalWidth") > 0, "the policy lets the picture through"
     axe(page)
