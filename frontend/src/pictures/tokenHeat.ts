@@ -2,7 +2,7 @@
 
 import { get } from "svelte/store";
 import type { Panel } from "../view/panel";
-import { indexOf, POSITION, positionItem } from "../view/position";
+import { markedPositions, POSITION, positionItem } from "../view/position";
 import type { Selected } from "../view/selection";
 import type { ViewContext } from "../view/view";
 import { diverging, inkOn, limitOf, sequential, type ColourScale } from "./colour";
@@ -12,7 +12,7 @@ import { drawKey, renderLegend, type Legend } from "./legend";
 import { showNumber } from "./numbers";
 import { fromOne } from "./ordinal";
 import { createSheet } from "./sheet";
-import { createTokenStrip, type StripToken } from "./tokenStrip";
+import { createTokenStrip, type StripSection, type StripToken } from "./tokenStrip";
 import { drawStrip } from "./tokenStripSvg";
 
 export interface HeatToken {
@@ -54,21 +54,13 @@ export function createTokenHeat(
   function render(tokens: readonly HeatToken[]): void {
     if (tokens.length === 0) return figure.hide();
     const scale = scaleOf(tokens, context);
-    strip.render([{ label: "Text", tokens: tokens.map((token, i) => filled(token, i, scale)) }]);
+    strip.render(sectionsOf(tokens, scale));
     renderLegend(figure.legend, legendOf(scale, facts));
     figure.update(sourceOf(tokens, scale, facts, context));
     mark(get(context.selection));
   }
 
-  function mark({ hover, primary, pinned, set }: Selected): void {
-    const hovered = indexOf(hover);
-    strip.mark({
-      hover: new Set(hovered === null ? [] : [hovered]),
-      primary: indexOf(primary),
-      pinned: indexOf(pinned),
-      set: new Set(set.flatMap((item) => indexOf(item) ?? [])),
-    });
-  }
+  const mark = (selected: Selected) => strip.mark(markedPositions(selected));
 
   return { render, mark, destroy: figure.destroy };
 }
@@ -82,6 +74,10 @@ function scaleOf(tokens: readonly HeatToken[], context: ViewContext): ColourScal
   const signed = values.some((value) => value < 0);
   return (signed ? diverging : sequential)(limitOf(values), get(context.theme));
 }
+
+const sectionsOf = (tokens: readonly HeatToken[], scale: ColourScale): StripSection[] => [
+  { label: "Text", tokens: tokens.map((token, i) => filled(token, i, scale)) },
+];
 
 function filled(token: HeatToken, key: number, scale: ColourScale): StripToken {
   const { text, piece = "", word = key, value } = token;
@@ -130,8 +126,7 @@ function drawSheet(
 ): SVGSVGElement {
   const theme = get(context.theme);
   const sheet = createSheet(facts.title, theme, get(context.run));
-  const sections = [{ label: "Text", tokens: tokens.map((token, i) => filled(token, i, scale)) }];
-  const { width, height } = drawStrip(sheet.body, sections, EXPORT_WIDTH, theme);
+  const { width, height } = drawStrip(sheet.body, sectionsOf(tokens, scale), EXPORT_WIDTH, theme);
   const key = drawKey(sheet.body, legendOf(scale, facts), height, width);
   return sheet.finish(width, height + key);
 }

@@ -10,6 +10,20 @@ export const positionItem = (index: number): Item => ({ kind: POSITION, index })
 
 export const indexOf = (item: Item | null) => (item?.kind === POSITION ? item.index : null);
 
+/** The selected positions; `lit` gives those that light up with the hovered one. */
+export function markedPositions(
+  { hover, primary, pinned, set }: Selected,
+  lit = (hovered: number): readonly number[] => [hovered],
+) {
+  const hovered = indexOf(hover);
+  return {
+    hover: new Set(hovered === null ? [] : lit(hovered)),
+    primary: indexOf(primary),
+    pinned: indexOf(pinned),
+    set: new Set(set.flatMap((item) => indexOf(item) ?? [])),
+  };
+}
+
 /** The selection stands in the address; each follows the other. */
 export function keepInAddress(context: ViewContext): () => void {
   const read = (key: string) => {

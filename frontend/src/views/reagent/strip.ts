@@ -5,7 +5,7 @@ import { spoken } from "../../pictures/glyphs";
 import { showNumber } from "../../pictures/numbers";
 import { worksAgainst } from "../../pictures/support";
 import type { StripMarks, StripSection, StripToken } from "../../pictures/tokenStrip";
-import { indexOf } from "../../view/position";
+import { markedPositions } from "../../view/position";
 import type { Selected } from "../../view/selection";
 import { PART, positionState, targetPositions, unitAt, type Unit, type UnitState } from "./maps";
 import { isFaint, type Shown } from "./shown";
@@ -82,13 +82,5 @@ function labelOf(
   return `${name}, ${score}, rank ${unit.rank ?? "none"}${unit.partial ? `, ${PART}` : ""}`;
 }
 
-export function marksOf(shown: Shown, selected: Selected): StripMarks {
-  const hovered = indexOf(selected.hover);
-  const unit = hovered === null ? undefined : unitAt(shown.units, hovered);
-  return {
-    hover: new Set(unit?.positions),
-    primary: indexOf(selected.primary),
-    pinned: indexOf(selected.pinned),
-    set: new Set(selected.set.flatMap((item) => indexOf(item) ?? [])),
-  };
-}
+export const marksOf = ({ units }: Shown, selected: Selected): StripMarks =>
+  markedPositions(selected, (hovered) => unitAt(units, hovered)?.positions ?? []);

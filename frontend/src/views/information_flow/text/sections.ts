@@ -4,7 +4,7 @@ import { inkOn, type ColourScale } from "../../../pictures/colour";
 import { spoken } from "../../../pictures/glyphs";
 import { worksAgainst, type Measured } from "../../../pictures/support";
 import type { StripMarks, StripSection, StripToken } from "../../../pictures/tokenStrip";
-import { indexOf } from "../../../view/position";
+import { markedPositions } from "../../../view/position";
 import type { Selected } from "../../../view/selection";
 import { groupAt, groupsOf, positionsOf } from "./shown";
 import type { State } from "./state";
@@ -87,14 +87,8 @@ function tokenOf(
 }
 
 /** All tokens of a group light up with one of them. */
-export function marksOf(state: State, { hover, primary, pinned, set }: Selected): StripMarks {
-  const hovered = indexOf(hover);
-  const group = groupAt(state, hovered);
-  const lit = group === null ? [hovered].filter((one) => one !== null) : positionsOf(state, group);
-  return {
-    hover: new Set(lit),
-    primary: indexOf(primary),
-    pinned: indexOf(pinned),
-    set: new Set(set.flatMap((item) => indexOf(item) ?? [])),
-  };
-}
+export const marksOf = (state: State, selected: Selected): StripMarks =>
+  markedPositions(selected, (hovered) => {
+    const group = groupAt(state, hovered);
+    return group === null ? [hovered] : positionsOf(state, group);
+  });
