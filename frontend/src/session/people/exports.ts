@@ -86,15 +86,6 @@ export function nameOf(disposition: string | null): string {
   return name?.split(/[\\/]/).at(-1) || "report";
 }
 
-/** Hands the file to the browser's downloads. */
-export function save(file: File): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = file.name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 /** The list with one element moved by that many places; unchanged where it would leave the list. */
 export function moved<One>(list: readonly One[], from: number, by: number): One[] {
   const to = from + by;
