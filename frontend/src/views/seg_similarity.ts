@@ -5,6 +5,8 @@ import "../styles/strip.css";
 import "../styles/detail.css";
 import "../styles/pictures.css";
 import type { MethodEvent } from "../gen/seg_similarity";
+import { foldEvents } from "../view/fold";
+import { drawPanels } from "../view/panel";
 import { createShelf } from "../view/shelf";
 import type { CreateView } from "../view/view";
 import { createCausal } from "./seg_similarity/causal";
@@ -13,15 +15,15 @@ import { createDecoderMap } from "./seg_similarity/decoderMap";
 import { createDetail } from "./seg_similarity/detail";
 import { createLayers } from "./seg_similarity/layers";
 import { createPicture } from "./seg_similarity/picture";
-import { readShown, type Panel, type Shown } from "./seg_similarity/shown";
-import { applied, EMPTY, type State } from "./seg_similarity/state";
+import { readShown, type Panel } from "./seg_similarity/shown";
+import { changeOf, EMPTY } from "./seg_similarity/state";
 
 export const create: CreateView<MethodEvent> = (root, context) => {
-  let state: State = EMPTY;
-  let waiting = false;
-  let marking = false;
-  let alive = true;
-  const shelf = createShelf(changed, (error) => context.announce(error.message));
+  const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
+  const shelf = createShelf(
+    () => drawing.changed(),
+    (error) => context.announce(error.message),
+  );
   const panels: Panel[] = [
     createPicture(root, context),
     createLayers(root, context),
@@ -29,46 +31,17 @@ export const create: CreateView<MethodEvent> = (root, context) => {
     createCausal(root, context, shelf),
     createDetail(context.detail, context),
   ];
-  const shown = (): Shown => readShown(state, context, shelf);
-
-  /** Renders once per frame, however many events arrived since the last one. */
-  function changed(): void {
-    if (waiting) return;
-    waiting = true;
-    context.frame(() => {
-      waiting = false;
-      const now = shown();
-      if (alive) for (const panel of panels) panel.render(now);
-    });
-  }
-
-  function marked(): void {
-    if (marking) return;
-    marking = true;
-    context.frame(() => {
-      marking = false;
-      if (alive) for (const panel of panels) panel.mark?.();
-    });
-  }
-
+  const shown = () => readShown(events.now(), context, shelf);
+  const drawing = drawPanels(panels, context, shown);
   context.places?.set((item) => placeOfCell(shown(), item));
-  const stops = [
-    context.theme.subscribe(changed),
-    context.state.subscribe(changed),
-    context.selection.subscribe(marked),
-    listenToKeys(context, shown),
-  ];
+  const stopKeys = listenToKeys(context, shown);
 
   return {
-    update(event) {
-      const before = state;
-      state = applied(state, event);
-      if (state !== before) changed();
-    },
+    update: events.update,
     destroy() {
-      alive = false;
-      for (const stop of stops) stop();
-      for (const panel of panels) panel.destroy();
+      events.stop();
+      stopKeys();
+      drawing.destroy();
     },
   };
 };

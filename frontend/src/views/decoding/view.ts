@@ -5,14 +5,17 @@ import "../../styles/strip.css";
 import "../../styles/detail.css";
 import "./decoding.css";
 import { get } from "svelte/store";
+import { foldEvents } from "../../view/fold";
 import { drawPanels } from "../../view/panel";
 import { viewKey } from "../../view/keys";
 import type { CreateView, ViewContext } from "../../view/view";
 import { choosePosition, outputItem, readNumber, readShown, type Panel, type Shown } from "./shown";
-import { EMPTY, withEvent, type RunEvent } from "./traces";
+import { EMPTY, withEvent, type RunEvent, type Traces } from "./traces";
 import { writtenOf } from "./written";
 
 type CreatePanel = (root: HTMLElement, context: ViewContext) => Panel;
+
+const changeOf = (event: RunEvent) => (traces: Traces) => withEvent(traces, event);
 
 /** `panels` are drawn one below the other; `detail` goes beside them. */
 export function decodingView(
@@ -20,8 +23,8 @@ export function decodingView(
   detail: CreatePanel,
 ): CreateView<RunEvent> {
   return (root, context) => {
-    let traces = EMPTY;
-    const shown = () => readShown(traces, context);
+    const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
+    const shown = () => readShown(events.now(), context);
     const position = readNumber(context, "token");
     if (position !== null && !get(context.selection).primary)
       context.selection.choose(outputItem(position));
@@ -29,12 +32,9 @@ export function decodingView(
     const drawing = drawPanels([...created, detail(context.detail, context)], context, shown);
     const stopKeys = listenToKeys(context, shown);
     return {
-      update(event) {
-        const before = traces;
-        traces = withEvent(before, event);
-        if (traces !== before) drawing.changed();
-      },
+      update: events.update,
       destroy() {
+        events.stop();
         stopKeys();
         drawing.destroy();
       },

@@ -4,6 +4,7 @@ import { get } from "svelte/store";
 import type { Numbers } from "../../net/arrays";
 import type { AnswerToken, ArrayRef, Mask } from "../../gen/seg_similarity";
 import type { Box, Grid } from "../../pictures/heat";
+import type { Panel as AnyPanel } from "../../view/panel";
 import type { Shelf } from "../../view/shelf";
 import type { Theme } from "../../base/theme";
 import type { ViewContext } from "../../view/view";
@@ -62,12 +63,7 @@ export interface PointShown {
   label: number;
 }
 
-/** A part of the view: renders from what is shown, and marks what is selected. */
-export interface Panel {
-  render(shown: Shown): void;
-  mark?(): void;
-  destroy(): void;
-}
+export type Panel = AnyPanel<Shown>;
 
 export function readShown(state: State, context: ViewContext, shelf: Shelf): Shown {
   const { scene, tokens } = state;

@@ -33,7 +33,9 @@ export const EMPTY: State = {
   blanked: [],
 };
 
-export function applied(state: State, event: MethodEvent): State {
+export const changeOf = (event: MethodEvent) => (state: State) => applied(state, event);
+
+function applied(state: State, event: MethodEvent): State {
   switch (event.kind) {
     case "scene":
       return { ...state, scene: event };

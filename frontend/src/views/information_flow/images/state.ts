@@ -30,7 +30,9 @@ export const EMPTY: State = {
 
 export const pictureKey = (row: number, column: number) => `${row}/${column}`;
 
-export function applied(state: State, event: MethodEvent): State {
+export const changeOf = (event: MethodEvent) => (state: State) => applied(state, event);
+
+function applied(state: State, event: MethodEvent): State {
   switch (event.kind) {
     case "prompt":
       return { ...state, prompt: event };

@@ -2,6 +2,7 @@
 
 import { viewKey } from "../../../view/keys";
 import type { MethodEvent, Row } from "../../../gen/information_flow";
+import { foldEvents } from "../../../view/fold";
 import { drawPanels } from "../../../view/panel";
 import { createShelf } from "../../../view/shelf";
 import type { CreateView } from "../../../view/view";
@@ -10,7 +11,7 @@ import { createEncoderFlow } from "./encoderFlow";
 import { createFindings } from "./findings";
 import { createGrid, type GridWords } from "./grid";
 import { phraseOf, placeOf, readShown, type Panel, type Shown } from "./shown";
-import { applied, EMPTY, type State } from "./state";
+import { changeOf, EMPTY } from "./state";
 
 const ofKind =
   (...kinds: Row["shows"][]) =>
@@ -75,7 +76,7 @@ const GRIDS: GridWords[] = [
 ];
 
 export const createImages: CreateView<MethodEvent> = (root, context) => {
-  let state: State = EMPTY;
+  const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
   const shelf = createShelf(
     () => drawing.changed(),
     (error) => context.announce(error.message),
@@ -86,27 +87,21 @@ export const createImages: CreateView<MethodEvent> = (root, context) => {
     createFindings(root, context),
     createDetail(context.detail, context),
   ];
-  const drawing = drawPanels(panels, context, () => readShown(state, context, shelf));
+  const shown = () => readShown(events.now(), context, shelf);
+  const drawing = drawPanels(panels, context, shown);
   context.places?.set((item) => {
-    const place = placeOf(readShown(state, context, shelf), item);
+    const place = placeOf(shown(), item);
     return place && { type: "cell", ...place };
   });
   const press = (event: KeyboardEvent) => {
     if (viewKey(event) === "Escape") context.selection.clear();
   };
-  const stops = [
-    context.run.subscribe(() => drawing.changed()),
-    context.state.subscribe(() => drawing.changed()),
-    context.keys(press),
-  ];
+  const stops = [context.run.subscribe(() => drawing.changed()), context.keys(press)];
 
   return {
-    update(event) {
-      const before = state;
-      state = applied(state, event);
-      if (state !== before) drawing.changed();
-    },
+    update: events.update,
     destroy() {
+      events.stop();
       for (const stop of stops) stop();
       drawing.destroy();
     },
