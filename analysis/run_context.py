@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from analysis.errors import InvalidParams
 from analysis.events import Event
@@ -10,6 +10,7 @@ from analysis.images.files import PictureReader, no_pictures
 from analysis.model import Model
 
 
+@runtime_checkable
 class LoadModel(Protocol):
     """Load a second model: yield progress, return the model. Raises what loading raises."""
 

@@ -93,7 +93,7 @@ class TopNSigma(LogitsProcessor):
         self.n = n
 
     def __call__(
-        self, input_ids: Int[Tensor, "R N"], scores: Float[Tensor, "R V"]
+        self, input_ids: Int[Tensor, "R N"] | None, scores: Float[Tensor, "R V"]
     ) -> Float[Tensor, "R V"]:
         kept_RV = scores > -torch.inf
         count_R1 = kept_RV.sum(-1, keepdim=True)

@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 import analysis
 from analysis.catalog.entries import Catalog
@@ -21,7 +27,7 @@ from analysis.errors import (
     SpecialTokenInText,
     TargetOutOfRange,
 )
-from analysis.events import Event
+from analysis.events import Event, ModelInfo
 from analysis.methods.reagent import effects, probing
 from analysis.methods.reagent.effects import estimated_maps
 from analysis.methods.reagent.probing import PROBES, START, STEPS, TEST, Case
@@ -181,8 +187,8 @@ def test_paper_form_in_blocks_equals_the_sequential_loop(
         np.testing.assert_allclose(found.mean[t + 1], np.mean(used, axis=0), atol=1e-6)
 
 
-class Planted(torch.nn.Module):
-    """A model whose next token hangs, by construction, on two positions alone."""
+class Planted(PreTrainedModel):
+    """A model whose next token depends, by construction, on two positions alone."""
 
     device = torch.device("cpu")
     places = (2, 5)
@@ -196,9 +202,15 @@ class Planted(torch.nn.Module):
         return SimpleNamespace(logits=logits)
 
 
+INFO = ModelInfo(
+    id="planted", revision="", architecture="Planted", parameters=1, layers=1, heads=1,
+    key_value_heads=1, width=1, context=0, vocabulary=40, dtype="float32", device="cpu",
+    capabilities=["causal_lm"], weights="raw",
+)  # fmt: skip
+
+
 def planted_case(seed: int, *, top_n: int = 2) -> Case:
-    info: Any = SimpleNamespace(parameters=1, layers=1, width=1, heads=1, vocabulary=40)
-    model = Model(info, cast(Any, Planted()), cast(Any, None), Path())
+    model = Model(INFO, Planted(PreTrainedConfig()), PreTrainedTokenizerBase(), Path())
     ids = np.array([0, 11, 12, 13, 14, 15, 16, 17, 18, 7])
     groups = np.arange(10)
     return Case(

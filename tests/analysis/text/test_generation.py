@@ -1,7 +1,6 @@
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -114,7 +113,8 @@ def test_without_a_generation_config_the_tokenizers_end_of_text_ends(
 ) -> None:
     greedy = list(write(model, PROMPT, 8, GREEDY))
     monkeypatch.setattr(model.plain, "generation_config", None)
-    ending: Any = SimpleNamespace(eos_token_id=greedy[2])
+    ending = deepcopy(model.tokenizer)
+    ending.eos_token_id = greedy[2]
     assert (
         list(write(replace(model, tokenizer=ending), PROMPT, 8, GREEDY))
         == greedy[: greedy.index(greedy[2]) + 1]

@@ -1,5 +1,7 @@
 """Layouts against the definition: a mask written out token by token, and positions counted."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from random import Random
 
@@ -14,6 +16,8 @@ from analysis.methods.graph_kv.events import Role
 from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange, random_orders
 
 often = settings(deadline=None, max_examples=60)
+# Built in the test: the types are checked on random entries, which a strategy must not draw.
+MakeCase = Callable[[], tuple[Parts, Plan]]
 Token = tuple[Role, int, int, int]  # role, segment, round, number in its block
 
 
@@ -71,7 +75,7 @@ def dense(layout: Layout) -> np.ndarray:
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> tuple[Parts, Plan]:
+def plans(draw: st.DrawFn) -> MakeCase:
     """Any lengths, edges without a cycle or unrolled ones, any order and mode that has edges."""
     lengths = draw(st.lists(st.integers(1, 5), min_size=1, max_size=6))
     pairs = [(a, b) for a in range(len(lengths)) for b in range(len(lengths)) if a != b]
@@ -80,27 +84,36 @@ def plans(draw: st.DrawFn) -> tuple[Parts, Plan]:
         ranks = draw(st.permutations(range(len(lengths))))
         pairs = [(a, b) for a, b in pairs if ranks[a] < ranks[b]]
     edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
-    plan = Plan(
+    plan = partial(
+        Plan,
         mode=draw(st.sampled_from(["graph", "graph_ordered", "sequential", "parallel", "full"])),
         edges=tuple(edges),
         rounds=rounds,
         prefix_to_all=draw(st.booleans()),
         order=tuple(draw(st.permutations(range(len(lengths))))),
     )
-    return parts_of(lengths, draw(st.integers(0, 3)), draw(st.integers(1, 4))), plan
+    prefix, question = draw(st.integers(0, 3)), draw(st.integers(1, 4))
+    return partial(make_case, lengths, prefix, question, plan)
+
+
+def make_case(
+    lengths: list[int], prefix: int, question: int, plan: Callable[[], Plan]
+) -> tuple[Parts, Plan]:
+    return parts_of(lengths, prefix, question), plan()
 
 
 @often
 @given(plans())
-def test_the_mask_is_the_definition_written_out(case: tuple[Parts, Plan]) -> None:
-    layout = arrange(*case)
-    np.testing.assert_array_equal(dense(layout), mask_by_definition(layout, case[1]))
+def test_the_mask_is_the_definition_written_out(make: MakeCase) -> None:
+    parts, plan = make()
+    layout = arrange(parts, plan)
+    np.testing.assert_array_equal(dense(layout), mask_by_definition(layout, plan))
 
 
 @often
 @given(plans())
-def test_runs_are_the_mask(case: tuple[Parts, Plan]) -> None:
-    layout = arrange(*case)
+def test_runs_are_the_mask(make: MakeCase) -> None:
+    layout = arrange(*make())
     rows, starts, stops = layout.mask_runs()
     found = np.zeros_like(dense(layout))
     for row in range(len(rows) - 1):
@@ -113,16 +126,16 @@ def test_runs_are_the_mask(case: tuple[Parts, Plan]) -> None:
 
 @often
 @given(plans())
-def test_reading_goes_backwards_so_that_a_cache_can_hold_it(case: tuple[Parts, Plan]) -> None:
-    mask = dense(arrange(*case))
+def test_reading_goes_backwards_so_that_a_cache_can_hold_it(make: MakeCase) -> None:
+    mask = dense(arrange(*make()))
     assert not np.triu(mask, 1).any()
     assert mask.diagonal().all()
 
 
 @often
 @given(plans())
-def test_positions_follow_the_rounds(case: tuple[Parts, Plan]) -> None:
-    parts, plan = case
+def test_positions_follow_the_rounds(make: MakeCase) -> None:
+    parts, plan = make()
     layout = arrange(parts, plan)
     if plan.mode in ("graph_ordered", "sequential", "full"):
         assert layout.positions_N == list(range(len(layout.ids_N)))
@@ -142,8 +155,8 @@ def test_positions_follow_the_rounds(case: tuple[Parts, Plan]) -> None:
 
 @often
 @given(plans())
-def test_every_copy_holds_the_tokens_of_its_segment(case: tuple[Parts, Plan]) -> None:
-    parts, plan = case
+def test_every_copy_holds_the_tokens_of_its_segment(make: MakeCase) -> None:
+    parts, plan = make()
     layout = arrange(parts, plan)
     for block in layout.blocks:
         if block.segment is not None:
@@ -154,8 +167,8 @@ def test_every_copy_holds_the_tokens_of_its_segment(case: tuple[Parts, Plan]) ->
 
 @often
 @given(plans(), st.lists(st.integers(0, 9), min_size=1, max_size=4))
-def test_an_answer_goes_on_from_the_question(case: tuple[Parts, Plan], answer: list[int]) -> None:
-    bare = arrange(*case)
+def test_an_answer_goes_on_from_the_question(make: MakeCase, answer: list[int]) -> None:
+    bare = arrange(*make())
     layout = bare.with_answer(answer)
     assert layout.ids_N == [*bare.ids_N, *answer[:-1]]
     size = len(bare.ids_N)
@@ -167,8 +180,8 @@ def test_an_answer_goes_on_from_the_question(case: tuple[Parts, Plan], answer: l
 
 @often
 @given(plans())
-def test_a_cut_takes_the_edge_and_nothing_else(case: tuple[Parts, Plan]) -> None:
-    layout = arrange(*case)
+def test_a_cut_takes_the_edge_and_nothing_else(make: MakeCase) -> None:
+    layout = arrange(*make())
     for edge in layout.edges:
         cut = layout.without(edge)
         assert cut.positions_N == layout.positions_N
@@ -242,8 +255,8 @@ def test_areas_are_those_of_equal_segments() -> None:
 
 @often
 @given(plans(), st.integers(0, 99))
-def test_random_edges_are_as_many_and_others(case: tuple[Parts, Plan], seed: int) -> None:
-    parts, plan = case
+def test_random_edges_are_as_many_and_others(make: MakeCase, seed: int) -> None:
+    parts, plan = make()
     layout = arrange(parts, Plan("random_edges", plan.edges, plan.rounds, seed=seed))
     again = arrange(parts, Plan("random_edges", plan.edges, plan.rounds, seed=seed))
     assert layout.edges == again.edges
