@@ -19,9 +19,9 @@ from analysis.catalog.entries import Catalog
 from analysis.decoding import cache as caches
 from analysis.decoding import random_streams
 from analysis.decoding.canvas import Canvases
-from analysis.decoding.distributions import Look, look
+from analysis.decoding.distributions import NextTokenStats, next_token_stats
 from analysis.decoding.events import OutputTokens, TraceEnd
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stepwise import Caution
 from analysis.decoding.stops import ClauseStop, eos_ids
@@ -31,7 +31,7 @@ from analysis.model import Model
 from analysis.model.logit_processors import Start
 from analysis.model.masked_diffusion import adapter_for
 from analysis.runner import model_cache
-from analysis.text.sampling import Warp, make_warp
+from analysis.text.sampling import Sampling, make_sampling
 from analysis.worlds.numbers import NumberItem, answer_read, number_item
 from analysis.worlds.tales import tale
 from bench.table import Line
@@ -263,18 +263,20 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
     )
     clause, eos = ClauseStop(model.tokenizer, "text"), eos_ids(model)
     sampling = defaults.model_dump(include={"temperature", "top_k", "top_p"})
-    warp = make_warp(sampling, Start((), eos, LENGTH, model.device))
+    drawing = make_sampling(sampling, Start((), eos, LENGTH, model.device))
     before = model.passes.forwards
     started = time.perf_counter()
-    prefix = Prefix(model, model.tokenizer(prompt).input_ids, Meter())
+    prefix = Prefix(model, model.tokenizer(prompt).input_ids, TraceMeter())
     while len(prefix.output) < LENGTH and not set(prefix.output[-1:]) & set(eos):
-        seen = look(prefix.next_logits(), warp)
+        seen = next_token_stats(prefix.next_logits(), drawing)
         count = caution(float(seen.warped.entropy_R[0]))
         if count == 1:
             u = random_streams.uniforms(seed, len(prefix.output), 0, 1)
             prefix.append([int(random_streams.pick(seen.warped_RV, u.tolist())[0])])
             continue
-        trials = [_trial(prefix, seen, number, seed, warp, clause, eos) for number in range(count)]
+        trials = [
+            _trial(prefix, seen, number, seed, drawing, clause, eos) for number in range(count)
+        ]
         prefix.append(min(trials, key=lambda trial: trial[0])[1])
     result.seconds += time.perf_counter() - started
     result.forwards += model.passes.forwards - before
@@ -283,10 +285,10 @@ def _run_loop(model: Model, prompt: str, result: Result, *, seed: int, mode: Any
 
 def _trial(
     prefix: Prefix,
-    seen: Look,
+    seen: NextTokenStats,
     number: int,
     seed: int,
-    warp: Warp,
+    drawing: Sampling,
     clause: ClauseStop,
     eos: tuple[int, ...],
 ) -> tuple[float, list[int]]:
@@ -298,7 +300,7 @@ def _trial(
     nll = 0.0
     while len(ids) < most:
         if ids:
-            seen = look(forward(prefix.model, cache, [ids[-1:]]), warp)
+            seen = next_token_stats(forward(prefix.model, cache, [ids[-1:]]), drawing)
         token = int(random_streams.pick(seen.warped_RV, [float(numbers[len(ids)])])[0])
         nll -= float(seen.warped_RV[0, token])
         ids.append(token)

@@ -21,9 +21,9 @@ from analysis.attention.decoder_masks import hooked, of_cuts, size_of
 from analysis.attention.edges import Cut
 from analysis.catalog.entries import Catalog
 from analysis.loading import load, loaded
-from analysis.methods.information_flow.text.case import Case, read_case
+from analysis.methods.information_flow.text.case import FlowCase, read_case
 from analysis.methods.information_flow.text.cutting import trunk_of
-from analysis.methods.information_flow.text.matrix import Row, fill_matrix
+from analysis.methods.information_flow.text.matrix import MatrixRow, fill_matrix
 from analysis.methods.information_flow.text.params import FlowParams
 from analysis.runner import model_cache
 from analysis.text import context as contexts
@@ -53,7 +53,7 @@ def lines() -> Iterator[Line]:
     yield Line(f"flow matrix, {LONG} tokens by sentence, memory", "GiB", peak_gib(), at_most=4)
 
 
-def case_of(tokens: int, grouping: str) -> Case:
+def case_of(tokens: int, grouping: str) -> FlowCase:
     """A story of exactly that many positions with a question at its end."""
     catalog = Catalog()
     list(load("demo-lm", catalog=catalog, cache=model_cache()))
@@ -69,15 +69,17 @@ def case_of(tokens: int, grouping: str) -> Case:
     return read_case(model, params, drain(contexts.read(model, params))[1])
 
 
-def matrix(case: Case) -> tuple[dict[int, Row], float]:
-    rows: dict[int, Row] = {}
+def matrix(case: FlowCase) -> tuple[dict[int, MatrixRow], float]:
+    rows: dict[int, MatrixRow] = {}
     start = time.perf_counter()
     for _ in fill_matrix(trunk_of(case), rows):
         pass
     return rows, time.perf_counter() - start
 
 
-def loop(case: Case, pairs: list[tuple[int, int]]) -> tuple[dict[tuple[int, int], float], float]:
+def loop(
+    case: FlowCase, pairs: list[tuple[int, int]]
+) -> tuple[dict[tuple[int, int], float], float]:
     """One forward pass per cut, with hooks."""
     size, effects = size_of(case.model, case.ids_1N), {}
     start = time.perf_counter()

@@ -22,7 +22,7 @@ import analysis
 from analysis.catalog.entries import BUNDLED, folder_entry
 from analysis.methods.reagent import PRESETS, probing
 from analysis.training.gates_lm import answers_right, carrier_positions
-from analysis.worlds.stories import Item, document, item
+from analysis.worlds.stories import StoryQuestion, document, item
 from bench.equality import (
     PassRun,
     longer,
@@ -223,7 +223,7 @@ def _rank_correlation(ours: list[PassRun], theirs: list[PassRun]) -> float:
     return float(np.mean(correlations))
 
 
-def _recovery(folder: Path, items: list[Item], maps: list[np.ndarray]) -> dict[str, float]:
+def _recovery(folder: Path, items: list[StoryQuestion], maps: list[np.ndarray]) -> dict[str, float]:
     """Shares of stories whose top token is a carrier, and whose top 3 contain one.
 
     Special tokens are left out, so that a method that scores them loses nothing by it.
@@ -260,7 +260,7 @@ def _texts(folder: Path, count: int) -> Iterator[Text]:
             yield Text(prompt, output)
 
 
-def _answered(folder: Path, count: int) -> Iterator[Item]:
+def _answered(folder: Path, count: int) -> Iterator[StoryQuestion]:
     """Held-out stories that the model answers correctly, one and two hops alternating."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)

@@ -16,15 +16,15 @@ from transformers import DynamicCache
 from analysis.decoding import cache as caches
 from analysis.decoding import trie
 from analysis.decoding.best_of_n import STOPS, fork_step
-from analysis.decoding.branch_events import Outcome, fork_events
-from analysis.decoding.distributions import Look, look, ranks
+from analysis.decoding.branch_events import TrialChoice, fork_events
+from analysis.decoding.distributions import NextTokenStats, next_token_stats, ranks
 from analysis.decoding.events import TraceStop, TrialEnd
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stops import TextStop
-from analysis.decoding.task import Task
+from analysis.decoding.task import DecodingTask
 from analysis.decoding.trials import Path
 from analysis.events import Event, Progress
-from analysis.text.sampling import Warp
+from analysis.text.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Hypothesis:
 class Beam:
     """A search at work on one trace."""
 
-    task: Task
+    task: DecodingTask
     trace: int
     label: str
     prefix: Prefix
@@ -60,19 +60,19 @@ class Beam:
     steps: int = 1
 
     def run(self) -> Generator[Event, None, TraceStop]:
-        seen = look(self.prefix.next_logits(), Warp())
-        yield fork_step(self.task, self.trace, self.prefix, seen, self.beams)
+        stats = next_token_stats(self.prefix.next_logits(), Sampling())
+        yield fork_step(self.task, self.trace, self.prefix, stats, self.beams)
         running, forwards = [Hypothesis()], 0
         cache: DynamicCache | None = None
         while True:
-            running, parents = self._grow(running, seen)
+            running, parents = self._grow(running, stats)
             if not running or self._settled(running):
                 break
             if cache is None:
                 cache = caches.spread(self.prefix.cache, len(running))
             else:
                 caches.select(cache, parents, self.task.model.device)
-            seen = self._read(cache, running)
+            stats = self._read(cache, running)
             forwards += 1
             yield self._progress(len(running[0].ids))
         paths = [_as_path(number, found) for number, found in enumerate(self.finished)]
@@ -94,19 +94,23 @@ class Beam:
         self.prefix.append(winner.ids)
         return STOPS.get(winner.end, "length")
 
-    def _grow(self, running: list[Hypothesis], seen: Look) -> tuple[list[Hypothesis], list[int]]:
+    def _grow(
+        self, running: list[Hypothesis], stats: NextTokenStats
+    ) -> tuple[list[Hypothesis], list[int]]:
         """The next running hypotheses and their parent rows; finished ones are kept."""
-        candidates = self._candidates(running, seen)
+        candidates = self._candidates(running, stats)
         ended = [found for found, _ in candidates[: self.beams] if found.end is not None]
         kept = sorted([*self.finished, *ended], key=lambda found: -found.score)
         self.finished = kept[: self.beams]
         going = [(found, row) for found, row in candidates if found.end is None][: self.beams]
         return [found for found, _ in going], [row for _, row in going]
 
-    def _candidates(self, running: list[Hypothesis], seen: Look) -> list[tuple[Hypothesis, int]]:
+    def _candidates(
+        self, running: list[Hypothesis], stats: NextTokenStats
+    ) -> list[tuple[Hypothesis, int]]:
         """The most probable continuations with their rows, enough for `beams` unfinished ones."""
-        totals_R1 = seen.raw_RV.new_tensor([found.total for found in running])[:, None]
-        scores_RV = totals_R1 + seen.raw_RV
+        totals_R1 = stats.raw_RV.new_tensor([found.total for found in running])[:, None]
+        scores_RV = totals_R1 + stats.raw_RV
         wanted = max(2, 1 + len(self.task.eos)) * self.beams
         best = scores_RV.flatten().topk(min(wanted, scores_RV.numel()))
         vocabulary = scores_RV.shape[1]
@@ -114,9 +118,9 @@ class Beam:
         columns = (
             rows.tolist(),
             tokens.tolist(),
-            seen.raw_RV[rows, tokens].tolist(),
-            seen.raw.entropy_R[rows].tolist(),
-            ranks(seen, rows, tokens),
+            stats.raw_RV[rows, tokens].tolist(),
+            stats.raw.entropy_R[rows].tolist(),
+            ranks(stats, rows, tokens),
         )
         return [
             (self._child(running[row], *rest), row) for row, *rest in zip(*columns, strict=True)
@@ -147,16 +151,16 @@ class Beam:
             return False
         return running[0].score <= self.finished[-1].score
 
-    def _read(self, cache: DynamicCache, running: list[Hypothesis]) -> Look:
+    def _read(self, cache: DynamicCache, running: list[Hypothesis]) -> NextTokenStats:
         meter = self.prefix.meter
         with meter.forward(len(running), trial=True):
             rows = [[found.ids[-1]] for found in running]
             logits = forward(self.task.model, cache, rows)
         meter.hold(caches.held_bytes(self.prefix.cache) + caches.held_bytes(cache))
-        return look(logits, Warp())
+        return next_token_stats(logits, Sampling())
 
-    def _outcome(self, paths: list[Path]) -> Outcome:
-        return Outcome(
+    def _outcome(self, paths: list[Path]) -> TrialChoice:
+        return TrialChoice(
             by="beam",
             scores=[-found.score for found in self.finished],
             winner=0,

@@ -9,13 +9,13 @@ from itertools import count
 from typing import Literal
 
 from analysis.decoding import trie
-from analysis.decoding.branch_events import Outcome, fork_events
-from analysis.decoding.distributions import Look, look
+from analysis.decoding.branch_events import TrialChoice, fork_events
+from analysis.decoding.distributions import NextTokenStats, next_token_stats
 from analysis.decoding.events import TokenStep, TraceStop, Vote
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.decoding.prefix import Prefix
-from analysis.decoding.task import Task
-from analysis.decoding.trials import Drawn, Path, Rules, draw_trials
+from analysis.decoding.task import DecodingTask
+from analysis.decoding.trials import DrawnTrials, Path, Rules, draw_trials
 from analysis.events import Event, Progress
 from analysis.steps import follow
 
@@ -27,19 +27,19 @@ class Samples:
     """Complete outputs sampled by `trace`, including its first evaluation and its cost."""
 
     trace: int
-    seen: Look
-    drawn: Drawn
-    spent: Meter
+    stats: NextTokenStats
+    drawn: DrawnTrials
+    spent: TraceMeter
 
 
 @dataclass
-class Whole:
+class BestOfN:
     """Sample `samples` outputs; select the lowest perplexity or the most frequent answer.
 
     `pool` contains the samples of another trace to reuse, or receives those sampled here.
     """
 
-    task: Task
+    task: DecodingTask
     trace: int
     label: str
     prefix: Prefix
@@ -68,28 +68,30 @@ class Whole:
         self.prefix.append(winner.ids)
         return STOPS.get(winner.end, "length")
 
-    def _drawn(self) -> Generator[Event, None, Drawn]:
-        seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
-        yield fork_step(self.task, self.trace, self.prefix, seen, self.samples)
-        drawing = draw_trials(self.prefix, seen, self.samples, self.rules, room=self.task.length)
-        drawn: Drawn = yield from self._advanced(drawing)
-        self.pool.append(Samples(self.trace, seen, drawn, self.prefix.meter.snapshot()))
+    def _drawn(self) -> Generator[Event, None, DrawnTrials]:
+        stats = next_token_stats(self.prefix.next_logits(), self.rules.sampling, [self.prefix.ids])
+        yield fork_step(self.task, self.trace, self.prefix, stats, self.samples)
+        drawing = draw_trials(self.prefix, stats, self.samples, self.rules, room=self.task.length)
+        drawn: DrawnTrials = yield from self._advanced(drawing)
+        self.pool.append(Samples(self.trace, stats, drawn, self.prefix.meter.snapshot()))
         return drawn
 
-    def _taken(self, found: Samples) -> Generator[Event, None, Drawn]:
+    def _taken(self, found: Samples) -> Generator[Event, None, DrawnTrials]:
         """Another trace's samples; their cost is also counted here."""
         self.prefix.meter.main_forwards = 1
-        yield fork_step(self.task, self.trace, self.prefix, found.seen, self.samples)
+        yield fork_step(self.task, self.trace, self.prefix, found.stats, self.samples)
         self.prefix.meter.repeat(found.spent)
         return found.drawn
 
-    def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
+    def _advanced(
+        self, drawing: Generator[None, None, DrawnTrials]
+    ) -> Generator[Event, None, DrawnTrials]:
         stage, total, drawn = f"decoding: {self.label}", self.task.length, count(1)
         return follow(
             drawing, lambda _: Progress(stage=stage, done=next(drawn), total=total, unit="tokens")
         )
 
-    def _outcome(self, drawn: Drawn) -> Outcome:
+    def _outcome(self, drawn: DrawnTrials) -> TrialChoice:
         answers = [self.task.read_answer(path.ids) for path in drawn.paths]
         votes = count_votes(answers)
         if self.by == "vote" and votes:
@@ -99,7 +101,7 @@ class Whole:
         else:
             winner = drawn.best("warped")
             scores = [path.perplexity("warped") for path in drawn.paths]
-        return Outcome(
+        return TrialChoice(
             by="vote" if self.by == "vote" and votes else "perplexity",
             scores=scores,
             winner=winner,
@@ -124,16 +126,18 @@ def count_votes(answers: list[str | None]) -> list[Vote]:
     return [Vote(answer=answer, trials=trials) for answer, trials in ordered]
 
 
-def fork_step(task: Task, trace: int, prefix: Prefix, seen: Look, trials: int) -> TokenStep:
+def fork_step(
+    task: DecodingTask, trace: int, prefix: Prefix, stats: NextTokenStats, trials: int
+) -> TokenStep:
     """The only step of a trace that is a single branch point."""
     return TokenStep(
         trace=trace,
         index=0,
         position=0,
-        entropy=float(seen.warped.entropy_R[0]),
-        entropy_raw=float(seen.raw.entropy_R[0]),
-        varentropy=seen.varentropy,
-        candidates=seen.candidates(task.model.tokenizer),
+        entropy=float(stats.warped.entropy_R[0]),
+        entropy_raw=float(stats.raw.entropy_R[0]),
+        varentropy=stats.varentropy,
+        candidates=stats.candidates(task.model.tokenizer),
         trials=trials,
         decision="fork",
         reason="trials",

@@ -12,7 +12,7 @@ from analysis.text import tokenization
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialChoice:
     """The selected trial: the lowest of `scores`, unless a trial is forced."""
 
     by: str
@@ -32,7 +32,7 @@ def fork_events(
     seed: int,
     position: int,
     paths: Sequence[Path],
-    outcome: Outcome,
+    outcome: TrialChoice,
     forwards: int,
 ) -> Iterator[TrialTokens | Fork]:
     """Yield the tokens of each trial, then the branch point; `context` is the text before it."""
@@ -98,7 +98,7 @@ def _trial(
     )
 
 
-def _margin(paths: Sequence[Path], outcome: Outcome) -> float | None:
+def _margin(paths: Sequence[Path], outcome: TrialChoice) -> float | None:
     """Best score of a finished trial with other tokens, minus the winner's."""
     won = paths[outcome.winner].ids
     others = [

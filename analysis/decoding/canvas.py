@@ -19,7 +19,7 @@ from torch import Tensor
 
 from analysis.decoding import random_streams
 from analysis.decoding.events import Commit, ForcedCommit
-from analysis.decoding.selection import Choice, Pick, Rule, View
+from analysis.decoding.selection import Choice, MaskedState, Pick, Rule
 from analysis.errors import InvalidParams
 from analysis.precision import exact
 from kernels.vocab_stats import vocab_stats
@@ -29,7 +29,7 @@ Logits = Callable[[Tensor, Tensor], Tensor]  # tokens [B, L + G], positions [B, 
 
 
 @dataclass(frozen=True)
-class Frame:
+class CanvasSettings:
     """Layout of a canvas: G tokens in blocks of `block`, none of them `banned` or the mask.
 
     `divergence` is KLASS's ε; None: distributions of the previous step are not kept.
@@ -46,7 +46,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Looked:
+class MaskedPredictions:
     """Predictions of one row's step at its M masked positions, before it commits; float64."""
 
     positions_M: Int[np.ndarray, "M"]
@@ -70,7 +70,7 @@ class RowStep:
     row: int
     index: int
     block: int
-    looked: Looked
+    looked: MaskedPredictions
     choice: Choice
     commits: list[Commit]
     model_seconds: float
@@ -97,7 +97,7 @@ class Canvases:
 
     logits: Logits
     prompts_BL: Int[np.ndarray, "B L"]
-    frame: Frame
+    frame: CanvasSettings
     rule: Rule
     seeds: Sequence[int]
     device: torch.device
@@ -154,7 +154,7 @@ class Canvases:
             for row, seen in zip(working, looked, strict=True)
         ]
 
-    def _row_step(self, row: _Row, seen: Looked, model_seconds: float) -> RowStep:
+    def _row_step(self, row: _Row, seen: MaskedPredictions, model_seconds: float) -> RowStep:
         began, index, block = time.perf_counter(), row.steps, row.block
         choice = self._choose(row, seen)
         commits = self._commit(row, seen, choice)
@@ -184,7 +184,7 @@ class Canvases:
         masked: list[np.ndarray],
         positions_BP: np.ndarray,
         logits_BPV: Tensor,
-    ) -> list[Looked]:
+    ) -> list[MaskedPredictions]:
         """Statistics of all rows in one transfer, and KLASS's divergence from the previous step."""
         rows, width, vocabulary = logits_BPV.shape
         flat_RV = logits_BPV.flatten(0, 1)
@@ -211,11 +211,11 @@ class Canvases:
             for place, (row, at) in enumerate(zip(working, masked, strict=True))
         ]
 
-    def _looked(self, row: _Row, at: np.ndarray, table: np.ndarray, kept: int) -> Looked:
+    def _looked(self, row: _Row, at: np.ndarray, table: np.ndarray, kept: int) -> MaskedPredictions:
         if self.frame.divergence is not None:
             stable = table[:, 4] < self.frame.divergence
             row.stable_G[at] = np.where(stable, row.stable_G[at] + 1, 0)
-        return Looked(
+        return MaskedPredictions(
             positions_M=at,
             ids_M=table[:, 0].astype(np.int64),
             doubt_M=table[:, 1],
@@ -258,7 +258,7 @@ class Canvases:
             row.before = at, logp_MV
         return found_BP.flatten()
 
-    def _choose(self, row: _Row, seen: Looked) -> Choice:
+    def _choose(self, row: _Row, seen: MaskedPredictions) -> Choice:
         """The rule's choice among the positions that are not forced in this step."""
         forced = {one.position: one.token for one in row.forced if one.step == row.steps}
         _refuse_elsewhere(list(forced), seen.positions_M, row.steps)
@@ -267,13 +267,13 @@ class Canvases:
             return whole  # forced choices replace the rule
         return self._by_rule(row, seen, tuple(forced))
 
-    def _by_rule(self, row: _Row, seen: Looked, by_hand: tuple[int, ...]) -> Choice:
+    def _by_rule(self, row: _Row, seen: MaskedPredictions, by_hand: tuple[int, ...]) -> Choice:
         free = ~np.isin(seen.positions_M, by_hand)
         if not free.any():
             return Choice([])
         places = np.flatnonzero(free)
         choice = self.rule(
-            View(
+            MaskedState(
                 positions_M=seen.positions_M[free],
                 doubt_M=seen.doubt_M[free],
                 entropy_M=seen.entropy_M[free],
@@ -289,7 +289,7 @@ class Canvases:
         ]
         return Choice(picks, choice.anchors, choice.neighbourhood, choice.near_misses)
 
-    def _commit(self, row: _Row, seen: Looked, choice: Choice) -> list[Commit]:
+    def _commit(self, row: _Row, seen: MaskedPredictions, choice: Choice) -> list[Commit]:
         commits = [
             Commit(
                 position=int(seen.positions_M[pick.place]),
@@ -349,7 +349,7 @@ def doubts(
     return doubt_R, terms_RV.sum(-1)
 
 
-def _written(seen: Looked, choice: Choice) -> dict[int, int]:
+def _written(seen: MaskedPredictions, choice: Choice) -> dict[int, int]:
     """Tokens by position that a choice commits."""
     places = [pick.place for pick in choice.picks]
     return dict(zip(seen.positions_M[places].tolist(), seen.ids_M[places].tolist(), strict=True))

@@ -5,7 +5,7 @@ from transformers import PreTrainedTokenizerBase
 
 from analysis.decoding.canvas import RowStep
 from analysis.decoding.events import CanvasCandidate, CanvasStep
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.text.tokenization import token_name
 
 LEAST_DOUBT = -1e6  # replaces −∞, which JSON cannot represent: a token without alternatives
@@ -15,7 +15,7 @@ def canvas_event(
     tokenizer: PreTrainedTokenizerBase,
     trace: int,
     step: RowStep,
-    meter: Meter,
+    meter: TraceMeter,
     *,
     cached: bool = False,
 ) -> CanvasStep:

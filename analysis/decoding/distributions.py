@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from transformers import PreTrainedTokenizerBase
 
 from analysis.decoding.events import Candidate
-from analysis.text.sampling import Warp
+from analysis.text.sampling import Sampling
 from analysis.text.tokenization import token_name
 from kernels.vocab_stats import VocabStats, vocab_stats
 
@@ -19,7 +19,7 @@ CANDIDATES = 8
 
 
 @dataclass(frozen=True)
-class Look:
+class NextTokenStats:
     """Distributions of R rows, float32 natural logs; warped_RV is −∞ for truncated tokens."""
 
     raw_RV: Float[torch.Tensor, "R V"]
@@ -54,18 +54,18 @@ class Look:
         )
 
 
-def look(
-    logits_RV: Float[torch.Tensor, "R V"], warp: Warp, rows: Sequence[Sequence[int]] = ()
-) -> Look:
+def next_token_stats(
+    logits_RV: Float[torch.Tensor, "R V"], sampling: Sampling, rows: Sequence[Sequence[int]] = ()
+) -> NextTokenStats:
     """Entropies, most probable tokens and log-probabilities, before and after warping.
 
     `rows`: the ids that precede each row, which logit processors need.
     """
     logits_RV = logits_RV.float()
-    warped_RV = warp(logits_RV, rows)
+    warped_RV = sampling(logits_RV, rows)
     raw = vocab_stats(logits_RV, k=min(CANDIDATES, logits_RV.shape[-1]))
     warped = vocab_stats(warped_RV)
-    return Look(
+    return NextTokenStats(
         raw_RV=logits_RV - raw.logsumexp_R[:, None],
         warped_RV=warped_RV - warped.logsumexp_R[:, None],
         raw=raw,
@@ -73,8 +73,10 @@ def look(
     )
 
 
-def ranks(look: Look, rows: Int[torch.Tensor, "N"], tokens: Int[torch.Tensor, "N"]) -> list[int]:
+def ranks(
+    stats: NextTokenStats, rows: Int[torch.Tensor, "N"], tokens: Int[torch.Tensor, "N"]
+) -> list[int]:
     """Rank of one token per given row in the model's own distribution."""
-    picked_NV = look.raw_RV[rows]
+    picked_NV = stats.raw_RV[rows]
     better_N = (picked_NV > picked_NV.gather(1, tokens[:, None])).sum(-1)
     return [1 + int(value) for value in better_N.tolist()]

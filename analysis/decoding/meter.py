@@ -9,7 +9,7 @@ from analysis.decoding.events import Cost
 
 
 @dataclass
-class Meter:
+class TraceMeter:
     """Forward passes, tokens, bytes and seconds of one trace; see `events.Cost`."""
 
     main_forwards: int = 0
@@ -41,11 +41,11 @@ class Meter:
         else:
             self.main_forwards += 1
 
-    def snapshot(self) -> "Meter":
+    def snapshot(self) -> "TraceMeter":
         """A snapshot of the cost, its clock stopped."""
         return replace(self, began=self.seconds)
 
-    def repeat(self, spent: "Meter") -> None:
+    def repeat(self, spent: "TraceMeter") -> None:
         """Add the cost in a snapshot of another trace."""
         self.main_forwards, self.trial_forwards = spent.main_forwards, spent.trial_forwards
         self.tokens_computed, self.cache_bytes = spent.tokens_computed, spent.cache_bytes

@@ -8,7 +8,7 @@ from transformers import DynamicCache
 
 from analysis.decoding import cache as caches
 from analysis.decoding.cache import Tail
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.model import Model
 
 
@@ -18,7 +18,7 @@ class Prefix:
 
     model: Model
     prompt: list[int]
-    meter: Meter
+    meter: TraceMeter
     output: list[int] = field(default_factory=list)
     read: int = 0
     cache: DynamicCache = field(init=False)

@@ -16,7 +16,7 @@ from analysis.decoding.events import Reason
 
 
 @dataclass(frozen=True)
-class View:
+class MaskedState:
     """Input of a rule; `first` and `last` bound the block, `stable_M` counts KLASS's steps."""
 
     positions_M: Int[np.ndarray, "M"]
@@ -53,13 +53,13 @@ class Choice:
     near_misses: list[int] = field(default_factory=list)
 
 
-Rule = Callable[[View], Choice]
+Rule = Callable[[MaskedState], Choice]
 
 
 def local_leap(kappa: float, tau: float, width: int) -> Rule:
     """Anchors c ≥ κ, and c ≥ τ within `width` of an anchor of this step."""
 
-    def choose(view: View) -> Choice:
+    def choose(view: MaskedState) -> Choice:
         is_anchor_M = view.doubt_M <= doubt(kappa)
         anchors = view.positions_M[is_anchor_M]
         nearest_M, distance_M = nearest(view.positions_M, anchors)
@@ -84,7 +84,7 @@ def local_leap(kappa: float, tau: float, width: int) -> Rule:
 def fixed(k: int) -> Rule:
     """The k most confident; 1: vanilla."""
 
-    def choose(view: View) -> Choice:
+    def choose(view: MaskedState) -> Choice:
         return Choice(
             [Pick(place, "most_confident") for place in view.most_confident()[:k].tolist()]
         )
@@ -95,7 +95,7 @@ def fixed(k: int) -> Rule:
 def threshold(least: float) -> Rule:
     """All positions with c ≥ `least`."""
 
-    def choose(view: View) -> Choice:
+    def choose(view: MaskedState) -> Choice:
         places = np.flatnonzero(view.doubt_M <= doubt(least)).tolist()
         picks = [Pick(place, "threshold", threshold=least) for place in places]
         return Choice(picks or [_fallback(view)])
@@ -106,7 +106,7 @@ def threshold(least: float) -> Rule:
 def factor(bound: float) -> Rule:
     """The n most confident, n the largest with (n + 1)(1 − c_n) < `bound`."""
 
-    def choose(view: View) -> Choice:
+    def choose(view: MaskedState) -> Choice:
         order = view.most_confident()
         n = np.arange(1, len(order) + 1)
         holds = (n + 1) * np.exp(view.doubt_M[order]) < bound
@@ -120,7 +120,7 @@ def factor(bound: float) -> Rule:
 def entropy_bound(nats: float) -> Rule:
     """As many positions in order of entropy as satisfy ΣH − max H ≤ `nats`; at least one."""
 
-    def choose(view: View) -> Choice:
+    def choose(view: MaskedState) -> Choice:
         order = np.argsort(view.entropy_M, kind="stable")
         rising = view.entropy_M[order]
         holds = np.cumsum(rising) - rising <= nats  # the newest is the largest
@@ -131,9 +131,9 @@ def entropy_bound(nats: float) -> Rule:
 
 
 def klass(confidence: float, history: int) -> Rule:
-    """c > `confidence`, and stable (see `View.stable_M`) in the last `history` steps."""
+    """c > `confidence`, and stable (see `MaskedState.stable_M`) in the last `history` steps."""
 
-    def choose(view: View) -> Choice:
+    def choose(view: MaskedState) -> Choice:
         sure = (view.doubt_M < doubt(confidence)) & (view.stable_M >= history)
         picks = [
             Pick(place, "stable", threshold=confidence) for place in np.flatnonzero(sure).tolist()
@@ -175,5 +175,5 @@ def intervals(anchors: np.ndarray, width: int, first: int, last: int) -> list[li
     return found
 
 
-def _fallback(view: View) -> Pick:
+def _fallback(view: MaskedState) -> Pick:
     return Pick(int(view.doubt_M.argmin()), "fallback")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from analysis.decoding import random_streams, trie
-from analysis.decoding.branch_events import Outcome, fork_events
-from analysis.decoding.distributions import Look, look
+from analysis.decoding.branch_events import TrialChoice, fork_events
+from analysis.decoding.distributions import NextTokenStats, next_token_stats
 from analysis.decoding.events import (
     Forced,
     ForcedToken,
@@ -21,8 +21,8 @@ from analysis.decoding.events import (
 )
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.record import ENTROPY_DIGITS
-from analysis.decoding.task import Task
-from analysis.decoding.trials import Drawn, Rules, draw_trials
+from analysis.decoding.task import DecodingTask
+from analysis.decoding.trials import DrawnTrials, Rules, draw_trials
 from analysis.errors import InvalidParams
 from analysis.events import Event, Progress
 from analysis.steps import follow
@@ -65,7 +65,7 @@ def one_trial(entropy: float) -> int:
 class Stepwise:
     """State of a decoder on one trace."""
 
-    task: Task
+    task: DecodingTask
     trace: int
     label: str
     prefix: Prefix
@@ -80,20 +80,22 @@ class Stepwise:
         """Yield steps, branch points and progress until the text ends; return the reason."""
         while len(self.prefix.output) < self.task.length:
             yield self._progress()
-            seen = look(self.prefix.next_logits(), self.rules.warp, [self.prefix.ids])
+            stats = next_token_stats(
+                self.prefix.next_logits(), self.rules.sampling, [self.prefix.ids]
+            )
             # Uses the rounded number of the trace, so that other thresholds can be evaluated from
             # the trace.
-            trials = self.caution(round(float(seen.warped.entropy_R[0]), ENTROPY_DIGITS))
+            trials = self.caution(round(float(stats.warped.entropy_R[0]), ENTROPY_DIGITS))
             by_hand = self._by_hand()
             if isinstance(by_hand, ForcedToken) and (
-                trials == 1 or not (yield from self._begins_with(seen, trials, by_hand.token))
+                trials == 1 or not (yield from self._begins_with(stats, trials, by_hand.token))
             ):
-                yield self._single(seen, trials, by_hand.token)
+                yield self._single(stats, trials, by_hand.token)
             elif trials == 1 and by_hand is None:
-                yield self._single(seen, trials, None)
+                yield self._single(stats, trials, None)
             else:
                 trial = by_hand if isinstance(by_hand, ForcedTrial) else None
-                yield from self._fork(seen, trials, trial)
+                yield from self._fork(stats, trials, trial)
             self.steps += 1
             stop = self._stop()
             if stop is not None:
@@ -126,39 +128,41 @@ class Stepwise:
     def _inside_last_step(self, position: int) -> bool:
         return position < self.position and position not in self.starts
 
-    def _step(self, seen: Look, trials: int, token: int | None, reason: str) -> TokenStep:
+    def _step(
+        self, stats: NextTokenStats, trials: int, token: int | None, reason: str
+    ) -> TokenStep:
         tokenizer = self.task.model.tokenizer
         self.starts.add(self.position)
         return TokenStep(
             trace=self.trace,
             index=self.steps,
             position=self.position,
-            entropy=float(seen.warped.entropy_R[0]),
-            entropy_raw=float(seen.raw.entropy_R[0]),
-            varentropy=seen.varentropy,
-            candidates=seen.candidates(tokenizer),
+            entropy=float(stats.warped.entropy_R[0]),
+            entropy_raw=float(stats.raw.entropy_R[0]),
+            varentropy=stats.varentropy,
+            candidates=stats.candidates(tokenizer),
             trials=trials,
             decision="fork" if token is None else "single",
             reason=reason,
-            chosen=None if token is None else seen.candidate(tokenizer, token),
+            chosen=None if token is None else stats.candidate(tokenizer, token),
             forwards=self.prefix.meter.forwards,
             seconds=self.prefix.meter.seconds,
         )
 
-    def _single(self, seen: Look, trials: int, by_hand: int | None) -> TokenStep:
+    def _single(self, stats: NextTokenStats, trials: int, by_hand: int | None) -> TokenStep:
         if by_hand is not None:
-            token, reason = self._in_vocabulary(by_hand, seen), "forced"
+            token, reason = self._in_vocabulary(by_hand, stats), "forced"
         elif self.single == "likeliest":
-            token, reason = int(seen.warped.argmax_R[0]), "likeliest"
+            token, reason = int(stats.warped.argmax_R[0]), "likeliest"
         else:
             u = random_streams.uniforms(self.rules.seed, self.position, 0, 1)
-            token, reason = int(random_streams.pick(seen.warped_RV[:1], u.tolist())[0]), "drawn"
-        step = self._step(seen, trials, token, reason)
+            token, reason = int(random_streams.pick(stats.warped_RV[:1], u.tolist())[0]), "drawn"
+        step = self._step(stats, trials, token, reason)
         self.prefix.append([token])
         return step
 
-    def _in_vocabulary(self, token: int, seen: Look) -> int:
-        vocabulary = seen.raw_RV.shape[1]
+    def _in_vocabulary(self, token: int, stats: NextTokenStats) -> int:
+        vocabulary = stats.raw_RV.shape[1]
         if token >= vocabulary:
             raise InvalidParams(
                 f"forced names token {token}; this model has {vocabulary} tokens.",
@@ -168,7 +172,7 @@ class Stepwise:
         return token
 
     def _fork(
-        self, seen: Look, trials: int, by_hand: ForcedTrial | None
+        self, stats: NextTokenStats, trials: int, by_hand: ForcedTrial | None
     ) -> Generator[Event, None, None]:
         position = self.position
         wanted = None if by_hand is None else by_hand.trial
@@ -179,11 +183,11 @@ class Stepwise:
                 remedy=f"Choose a trial from 0 to {trials - 1}.",
                 field="forced",
             )
-        yield self._step(seen, trials, None, "trials" if wanted is None else "forced")
+        yield self._step(stats, trials, None, "trials" if wanted is None else "forced")
         drawing = draw_trials(
-            self.prefix, seen, trials, self.rules, room=self.task.length - position, wanted=wanted
+            self.prefix, stats, trials, self.rules, room=self.task.length - position, wanted=wanted
         )
-        drawn: Drawn = yield from self._advanced(drawing)
+        drawn: DrawnTrials = yield from self._advanced(drawing)
         winner = drawn.best(self.rules.scoring) if wanted is None else wanted
         kept = self._kept(position, drawn.paths[winner].ids)
         yield from fork_events(
@@ -200,7 +204,9 @@ class Stepwise:
         self._book(drawn, kept)
         self.prefix.append(drawn.paths[winner].ids[:kept], drawn.tails.get(winner))
 
-    def _begins_with(self, seen: Look, trials: int, token: int) -> Generator[Event, None, bool]:
+    def _begins_with(
+        self, stats: NextTokenStats, trials: int, token: int
+    ) -> Generator[Event, None, bool]:
         """Whether the branch point would append this token first, so that forcing it changes
         nothing.
 
@@ -210,13 +216,15 @@ class Stepwise:
         spent = replace(meter)
         room = self.task.length - self.position
         drawn = yield from self._advanced(
-            draw_trials(self.prefix, seen, trials, self.rules, room=room)
+            draw_trials(self.prefix, stats, trials, self.rules, room=room)
         )
         for part in fields(meter):
             setattr(meter, part.name, getattr(spent, part.name))
         return drawn.paths[drawn.best(self.rules.scoring)].ids[0] == token
 
-    def _advanced(self, drawing: Generator[None, None, Drawn]) -> Generator[Event, None, Drawn]:
+    def _advanced(
+        self, drawing: Generator[None, None, DrawnTrials]
+    ) -> Generator[Event, None, DrawnTrials]:
         return follow(drawing, lambda _: self._progress())
 
     def _kept(self, position: int, ids: list[int]) -> int:
@@ -230,10 +238,10 @@ class Stepwise:
         )
         return min(inside, default=len(ids))
 
-    def _outcome(self, drawn: Drawn, winner: int, kept: int, *, by_hand: bool) -> Outcome:
+    def _outcome(self, drawn: DrawnTrials, winner: int, kept: int, *, by_hand: bool) -> TrialChoice:
         scoring = self.rules.scoring
         by = "perplexity" if scoring == "warped" else "perplexity_raw"
-        return Outcome(
+        return TrialChoice(
             by="forced" if by_hand else by,
             scores=[path.perplexity(scoring) for path in drawn.paths],
             winner=winner,
@@ -242,7 +250,7 @@ class Stepwise:
             votes=[],
         )
 
-    def _book(self, drawn: Drawn, kept: int) -> None:
+    def _book(self, drawn: DrawnTrials, kept: int) -> None:
         meter = self.prefix.meter
         nodes = trie.count([path.ids for path in drawn.paths])
         meter.nodes += nodes

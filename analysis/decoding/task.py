@@ -18,7 +18,7 @@ from analysis.decoding.events import (
     TraceStart,
     TraceStop,
 )
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.decoding.params import PromptParams
 from analysis.events import Event, Progress
 from analysis.model import Model
@@ -28,7 +28,7 @@ SECONDS_PER_PROGRESS = 0.1
 
 
 @dataclass(frozen=True)
-class Task:
+class DecodingTask:
     """A model and the encoded prompt."""
 
     model: Model
@@ -56,7 +56,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DecoderSetup:
     """A decoder: its name, its label, and all parameters that affect it."""
 
     decoder: str
@@ -75,7 +75,7 @@ class Plan:
 
 def read_task(
     model: Model, params: PromptParams, *, length: int, eos: tuple[int, ...], context: int
-) -> Task:
+) -> DecodingTask:
     """Encode the prompt. Raises PromptEmpty, PromptTooLong, SpecialTokenInText, InvalidText."""
     answer = AnswerPattern(params.answer_pattern)
     answer.read("")  # refuses an invalid pattern before any work
@@ -84,7 +84,7 @@ def read_task(
     )
     ids = _open_ended(model, prompt.ids, eos)
     texts.check_length(len(ids), output=length, context=context)
-    return Task(model, ids, params.seed, eos, answer, length, params.right_answer)
+    return DecodingTask(model, ids, params.seed, eos, answer, length, params.right_answer)
 
 
 def _open_ended(model: Model, ids: list[int], eos: tuple[int, ...]) -> list[int]:
@@ -93,7 +93,7 @@ def _open_ended(model: Model, ids: list[int], eos: tuple[int, ...]) -> list[int]
     return ids[:-1] if closes and len(ids) > 1 and ids[-1] in eos else ids
 
 
-def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:
+def start_event(task: DecodingTask, plan: DecoderSetup, trace: int) -> TraceStart:
     info = task.model.info
     return TraceStart(
         trace=trace,
@@ -121,7 +121,13 @@ def start_event(task: Task, plan: Plan, trace: int) -> TraceStart:
 
 
 def end_events(
-    task: Task, trace: int, output: list[int], *, stop: TraceStop, steps: int, meter: Meter
+    task: DecodingTask,
+    trace: int,
+    output: list[int],
+    *,
+    stop: TraceStop,
+    steps: int,
+    meter: TraceMeter,
 ) -> Iterator[OutputTokens | TraceEnd]:
     """Yield the final output, then its cost."""
     cost = meter.cost(kept=len(output))

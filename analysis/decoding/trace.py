@@ -55,7 +55,7 @@ class Fan:
 
 
 @dataclass
-class Trace:
+class DecoderTrace:
     """One decoder's trace; `end` is None while it is not finished."""
 
     start: TraceStart
@@ -95,7 +95,7 @@ class TraceFile:
     """The traces of one prompt, by number."""
 
     prompt: list[PromptTokens] = field(default_factory=list)
-    traces: OrderedDict[int, Trace] = field(default_factory=OrderedDict)
+    traces: OrderedDict[int, DecoderTrace] = field(default_factory=OrderedDict)
 
     def events(self) -> Iterator[Event]:
         """The events of the file, in the order of the run."""
@@ -227,7 +227,7 @@ def _take(file: TraceFile, event: Event) -> None:
             file.prompt.append(event)
         case TraceStart():
             _claim(event.trace == len(file.traces), "traces are not numbered in their order")
-            file.traces[event.trace] = Trace(event)
+            file.traces[event.trace] = DecoderTrace(event)
         case TokenStep() | CanvasStep():
             _take_step(_open(file, event.trace), event)
         case TrialTokens():
@@ -246,7 +246,7 @@ def _take(file: TraceFile, event: Event) -> None:
             trace.end = event
 
 
-def _open(file: TraceFile, number: int) -> Trace:
+def _open(file: TraceFile, number: int) -> DecoderTrace:
     _claim(number in file.traces, f"trace {number} has not begun")
     trace = file.traces[number]
     _claim(trace.end is None, f"trace {number} has ended already")
@@ -259,7 +259,7 @@ def _follows(done: int, start: int, total: int, ids: list[int], texts: list[str]
     _claim(start + len(ids) <= total, f"its tokens reach beyond the {total} there are")
 
 
-def _take_step(trace: Trace, step: TokenStep | CanvasStep) -> None:
+def _take_step(trace: DecoderTrace, step: TokenStep | CanvasStep) -> None:
     family = "diffusion" if isinstance(step, CanvasStep) else "autoregressive"
     _claim(trace.start.family == family, f"a step of a trace that is not {family}")
     _claim(step.index == len(trace.steps), f"step {step.index} follows {len(trace.steps)} steps")
@@ -279,7 +279,7 @@ def _take_step(trace: Trace, step: TokenStep | CanvasStep) -> None:
     trace.steps.append(step)
 
 
-def _take_trial(trace: Trace, part: TrialTokens) -> None:
+def _take_trial(trace: DecoderTrace, part: TrialTokens) -> None:
     fan = trace.fan(part.index)
     done = len(fan.ids(part.trial))
     _claim(part.start == done, f"it starts at {part.start}, but {done} tokens came before")
@@ -290,7 +290,7 @@ def _take_trial(trace: Trace, part: TrialTokens) -> None:
     fan.tokens.setdefault(part.trial, []).append(part)
 
 
-def _take_fork(trace: Trace, fork: Fork) -> None:
+def _take_fork(trace: DecoderTrace, fork: Fork) -> None:
     fan = trace.fan(fork.index)
     for number, trial in enumerate(fork.trials):
         found = len(fan.ids(number))
@@ -305,14 +305,14 @@ def _depths(trial: Any) -> range:
     return range(1, trial.length + 1)
 
 
-def _check_end(trace: Trace, end: TraceEnd) -> None:
+def _check_end(trace: DecoderTrace, end: TraceEnd) -> None:
     _claim(end.steps == len(trace.steps), f"it counts {end.steps} steps of {len(trace.steps)}")
     _claim(end.length == len(trace.ids), f"it counts {end.length} tokens of {len(trace.ids)}")
     written = _written(trace)
     _claim(written == trace.ids, "the steps do not write the output")
 
 
-def _written(trace: Trace) -> list[int]:
+def _written(trace: DecoderTrace) -> list[int]:
     """Output tokens, from the steps alone."""
     if trace.start.family == "diffusion":
         commits = [c for step in trace.steps if isinstance(step, CanvasStep) for c in step.commits]
@@ -326,7 +326,7 @@ def _written(trace: Trace) -> list[int]:
     return ids
 
 
-def _winner(trace: Trace, index: int) -> list[int]:
+def _winner(trace: DecoderTrace, index: int) -> list[int]:
     fan = trace.fans.get(index)
     if fan is None or fan.fork is None:
         raise _Contradiction(f"step {index} is a branch point without trials")

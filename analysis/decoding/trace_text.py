@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from analysis.decoding.events import CanvasStep, Fork, TokenStep
-from analysis.decoding.trace import Trace, TraceFile
+from analysis.decoding.trace import DecoderTrace, TraceFile
 
 SHOWN = 60  # characters of a text
 
@@ -16,7 +16,7 @@ def lines(file: TraceFile) -> Iterator[str]:
         yield from _trace_lines(trace)
 
 
-def _trace_lines(trace: Trace) -> Iterator[str]:
+def _trace_lines(trace: DecoderTrace) -> Iterator[str]:
     start = trace.start
     approximate = f" (approximate: {start.approximation})" if start.approximation else ""
     yield f"trace {start.trace}  {start.label}  [{start.model}, seed {start.seed}]{approximate}"
@@ -50,7 +50,7 @@ def _fork_lines(fork: Fork, texts: dict[int, str]) -> Iterator[str]:
         yield f"{mark} {number:2}  {trial.score:9.4f}  {trial.end:6}  {short!r}"
 
 
-def _end_line(trace: Trace) -> str:
+def _end_line(trace: DecoderTrace) -> str:
     if trace.end is None:
         return "incomplete: the run was stopped"
     end, cost = trace.end, trace.end.cost

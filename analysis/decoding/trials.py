@@ -19,18 +19,18 @@ from transformers import DynamicCache
 from analysis.decoding import cache as caches
 from analysis.decoding import random_streams, trie
 from analysis.decoding.cache import Tail
-from analysis.decoding.distributions import Look, look, ranks
+from analysis.decoding.distributions import NextTokenStats, next_token_stats, ranks
 from analysis.decoding.events import TrialEnd
 from analysis.decoding.prefix import Prefix, forward
 from analysis.decoding.stops import ClauseStop, TextStop
-from analysis.text.sampling import Warp
+from analysis.text.sampling import Sampling
 
 
 @dataclass(frozen=True)
 class Rules:
     """How trials are sampled, scored and ended; `cap` is the maximum length in tokens."""
 
-    warp: Warp
+    sampling: Sampling
     seed: int
     scoring: Literal["warped", "raw"]
     clause: ClauseStop | None  # None: only the end of the text ends a trial
@@ -62,7 +62,7 @@ class Path:
 
 
 @dataclass
-class Drawn:
+class DrawnTrials:
     """All trials of a branch point; `tails` has the keys and values of those that may be
     appended.
     """
@@ -78,8 +78,14 @@ class Drawn:
 
 
 def draw_trials(
-    prefix: Prefix, first: Look, count: int, rules: Rules, *, room: int, wanted: int | None = None
-) -> Generator[None, None, Drawn]:
+    prefix: Prefix,
+    first: NextTokenStats,
+    count: int,
+    rules: Rules,
+    *,
+    room: int,
+    wanted: int | None = None,
+) -> Generator[None, None, DrawnTrials]:
     """Sample `count` trials after the prefix; yields after each forward pass.
 
     `first` has the statistics of the next token, `room` is the remaining length of the output, and
@@ -87,7 +93,7 @@ def draw_trials(
     """
     most = min(rules.cap, room)
     position = len(prefix.output)
-    drawn = Drawn(
+    drawn = DrawnTrials(
         [Path(k, random_streams.uniforms(rules.seed, position, k, most)) for k in range(count)]
     )
     batch = _Batch(prefix, first, [0] * count)
@@ -101,7 +107,7 @@ def draw_trials(
             _prune(drawn, live, rules, most, wanted)
         going = [place for place, path in enumerate(live) if path.end is None]
         if going:
-            batch.advance([live[place] for place in going], going, rules.warp)
+            batch.advance([live[place] for place in going], going, rules.sampling)
             drawn.forwards += 1
             yield
         live = [live[place] for place in going]
@@ -113,11 +119,11 @@ class _Batch:
     """The rows of the live trials: `rows[i]` is the row of live trial i."""
 
     prefix: Prefix
-    look: Look
+    stats: NextTokenStats
     rows: list[int]
     cache: DynamicCache | None = None  # None: no token after the prefix was evaluated
 
-    def advance(self, paths: Sequence[Path], places: Sequence[int], warp: Warp) -> None:
+    def advance(self, paths: Sequence[Path], places: Sequence[int], sampling: Sampling) -> None:
         """Evaluate the newest token of each path, equal ones in one row. `places` are indices of
         `rows`.
         """
@@ -131,7 +137,9 @@ class _Batch:
         with meter.forward(len(children), trial=True):
             logits = forward(model, self.cache, [[token] for _, token in children])
         meter.hold(caches.held_bytes(self.prefix.cache) + caches.held_bytes(self.cache))
-        self.look = look(logits, warp, self._texts(paths) if warp.processors else ())
+        self.stats = next_token_stats(
+            logits, sampling, self._texts(paths) if sampling.processors else ()
+        )
 
     def _texts(self, paths: Sequence[Path]) -> list[list[int]]:
         """The ids of each row: prompt, output and the trial's tokens."""
@@ -147,14 +155,14 @@ class _Batch:
 
 def _extend(live: Sequence[Path], batch: _Batch) -> None:
     """Sample one token for each live trial."""
-    look = batch.look
-    rows = torch.tensor(batch.rows, device=look.warped_RV.device)
+    stats = batch.stats
+    rows = torch.tensor(batch.rows, device=stats.warped_RV.device)
     u = [float(path.uniforms[len(path.ids)]) for path in live]
-    tokens = random_streams.pick(look.warped_RV[rows], u)
-    warped = look.warped_RV[rows, tokens].tolist()
-    raw = look.raw_RV[rows, tokens].tolist()
-    entropies = look.warped.entropy_R[rows].tolist()
-    columns = (tokens.tolist(), warped, raw, entropies, ranks(look, rows, tokens))
+    tokens = random_streams.pick(stats.warped_RV[rows], u)
+    warped = stats.warped_RV[rows, tokens].tolist()
+    raw = stats.raw_RV[rows, tokens].tolist()
+    entropies = stats.warped.entropy_R[rows].tolist()
+    columns = (tokens.tolist(), warped, raw, entropies, ranks(stats, rows, tokens))
     for path, (token, q, p, entropy, rank) in zip(live, zip(*columns, strict=True), strict=True):
         path.ids.append(token)
         path.logprobs.append(q)
@@ -177,7 +185,7 @@ def _ending(path: Path, output: list[int], rules: Rules, room: int) -> TrialEnd 
 
 
 def _keep_tails(
-    drawn: Drawn, live: Sequence[Path], batch: _Batch, rules: Rules, wanted: int | None
+    drawn: DrawnTrials, live: Sequence[Path], batch: _Batch, rules: Rules, wanted: int | None
 ) -> None:
     """Keep the keys and values of the best trial so far, and of the forced one."""
     ended = [place for place, path in enumerate(live) if path.end is not None]
@@ -191,7 +199,9 @@ def _keep_tails(
     drawn.tails = {number: tail for number, tail in drawn.tails.items() if number in keep}
 
 
-def _prune(drawn: Drawn, live: Sequence[Path], rules: Rules, most: int, wanted: int | None) -> None:
+def _prune(
+    drawn: DrawnTrials, live: Sequence[Path], rules: Rules, most: int, wanted: int | None
+) -> None:
     ended = [path for path in drawn.paths if path.end not in (None, "pruned")]
     if not ended:
         return

@@ -12,7 +12,7 @@ REPEATS = 4  # minimum repetitions of the last token to be counted
 
 
 @dataclass(frozen=True)
-class Decoder:
+class DecoderRun:
     """A decoder's trace: its first and last event, and the text between them."""
 
     start: Event
@@ -21,13 +21,15 @@ class Decoder:
     answers: list[tuple[str, int]]
 
 
-def decoders(run: Recorded) -> Iterator[Decoder]:
+def decoders(run: Recorded) -> Iterator[DecoderRun]:
     """In the order in which they ran."""
     ends = {event["trace"]: event for event in run.all("trace_end")}
     for start in run.all("trace_start"):
         number_ = start["trace"]
         if number_ in ends:
-            yield Decoder(start, ends[number_], "".join(_texts(run, number_)), _votes(run, number_))
+            yield DecoderRun(
+                start, ends[number_], "".join(_texts(run, number_)), _votes(run, number_)
+            )
 
 
 def main_text(run: Recorded) -> str | None:
@@ -54,7 +56,7 @@ def main_tokens(run: Recorded) -> list[str]:
     ]
 
 
-def cost_line(decoder: Decoder) -> str:
+def cost_line(decoder: DecoderRun) -> str:
     """A decoder's output, its steps and its forward passes."""
     start, end = decoder.start, decoder.end
     cost: dict[str, Any] = end["cost"]
@@ -71,7 +73,7 @@ def cost_line(decoder: Decoder) -> str:
     )
 
 
-def asked_line(decoder: Decoder) -> str | None:
+def asked_line(decoder: DecoderRun) -> str | None:
     """Settings that the checkpoint gives for `generate` and this decoder did not apply; None:
     nothing.
     """

@@ -23,7 +23,7 @@ import torch
 
 from analysis.decoding.beam import Beam
 from analysis.decoding.bends import PROCESSED, TRUNCATED, BendParams, bends
-from analysis.decoding.best_of_n import Samples, Whole
+from analysis.decoding.best_of_n import BestOfN, Samples
 from analysis.decoding.cntp_params import CntpParams
 from analysis.decoding.events import (
     ForcedToken,
@@ -36,11 +36,18 @@ from analysis.decoding.events import (
     TraceStart,
     TrialTokens,
 )
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.decoding.prefix import Prefix
 from analysis.decoding.stepwise import Caution, Stepwise, one_trial
 from analysis.decoding.stops import PUBLISHED, ClauseStop, eos_ids, stop_strings, text_stop
-from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
+from analysis.decoding.task import (
+    DecoderSetup,
+    DecodingTask,
+    end_events,
+    paced,
+    read_task,
+    start_event,
+)
 from analysis.decoding.trials import Rules
 from analysis.errors import InvalidParams
 from analysis.events import Event
@@ -49,7 +56,7 @@ from analysis.model import Model
 from analysis.model.checkpoint import InForce
 from analysis.model.logit_processors import Start, neutral
 from analysis.run_context import RunContext
-from analysis.text.sampling import make_warp
+from analysis.text.sampling import make_sampling
 
 VERSION = "3"
 NEEDS = ("causal_lm",)
@@ -178,7 +185,7 @@ def _decoders(params: Params) -> list[str]:
 
 
 def _trace(
-    task: Task, params: Params, trace: int, decoder: str, pool: list[Samples]
+    task: DecodingTask, params: Params, trace: int, decoder: str, pool: list[Samples]
 ) -> Generator[Event, None, None]:
     """Run one decoder from start to end; `pool` keeps complete outputs once sampled."""
     force = bends(task.model, params, decoder)
@@ -186,7 +193,7 @@ def _trace(
     if pool and decoder in WHOLE:
         plan = replace(plan, samples_of=pool[0].trace)
     yield start_event(task, plan, trace)
-    meter = Meter()
+    meter = TraceMeter()
     prefix = Prefix(task.model, task.prompt, meter)
     worker = _worker(task, params, trace, plan, prefix, _rules(task, params, decoder, force), pool)
     with torch.no_grad():
@@ -196,11 +203,11 @@ def _trace(
 
 def _plan(
     params: Params, decoder: str, force: InForce, *, forced: Sequence[ForcedToken | ForcedTrial]
-) -> Plan:
+) -> DecoderSetup:
     values = {**params.model_dump(), **force.values, "token_bias": params.token_bias}
     bent = [name for name in (*EXTRA, *force.applied) if not neutral(name, force.values.get(name))]
     told = {name: values[name] for name in (*SETTINGS[decoder], *bent)}
-    return Plan(
+    return DecoderSetup(
         decoder=decoder,
         label=LABELS[decoder].format(**values),
         family="autoregressive",
@@ -236,20 +243,20 @@ def _stop_rule(params: Params, decoder: str) -> str:
 
 
 def _worker(
-    task: Task,
+    task: DecodingTask,
     params: Params,
     trace: int,
-    plan: Plan,
+    plan: DecoderSetup,
     prefix: Prefix,
     rules: Rules,
     pool: list[Samples],
-) -> Stepwise | Whole | Beam:
+) -> Stepwise | BestOfN | Beam:
     decoder, label = plan.decoder, plan.label
     if decoder == "beam":
         return Beam(task, trace, label, prefix, params.beams, rules.text)
     if decoder not in STEPWISE:
         by: Any = "perplexity" if decoder == "best_of_n" else "vote"
-        return Whole(task, trace, label, prefix, rules, params.samples, by, pool)
+        return BestOfN(task, trace, label, prefix, rules, params.samples, by, pool)
     single = params.single if decoder == "cntp" else "draw"
     caution = Caution(
         low=params.entropy_low,
@@ -270,13 +277,13 @@ def _worker(
     )
 
 
-def _rules(task: Task, params: Params, decoder: str, force: InForce) -> Rules:
+def _rules(task: DecodingTask, params: Params, decoder: str, force: InForce) -> Rules:
     """Complete outputs do not end at a clause and, when they vote, cannot be pruned."""
     tokenizer = task.model.tokenizer
     trials = decoder == "cntp"
     start = Start(tuple(task.prompt), task.eos, task.length, task.model.device)
     return Rules(
-        warp=make_warp(force.values, start),
+        sampling=make_sampling(force.values, start),
         seed=task.seed,
         scoring=params.scoring if trials else "warped",
         clause=ClauseStop(tokenizer, params.stop_rule) if trials else None,
@@ -311,7 +318,7 @@ def _refuse_contradictions(params: Params) -> None:
         )
 
 
-def _refuse_long_trials(params: Params, task: Task) -> None:
+def _refuse_long_trials(params: Params, task: DecodingTask) -> None:
     room = task.model.info.longest - len(task.prompt)
     if params.trial_cap > room:
         raise InvalidParams(

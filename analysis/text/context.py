@@ -221,17 +221,15 @@ def _written(
 ) -> Generator[Event, None, list[int]]:
     given = {name: getattr(params, name) for name in ("temperature", "top_k", "top_p")}
     bends = asked_of(model, given, use=params.generation_config)
-    sampling = generation.Sampling(**given, seed=params.seed, bends=bends)
+    values, length = {**given, **bends}, params.max_new_tokens
     output: list[int] = []
-    for token in generation.write(model, prompt, params.max_new_tokens, sampling):
+    for token in generation.write(model, prompt, length, values, params.seed):
         output.append(token)
-        yield Progress(
-            stage="writing", done=len(output), total=params.max_new_tokens, unit="tokens"
-        )
+        yield Progress(stage="writing", done=len(output), total=length, unit="tokens")
     return output
 
 
-def _context(model: Model, prompt: text.Prompt, output: list[int]) -> Context:
+def _context(model: Model, prompt: text.EncodedPrompt, output: list[int]) -> Context:
     ids = [*prompt.ids, *output]
     special = set(text.special_tokens(model.tokenizer).values())
     texts = text.display_texts(model.tokenizer, ids)

@@ -17,7 +17,7 @@ class Cost(Event):
     forwards: dict[str, int] = Field(description="Forward passes, per stage.")
 
 
-class Meter:
+class PassMeter:
     """Rows and forwards of a model, per stage."""
 
     def __init__(self, model: Model) -> None:

@@ -1,35 +1,16 @@
 """Generate text with a model, and score a given output."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from transformers import LogitsProcessorList
 
 from analysis.model import Model
-from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, bent, make
+from analysis.model.logit_processors import Start
 from analysis.precision import exact
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is sampled; temperature 0 is greedy.
-
-    `bends`: values by GenerationConfig's names, which take precedence over the other fields.
-    """
-
-    temperature: float
-    top_k: int
-    top_p: float
-    seed: int
-    bends: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        own = {"temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p}
-        return {**own, **self.bends}
+from analysis.text.sampling import Sampling, make_sampling
 
 
 @dataclass(frozen=True)
@@ -49,21 +30,27 @@ class Scored:
 
 
 @torch.no_grad()
-def write(model: Model, prompt: list[int], length: int, sampling: Sampling) -> Iterator[int]:
-    """Yield up to `length` token ids, ending after an end-of-text token."""
+def write(
+    model: Model, prompt: list[int], length: int, values: Mapping[str, Any], seed: int = 0
+) -> Iterator[int]:
+    """Yield up to `length` token ids, ending after an end-of-text token.
+
+    `values`: how tokens are sampled, by GenerationConfig's names; temperature 0 is greedy.
+    """
     stops = stop_ids(model)
     start = Start(tuple(prompt), tuple(sorted(stops)), length, model.device)
-    processors = _processors(sampling, start)
-    generator = torch.Generator().manual_seed(sampling.seed)
-    ids: Any = torch.tensor([prompt], device=model.device)
-    step, cache = ids, None
+    sampling = make_sampling(values, start)
+    generator = torch.Generator().manual_seed(seed)
+    context, step, cache = list(prompt), prompt, None
     for _ in range(length):
-        out = model.forward(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        ids = torch.tensor([step], device=model.device)
+        out = model.forward(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache = out.past_key_values
-        step = _draw(bent(processors, ids, out.logits[:, -1].float()), sampling, generator)
-        ids = torch.cat([ids, step], dim=1)
-        yield int(step)
-        if int(step) in stops:
+        token = int(_draw(sampling(out.logits[:, -1], [context]), sampling, generator))
+        step = [token]
+        context += step
+        yield token
+        if token in stops:
             return
 
 
@@ -86,18 +73,13 @@ def score(model: Model, context: list[int], prompt_length: int, alternatives: in
     )
 
 
-def _processors(sampling: Sampling, start: Start) -> LogitsProcessorList:
-    """Whether truncations apply, that is, whether tokens are sampled."""
-    chosen = make(PROCESSORS, sampling.values, start)
-    drawn = make(WARPERS, sampling.values, start) if sampling.temperature else []
-    return LogitsProcessorList([*chosen, *drawn])
-
-
-def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
-    if sampling.temperature == 0:
-        return logits.argmax(-1, keepdim=True)
-    probabilities = exact(logits).softmax(-1).cpu()
-    return torch.multinomial(probabilities, 1, generator=generator).to(logits.device)
+def _draw(
+    logits_1V: Float[torch.Tensor, "1 V"], sampling: Sampling, generator: torch.Generator
+) -> Int[torch.Tensor, "1 1"]:
+    if sampling.greedy:
+        return logits_1V.argmax(-1, keepdim=True)
+    probabilities_1V = exact(logits_1V).softmax(-1).cpu()
+    return torch.multinomial(probabilities_1V, 1, generator=generator).to(logits_1V.device)
 
 
 def stop_ids(model: Model) -> set[int]:

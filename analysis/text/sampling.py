@@ -15,7 +15,7 @@ from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, bent, ma
 
 
 @dataclass(frozen=True)
-class Warp:
+class Sampling:
     """Logit processors and warpers; the defaults change nothing.
 
     `processors` depend on the preceding tokens and may change which token is most probable;
@@ -42,10 +42,10 @@ class Warp:
         return warped
 
 
-def make_warp(values: Mapping[str, Any], start: Start) -> Warp:
+def make_sampling(values: Mapping[str, Any], start: Start) -> Sampling:
     """Build from values by GenerationConfig's names; temperature 0 is greedy."""
     greedy = values.get("temperature") == 0
-    return Warp(
+    return Sampling(
         processors=make(PROCESSORS, values, start),
         warpers=LogitsProcessorList() if greedy else make(WARPERS, values, start),
         greedy=greedy,

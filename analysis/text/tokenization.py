@@ -39,7 +39,7 @@ _codecs: WeakKeyDictionary[PreTrainedTokenizerBase, Codec] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
-class Prompt:
+class EncodedPrompt:
     """Token ids of a prompt, and which of them are protected."""
 
     ids: list[int]
@@ -48,7 +48,7 @@ class Prompt:
 
 def encode_prompt(
     tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool = False, special: str = "refuse"
-) -> Prompt:
+) -> EncodedPrompt:
     """Ids of a prompt as input to the model: with BOS, or inside the chat template.
 
     `special` is the treatment of special tokens typed as text: refuse, text or token. Raises
@@ -68,7 +68,7 @@ def encode_prompt(
     if tokenizer("a").input_ids[-1] == tokenizer.eos_token_id:
         ids = ids[:-1]  # some tokenizers append an end token, which a continuation must not contain
     specials = set(special_tokens(tokenizer).values())
-    return Prompt(ids, [token in specials for token in ids])
+    return EncodedPrompt(ids, [token in specials for token in ids])
 
 
 def codec(tokenizer: PreTrainedTokenizerBase) -> Codec:
@@ -296,7 +296,7 @@ def _numbers(texts: list[str], starts: list[int]) -> list[int]:
     return [order[group] for group in groups]
 
 
-def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
+def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> EncodedPrompt:
     texts = chat_template.render(
         tokenizer,
         [text, "a", "0"],
@@ -306,7 +306,7 @@ def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
     )
     ids, one, other = (_encode_rendered(tokenizer, rendered) for rendered in texts)
     inside = range(_common(one, other), len(ids) - _common(one[::-1], other[::-1]))
-    return Prompt(ids, [at not in inside for at in range(len(ids))])
+    return EncodedPrompt(ids, [at not in inside for at in range(len(ids))])
 
 
 def _encode_rendered(tokenizer: PreTrainedTokenizerBase, rendered: str) -> list[int]:

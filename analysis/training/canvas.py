@@ -54,7 +54,7 @@ class Masked:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MaskableDocument:
     """Token ids of one document, and which of them may be masked."""
 
     ids: list[int]
@@ -78,7 +78,7 @@ def masked_batches(
 
 def encode(
     tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document], rng: Random
-) -> list[Row]:
+) -> list[MaskableDocument]:
     """A row per document of at most `MAX_TOKENS`: a canvas after a prompt, a drill, or a text."""
     encodings = tokenizer([each.text for each in documents], return_offsets_mapping=True)
     rows = zip(documents, encodings["input_ids"], encodings["offset_mapping"], strict=True)
@@ -91,19 +91,21 @@ def _row(
     ids: list[int],
     offsets: list[tuple[int, int]],
     rng: Random,
-) -> Row:
+) -> MaskableDocument:
     eos = tokenizer.eos_token_id
     start = _answer_start(document)
     if start is not None and rng.random() < CANVAS_SHARE:
         prompt = next(at for at, (_, end) in enumerate(offsets) if end > start)
         length = rng.choice(CANVASES)
         answer = [*ids[prompt:], *[eos] * length][:length]
-        return Row([*ids[:prompt], *answer], [False] * prompt + [True] * length)
+        return MaskableDocument([*ids[:prompt], *answer], [False] * prompt + [True] * length)
     if document.answers and not document.carriers:  # a drill
         answers = set(positions_of(document.answers, offsets))
-        return Row(ids[:MAX_TOKENS], [at in answers for at in range(len(ids))][:MAX_TOKENS])
+        return MaskableDocument(
+            ids[:MAX_TOKENS], [at in answers for at in range(len(ids))][:MAX_TOKENS]
+        )
     ids = [*ids, eos][:MAX_TOKENS]
-    return Row(ids, [False] + [True] * (len(ids) - 1))
+    return MaskableDocument(ids, [False] + [True] * (len(ids) - 1))
 
 
 def _answer_start(document: Document) -> int | None:
@@ -116,7 +118,7 @@ def _answer_start(document: Document) -> int | None:
 
 def _mask(
     tokenizer: PreTrainedTokenizerFast,
-    rows: Sequence[Row],
+    rows: Sequence[MaskableDocument],
     masked: tuple[float, float],
     generator: torch.Generator,
 ) -> Masked:

@@ -29,7 +29,7 @@ Draw = Callable[[Random], Document]
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TextLesson:
     """One stage of training: at most `steps` batches of `documents` from `draw`.
 
     `rate` is the learning rate at its first and last step, as a share of the peak rate.
@@ -47,7 +47,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class DocumentBatch:
     """Documents padded to one length.
 
     `ids_BN`: token ids, from `<s>` to `</s>`. `weight_BN`: the weight of the loss for predicting
@@ -71,8 +71,8 @@ def tales(rng: Random) -> Document:
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast, rng: Random, lesson: Lesson, *, pool: int = 32
-) -> Iterator[Batch]:
+    tokenizer: PreTrainedTokenizerFast, rng: Random, lesson: TextLesson, *, pool: int = 32
+) -> Iterator[DocumentBatch]:
     """Endless batches of a lesson; the texts of `pool` batches are sorted by length together."""
     noise = np.random.default_rng(rng.getrandbits(64))
     while True:
@@ -84,7 +84,7 @@ def batches(
             yield _pad(tokenizer, rows[start : start + lesson.documents], noise, lesson.noisy_share)
 
 
-class Row(NamedTuple):
+class EncodedDocument(NamedTuple):
     """One document: token ids, loss weights and whether noise may replace each token."""
 
     ids: list[int]
@@ -92,7 +92,7 @@ class Row(NamedTuple):
     replaceable: list[bool]
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, documents: list[Document]) -> list[Row]:
+def encode(tokenizer: PreTrainedTokenizerFast, documents: list[Document]) -> list[EncodedDocument]:
     """Rows that end in `</s>`, or at `MAX_TOKENS`."""
     encodings = tokenizer([document.text for document in documents], return_offsets_mapping=True)
     return [
@@ -108,7 +108,7 @@ def _label(
     document: Document,
     ids: list[int],
     offsets: list[tuple[int, int]],
-) -> Row:
+) -> EncodedDocument:
     text_weight = TEXT_WEIGHT if document.answers or document.carriers else TALE_WEIGHT
     weights = [0.0] + [text_weight] * (len(ids) - 1)
     replaceable = [False] + [bool(document.carriers)] * (len(ids) - 1)
@@ -121,9 +121,9 @@ def _label(
         weights[position] = KEPT_WEIGHT
         replaceable[position] = False
     if len(ids) == MAX_TOKENS:
-        return Row(ids, weights, replaceable)
+        return EncodedDocument(ids, weights, replaceable)
     eos = tokenizer.eos_token_id
-    return Row([*ids, eos], [*weights, TALE_WEIGHT], [*replaceable, False])
+    return EncodedDocument([*ids, eos], [*weights, TALE_WEIGHT], [*replaceable, False])
 
 
 def positions_of(
@@ -139,10 +139,10 @@ def positions_of(
 
 def _pad(
     tokenizer: PreTrainedTokenizerFast,
-    rows: list[Row],
+    rows: list[EncodedDocument],
     noise: np.random.Generator,
     noisy_share: float,
-) -> Batch:
+) -> DocumentBatch:
     length = max(len(row.ids) for row in rows)
     length += -length % 8  # few shapes: the CPU kernels are planned once per shape
     ids_BN = np.full((len(rows), length), tokenizer.pad_token_id, dtype=np.int64)
@@ -154,7 +154,7 @@ def _pad(
         replaceable_BN[index, : len(row.ids)] = row.replaceable
     replaced_BN = replaceable_BN & _draw_replaced(replaceable_BN.shape, noise, noisy_share)
     random_BN = noise.integers(len(SPECIALS), len(tokenizer), size=ids_BN.shape)
-    return Batch(
+    return DocumentBatch(
         torch.from_numpy(np.where(replaced_BN, random_BN, ids_BN)),
         torch.from_numpy(np.where(replaced_BN, np.float32(0), weight_BN)),
     )

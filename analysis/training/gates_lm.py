@@ -11,12 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from analysis.training.corpus import positions_of
 from analysis.worlds.facts import Kind, Role
 from analysis.worlds.numbers import NumberItem, answer_read, number_item
-from analysis.worlds.stories import Item, item
+from analysis.worlds.stories import StoryQuestion, item
 
 ROLES: tuple[Role, ...] = ("source", "link", "key")
 
 
-def held_out_items(count: int, *, hops: int, kind: Kind | None = None) -> list[Item]:
+def held_out_items(count: int, *, hops: int, kind: Kind | None = None) -> list[StoryQuestion]:
     """`count` items whose asked pair never occurs in training, the same at every call."""
     return [item(Random(f"held out {hops} {n}"), hops=hops, kind=kind) for n in range(count)]
 
@@ -27,7 +27,7 @@ def held_out_numbers(count: int) -> list[NumberItem]:
 
 
 def answers_right(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[StoryQuestion]
 ) -> list[bool]:
     """Per item, whether greedy decoding gives exactly the answer and a full stop.
 
@@ -39,7 +39,7 @@ def answers_right(
 
 
 def stops(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[StoryQuestion]
 ) -> list[bool]:
     """Per item, whether `</s>` is the most probable token after the right answer."""
     rows = [[*_ids(tokenizer, item.text), tokenizer.eos_token_id] for item in items]
@@ -121,7 +121,9 @@ def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return ids
 
 
-def carrier_positions(tokenizer: PreTrainedTokenizerBase, item: Item) -> dict[Role, list[int]]:
+def carrier_positions(
+    tokenizer: PreTrainedTokenizerBase, item: StoryQuestion
+) -> dict[Role, list[int]]:
     """Token positions of the item's carriers in its encoded prompt (0 is `<s>`), by role."""
     offsets = tokenizer(item.prompt, return_offsets_mapping=True)["offset_mapping"]
     return {

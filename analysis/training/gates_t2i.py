@@ -35,7 +35,7 @@ from analysis.worlds.captions import (
     LEAKING,
     SIZE,
     Caption,
-    Item,
+    CaptionItem,
     Kind,
     Look,
     caption,
@@ -79,7 +79,7 @@ def judged_right(count: int, *, noise: float = 0.0) -> list[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Studio:
+class GatedPipeline:
     """A pipeline and the way its pictures are drawn."""
 
     pipeline: PixArtSigmaPipeline
@@ -114,7 +114,7 @@ class Studio:
             result_BND[row, list(positions)] = given_BND[row, list(positions)]
         return result_BND
 
-    def alone(self, prompts: Prompts, items: Sequence[Item]) -> Float[Tensor, "B N D"]:
+    def alone(self, prompts: Prompts, items: Sequence[CaptionItem]) -> Float[Tensor, "B N D"]:
         """The prompts' states, but those of one item per prompt from its phrase encoded alone."""
         phrases = self.encode([item.phrase for item in items])
         states_BND = prompts.states_BND.clone()
@@ -124,15 +124,15 @@ class Studio:
         return states_BND
 
 
-def looks_shown(studio: Studio, captions: Sequence[Caption]) -> list[list[Look]]:
+def looks_shown(gated: GatedPipeline, captions: Sequence[Caption]) -> list[list[Look]]:
     """Per caption, what its picture shows."""
-    prompts = studio.encode([each.text for each in captions])
-    return [shape_judge.looks(drawn) for drawn in studio.draw(prompts, prompts.states_BND)]
+    prompts = gated.encode([each.text for each in captions])
+    return [shape_judge.looks(drawn) for drawn in gated.draw(prompts, prompts.states_BND)]
 
 
-def all_shown(studio: Studio, captions: Sequence[Caption]) -> list[bool]:
+def all_shown(gated: GatedPipeline, captions: Sequence[Caption]) -> list[bool]:
     """Per caption, whether its picture shows all its items."""
-    seen = looks_shown(studio, captions)
+    seen = looks_shown(gated, captions)
     return [not Counter(each.looks) - Counter(s) for s, each in zip(seen, captions, strict=True)]
 
 
@@ -152,17 +152,17 @@ class Leaks:
     fixed: list[bool]
 
 
-def leaks(studio: Studio, captions: Sequence[Caption], items: Sequence[Item]) -> Leaks:
+def leaks(gated: GatedPipeline, captions: Sequence[Caption], items: Sequence[CaptionItem]) -> Leaks:
     """Measures the leak from the other item of two into `items`, one per caption."""
     others = [_other(each, item) for each, item in zip(captions, items, strict=True)]
-    prompts = studio.encode([each.text for each in captions])
+    prompts = gated.encode([each.text for each in captions])
     kept = [prompts.tokens_of(row, item) for row, item in enumerate(items)]
-    alone_BND = studio.alone(prompts, items)
+    alone_BND = gated.alone(prompts, items)
     drawn = [
-        studio.draw(prompts, states_BND)
+        gated.draw(prompts, states_BND)
         for states_BND in (
-            studio.keep(prompts, kept),
-            studio.keep(prompts, kept, alone_BND),
+            gated.keep(prompts, kept),
+            gated.keep(prompts, kept, alone_BND),
             prompts.states_BND,
             alone_BND,
         )
@@ -185,28 +185,28 @@ def leaks(studio: Studio, captions: Sequence[Caption], items: Sequence[Item]) ->
     return Leaks(with_rest, without_rest, strict, full, fixed)
 
 
-def _other(each: Caption, item: Item) -> Item:
+def _other(each: Caption, item: CaptionItem) -> CaptionItem:
     return next(other for other in each.items if other != item)
 
 
-def token_shows(studio: Studio, captions: Sequence[Caption]) -> list[list[bool]]:
+def token_shows(gated: GatedPipeline, captions: Sequence[Caption]) -> list[list[bool]]:
     """Per item of the captions, in order, whether each of its tokens alone shows it."""
     rows = [
         (number, item, token)
-        for number, (each, offsets) in enumerate(_encoded(studio, captions))
+        for number, (each, offsets) in enumerate(_encoded(gated, captions))
         for item in each.items
         for token in offsets.tokens_of(0, item)
     ]
-    prompts = studio.encode([captions[number].text for number, _, _ in rows])
-    pictures = studio.draw(prompts, studio.keep(prompts, [[token] for *_, token in rows]))
-    found: dict[tuple[int, Item], list[bool]] = {}
+    prompts = gated.encode([captions[number].text for number, _, _ in rows])
+    pictures = gated.draw(prompts, gated.keep(prompts, [[token] for *_, token in rows]))
+    found: dict[tuple[int, CaptionItem], list[bool]] = {}
     for (number, item, _), drawn in zip(rows, pictures, strict=True):
         found.setdefault((number, item), []).append(item.look in shape_judge.looks(drawn))
     return list(found.values())
 
 
-def _encoded(studio: Studio, captions: Sequence[Caption]) -> list[tuple[Caption, Prompts]]:
-    return [(each, studio.encode([each.text])) for each in captions]
+def _encoded(gated: GatedPipeline, captions: Sequence[Caption]) -> list[tuple[Caption, Prompts]]:
+    return [(each, gated.encode([each.text])) for each in captions]
 
 
 def judge_rows() -> list[Measured]:
@@ -221,12 +221,12 @@ def judge_rows() -> list[Measured]:
     return rows
 
 
-def picture_rows(studio: Studio) -> list[Measured]:
+def picture_rows(gated: GatedPipeline) -> list[Measured]:
     """Items shown, by their number."""
     rows = []
     for items, count in CAPTIONS.items():
         captions = held_out_captions(count, items=items)
-        pairs = list(zip(looks_shown(studio, captions), captions, strict=True))
+        pairs = list(zip(looks_shown(gated, captions), captions, strict=True))
         shown = fmean(not Counter(each.looks) - Counter(seen) for seen, each in pairs)
         exact = fmean(Counter(each.looks) == Counter(seen) for seen, each in pairs)
         required = 0.95 if items == 2 else None
@@ -235,13 +235,13 @@ def picture_rows(studio: Studio) -> list[Measured]:
     return rows
 
 
-def leak_rows(studio: Studio) -> list[Measured]:
+def leak_rows(gated: GatedPipeline) -> list[Measured]:
     """Leaks of captions made to leak, together and by kind, and of those that are not."""
     by_kind = {}
     for kind in LEAKING:
         captions = held_out_leaking(LEAKING_CAPTIONS, kind)
         made = [item for each in captions if (item := each.leaking)]
-        by_kind[kind] = leaks(studio, captions, made)
+        by_kind[kind] = leaks(gated, captions, made)
     every = Leaks(
         *(
             [hit for each in by_kind.values() for hit in getattr(each, name)]
@@ -249,7 +249,7 @@ def leak_rows(studio: Studio) -> list[Measured]:
         )
     )
     plain = [each for each in held_out_captions(400, items=2) if _distinct(each)][:LEAKING_CAPTIONS]
-    stated = leaks(studio, plain, [each.items[1] for each in plain])
+    stated = leaks(gated, plain, [each.items[1] for each in plain])
     undone = [not fixed for full, fixed in zip(every.full, every.fixed, strict=True) if full]
     rows = _leak_rows("leak prompts", every, required=0.15)
     rows.append(Measured("leak prompts: leaks removed by the fix", *_share(undone), 0.85))
@@ -280,9 +280,9 @@ def _leak_rows(name: str, each: Leaks, required: float | None = None) -> list[Me
     ]
 
 
-def token_rows(studio: Studio) -> list[Measured]:
+def token_rows(gated: GatedPipeline) -> list[Measured]:
     """Items with a representative token, and tokens of items of several that carry nothing."""
-    shown = token_shows(studio, held_out_captions(TOKEN_CAPTIONS, items=2))
+    shown = token_shows(gated, held_out_captions(TOKEN_CAPTIONS, items=2))
     several = [hit for hits in shown if len(hits) > 1 for hit in hits]
     return [
         Measured("items with a representative token", fmean(map(any, shown)), len(shown)),
@@ -293,5 +293,5 @@ def token_rows(studio: Studio) -> list[Measured]:
 def t2i_rows() -> list[Measured]:
     """All that is measured of the committed model."""
     torch.manual_seed(0)
-    studio = Studio(pipeline_load())
-    return [*picture_rows(studio), *judge_rows(), *leak_rows(studio), *token_rows(studio)]
+    gated = GatedPipeline(pipeline_load())
+    return [*picture_rows(gated), *judge_rows(), *leak_rows(gated), *token_rows(gated)]

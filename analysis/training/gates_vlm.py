@@ -31,7 +31,7 @@ from analysis.methods.seg_similarity.similarity import SCORES, Patches, similari
 from analysis.training.report import Measured
 from analysis.training.scene_batches import IMAGE, patch_shares
 from analysis.training.vlm import DECODER_NAME, FOLDER
-from analysis.worlds.scene_questions import KINDS, SEG, Item, Kind, item
+from analysis.worlds.scene_questions import KINDS, SEG, Kind, SceneQuestion, item
 
 ITEMS = 250  # per kind
 INSIDE_SHARE = 0.25  # of a patch that the thing fills, for the patch to be within it
@@ -40,7 +40,7 @@ REQUIRED_IOU, REQUIRED_REFERENTS, REQUIRED_NONE, REQUIRED_AUC = 0.7, 0.9, 0.9, 0
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class LoadedVlm:
     """All that is loaded from the model's folder."""
 
     llava: LlavaForConditionalGeneration
@@ -50,7 +50,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ModelAnswer:
     """What the model makes of an item.
 
     `answer`: its greedy answer. `mask_HW`: the mask of its first `<SEG>`, empty without one.
@@ -58,7 +58,7 @@ class Reading:
     each of `similarity.SCORES` and layer; None without one. The first score is the dot product.
     """
 
-    item: Item
+    item: SceneQuestion
     answer: str
     mask_HW: Bool[np.ndarray, "H W"]
     maps_SLP: Float[np.ndarray, "S L P"] | None
@@ -83,9 +83,9 @@ class Reading:
         return inside_P
 
 
-def model_load(folder: Path = FOLDER) -> Model:
+def model_load(folder: Path = FOLDER) -> LoadedVlm:
     """The model of a folder, in float32."""
-    return Model(
+    return LoadedVlm(
         LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32),
         AutoProcessor.from_pretrained(folder),
         load(folder / DECODER_NAME),
@@ -93,16 +93,16 @@ def model_load(folder: Path = FOLDER) -> Model:
     )
 
 
-def held_out_items(count: int, *, kind: Kind) -> list[Item]:
+def held_out_items(count: int, *, kind: Kind) -> list[SceneQuestion]:
     """`count` items of things that never stand together in training, the same at every call."""
     return [item(Random(f"{kind} {n}"), kind=kind, split="held out") for n in range(count)]
 
 
-def read(model: Model, items: Sequence[Item], *, batch: int = 50) -> list[Reading]:
+def read(model: LoadedVlm, items: Sequence[SceneQuestion], *, batch: int = 50) -> list[ModelAnswer]:
     """What the model makes of each item, in their order."""
     lengths = [len(model.processor.tokenizer(it.question).input_ids) for it in items]
     order = sorted(range(len(items)), key=lengths.__getitem__)
-    found: dict[int, Reading] = {}
+    found: dict[int, ModelAnswer] = {}
     for _, group in groupby(order, key=lengths.__getitem__):
         indices = list(group)
         for at in range(0, len(indices), batch):
@@ -112,7 +112,7 @@ def read(model: Model, items: Sequence[Item], *, batch: int = 50) -> list[Readin
 
 
 @torch.inference_mode()
-def _read_batch(model: Model, items: Sequence[Item]) -> list[Reading]:
+def _read_batch(model: LoadedVlm, items: Sequence[SceneQuestion]) -> list[ModelAnswer]:
     """Items whose questions have as many tokens."""
     pictures = [Image.fromarray(it.picture) for it in items]
     texts = [f"{IMAGE}{it.question}" for it in items]
@@ -146,7 +146,9 @@ def _read_batch(model: Model, items: Sequence[Item]) -> list[Reading]:
     new_BN = ids_BN[:, inputs["input_ids"].shape[1] :]
     answers = model.processor.batch_decode(new_BN, skip_special_tokens=True)
     return [
-        Reading(it, answers[n].strip(), inside_BHW[n].numpy(), maps_BSLP[n].numpy() if at else None)
+        ModelAnswer(
+            it, answers[n].strip(), inside_BHW[n].numpy(), maps_BSLP[n].numpy() if at else None
+        )
         for n, (it, at) in enumerate(zip(items, before_B.tolist(), strict=True))
     ]
 
@@ -172,7 +174,7 @@ def vlm_rows(folder: Path = FOLDER, *, items: int = ITEMS) -> list[Measured]:
     return rows_of({kind: read(model, held_out_items(items, kind=kind)) for kind in KINDS})
 
 
-def rows_of(readings: Mapping[Kind, Sequence[Reading]]) -> list[Measured]:
+def rows_of(readings: Mapping[Kind, Sequence[ModelAnswer]]) -> list[Measured]:
     """The gates of readings of each kind, and what they are made of."""
     asked = [kind for kind in KINDS if kind != "none"]
     meant = [reading for kind in asked for reading in readings[kind]]
@@ -189,7 +191,7 @@ def rows_of(readings: Mapping[Kind, Sequence[Reading]]) -> list[Measured]:
     return rows + map_rows(meant)
 
 
-def map_rows(readings: Sequence[Reading]) -> list[Measured]:
+def map_rows(readings: Sequence[ModelAnswer]) -> list[Measured]:
     """How well the map of the state that predicts `<SEG>` shows the referent.
 
     The gate is on the dot product, layer by layer; of the other scores the best layer is given.
@@ -220,15 +222,15 @@ def map_rows(readings: Sequence[Reading]) -> list[Measured]:
     return rows
 
 
-def _iou(readings: Sequence[Reading]) -> float:
+def _iou(readings: Sequence[ModelAnswer]) -> float:
     return fmean(reading.iou for reading in readings)
 
 
-def _referents(readings: Sequence[Reading]) -> float:
+def _referents(readings: Sequence[ModelAnswer]) -> float:
     """Share of items whose mask overlaps the referent better than any other thing."""
     return fmean(each.referent == each.item.expression.referent for each in readings)
 
 
-def _right(readings: Sequence[Reading]) -> float:
+def _right(readings: Sequence[ModelAnswer]) -> float:
     """Share of exact answers; for questions without a match, of answers without an object."""
     return fmean(reading.answer == reading.item.answer for reading in readings)

@@ -24,7 +24,7 @@ from analysis.training.gates_lm import (
 from analysis.training.report import Measured, plural
 from analysis.training.train_lm import FOLDER
 from analysis.worlds.facts import Role
-from analysis.worlds.stories import Item
+from analysis.worlds.stories import StoryQuestion
 
 MODEL = "demo-lm"
 ITEMS = 1000  # per number of hops, and of number stories
@@ -45,11 +45,13 @@ def lm_rows() -> list[Measured]:
     return [*measured, *measure_numbers(), *measure_attribution(attributed)]
 
 
-def measure_answers(items_by_hops: dict[int, list[Item]]) -> tuple[list[Measured], set[Item]]:
+def measure_answers(
+    items_by_hops: dict[int, list[StoryQuestion]],
+) -> tuple[list[Measured], set[StoryQuestion]]:
     """Accuracy by hops and by plan, and the items answered correctly."""
     model = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    by_plan, right = defaultdict[str, list[bool]](list), set[Item]()
+    by_plan, right = defaultdict[str, list[bool]](list), set[StoryQuestion]()
     measured = []
     for hops, items in items_by_hops.items():
         hits = answers_right(model, tokenizer, items)
@@ -65,7 +67,7 @@ def measure_answers(items_by_hops: dict[int, list[Item]]) -> tuple[list[Measured
     return [*measured, Measured("stops after a correct answer", fmean(ends), len(ends))], right
 
 
-def top_positions(item: Item, *, top: int) -> frozenset[int]:
+def top_positions(item: StoryQuestion, *, top: int) -> frozenset[int]:
     """The prompt positions to which ReAGent (default budget) attributes the answer's token."""
     params = {
         "prompt": item.prompt,
@@ -79,7 +81,7 @@ def top_positions(item: Item, *, top: int) -> frozenset[int]:
     return top_set(maps.mean[0], scored_N & (maps.standard_error[0] > 0), top)
 
 
-def measure_attribution(items: Sequence[Item]) -> list[Measured]:
+def measure_attribution(items: Sequence[StoryQuestion]) -> list[Measured]:
     """Shares of `items` with a carrier among the top positions, any and by role."""
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     found: list[set[Role]] = []

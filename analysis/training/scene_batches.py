@@ -53,7 +53,7 @@ class Mix:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BatchQuestion:
     """A question of a batch: its kind, what is meant, and the two texts."""
 
     kind: Kind | None  # None for a listing
@@ -64,7 +64,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SceneBatch:
     """Scenes with questions.
 
     `pixels_B3HW`: as the tower reads them. `ids_BN`, `positions_BN`. `sight_B1NN`: 0 where the
@@ -94,9 +94,9 @@ def pixel_values(scenes: list[Scene]) -> Float[Tensor, "B 3 H W"]:
     return pixels_BHW3.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def ask(rng: Random, where: Scene, mix: Mix) -> list[Asked]:
+def ask(rng: Random, where: Scene, mix: Mix) -> list[BatchQuestion]:
     """The questions of a scene; another kind is asked where one has no expression."""
-    found: list[Asked] = []
+    found: list[BatchQuestion] = []
     weights = [*mix.weights.values(), mix.listing]
     while len(found) < mix.questions:
         kind = rng.choices([*mix.weights, None], weights)[0]
@@ -105,17 +105,17 @@ def ask(rng: Random, where: Scene, mix: Mix) -> list[Asked]:
     return found
 
 
-def _listed(rng: Random, where: Scene) -> Asked | None:
+def _listed(rng: Random, where: Scene) -> BatchQuestion | None:
     texts = listing(rng, where)
-    return Asked(None, None, *texts) if texts else None
+    return BatchQuestion(None, None, *texts) if texts else None
 
 
-def _asked(rng: Random, where: Scene, kind: Kind, mix: Mix) -> Asked | None:
+def _asked(rng: Random, where: Scene, kind: Kind, mix: Mix) -> BatchQuestion | None:
     found = expression(rng, where, kind=kind, false_forms=mix.false_forms)
     if found is None:
         return None
     told = answer(where, found.referent)
-    return Asked(kind, found.referent, question(rng, found), told, found.compared)
+    return BatchQuestion(kind, found.referent, question(rng, found), told, found.compared)
 
 
 def scenes_draw(rng: Random, count: int, mix: Mix, *, split: Split = "train") -> list[Scene]:
@@ -124,8 +124,8 @@ def scenes_draw(rng: Random, count: int, mix: Mix, *, split: Split = "train") ->
 
 
 def batch(
-    tokenizer: PreTrainedTokenizerFast, scenes: list[Scene], asked: list[list[Asked]]
-) -> Batch:
+    tokenizer: PreTrainedTokenizerFast, scenes: list[Scene], asked: list[list[BatchQuestion]]
+) -> SceneBatch:
     """Scenes with their questions, as many for each, padded to one length."""
     encoded = _encode(tokenizer, asked)
     length = 1 + PATCHES + max(sum(len(q) + len(a) for q, a in row) for row in encoded)
@@ -149,7 +149,7 @@ def batch(
             at = end
     both = list(zip(scenes, asked, strict=True))
     meant = np.array([[each.referent is not None for each in row] for row in asked])
-    return Batch(
+    return SceneBatch(
         pixel_values(scenes),
         torch.from_numpy(ids_BN),
         torch.from_numpy(positions_BN),
@@ -164,7 +164,7 @@ def batch(
     )
 
 
-def _compared(where: Scene, asked: Asked) -> tuple[float, ...]:
+def _compared(where: Scene, asked: BatchQuestion) -> tuple[float, ...]:
     if asked.compared is None:
         return (0.0,) * 5
     anchor, nearest, gap = asked.compared
@@ -173,7 +173,7 @@ def _compared(where: Scene, asked: Asked) -> tuple[float, ...]:
 
 
 def _encode(
-    tokenizer: PreTrainedTokenizerFast, asked: list[list[Asked]]
+    tokenizer: PreTrainedTokenizerFast, asked: list[list[BatchQuestion]]
 ) -> list[list[tuple[list[int], list[int]]]]:
     """Per scene and question, the ids of the question and of its answer with `</s>`."""
     flat = [each for row in asked for each in row]
@@ -205,7 +205,7 @@ def _before_seg(
     return torch.from_numpy(before_BK)
 
 
-def _masks(scenes: list[Scene], asked: list[list[Asked]]) -> Bool[np.ndarray, "B K H W"]:
+def _masks(scenes: list[Scene], asked: list[list[BatchQuestion]]) -> Bool[np.ndarray, "B K H W"]:
     nothing = 127  # no thing has this index
     referents_BK = np.array(
         [[nothing if each.referent is None else each.referent for each in row] for row in asked]

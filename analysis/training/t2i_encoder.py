@@ -19,7 +19,7 @@ from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from analysis.training.corpus import positions_of
 from analysis.worlds import captions
-from analysis.worlds.captions import SLOTS, Caption, Item, training_caption
+from analysis.worlds.captions import SLOTS, Caption, CaptionItem, training_caption
 from analysis.worlds.shapes import COLOURS, SHAPES
 
 MAX_TOKENS = 32
@@ -95,7 +95,7 @@ class Heads(nn.Module):
         self.place = nn.Linear(WIDTH, len(SLOTS))
 
 
-def head_of(item: Item, offsets: Sequence[tuple[int, int]]) -> int:
+def head_of(item: CaptionItem, offsets: Sequence[tuple[int, int]]) -> int:
     """The position of the last token of the item's noun."""
     noun = [word for word in item.words if word.part in ("shape", "name")][-1]
     return positions_of([(noun.start, noun.end)], list(offsets))[-1]
@@ -109,11 +109,11 @@ class Prompts:
     mask_BN: Int[Tensor, "B N"]
     offsets: list[list[tuple[int, int]]]
 
-    def tokens_of(self, index: int, item: Item) -> list[int]:
+    def tokens_of(self, index: int, item: CaptionItem) -> list[int]:
         """The positions of an item's tokens in text `index`."""
         return positions_of([(item.start, item.end)], self.offsets[index])
 
-    def head_of(self, index: int, item: Item) -> int:
+    def head_of(self, index: int, item: CaptionItem) -> int:
         """The position of the last token of an item's noun in text `index`."""
         return head_of(item, self.offsets[index])
 

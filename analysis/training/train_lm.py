@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from analysis.training.corpus import ANSWER_WEIGHT, Batch, Lesson, batches, mixed, tales
+from analysis.training.corpus import ANSWER_WEIGHT, DocumentBatch, TextLesson, batches, mixed, tales
 from analysis.training.drills import (
     backward_rounds,
     pair_questions,
@@ -47,38 +47,38 @@ LONG_STORIES = partial(document, max_questions=None, facts=(4, 6))
 TWO_HOPS = partial(document, max_questions=None, hops=2, facts=(4, 6))
 # What a lesson teaches stays in the next one for a while: it is forgotten at once otherwise.
 LESSONS = (
-    Lesson("words again", 400, 64, word_rounds, mastered=0.94),
-    Lesson(
+    TextLesson("words again", 400, 64, word_rounds, mastered=0.94),
+    TextLesson(
         "words backwards",
         500,
         64,
         mixed((0.5, word_rounds), (0.5, backward_rounds)),
         mastered=0.95,
     ),
-    Lesson("sentences again", 300, 32, retelling, mastered=0.9),
-    Lesson("sentences in another order", 400, 32, shuffled_retelling, mastered=0.96),
-    Lesson(
+    TextLesson("sentences again", 300, 32, retelling, mastered=0.9),
+    TextLesson("sentences in another order", 400, 32, shuffled_retelling, mastered=0.96),
+    TextLesson(
         "pairs",
         600,
         32,
         mixed((0.45, shuffled_retelling), (0.45, pair_questions), (0.1, sums)),
         mastered=0.96,
     ),
-    Lesson(
+    TextLesson(
         "short stories",
         900,
         32,
         mixed((0.45, pair_questions), (0.45, SHORT_STORIES), (0.1, sums)),
         rate=(1.0, 0.8),
     ),
-    Lesson(
+    TextLesson(
         "stories",
         1000,
         32,
         mixed((0.4, TWO_HOPS), (0.4, LONG_STORIES), (0.1, sums), (0.1, number_document)),
         rate=(0.9, 0.8),
     ),
-    Lesson(
+    TextLesson(
         "two hops and noise",
         1400,
         32,
@@ -92,7 +92,7 @@ LESSONS = (
         rate=(0.8, 0.5),
         noisy_share=0.2,
     ),
-    Lesson(
+    TextLesson(
         "everything",
         2600,
         40,
@@ -108,7 +108,7 @@ LESSONS = (
         rate=(0.6, 0.02),
         noisy_share=0.4,
     ),
-    Lesson(
+    TextLesson(
         "everything again",
         2500,
         40,
@@ -145,7 +145,9 @@ def model_make(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
-def loss_of(model: LlamaForCausalLM, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def loss_of(
+    model: LlamaForCausalLM, batch: DocumentBatch
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Weighted mean cross-entropy of the next token, in nats; share of answer tokens right."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits_BNV = model(batch.ids_BN[:, :-1]).logits
@@ -159,7 +161,7 @@ def loss_of(model: LlamaForCausalLM, batch: Batch) -> tuple[Float[Tensor, ""], F
     return (nats_BN * weight_BN).sum() / weight_BN.sum(), share
 
 
-def learning_rate(lesson: Lesson, step: int) -> float:
+def learning_rate(lesson: TextLesson, step: int) -> float:
     """The rate at a step of a lesson, which goes evenly from its first to its last."""
     first, last = lesson.rate
     return PEAK_RATE * (first + (last - first) * step / lesson.steps)
@@ -199,7 +201,7 @@ def train(
 
 
 def train_step(
-    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, batch: Batch
+    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, batch: DocumentBatch
 ) -> tuple[float, float]:
     """One step on `batch`; the loss before it, and the share of answer tokens right."""
     loss, right = loss_of(model, batch)
@@ -226,7 +228,7 @@ class Journal:
         self.started, self.steps, self.tokens = time.monotonic(), 0, 0
         self.losses, self.rights = list[float](), list[float]()
 
-    def note(self, lesson: Lesson, batch: Batch, *, loss: float, right: float) -> None:
+    def note(self, lesson: TextLesson, batch: DocumentBatch, *, loss: float, right: float) -> None:
         """Take down one step; check when it is time."""
         self.steps += 1
         self.tokens += batch.ids_BN.numel()
@@ -235,7 +237,7 @@ class Journal:
         if self.steps % CHECK_EVERY == 0:
             self.check(lesson)
 
-    def check(self, lesson: Lesson) -> None:
+    def check(self, lesson: TextLesson) -> None:
         """Measure both gates, print and save."""
         if not self.losses:
             return

@@ -20,7 +20,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import T5EncoderModel, T5Tokenizer
 
-from analysis.training.gates_t2i import Studio, all_shown, held_out_captions
+from analysis.training.gates_t2i import GatedPipeline, all_shown, held_out_captions
 from analysis.training.report import report
 from analysis.training.t2i_codec import codec_make
 from analysis.training.t2i_denoiser import (
@@ -109,7 +109,7 @@ def check(pipeline: PixArtSigmaPipeline) -> dict[str, float]:
     """Shares of held-out captions whose picture shows all items, by number of items."""
     return {
         f"shown_{items}": fmean(
-            all_shown(Studio(pipeline), held_out_captions(CHECK_CAPTIONS, items=items))
+            all_shown(GatedPipeline(pipeline), held_out_captions(CHECK_CAPTIONS, items=items))
         )
         for items in (1, 2, 3)
     }

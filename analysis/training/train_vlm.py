@@ -25,9 +25,9 @@ from analysis.training.picture_losses import overlap
 from analysis.training.report import report
 from analysis.training.scene_batches import (
     ALL_KINDS,
-    Asked,
-    Batch,
+    BatchQuestion,
     Mix,
+    SceneBatch,
     ask,
     batch,
     scenes_draw,
@@ -39,7 +39,7 @@ from analysis.training.vlm import (
     parts_load,
     parts_make,
 )
-from analysis.training.vlm_lessons import LESSONS, Lesson
+from analysis.training.vlm_lessons import LESSONS, PictureLesson
 from analysis.training.vlm_losses import (
     Learner,
     Losses,
@@ -58,14 +58,14 @@ CHECK_SCENES = 64
 Entry = dict[str, float | str]  # of the log; its seconds are those of the processor
 
 
-def learning_rate(lesson: Lesson, step: int) -> float:
+def learning_rate(lesson: PictureLesson, step: int) -> float:
     """The rate of a step of a lesson."""
     first, last = lesson.rates
     fallen: float = first * (last / first) ** (step / lesson.steps)
     return min(1.0, (step + 1) / WARMUP_STEPS) * fallen
 
 
-def chosen_scenes(rng: Random, lesson: Lesson, *, pool: int) -> Iterator[list[Scene]]:
+def chosen_scenes(rng: Random, lesson: PictureLesson, *, pool: int) -> Iterator[list[Scene]]:
     """Endless lists of pictures of a pool, which keeps what it has drawn."""
     scenes = scenes_draw(rng, pool, lesson.mix)
     while True:
@@ -76,7 +76,7 @@ def chosen_scenes(rng: Random, lesson: Lesson, *, pool: int) -> Iterator[list[Sc
 
 def train(
     learner: Learner,
-    lessons: tuple[Lesson, ...],
+    lessons: tuple[PictureLesson, ...],
     *,
     seed: int,
     folder: Path,
@@ -128,7 +128,7 @@ class Journal:
         self.started = time.process_time() - float(last["seconds"])
         self.losses = defaultdict[str, list[float]](list)
 
-    def note(self, lesson: Lesson, losses: Losses, *, rate: float, last: bool) -> None:
+    def note(self, lesson: PictureLesson, losses: Losses, *, rate: float, last: bool) -> None:
         """Take down one step; check when it is time."""
         self.steps += 1
         for name, loss in losses.items():
@@ -136,7 +136,7 @@ class Journal:
         if last or self.steps % CHECK_EVERY == 0:
             self.check(lesson, rate=rate)
 
-    def check(self, lesson: Lesson, *, rate: float) -> None:
+    def check(self, lesson: PictureLesson, *, rate: float) -> None:
         """Measure, print and save."""
         entry: Entry = {
             "step": self.steps,
@@ -172,7 +172,7 @@ def held_out_figures(learner: Learner, mix: Mix) -> dict[str, float]:
 
 
 def answers_right(
-    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+    learner: Learner, asked: SceneBatch, states_BND: Float[Tensor, "B N D"]
 ) -> Bool[Tensor, "B K"]:
     """Whether each token of an answer is the most probable after those before it."""
     logits_AV, ids_A = answer_logits(learner, asked, states_BND)
@@ -184,7 +184,7 @@ def answers_right(
     )
 
 
-def _shares(texts: list[list[Asked]], right_BK: Bool[Tensor, "B K"]) -> dict[str, float]:
+def _shares(texts: list[list[BatchQuestion]], right_BK: Bool[Tensor, "B K"]) -> dict[str, float]:
     by_kind = defaultdict[str, list[bool]](list)
     for row, rights in zip(texts, right_BK.tolist(), strict=True):
         for asked, is_right in zip(row, rights, strict=True):

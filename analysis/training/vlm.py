@@ -53,7 +53,7 @@ HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class VlmParts:
     """The model in its parts."""
 
     llava: LlavaForConditionalGeneration
@@ -182,19 +182,19 @@ def decoder_make() -> MaskDecoder:
     return MaskDecoder(sam, text_head_make(width=WIDTH, prompt_width=SAM_WIDTH))
 
 
-def parts_make() -> Parts:
+def parts_make() -> VlmParts:
     """The whole model, untrained."""
     tokenizer = tokenizer_make()
-    return Parts(llava_make(tokenizer), decoder_make(), tokenizer)
+    return VlmParts(llava_make(tokenizer), decoder_make(), tokenizer)
 
 
-def parts_load(folder: Path) -> Parts:
+def parts_load(folder: Path) -> VlmParts:
     """The model of a folder in float32, to be trained on."""
     llava = LlavaForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager"
     )
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    return Parts(llava.train(), load(folder / DECODER_NAME).train(), tokenizer)
+    return VlmParts(llava.train(), load(folder / DECODER_NAME).train(), tokenizer)
 
 
 def log_read(folder: Path) -> list[dict[str, float | str]]:
@@ -235,7 +235,7 @@ def sam_processor_make() -> SamImageProcessorPil:
     )
 
 
-def folder_write(folder: Path, parts: Parts, log: Sequence[Mapping[str, float | str]]) -> None:
+def folder_write(folder: Path, parts: VlmParts, log: Sequence[Mapping[str, float | str]]) -> None:
     """Writes a transformers folder in float16; each file appears whole or not at all."""
     (folder / DECODER_NAME).mkdir(parents=True, exist_ok=True)
     tokenizer = parts.tokenizer

@@ -18,7 +18,7 @@ from analysis.worlds.scenes import Scene
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class PictureLesson:
     """One stage of training: `steps` of `scenes` pictures each.
 
     The rate falls from `rates[0]` to `rates[1]`, evenly in its logarithm, after a warm-up.
@@ -64,9 +64,9 @@ CROSSED_MORE = Mix(
     false_forms={"attribute": 0.08, "superlative": 0.07, "relation": 0.5, "crossed": 0.35},
 )
 LESSONS = (
-    Lesson("what patches show", patch_losses, 1800, 24, (2e-3, 5e-4)),
-    Lesson("masks of points", point_losses, 600, 24, (2e-3, 6e-4)),
-    Lesson(
+    PictureLesson("what patches show", patch_losses, 1800, 24, (2e-3, 5e-4)),
+    PictureLesson("masks of points", point_losses, 600, 24, (2e-3, 6e-4)),
+    PictureLesson(
         "finding by attributes",
         text_losses,
         500,
@@ -74,7 +74,7 @@ LESSONS = (
         (1.5e-3, 1.5e-3),
         Mix(8, {"attribute": 1.0, "none": 0.5}, things=FEW),
     ),
-    Lesson(
+    PictureLesson(
         "finding among few things",
         text_losses,
         600,
@@ -82,13 +82,15 @@ LESSONS = (
         (1.5e-3, 1.5e-3),
         Mix(8, ALL_KINDS, listing=0.2, things=FEW),
     ),
-    Lesson("finding", text_losses, 900, 12, (1.5e-3, 1e-3), Mix(8, HARDER_MORE, listing=0.1)),
-    Lesson("finding and showing", seg_losses, 600, 12, (1e-3, 3.1e-4), Mix(8, HARDER_MORE)),
-    Lesson("finding and showing on", seg_losses, 1500, 12, (5e-4, 3e-5), Mix(8, NONE_MORE)),
-    Lesson("settling", seg_losses, 500, 12, (7e-4, 2e-5), Mix(8, NONE_MORE)),
-    Lesson("whether relations hold", text_losses, 3500, 12, (1.2e-3, 1.2e-3), RELATIONS),
-    Lesson("finding and showing all", seg_losses, 750, 12, (1e-3, 8e-4), FALSE_MORE),
-    Lesson("settling all", seg_losses, 500, 12, (7e-4, 8e-5), FALSE_MORE),
-    Lesson("finding all", text_losses, 700, 12, (9e-4, 7e-4), CROSSED_MORE),
-    Lesson("settling at last", seg_losses, 550, 12, (6e-4, 2.7e-5), CROSSED_MORE),
+    PictureLesson(
+        "finding", text_losses, 900, 12, (1.5e-3, 1e-3), Mix(8, HARDER_MORE, listing=0.1)
+    ),
+    PictureLesson("finding and showing", seg_losses, 600, 12, (1e-3, 3.1e-4), Mix(8, HARDER_MORE)),
+    PictureLesson("finding and showing on", seg_losses, 1500, 12, (5e-4, 3e-5), Mix(8, NONE_MORE)),
+    PictureLesson("settling", seg_losses, 500, 12, (7e-4, 2e-5), Mix(8, NONE_MORE)),
+    PictureLesson("whether relations hold", text_losses, 3500, 12, (1.2e-3, 1.2e-3), RELATIONS),
+    PictureLesson("finding and showing all", seg_losses, 750, 12, (1e-3, 8e-4), FALSE_MORE),
+    PictureLesson("settling all", seg_losses, 500, 12, (7e-4, 8e-5), FALSE_MORE),
+    PictureLesson("finding all", text_losses, 700, 12, (9e-4, 7e-4), CROSSED_MORE),
+    PictureLesson("settling at last", seg_losses, 550, 12, (6e-4, 2.7e-5), CROSSED_MORE),
 )

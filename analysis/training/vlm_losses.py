@@ -12,15 +12,15 @@ from torch.nn import functional as F
 from analysis.images.mask_decoder import masks
 from analysis.training.picture_losses import common_share, mask_losses
 from analysis.training.scene_batches import (
-    Batch,
     Mix,
     PatchTruth,
+    SceneBatch,
     ask,
     batch,
     patch_truth,
     pixel_values,
 )
-from analysis.training.vlm import WIDTH, Parts
+from analysis.training.vlm import WIDTH, VlmParts
 from analysis.worlds.scenes import COLUMNS, RADII, ROWS, Scene
 from analysis.worlds.shapes import COLOURS, SHAPES
 
@@ -37,7 +37,7 @@ Losses = dict[str, Tensor]
 class Learner(nn.Module):
     """The model, and what reads patches and questions while it learns and is left behind."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: VlmParts) -> None:
         super().__init__()
         self.parts = parts
         self.llava, self.decoder = parts.llava, parts.decoder
@@ -126,7 +126,7 @@ def text_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mi
 
 
 def _answer_losses(
-    learner: Learner, asked: Batch, layers: Sequence[Float[Tensor, "B N D"]]
+    learner: Learner, asked: SceneBatch, layers: Sequence[Float[Tensor, "B N D"]]
 ) -> Losses:
     """Cross-entropy of the tokens of the answers, in nats; and what a relation compares.
 
@@ -141,7 +141,7 @@ def _answer_losses(
 
 
 def compared_off(
-    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+    learner: Learner, asked: SceneBatch, states_BND: Float[Tensor, "B N D"]
 ) -> Float[Tensor, ""]:
     """How far off places and distance of the things are that the relations compare."""
     rows_B1 = torch.arange(len(asked.asked_BK))[:, None]
@@ -175,16 +175,16 @@ def seg_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix
     return {**_answer_losses(learner, asked, layers), **weighted}
 
 
-def _batch(learner: Learner, scenes: list[Scene], rng: Random, mix: Mix) -> Batch:
+def _batch(learner: Learner, scenes: list[Scene], rng: Random, mix: Mix) -> SceneBatch:
     return batch(learner.parts.tokenizer, scenes, [ask(rng, each, mix) for each in scenes])
 
 
-def states_of(learner: Learner, asked: Batch) -> Float[Tensor, "B N D"]:
+def states_of(learner: Learner, asked: SceneBatch) -> Float[Tensor, "B N D"]:
     """The states of all positions after the final norm."""
     return layers_of(learner, asked)[-1].float()
 
 
-def layers_of(learner: Learner, asked: Batch) -> Sequence[Float[Tensor, "B N D"]]:
+def layers_of(learner: Learner, asked: SceneBatch) -> Sequence[Float[Tensor, "B N D"]]:
     """The states of all positions before each block, and after the final norm."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         layers: Sequence[Tensor] = learner.llava.model(
@@ -199,7 +199,7 @@ def layers_of(learner: Learner, asked: Batch) -> Sequence[Float[Tensor, "B N D"]
 
 
 def answer_logits(
-    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+    learner: Learner, asked: SceneBatch, states_BND: Float[Tensor, "B N D"]
 ) -> tuple[Float[Tensor, "A V"], Int[Tensor, "A"]]:
     """Logits for each token of the answers, and those tokens."""
     answered_BM = asked.question_BN[:, 1:] >= 0
@@ -209,7 +209,7 @@ def answer_logits(
 
 
 def answer_nats(
-    learner: Learner, asked: Batch, states_BND: Float[Tensor, "B N D"]
+    learner: Learner, asked: SceneBatch, states_BND: Float[Tensor, "B N D"]
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of a token of the answers."""
     return F.cross_entropy(*answer_logits(learner, asked, states_BND))

@@ -111,7 +111,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CaptionItem:
     """What characters `start:end` of a caption, `phrase`, stand for.
 
     `colour`, `shape`: what is painted. `own_colour`, `own_shape`: what the phrase says by itself.
@@ -134,7 +134,7 @@ class Item:
     def look(self) -> Look:
         return self.colour, self.shape
 
-    def moved(self, offset: int) -> "Item":
+    def moved(self, offset: int) -> "CaptionItem":
         """The item `offset` characters further on."""
         words = tuple(Word(w.start + offset, w.end + offset, w.part) for w in self.words)
         return replace(self, words=words, start=self.start + offset)
@@ -145,7 +145,7 @@ class Caption:
     """A text and its items in reading order."""
 
     text: str
-    items: tuple[Item, ...]
+    items: tuple[CaptionItem, ...]
 
     @property
     def looks(self) -> tuple[Look, ...]:
@@ -160,7 +160,7 @@ class Caption:
         return tuple((item.look, places[order.index(item)]) for item in self.items)
 
     @property
-    def leaking(self) -> Item | None:
+    def leaking(self) -> CaptionItem | None:
         """The item whose look comes from the other one, if there is one."""
         found = [item for item in self.items if item.kind in LEAKING and len(self.items) > 1]
         return found[0] if found else None
@@ -252,19 +252,19 @@ def _draw_look(rng: Random) -> Look:
     return rng.choice(list(COLOURS)), rng.choice(list(SHAPES))
 
 
-def _plain_item(rng: Random) -> Item:
+def _plain_item(rng: Random) -> CaptionItem:
     if rng.random() < NAMED_SHARE:
         name = rng.choice(list(NAMES))
         return _worded(rng, "named", rng.choice(NAMED), NAMES[name], name=name)
     return _stated_item(rng, _draw_look(rng), STATED)
 
 
-def _stated_item(rng: Random, look: Look, wordings: Sequence[str]) -> Item:
+def _stated_item(rng: Random, look: Look, wordings: Sequence[str]) -> CaptionItem:
     colour, shape = rng.choice(COLOUR_WORDS[look[0]]), rng.choice(SHAPE_WORDS[look[1]])
     return _worded(rng, "stated", rng.choice(wordings), look, colour=colour, shape=shape)
 
 
-def _leaking_item(rng: Random, kind: Kind) -> Item:
+def _leaking_item(rng: Random, kind: Kind) -> CaptionItem:
     """An item of the kind by itself."""
     if kind in ("borrower", "mimic"):
         nouns = BORROWERS if kind == "borrower" else MIMICS
@@ -276,12 +276,12 @@ def _leaking_item(rng: Random, kind: Kind) -> Item:
     return _worded(rng, kind, wording, (BARE[shape], shape), shape=said, filler="matching")
 
 
-def _in_company(item: Item, company: Item) -> Item:
+def _in_company(item: CaptionItem, company: CaptionItem) -> CaptionItem:
     shape = company.shape if item.kind == "mimic" else item.shape
     return replace(item, colour=company.colour, shape=shape)
 
 
-def _worded(rng: Random, kind: Kind, wording: str, look: Look, **slots: str) -> Item:
+def _worded(rng: Random, kind: Kind, wording: str, look: Look, **slots: str) -> CaptionItem:
     """An item whose phrase starts at character 0; `slots` are words, `look` its meaning."""
     slots = {"det": rng.choice(DETERMINERS), "filler": rng.choice(FILLERS), **slots}
     parts: dict[str, Part] = {"{det}": "determiner", "{colour}": "colour", "{shape}": "shape"}
@@ -296,7 +296,7 @@ def _worded(rng: Random, kind: Kind, wording: str, look: Look, **slots: str) -> 
         words = [*_words_of(text, parts.get(mark, "link")), *words]
         phrase = f"{text} {phrase}".strip()
     colour, shape = look
-    return Item(kind, phrase, tuple(words), colour, shape, colour, shape)
+    return CaptionItem(kind, phrase, tuple(words), colour, shape, colour, shape)
 
 
 def _words_of(text: str, part: Part) -> list[Word]:
@@ -307,7 +307,7 @@ def _words_of(text: str, part: Part) -> list[Word]:
     return words
 
 
-def _joined(rng: Random, items: Sequence[Item], joints: Sequence[str]) -> Caption:
+def _joined(rng: Random, items: Sequence[CaptionItem], joints: Sequence[str]) -> Caption:
     text, joint = rng.choice(OPENINGS), rng.choice(joints)
     placed = []
     for number, item in enumerate(items):

@@ -53,7 +53,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StoryPlan:
     """Facts in story order, the question they answer and the answer."""
 
     name: str

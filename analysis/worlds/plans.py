@@ -9,44 +9,44 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from analysis.worlds import lexicon
-from analysis.worlds.facts import Cast, Fact, Kind, Plan, Role
+from analysis.worlds.facts import Cast, Fact, Kind, Role, StoryPlan
 
 
-def _who_holds(cast: Cast) -> Plan:
+def _who_holds(cast: Cast) -> StoryPlan:
     who, thing = cast.deal("person"), cast.deal("thing")
     fact = cast.say(lexicon.HOLD, {"who": "source", "thing": "link"}, who=who, thing=thing)
     question = cast.say(lexicon.ASK_WHO, {"thing": "key"}, thing=thing)
-    return Plan("who_holds", "who", 1, (fact,), question, who)
+    return StoryPlan("who_holds", "who", 1, (fact,), question, who)
 
 
-def _who_was_given(cast: Cast) -> Plan:
+def _who_was_given(cast: Cast) -> StoryPlan:
     who, to, thing = cast.deal("person"), cast.deal("person"), cast.deal("thing")
     facts = (
         cast.say(lexicon.HOLD, {}, who=who, thing=thing),
         cast.say(lexicon.GIVE, {"to": "source", "thing": "link"}, who=who, to=to, thing=thing),
     )
     question = cast.say(lexicon.ASK_WHO, {"thing": "key"}, thing=thing)
-    return Plan("who_was_given", "who", 1, facts, question, to, superseded=True)
+    return StoryPlan("who_was_given", "who", 1, facts, question, to, superseded=True)
 
 
-def _who_has_box(cast: Cast) -> Plan:
+def _who_has_box(cast: Cast) -> StoryPlan:
     who, thing, box = cast.deal("person"), cast.deal("thing"), cast.deal("box")
     facts = (
         cast.say(lexicon.INSIDE, {"thing": "link", "box": "source"}, thing=thing, box=box),
         cast.say(lexicon.HOLD, {"who": "source", "thing": "source"}, who=who, thing=box),
     )
     question = cast.say(lexicon.ASK_WHO, {"thing": "key"}, thing=thing)
-    return Plan("who_has_box", "who", 2, _shuffled(cast, facts), question, who)
+    return StoryPlan("who_has_box", "who", 2, _shuffled(cast, facts), question, who)
 
 
-def _where_thing(cast: Cast) -> Plan:
+def _where_thing(cast: Cast) -> StoryPlan:
     thing, place = cast.deal("thing"), cast.deal("place")
     fact = cast.say(lexicon.LIE, {"thing": "link", "place": "source"}, thing=thing, place=place)
     question = cast.say(lexicon.ASK_WHERE_THING, {"thing": "key"}, thing=thing)
-    return Plan("where_thing", "where", 1, (fact,), question, place)
+    return StoryPlan("where_thing", "where", 1, (fact,), question, place)
 
 
-def _where_carried(cast: Cast) -> Plan:
+def _where_carried(cast: Cast) -> StoryPlan:
     who, thing = cast.deal("person"), cast.deal("thing")
     before, place = cast.deal("place"), cast.deal("place")
     roles: dict[str, Role] = {"thing": "link", "place": "source"}
@@ -55,37 +55,37 @@ def _where_carried(cast: Cast) -> Plan:
         cast.say(lexicon.CARRY, roles, who=who, thing=thing, place=place),
     )
     question = cast.say(lexicon.ASK_WHERE_THING, {"thing": "key"}, thing=thing)
-    return Plan("where_carried", "where", 1, facts, question, place, superseded=True)
+    return StoryPlan("where_carried", "where", 1, facts, question, place, superseded=True)
 
 
-def _where_person(cast: Cast) -> Plan:
+def _where_person(cast: Cast) -> StoryPlan:
     who, place = cast.deal("person"), cast.deal("place")
     fact = cast.say(lexicon.STAY, {"who": "link", "place": "source"}, who=who, place=place)
     question = cast.say(lexicon.ASK_WHERE_PERSON, {"who": "key"}, who=who)
-    return Plan("where_person", "where", 1, (fact,), question, place)
+    return StoryPlan("where_person", "where", 1, (fact,), question, place)
 
 
-def _where_moved(cast: Cast) -> Plan:
+def _where_moved(cast: Cast) -> StoryPlan:
     who, before, place = cast.deal("person"), cast.deal("place"), cast.deal("place")
     facts = (
         cast.say(lexicon.STAY, {}, who=who, place=before),
         cast.say(lexicon.MOVE, {"who": "link", "place": "source"}, who=who, place=place),
     )
     question = cast.say(lexicon.ASK_WHERE_PERSON, {"who": "key"}, who=who)
-    return Plan("where_moved", "where", 1, facts, question, place, superseded=True)
+    return StoryPlan("where_moved", "where", 1, facts, question, place, superseded=True)
 
 
-def _where_holder(cast: Cast) -> Plan:
+def _where_holder(cast: Cast) -> StoryPlan:
     who, thing, place = cast.deal("person"), cast.deal("thing"), cast.deal("place")
     facts = (
         cast.say(lexicon.HOLD, {"who": "source", "thing": "link"}, who=who, thing=thing),
         cast.say(lexicon.STAY, {"who": "source", "place": "source"}, who=who, place=place),
     )
     question = cast.say(lexicon.ASK_WHERE_THING, {"thing": "key"}, thing=thing)
-    return Plan("where_holder", "where", 2, _shuffled(cast, facts), question, place)
+    return StoryPlan("where_holder", "where", 2, _shuffled(cast, facts), question, place)
 
 
-def _where_given(cast: Cast) -> Plan:
+def _where_given(cast: Cast) -> StoryPlan:
     who, to, thing = cast.deal("person"), cast.deal("person"), cast.deal("thing")
     before, place = cast.deal("place"), cast.deal("place")
     roles: dict[str, Role] = {"to": "source", "thing": "link"}
@@ -96,10 +96,10 @@ def _where_given(cast: Cast) -> Plan:
     given = cast.say(lexicon.GIVE, roles, who=who, to=to, thing=thing)
     facts = _inserted(cast, _shuffled(cast, stays), given, at_least=1)
     question = cast.say(lexicon.ASK_WHERE_THING, {"thing": "key"}, thing=thing)
-    return Plan("where_given", "where", 2, facts, question, place, superseded=True)
+    return StoryPlan("where_given", "where", 2, facts, question, place, superseded=True)
 
 
-def _where_holder_moved(cast: Cast) -> Plan:
+def _where_holder_moved(cast: Cast) -> StoryPlan:
     who, thing = cast.deal("person"), cast.deal("thing")
     before, place = cast.deal("place"), cast.deal("place")
     stays = (
@@ -109,27 +109,27 @@ def _where_holder_moved(cast: Cast) -> Plan:
     held = cast.say(lexicon.HOLD, {"who": "source", "thing": "link"}, who=who, thing=thing)
     facts = _inserted(cast, stays, held)
     question = cast.say(lexicon.ASK_WHERE_THING, {"thing": "key"}, thing=thing)
-    return Plan("where_holder_moved", "where", 2, facts, question, place, superseded=True)
+    return StoryPlan("where_holder_moved", "where", 2, facts, question, place, superseded=True)
 
 
-def _count_person(cast: Cast) -> Plan:
+def _count_person(cast: Cast) -> StoryPlan:
     who, things, number = cast.deal("person"), cast.deal_counted(), cast.deal("number")
     fact = _count_fact(cast, who=who, things=things, number=number)
     question = _ask_count(cast, who=who, things=things)
-    return Plan("count_person", "count", 1, (fact,), question, number)
+    return StoryPlan("count_person", "count", 1, (fact,), question, number)
 
 
-def _count_place(cast: Cast) -> Plan:
+def _count_place(cast: Cast) -> StoryPlan:
     place, things, number = cast.deal("place"), cast.deal_counted(), cast.deal("number")
     roles: dict[str, Role] = {"number": "source", "things": "link", "place": "link"}
     slots = {"number": number, "things": things, "place": place}
     fact = cast.say(lexicon.COUNT_PLACE, roles, **slots)
     keys: dict[str, Role] = {"things": "key", "place": "key"}
     question = cast.say(lexicon.ASK_COUNT_PLACE, keys, things=things, place=place)
-    return Plan("count_place", "count", 1, (fact,), question, number)
+    return StoryPlan("count_place", "count", 1, (fact,), question, number)
 
 
-def _count_box(cast: Cast) -> Plan:
+def _count_box(cast: Cast) -> StoryPlan:
     who, box = cast.deal("person"), cast.deal("box")
     things, number = cast.deal_counted(), cast.deal("number")
     roles: dict[str, Role] = {"number": "source", "things": "link", "box": "source"}
@@ -139,10 +139,10 @@ def _count_box(cast: Cast) -> Plan:
         cast.say(lexicon.HOLD, {"who": "link", "thing": "source"}, who=who, thing=box),
     )
     question = _ask_count(cast, who=who, things=things)
-    return Plan("count_box", "count", 2, _shuffled(cast, facts), question, number)
+    return StoryPlan("count_box", "count", 2, _shuffled(cast, facts), question, number)
 
 
-def _count_same(cast: Cast) -> Plan:
+def _count_same(cast: Cast) -> StoryPlan:
     who, other = cast.deal("person"), cast.deal("person")
     things, number = cast.deal_counted(), cast.deal("number")
     roles: dict[str, Role] = {"who": "link", "things": "link", "other": "source"}
@@ -152,7 +152,7 @@ def _count_same(cast: Cast) -> Plan:
         cast.say(lexicon.SAME_COUNT, roles, who=who, things=things, other=other),
     )
     question = _ask_count(cast, who=who, things=things)
-    return Plan("count_same", "count", 2, _shuffled(cast, facts), question, number)
+    return StoryPlan("count_same", "count", 2, _shuffled(cast, facts), question, number)
 
 
 def _count_fact(cast: Cast, *, who: str, things: str, number: str) -> Fact:
@@ -175,7 +175,7 @@ def _inserted(
     return (*facts[:index], fact, *facts[index:])
 
 
-PLANS: Mapping[Kind, tuple[Callable[[Cast], Plan], ...]] = {
+PLANS: Mapping[Kind, tuple[Callable[[Cast], StoryPlan], ...]] = {
     "who": (_who_holds, _who_was_given, _who_has_box),
     "where": (
         _where_thing,

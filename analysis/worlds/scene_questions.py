@@ -56,7 +56,7 @@ class Expression:
 
 
 @dataclass(frozen=True)
-class Item:
+class SceneQuestion:
     """A picture, a question about it and the truth."""
 
     scene: Scene
@@ -87,7 +87,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class NounPhrase:
     """What a noun phrase such as "large red circle" or "blue thing" fits; None fits all."""
 
     size: str | None
@@ -150,34 +150,36 @@ RELATIONS: dict[str, tuple[Literal["x", "y"], int]] = {
 }
 
 
-def _group(rng: Random, *, sized: bool) -> Group:
+def _group(rng: Random, *, sized: bool) -> NounPhrase:
     """Any group, present in the scene or not."""
-    return Group(
+    return NounPhrase(
         rng.choice(list(RADII)) if sized and rng.random() < 0.4 else None,
         rng.choice(list(COLOURS)) if rng.random() < 0.6 else None,
         rng.choice(list(SHAPES)) if rng.random() < 0.6 else None,
     )
 
 
-def _group_of(rng: Random, thing: Thing, *, sized: bool) -> Group:
+def _group_of(rng: Random, thing: Thing, *, sized: bool) -> NounPhrase:
     """A group that the thing is one of."""
     drawn = _group(rng, sized=sized)
-    return Group(
+    return NounPhrase(
         drawn.size and thing.size, drawn.colour and thing.colour, drawn.shape and thing.shape
     )
 
 
-def _near_miss(rng: Random, thing: Thing, *, sized: bool) -> Group:
+def _near_miss(rng: Random, thing: Thing, *, sized: bool) -> NounPhrase:
     """A group like the thing's but for one word."""
-    group = Group(thing.size if sized and rng.random() < 0.4 else None, thing.colour, thing.shape)
+    group = NounPhrase(
+        thing.size if sized and rng.random() < 0.4 else None, thing.colour, thing.shape
+    )
     other = _group(rng, sized=True)
-    changes = [Group(group.size, other.colour or thing.colour, thing.shape)]
-    changes += [Group(group.size, thing.colour, other.shape or thing.shape)]
-    changes += [Group(other.size, thing.colour, thing.shape)] if group.size else []
+    changes = [NounPhrase(group.size, other.colour or thing.colour, thing.shape)]
+    changes += [NounPhrase(group.size, thing.colour, other.shape or thing.shape)]
+    changes += [NounPhrase(other.size, thing.colour, thing.shape)] if group.size else []
     return rng.choice(changes)
 
 
-def _any_group(rng: Random, things: Sequence[Thing], *, sized: bool) -> Group:
+def _any_group(rng: Random, things: Sequence[Thing], *, sized: bool) -> NounPhrase:
     thing = rng.choice(things)
     make = rng.choices((_group_of, _near_miss), (0.6, 0.4))[0]
     if rng.random() < 0.1:
@@ -219,7 +221,7 @@ def _relation(rng: Random, things: Sequence[Thing]) -> Expression | None:
     words, (axis, sign) = rng.choice(list(RELATIONS.items()))
     group = _any_group(rng, things, sized=False)
     members = group.members(things, but=anchor)
-    if not members or len(Group(None, colour, shape).members(things)) > 1:
+    if not members or len(NounPhrase(None, colour, shape).members(things)) > 1:
         return None
     gaps = [
         _along(axis, sign, things[n])[0] - _along(axis, sign, things[anchor])[0] for n in members
@@ -240,7 +242,7 @@ def _crossed(rng: Random, things: Sequence[Thing]) -> Expression | None:
     superlative = form == "superlative"
     size = None if superlative else rng.choice((None, None, one.size, other.size))
     word = f"{rng.choice(list(SUPERLATIVES))} " if superlative else ""
-    group = Group(size, one.colour, other.shape)
+    group = NounPhrase(size, one.colour, other.shape)
     return None if group.members(things) else Expression(f"the {word}{group}", None, form)
 
 
@@ -290,7 +292,7 @@ def question(rng: Random, asked: Expression) -> str:
     return rng.choice(WORDINGS).format(asked.words)
 
 
-def item(rng: Random, *, kind: Kind | None = None, split: Split = "train") -> Item:
+def item(rng: Random, *, kind: Kind | None = None, split: Split = "train") -> SceneQuestion:
     """An item of that kind, or of any; the same for the same state of `rng`.
 
     Raises UnknownChoice for another kind or split.
@@ -301,7 +303,7 @@ def item(rng: Random, *, kind: Kind | None = None, split: Split = "train") -> It
         where = scene(rng, split=split)
         asked = expression(rng, where, kind=wanted)
         if asked is not None:
-            return Item(where, asked, question(rng, asked))
+            return SceneQuestion(where, asked, question(rng, asked))
 
 
 def listing(rng: Random, where: Scene) -> tuple[str, str] | None:

@@ -25,7 +25,7 @@ UNIT_RADIUS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Detection:
     """A shape found in a picture; `overlap` is its similarity to the exact shape, 0 to 1."""
 
     thing: Shape
@@ -48,22 +48,22 @@ def _unit(shape: str) -> tuple[float, float]:
 UNITS = {shape: _unit(shape) for shape in SHAPES}
 
 
-def sights(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Sight]:
+def detections(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Detection]:
     """The shapes that a picture on the `GROUND` shows, from top to bottom."""
     values = pixels.astype(np.float32)
     nearest_HW = ((values[:, :, None] - PALETTE) ** 2).sum(-1).argmin(-1)
-    found: list[Sight] = []
+    found: list[Detection] = []
     for number, colour in enumerate(COLOURS, start=1):
         regions_HW, count = ndimage.label(nearest_HW == number)
         for region in range(1, count + 1):
-            sight = _recognise(values, regions_HW == region, colour)
-            found += [] if sight is None else [sight]
-    return sorted(found, key=lambda sight: (sight.thing.y, sight.thing.x))
+            detection = _recognise(values, regions_HW == region, colour)
+            found += [] if detection is None else [detection]
+    return sorted(found, key=lambda detection: (detection.thing.y, detection.thing.x))
 
 
 def _recognise(
     values: Float[np.ndarray, "H W 3"], region_HW: Bool[np.ndarray, "H W"], colour: str
-) -> Sight | None:
+) -> Detection | None:
     """The shape most like a region, or None for one too small or like none of them."""
     if region_HW.sum() < MIN_AREA / 2:
         return None
@@ -88,7 +88,7 @@ def _cover(
     return cover_HW
 
 
-def _compare(cover_HW: Float[np.ndarray, "H W"], area: float, shape: str, colour: str) -> Sight:
+def _compare(cover_HW: Float[np.ndarray, "H W"], area: float, shape: str, colour: str) -> Detection:
     """The shape drawn with the same area and centre of mass, and its overlap with the cover."""
     unit_area, below = UNITS[shape]
     radius = (area / unit_area) ** 0.5
@@ -97,12 +97,12 @@ def _compare(cover_HW: Float[np.ndarray, "H W"], area: float, shape: str, colour
     thing = Shape(shape, colour, x, y - below * radius, radius)
     drawn_HW = coverage(thing, len(cover_HW))
     overlap = np.minimum(cover_HW, drawn_HW).sum() / np.maximum(cover_HW, drawn_HW).sum()
-    return Sight(thing, float(overlap))
+    return Detection(thing, float(overlap))
 
 
 def looks(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Look]:
     """Colour and shape of all that a picture shows."""
-    return [sight.look for sight in sights(pixels)]
+    return [detection.look for detection in detections(pixels)]
 
 
 def shows(pixels: UInt8[np.ndarray, "H W 3"], wanted: Sequence[Look]) -> bool:

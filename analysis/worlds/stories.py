@@ -17,7 +17,7 @@ from random import Random
 
 from analysis.worlds import lexicon
 from analysis.worlds.choices import refuse_unknown
-from analysis.worlds.facts import KINDS, Carrier, Cast, Fact, Kind, Plan
+from analysis.worlds.facts import KINDS, Carrier, Cast, Fact, Kind, StoryPlan
 from analysis.worlds.plans import CHAINS, PLANS
 
 HOPS = (1, 2)
@@ -25,7 +25,7 @@ STORY_FACTS = (4, 5)  # more than any plan has: a story always holds a distracti
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class StoryQuestion:
     """A prompt with its answer and ground truth.
 
     `prompt` ends in "Answer:"; a right continuation is a space, `answer` and a full stop.
@@ -62,7 +62,7 @@ class Document:
 
 def item(
     rng: Random, *, kind: Kind | None = None, hops: int | None = None, held_out: bool = True
-) -> Item:
+) -> StoryQuestion:
     """One question story; `kind` and `hops` (1 or 2) narrow it, by default any.
 
     `held_out` chooses whether the asked pair of subject and answer is one that training never
@@ -80,7 +80,7 @@ def item(
         ):
             break
     document = _write(rng, plans, asked=[asked])
-    return Item(
+    return StoryQuestion(
         prompt=document.text[: document.answers[0][0] - 1],
         answer=asked.answer,
         kind=asked.kind,
@@ -129,7 +129,7 @@ def facts_told(rng: Random, facts: tuple[int, int]) -> list[Fact]:
     return [fact for _, fact in _interleave(rng, _draw_plans(rng, facts))]
 
 
-def _draw_plans(rng: Random, facts: tuple[int, int]) -> list[Plan]:
+def _draw_plans(rng: Random, facts: tuple[int, int]) -> list[StoryPlan]:
     """Plans of one cast until the number of facts is reached; the first two are of one kind."""
     cast = Cast(rng)
     kind, target = rng.choice(KINDS), rng.randint(*facts)
@@ -140,7 +140,7 @@ def _draw_plans(rng: Random, facts: tuple[int, int]) -> list[Plan]:
     return plans
 
 
-def _write(rng: Random, plans: Sequence[Plan], *, asked: Sequence[Plan]) -> Document:
+def _write(rng: Random, plans: Sequence[StoryPlan], *, asked: Sequence[StoryPlan]) -> Document:
     """The interleaved facts of `plans`, then a question and an answer for each plan of `asked`."""
     told = [(fact, plan in asked) for plan, fact in _interleave(rng, plans)]
     text, carriers, answers = "", list[Carrier](), list[tuple[int, int]]()
@@ -162,7 +162,7 @@ def _write(rng: Random, plans: Sequence[Plan], *, asked: Sequence[Plan]) -> Docu
     return Document(text.rstrip(), tuple(answers), tuple(carriers))
 
 
-def _interleave(rng: Random, plans: Sequence[Plan]) -> list[tuple[Plan, Fact]]:
+def _interleave(rng: Random, plans: Sequence[StoryPlan]) -> list[tuple[StoryPlan, Fact]]:
     """All facts in a random order that keeps each plan's own order."""
     turns = [index for index, plan in enumerate(plans) for _ in plan.facts]
     rng.shuffle(turns)

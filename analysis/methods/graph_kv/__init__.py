@@ -30,7 +30,7 @@ from analysis.errors import InvalidParams, ModelIncompatible
 from analysis.events import Event, Progress
 from analysis.methods.graph_kv import attention, examples
 from analysis.methods.graph_kv.edges import Edge
-from analysis.methods.graph_kv.encoding import Reading, read
+from analysis.methods.graph_kv.encoding import ResolvedParams, read
 from analysis.methods.graph_kv.events import (
     TOKENS_PER_EVENT,
     Answer,
@@ -39,6 +39,7 @@ from analysis.methods.graph_kv.events import (
     EdgeMass,
     EdgeRow,
     KnockOut,
+    Layout,
     Mode,
     Permutation,
     Role,
@@ -51,8 +52,7 @@ from analysis.methods.graph_kv.events import (
     Spread,
     TokenMass,
 )
-from analysis.methods.graph_kv.events import Layout as LayoutEvent
-from analysis.methods.graph_kv.layout import Layout
+from analysis.methods.graph_kv.layout import TokenLayout
 from analysis.methods.graph_kv.params import SegmentParams as Params
 from analysis.model import Model
 from analysis.model.checkpoint import asked_of
@@ -60,13 +60,14 @@ from analysis.precision import exact
 from analysis.run_context import RunContext
 from analysis.text import tokenization as texts
 from analysis.text.context import Alternative
-from analysis.text.cost import Cost, Meter
+from analysis.text.cost import Cost, PassMeter
 
 VERSION = "2"
 NEEDS = ("causal_lm",)
 EVENTS = (
-    Segments, SegmentTokens, LayoutEvent, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
-    KnockOut, Permutation, Spread, Cost,
+    Segments, SegmentTokens, Layout, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
+    KnockOut,
+    Layout, Permutation, Spread, Cost,
 )  # fmt: skip
 EXAMPLES = examples.EXAMPLES
 ALTERNATIVES = 5
@@ -74,7 +75,7 @@ ALTERNATIVES = 5
 
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of one run."""
-    meter = Meter(model)
+    meter = PassMeter(model)
     reading = read(model, params)
     layouts = {mode: reading.layout(mode) for mode in reading.modes}
     _refuse_unfit(model, reading, list(layouts.values()))
@@ -97,7 +98,7 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     yield meter.cost()
 
 
-def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> None:
+def _refuse_unfit(model: Model, reading: ResolvedParams, layouts: Sequence[TokenLayout]) -> None:
     longest = max(len(reading.answer), reading.params.max_new_tokens)
     tokens = max(len(layout.ids_N) for layout in layouts) + longest
     attention.refuse_unfit(model, tokens)
@@ -116,7 +117,7 @@ def _refuse_unfit(model: Model, reading: Reading, layouts: Sequence[Layout]) -> 
         )
 
 
-def _segments_event(reading: Reading) -> Segments:
+def _segments_event(reading: ResolvedParams) -> Segments:
     parts = reading.parts
     return Segments(
         segments=[
@@ -134,7 +135,7 @@ def _edge_rows(edges: Sequence[Edge]) -> list[EdgeRow]:
     return [EdgeRow(source=source, target=target) for source, target in edges]
 
 
-def _token_events(model: Model, reading: Reading) -> Iterator[SegmentTokens]:
+def _token_events(model: Model, reading: ResolvedParams) -> Iterator[SegmentTokens]:
     parts = reading.parts
     yield from _stretches(model, "prefix", None, parts.prefix)
     for number, ids in enumerate(parts.segments):
@@ -155,12 +156,12 @@ def _stretches(
         yield SegmentTokens(part=part, segment=segment, start=start, tokens=stretch)
 
 
-def _layout_event(reading: Reading, layout: Layout) -> LayoutEvent:
+def _layout_event(reading: ResolvedParams, layout: TokenLayout) -> Layout:
     row_start, run_start, run_stop = layout.mask_runs()
     together = sum(len(ids) for ids in reading.parts.segments)
     answer = max(len(reading.answer), reading.params.max_new_tokens)
     bounds = layout.structure.bounds
-    return LayoutEvent(
+    return Layout(
         mode=layout.mode,
         edges=_edge_rows(layout.edges),
         blocks=[
@@ -185,7 +186,9 @@ def _layout_event(reading: Reading, layout: Layout) -> LayoutEvent:
     )
 
 
-def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
+def _answer(
+    model: Model, reading: ResolvedParams, layout: TokenLayout
+) -> Generator[Event, None, list[int]]:
     """The answer given, or the output of the chosen mode."""
     ids = reading.answer or (yield from _written(model, reading, layout))
     question = reading.parts.question
@@ -198,7 +201,9 @@ def _answer(model: Model, reading: Reading, layout: Layout) -> Generator[Event, 
     return ids
 
 
-def _written(model: Model, reading: Reading, layout: Layout) -> Generator[Event, None, list[int]]:
+def _written(
+    model: Model, reading: ResolvedParams, layout: TokenLayout
+) -> Generator[Event, None, list[int]]:
     ids: list[int] = []
     longest = reading.params.max_new_tokens
     bends = asked_of(model, {"temperature": 0}, use=reading.params.generation_config)
@@ -211,7 +216,7 @@ def _written(model: Model, reading: Reading, layout: Layout) -> Generator[Event,
 
 
 def _arrangements(
-    model: Model, reading: Reading, layouts: dict[Mode, Layout], answer: list[int]
+    model: Model, reading: ResolvedParams, layouts: dict[Mode, TokenLayout], answer: list[int]
 ) -> Generator[Event, None, dict[Mode, float]]:
     """Yield the output of each mode; return the answer's log-probability by mode."""
     found: dict[Mode, float] = {}
@@ -228,7 +233,7 @@ def _arrangements(
 
 def _arrangement(
     model: Model,
-    reading: Reading,
+    reading: ResolvedParams,
     mode: Mode,
     answer: list[int],
     logprobs_TV: torch.Tensor,
@@ -258,7 +263,9 @@ def _arrangement(
     )
 
 
-def _attention(model: Model, reading: Reading, layout: Layout, kept: int) -> Iterator[Event]:
+def _attention(
+    model: Model, reading: ResolvedParams, layout: TokenLayout, kept: int
+) -> Iterator[Event]:
     """Edge mass from patterns or block by block; with both, their largest difference."""
     yield Progress(stage="reading attention", done=0, total=1, unit="passes")
     found = attention.patterned(model, layout, kept) if reading.params.patterns else None
@@ -294,7 +301,7 @@ def _largest(values: torch.Tensor) -> float:
 
 
 def _logprobs(
-    model: Model, reading: Reading, layouts: Sequence[Layout], answer: list[int]
+    model: Model, reading: ResolvedParams, layouts: Sequence[TokenLayout], answer: list[int]
 ) -> Iterator[float]:
     """Log-probability of the answer in each layout that contains it."""
     limit = reading.params.rows_per_forward
@@ -303,7 +310,7 @@ def _logprobs(
 
 
 def _knock_outs(
-    model: Model, reading: Reading, layout: Layout, answer: list[int], whole: float
+    model: Model, reading: ResolvedParams, layout: TokenLayout, answer: list[int], whole: float
 ) -> Iterator[KnockOut]:
     cut = [layout.without(edge) for edge in layout.edges]
     for number, logprob in enumerate(_logprobs(model, reading, cut, answer)):
@@ -311,7 +318,7 @@ def _knock_outs(
 
 
 def _permutations(
-    model: Model, reading: Reading, mode: Mode, answer: list[int], whole: float
+    model: Model, reading: ResolvedParams, mode: Mode, answer: list[int], whole: float
 ) -> Iterator[Event]:
     """Other orders of the segments, if there are any."""
     first, *others = reading.orders() or [()]

@@ -21,7 +21,7 @@ from analysis.attention import decoder_masks
 from analysis.attention.block_sparse import Keep, block_sparse, runs_blockwise
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
-from analysis.methods.graph_kv.layout import Layout
+from analysis.methods.graph_kv.layout import TokenLayout
 from analysis.model import Model
 from analysis.model.logit_processors import PROCESSORS, Start, bent, make
 from kernels.block_attention import BlockAttention, BlockStructure, part_mass
@@ -81,7 +81,7 @@ def _unfit(why: str) -> ModelIncompatible:
 
 
 def answer_logits(
-    model: Model, layouts: Sequence[Layout], kept: int, limit: int
+    model: Model, layouts: Sequence[TokenLayout], kept: int, limit: int
 ) -> Iterator[torch.Tensor]:
     """Logits at the last `kept` tokens of each layout, [T, V], in the given order.
 
@@ -97,7 +97,7 @@ def answer_logits(
             yield from _dense(model, same[at : at + size], kept)
 
 
-def _dense(model: Model, layouts: Sequence[Layout], kept: int) -> torch.Tensor:
+def _dense(model: Model, layouts: Sequence[TokenLayout], kept: int) -> torch.Tensor:
     """[B, T, V]."""
     ids_BN, positions_BN = _tokens(model, layouts)
     last_T = torch.arange(ids_BN.shape[1] - kept, ids_BN.shape[1])
@@ -106,7 +106,7 @@ def _dense(model: Model, layouts: Sequence[Layout], kept: int) -> torch.Tensor:
     )
 
 
-def _tokens(model: Model, layouts: Sequence[Layout]) -> tuple[torch.Tensor, torch.Tensor]:
+def _tokens(model: Model, layouts: Sequence[TokenLayout]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and positions, [B, N] each."""
     ids_BN, positions_BN = (
         torch.tensor([getattr(layout, name) for layout in layouts], device=model.device)
@@ -115,13 +115,13 @@ def _tokens(model: Model, layouts: Sequence[Layout]) -> tuple[torch.Tensor, torc
     return ids_BN, positions_BN
 
 
-def _masks(model: Model, layouts: Sequence[Layout]) -> list[torch.Tensor]:
+def _masks(model: Model, layouts: Sequence[TokenLayout]) -> list[torch.Tensor]:
     """The same in every layer and head."""
     mask_BNN = torch.stack([layout.structure.mask(model.device) for layout in layouts])
     return [mask_BNN[:, None]] * model.info.layers
 
 
-def blockwise(model: Model, layout: Layout, kept: int) -> Blockwise:
+def blockwise(model: Model, layout: TokenLayout, kept: int) -> Blockwise:
     """One block-sparse pass, which does not compute masked scores."""
     seen: list[torch.Tensor] = []
 
@@ -134,7 +134,7 @@ def blockwise(model: Model, layout: Layout, kept: int) -> Blockwise:
 
 @torch.no_grad()
 def _block_logits(
-    model: Model, layout: Layout, kept: int, keep: Keep | None = None
+    model: Model, layout: TokenLayout, kept: int, keep: Keep | None = None
 ) -> torch.Tensor:
     """[T, V]."""
     ids, positions = _tokens(model, [layout])
@@ -147,7 +147,7 @@ def _block_logits(
 
 
 @torch.no_grad()
-def patterned(model: Model, layout: Layout, kept: int) -> Patterned:
+def patterned(model: Model, layout: TokenLayout, kept: int) -> Patterned:
     """One eager pass with hooks that reduce each layer's pattern at once. Raises OutOfMemory."""
     tokens = len(layout.ids_N)
     model.rows_per_pass(tokens, tokens, 1)  # raises if a single row does not fit
@@ -199,7 +199,7 @@ class _Sums:
 
 @torch.no_grad()
 def write(
-    model: Model, layout: Layout, length: int, bends: Mapping[str, Any] | None = None
+    model: Model, layout: TokenLayout, length: int, bends: Mapping[str, Any] | None = None
 ) -> Iterator[int]:
     """Yield up to `length` ids of greedy decoding, ending after an end-of-text token.
 
@@ -222,7 +222,7 @@ def write(
         out = _step(model, cache, token, position)
 
 
-def _prefill(model: Model, layout: Layout, cache: DynamicCache) -> Any:
+def _prefill(model: Model, layout: TokenLayout, cache: DynamicCache) -> Any:
     ids, positions = _tokens(model, [layout])
     given = {"input_ids": ids, "position_ids": positions, "past_key_values": cache}
     if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model.plain):

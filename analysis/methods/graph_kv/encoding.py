@@ -10,7 +10,14 @@ from analysis.errors import InvalidParams, PromptEmpty, PromptTooLong
 from analysis.methods.graph_kv import edges as drawing
 from analysis.methods.graph_kv.edges import Edge
 from analysis.methods.graph_kv.events import Mode
-from analysis.methods.graph_kv.layout import ORDERED, Layout, Parts, Plan, arrange, random_orders
+from analysis.methods.graph_kv.layout import (
+    ORDERED,
+    LayoutPlan,
+    PromptParts,
+    TokenLayout,
+    arrange,
+    random_orders,
+)
 from analysis.methods.graph_kv.params import ANSWER_TOKENS, SegmentParams
 from analysis.methods.graph_kv.params import Edge as NamedEdge
 from analysis.model import Model
@@ -19,11 +26,11 @@ from analysis.text.context import given_ids
 
 
 @dataclass(frozen=True)
-class Reading:
+class ResolvedParams:
     """Resolved params; `answer` is empty if none was given."""
 
     params: SegmentParams
-    parts: Parts
+    parts: PromptParts
     edges: tuple[Edge, ...]
     answer: list[int]
 
@@ -34,11 +41,11 @@ class Reading:
         baselines = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
         return [chosen, *baselines]
 
-    def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> Layout:
+    def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> TokenLayout:
         """The tokens of a mode with the segments in that order, up to the end of the question."""
         return arrange(
             self.parts,
-            Plan(
+            LayoutPlan(
                 mode,
                 self.edges,
                 rounds=self.params.rounds,
@@ -55,13 +62,13 @@ class Reading:
         return random_orders(len(self.parts.segments), count, rng) if count else []
 
 
-def read(model: Model, params: SegmentParams) -> Reading:
+def read(model: Model, params: SegmentParams) -> ResolvedParams:
     """Encode the parts and number the edges.
 
     Raises InvalidParams, PromptEmpty, PromptTooLong, InvalidText, SpecialTokenInText.
     """
     _refuse_unclear_segments(params)
-    parts = Parts(
+    parts = PromptParts(
         prefix=_prefix(model.tokenizer, params),
         segments=[_segment(model.tokenizer, params, n) for n in range(len(params.segments))],
         question=_question(model.tokenizer, params),
@@ -73,7 +80,7 @@ def read(model: Model, params: SegmentParams) -> Reading:
             remedy="Move its first tokens into the question.",
             field="answer",
         )
-    reading = Reading(params, parts, tuple(_edges(params)), answer)
+    reading = ResolvedParams(params, parts, tuple(_edges(params)), answer)
     for mode in reading.modes:
         _refuse_far(model, reading, mode)
     return reading
@@ -198,7 +205,7 @@ def _ranking(params: SegmentParams) -> list[int]:
     return drawing.ranking([segment.score for segment in params.segments])
 
 
-def _refuse_far(model: Model, reading: Reading, mode: Mode) -> None:
+def _refuse_far(model: Model, reading: ResolvedParams, mode: Mode) -> None:
     """Raise PromptTooLong if positions exceed those that the model was trained on."""
     layout, parts, limit = reading.layout(mode), reading.parts, model.info.context
     answer = max(len(reading.answer), reading.params.max_new_tokens)

@@ -28,7 +28,7 @@ ORDERED: tuple[Mode, ...] = ("graph_ordered", "sequential", "full")
 
 
 @dataclass(frozen=True)
-class Parts:
+class PromptParts:
     """Ids of the prefix (may be empty), of each segment and of the question."""
 
     prefix: list[int]
@@ -42,7 +42,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LayoutPlan:
     """A layout's parameters.
 
     `rounds` 0 encodes each segment once and requires edges without a cycle. `order` is the order of
@@ -66,7 +66,7 @@ class Copy(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Block:
+class TokenBlock:
     """Tokens with the same mask: `reads` are blocks; `position` is that of the first token."""
 
     role: Role
@@ -78,12 +78,12 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class TokenLayout:
     """Blocks in the order of their tokens; `edges` are the mode's own."""
 
     mode: Mode
     edges: tuple[Edge, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[TokenBlock, ...]
 
     @cached_property
     def structure(self) -> BlockStructure:
@@ -107,15 +107,15 @@ class Layout:
             if block.role == "segment"
         )
 
-    def _segments_read(self, block: Block) -> Iterator[int]:
+    def _segments_read(self, block: TokenBlock) -> Iterator[int]:
         return (n for n in block.reads if self.blocks[n].role == "segment")
 
-    def with_answer(self, answer: Sequence[int]) -> "Layout":
+    def with_answer(self, answer: Sequence[int]) -> "TokenLayout":
         """The layout that predicts the answer: all of its tokens but the last are appended."""
         *before, place = self.blocks
         return replace(self, blocks=(*before, replace(place, ids=(*place.ids, *answer[:-1]))))
 
-    def without(self, edge: Edge) -> "Layout":
+    def without(self, edge: Edge) -> "TokenLayout":
         """The same tokens at the same positions; the target's copies no longer attend to the
         source's.
 
@@ -141,23 +141,25 @@ class Layout:
         return np.cumsum([0, *map(len, rows)], dtype=np.int32), starts, stops
 
 
-def arrange(parts: Parts, plan: Plan) -> Layout:
+def arrange(parts: PromptParts, plan: LayoutPlan) -> TokenLayout:
     """The tokens of a mode, up to the end of the question."""
     edges = _edges_of(plan, len(parts.segments))
     copies = _copies(plan, edges, len(parts.segments))
-    blocks = [Block("prefix", tuple(parts.prefix), 0, ())] if parts.prefix else []
+    blocks = [TokenBlock("prefix", tuple(parts.prefix), 0, ())] if parts.prefix else []
     first = range(len(blocks) if plan.prefix_to_all or plan.mode == "sequential" else 0)
     number = {copy[:2]: len(blocks) + at for at, copy in enumerate(copies)}
     start, step = len(parts.prefix), parts.longest
     for copy in copies:
         ids = tuple(parts.segments[copy.segment])
         reads = (*first, *(number[read] for read in copy.reads))
-        block = Block("segment", ids, start + copy.round * step, reads, copy.segment, copy.round)
+        block = TokenBlock(
+            "segment", ids, start + copy.round * step, reads, copy.segment, copy.round
+        )
         blocks.append(block)
     blocks += _ending(parts.question, start + (copies[-1].round + 1) * step, len(blocks))
     if plan.mode in ORDERED:
         blocks = list(_one_after_another(blocks))
-    return Layout(plan.mode, edges, tuple(blocks))
+    return TokenLayout(plan.mode, edges, tuple(blocks))
 
 
 def random_orders(segments: int, count: int, rng: Random) -> list[tuple[int, ...]]:
@@ -169,14 +171,14 @@ def random_orders(segments: int, count: int, rng: Random) -> list[tuple[int, ...
     return list(found)
 
 
-def _edges_of(plan: Plan, segments: int) -> tuple[Edge, ...]:
+def _edges_of(plan: LayoutPlan, segments: int) -> tuple[Edge, ...]:
     if plan.mode == "random_edges":
         rng = Random(plan.seed)
         return tuple(drawing.draw(segments, plan.edges, rng, cycles=plan.rounds > 0))
     return plan.edges if plan.mode in ("graph", "graph_ordered") else ()
 
 
-def _copies(plan: Plan, edges: Sequence[Edge], segments: int) -> list[Copy]:
+def _copies(plan: LayoutPlan, edges: Sequence[Edge], segments: int) -> list[Copy]:
     """Copies by rounds, and in each round in the given order."""
     order = plan.order or tuple(range(segments))
     if plan.mode == "sequential":
@@ -213,16 +215,16 @@ def _unrolled(sources: Sequence[Sequence[int]], rounds: int) -> Iterator[Copy]:
             yield Copy(segment, turn, tuple((s, turn - 1 if sources[s] else 0) for s in read))
 
 
-def _ending(question: Sequence[int], position: int, before: int) -> Iterator[Block]:
+def _ending(question: Sequence[int], position: int, before: int) -> Iterator[TokenBlock]:
     """The question and the answer's block; both attend to all tokens before them."""
     *body, last = question
     if body:
-        yield Block("question", tuple(body), position, tuple(range(before)))
+        yield TokenBlock("question", tuple(body), position, tuple(range(before)))
     reads = tuple(range(before + bool(body)))
-    yield Block("answer", (last,), position + len(body), reads)
+    yield TokenBlock("answer", (last,), position + len(body), reads)
 
 
-def _one_after_another(blocks: Iterable[Block]) -> Iterator[Block]:
+def _one_after_another(blocks: Iterable[TokenBlock]) -> Iterator[TokenBlock]:
     held = 0
     for block in blocks:
         yield replace(block, position=held)

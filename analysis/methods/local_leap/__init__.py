@@ -19,7 +19,7 @@ from typing import get_args
 import numpy as np
 
 from analysis.decoding import selection
-from analysis.decoding.canvas import Canvases, Frame, Logits, RowStep
+from analysis.decoding.canvas import Canvases, CanvasSettings, Logits, RowStep
 from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
 from analysis.decoding.canvas_cache import CachedLogits
 from analysis.decoding.canvas_event import canvas_event
@@ -33,10 +33,17 @@ from analysis.decoding.events import (
     TraceEnd,
     TraceStart,
 )
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.decoding.selection import Rule
 from analysis.decoding.stops import eos_ids
-from analysis.decoding.task import Plan, Task, end_events, paced, read_task, start_event
+from analysis.decoding.task import (
+    DecoderSetup,
+    DecodingTask,
+    end_events,
+    paced,
+    read_task,
+    start_event,
+)
 from analysis.errors import InvalidParams
 from analysis.events import Event, Progress
 from analysis.methods.local_leap import examples, refusals
@@ -109,9 +116,9 @@ def rule(params: Params, decoder: str) -> Rule:
             return selection.klass(params.klass_confidence, params.klass_history)
 
 
-def frame(params: Params, decoder: str, adapter: MaskedDiffusion) -> Frame:
+def frame(params: Params, decoder: str, adapter: MaskedDiffusion) -> CanvasSettings:
     """The canvas that a decoder fills."""
-    return Frame(
+    return CanvasSettings(
         length=params.canvas_length,
         block=block_of(params),
         mask_id=adapter.mask_id,
@@ -148,13 +155,13 @@ def _decoders(params: Params) -> list[str]:
 
 
 def _trace(
-    task: Task, params: Params, adapter: MaskedDiffusion, trace: int, decoder: str
+    task: DecodingTask, params: Params, adapter: MaskedDiffusion, trace: int, decoder: str
 ) -> Generator[Event, None, None]:
     """Run one decoder from its first event to its last."""
     forced = tuple(sorted(params.forced, key=lambda one: one.step)) if trace == 0 else ()
     plan = _plan(params, adapter, decoder, forced)
     yield start_event(task, plan, trace)
-    meter = Meter()
+    meter = TraceMeter()
     logits = _logits(params, adapter, len(task.prompt))
     canvases = Canvases(
         logits,
@@ -186,12 +193,12 @@ def _logits(params: Params, adapter: MaskedDiffusion, prompt_length: int) -> Log
 
 def _plan(
     params: Params, adapter: MaskedDiffusion, decoder: str, forced: tuple[ForcedCommit, ...]
-) -> Plan:
+) -> DecoderSetup:
     values = params.model_dump()
     stop = "The canvas is full."
     if params.eos_fill:
         stop = "The canvas is full, or a finished block holds an end-of-text token."
-    return Plan(
+    return DecoderSetup(
         decoder=decoder,
         label=LABELS[decoder].format(**values),
         family="diffusion",
@@ -205,7 +212,7 @@ def _plan(
     )
 
 
-def _book(meter: Meter, step: RowStep) -> None:
+def _book(meter: TraceMeter, step: RowStep) -> None:
     """Count a forward pass; each masked position evaluated but not committed is waste."""
     looked = len(step.looked.positions_M)
     meter.main_forwards += 1
@@ -215,7 +222,7 @@ def _book(meter: Meter, step: RowStep) -> None:
     meter.tokens_wasted += looked - seen
 
 
-def _progress(plan: Plan, canvases: Canvases, task: Task) -> Progress:
+def _progress(plan: DecoderSetup, canvases: Canvases, task: DecodingTask) -> Progress:
     done = int((canvases.output_BG[0] != plan.mask_id).sum())
     return Progress(stage=f"decoding: {plan.label}", done=done, total=task.length, unit="tokens")
 

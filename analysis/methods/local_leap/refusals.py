@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from analysis.decoding.events import ForcedCommit
-from analysis.decoding.task import Task
+from analysis.decoding.task import DecodingTask
 from analysis.errors import InvalidParams, SpecialTokenInText
 from analysis.model.masked_diffusion import MaskedDiffusion
 
 
-def refuse_masks(task: Task, adapter: MaskedDiffusion) -> None:
+def refuse_masks(task: DecodingTask, adapter: MaskedDiffusion) -> None:
     """Raises SpecialTokenInText."""
     if adapter.mask_id in task.prompt:
         name = task.model.tokenizer.convert_ids_to_tokens(adapter.mask_id)

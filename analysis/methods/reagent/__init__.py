@@ -33,12 +33,12 @@ from analysis.methods.reagent.baselines import Baseline, OtherMap
 from analysis.methods.reagent.events import Convergence, Probes, Replacement, Scores
 from analysis.methods.reagent.faithfulness import Curve, Soft
 from analysis.methods.reagent.params import Params
-from analysis.methods.reagent.probing import Case
+from analysis.methods.reagent.probing import ProbeCase
 from analysis.model import Model
 from analysis.run_context import LoadModel, RunContext
 from analysis.text import context as contexts
 from analysis.text.context import Context, Output, Tokens
-from analysis.text.cost import Cost, Meter
+from analysis.text.cost import Cost, PassMeter
 
 VERSION = "5"
 NEEDS = ("causal_lm",)
@@ -160,7 +160,7 @@ EXAMPLES = (
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of one attribution."""
     _refuse_contradictions(params)
-    meter = Meter(model)
+    meter = PassMeter(model)
     text = yield from contexts.read(model, params)
     meter.book("output")
     case = yield from _case(model, params, text, context.load_model)
@@ -196,7 +196,7 @@ def _refuse_contradictions(params: Params) -> None:
 
 def _case(
     model: Model, params: Params, context: Context, load_model: LoadModel
-) -> Generator[Event, None, Case]:
+) -> Generator[Event, None, ProbeCase]:
     """Yield the context's events, then prepare the probes."""
     span = contexts.target_span(context, params.target_start, params.target_length)
     closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
@@ -209,7 +209,7 @@ def _case(
     yield contexts.output_event(model, context, generated=generated, span=span, foil=foil)
     replacer = yield from _replacer(model, params, context.ids, load_model)
     yield Replacement(label=replacer.label, fallbacks=replacer.fallbacks)
-    return Case(
+    return ProbeCase(
         model=model,
         ids_N=np.array(context.ids, dtype=np.int64),
         prompt_length=context.prompt_length,
@@ -248,7 +248,7 @@ def _masked_model(params: Params, load_model: LoadModel) -> Generator[Event, Non
     return (yield from load_model(params.replacer_model, needs=("masked_lm",)))
 
 
-def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
+def _scores(case: ProbeCase, params: Params) -> Generator[Event, None, np.ndarray]:
     """Yield maps as probes accumulate; return the target's final map, [N]."""
     if params.estimator == "paper":
         return (yield from _paper_scores(case, params))
@@ -259,7 +259,7 @@ def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
     ):
         if isinstance(found, int):
             yield Progress(stage="probing", done=found, total=params.probes, unit="probes")
-        elif isinstance(found, effects.Record):
+        elif isinstance(found, effects.ProbeRecord):
             yield _record(case, found)
         else:
             yield _as_event(case, params, found, params.probes)
@@ -267,7 +267,7 @@ def _scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
     return final
 
 
-def _paper_scores(case: Case, params: Params) -> Generator[Event, None, np.ndarray]:
+def _paper_scores(case: ProbeCase, params: Params) -> Generator[Event, None, np.ndarray]:
     total = params.paper_probes * (case.outputs + 1)
     final, rows = np.zeros(case.length), []
     for found in probing.paper_maps(
@@ -288,7 +288,7 @@ def _paper_scores(case: Case, params: Params) -> Generator[Event, None, np.ndarr
     return final
 
 
-def _as_event(case: Case, params: Params, maps: probing.Maps, budget: int) -> Scores:
+def _as_event(case: ProbeCase, params: Params, maps: probing.Maps, budget: int) -> Scores:
     measure, unit = _measure(params)
     form: Any = maps.estimator
     return Scores(
@@ -311,7 +311,7 @@ def _as_event(case: Case, params: Params, maps: probing.Maps, budget: int) -> Sc
     )
 
 
-def _record(case: Case, found: effects.Record) -> Probes:
+def _record(case: ProbeCase, found: effects.ProbeRecord) -> Probes:
     return Probes(
         start=found.start,
         replace_rate=case.rate,

@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from analysis.events import Array, Event, Progress
 from analysis.methods.reagent.estimators import top_set
 from analysis.methods.reagent.integrated_gradients import Completeness, Integrated, integrate
-from analysis.methods.reagent.probing import Case
+from analysis.methods.reagent.probing import ProbeCase
 from analysis.precision import exact
 from analysis.text.embedding_table import embedding_mean
 
@@ -50,7 +50,7 @@ class Baseline(Event):
     )
 
 
-def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
+def compare(case: ProbeCase, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
     """Yield each baseline with its agreement with a map; return all of them."""
     allowed, found = case.allowed(0), []
     top = top_set(scores_N, allowed, case.top_n)
@@ -73,7 +73,7 @@ def compare(case: Case, scores_N: np.ndarray) -> Generator[Event, None, list[Oth
     return found
 
 
-def maps(case: Case) -> Iterator[OtherMap | Progress]:
+def maps(case: ProbeCase) -> Iterator[OtherMap | Progress]:
     """Yield the baselines one by one, and progress; rollout only if all layers expose attention.
 
     An absent token is the mean embedding of the vocabulary, as returned by the embedding module. It
@@ -100,7 +100,7 @@ def maps(case: Case) -> Iterator[OtherMap | Progress]:
 
 
 def _integrated(
-    case: Case,
+    case: ProbeCase,
     explain: Callable[[torch.Tensor], torch.Tensor],
     inputs: torch.Tensor,
     absent: torch.Tensor,
@@ -124,7 +124,7 @@ def _integrated(
             yield Progress(stage="integrating gradients", done=found, total=0, unit="steps")
 
 
-def _shows_patterns(case: Case) -> bool:
+def _shows_patterns(case: ProbeCase) -> bool:
     """Whether the hooks pass the self-check and each layer exposes its attention."""
     check = case.model.info.self_check
     if check is None or not check.passed:
@@ -133,7 +133,7 @@ def _shows_patterns(case: Case) -> bool:
     return all(f"blocks.{n}.attn.hook_pattern" in names for n in range(case.model.info.layers))
 
 
-def rollout(case: Case) -> Float[np.ndarray, "N"]:
+def rollout(case: ProbeCase) -> Float[np.ndarray, "N"]:
     """Attention rollout (Abnar & Zuidema 2020): Π_l (½ A_l + ½ I), heads averaged, [N]."""
     ids = _inputs(case)
     _, cache = case.model.bridge.run_with_cache(
@@ -149,7 +149,7 @@ def rollout(case: Case) -> Float[np.ndarray, "N"]:
     return found
 
 
-def agreement(case: Case, one_N: np.ndarray, other_N: np.ndarray) -> float | None:
+def agreement(case: ProbeCase, one_N: np.ndarray, other_N: np.ndarray) -> float | None:
     """Spearman's rank correlation over scored positions; None if undefined."""
     allowed = case.allowed(0)
     if allowed.sum() < 2 or np.ptp(one_N[allowed]) == 0 or np.ptp(other_N[allowed]) == 0:
@@ -157,11 +157,11 @@ def agreement(case: Case, one_N: np.ndarray, other_N: np.ndarray) -> float | Non
     return float(spearmanr(one_N[allowed], other_N[allowed]).statistic)
 
 
-def _inputs(case: Case) -> torch.Tensor:
+def _inputs(case: ProbeCase) -> torch.Tensor:
     return torch.from_numpy(case.ids_N[None, :-1]).to(case.model.device)
 
 
-def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
+def _explainer(case: ProbeCase) -> Callable[[torch.Tensor], torch.Tensor]:
     """Embeddings [B, N, D] to the target's log-probability [B], minus the contrast token's if
     given.
     """
@@ -182,7 +182,7 @@ def _explainer(case: Case) -> Callable[[torch.Tensor], torch.Tensor]:
 
 @torch.no_grad()
 def _occlusion(
-    case: Case,
+    case: ProbeCase,
     explain: Callable[[torch.Tensor], torch.Tensor],
     inputs: torch.Tensor,
     absent: torch.Tensor,
@@ -198,11 +198,11 @@ def _occlusion(
     return found / inputs.shape[2]  # Captum repeats a token's score in each of its elements
 
 
-def _map(case: Case, name: str, label: str, unit: str, product: torch.Tensor) -> OtherMap:
+def _map(case: ProbeCase, name: str, label: str, unit: str, product: torch.Tensor) -> OtherMap:
     scores = np.zeros(case.length)
     scores[:-1] = exact(product[0]).sum(-1).detach().cpu().numpy()
     return OtherMap(name, label, unit, "Captum", _where_allowed(case, scores))
 
 
-def _where_allowed(case: Case, scores_N: np.ndarray) -> np.ndarray:
+def _where_allowed(case: ProbeCase, scores_N: np.ndarray) -> np.ndarray:
     return np.where(case.allowed(0), scores_N, 0.0)

@@ -14,8 +14,8 @@ from analysis.methods.reagent.estimators import Moments, is_precise
 from analysis.methods.reagent.least_squares import Effects, Fit, NotFitted, interval_factor
 from analysis.methods.reagent.probing import (
     PROBES,
-    Case,
     Maps,
+    ProbeCase,
     Snapshots,
     base_measures,
     column_starts,
@@ -30,7 +30,7 @@ STRETCH = 4096  # probes per event
 
 
 @dataclass(frozen=True)
-class Record:
+class ProbeRecord:
     """K probes: the replaced positions, their replacements, and the measures.
 
     `measure_KR` is the measure of each row on the replaced context; D = base − measure.
@@ -57,8 +57,8 @@ def block_ends(budget: int) -> Iterator[int]:
 
 
 def estimated_maps(
-    case: Case, budget: int, *, estimator: str, precision: float | None
-) -> Iterator[int | Maps | Record]:
+    case: ProbeCase, budget: int, *, estimator: str, precision: float | None
+) -> Iterator[int | Maps | ProbeRecord]:
     """Yield the number of probes run, maps after each block, and finally the probes.
 
     The last maps are final: the budget is spent, or, given a `precision`, the simultaneous bands of
@@ -83,7 +83,7 @@ def estimated_maps(
             return
 
 
-def _may_stop(case: Case, maps: Maps, precision: float) -> bool:
+def _may_stop(case: ProbeCase, maps: Maps, precision: float) -> bool:
     factor, allowed = maps.joint_R[0], case.allowed(0)
     if not allowed.any():
         return True
@@ -109,7 +109,7 @@ def _estimate(
 class _Probes:
     """The probes run so far, with the sums for both estimators."""
 
-    def __init__(self, case: Case, base_R: np.ndarray, *, fitted: bool) -> None:
+    def __init__(self, case: ProbeCase, base_R: np.ndarray, *, fitted: bool) -> None:
         self.case, self.base, self.count = case, base_R, 0
         self.moments = Moments(sum(map(len, column_starts(case))), len(base_R), case.rate)
         self.fit = Fit(case.open_N, len(base_R)) if fitted else None
@@ -139,13 +139,13 @@ class _Probes:
         except NotFitted:
             return "centred", self.moments.effects()
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[ProbeRecord]:
         masks_KN, ids_KN, measure_KR = (
             np.concatenate(kind) for kind in zip(*self.parts, strict=True)
         )
         for at in range(0, self.count, STRETCH):
             own = slice(at, at + STRETCH)
-            yield Record(at, masks_KN[own], ids_KN[own], measure_KR[own])
+            yield ProbeRecord(at, masks_KN[own], ids_KN[own], measure_KR[own])
 
 
 def _split(count: int, size: int) -> Iterator[int]:

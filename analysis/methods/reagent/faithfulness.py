@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 from analysis.events import Event, Progress
 from analysis.methods.reagent.estimators import importance
-from analysis.methods.reagent.probing import Case, batches, logprobs, row_logprobs
+from analysis.methods.reagent.probing import ProbeCase, batches, logprobs, row_logprobs
 from analysis.precision import exact
 from analysis.steps import follow
 
@@ -75,7 +75,7 @@ class CurvePoints:
 Maps = dict[tuple[str, str], np.ndarray]  # (name, label) to scores [N]
 
 
-def judge(case: Case, maps: Maps, draws: int) -> Iterator[Event]:
+def judge(case: ProbeCase, maps: Maps, draws: int) -> Iterator[Event]:
     """Yield curves and soft scores of each map, and curves of the reversed and random orders."""
     allowed = case.allowed(0)
     if not allowed.any():
@@ -97,7 +97,7 @@ def shares(scored: int) -> np.ndarray:
 
 
 def curve(
-    case: Case, orders_BM: np.ndarray, *, insertion: bool
+    case: ProbeCase, orders_BM: np.ndarray, *, insertion: bool
 ) -> Generator[int, None, CurvePoints]:
     """Yield rows run, return the curve: one order of positions per random replacement.
 
@@ -131,7 +131,7 @@ def order_of(
 
 
 def random_orders(
-    case: Case, allowed_N: Bool[np.ndarray, "N"], draws: int
+    case: ProbeCase, allowed_N: Bool[np.ndarray, "N"], draws: int
 ) -> Int[np.ndarray, "B M"]:
     """B random orders of the allowed positions, [B, M]."""
     places = np.flatnonzero(allowed_N)
@@ -187,7 +187,7 @@ def at_entropy(
     return result
 
 
-def soft_scores(case: Case, weights_N: np.ndarray) -> Generator[int, None, SoftScores]:
+def soft_scores(case: ProbeCase, weights_N: np.ndarray) -> Generator[int, None, SoftScores]:
     """Soft-NS and Soft-NC as in arXiv 2402.00794: embedding elements dropped at random.
 
     An element of token i is kept with probability w_i (sufficiency) or 1 − w_i (comprehensiveness);
@@ -217,7 +217,9 @@ def log_ratio(value: float, reference: float) -> float:
 
 
 @torch.no_grad()
-def _dropped(case: Case, keep_N: Float[np.ndarray, "N"], draws: int) -> Float[np.ndarray, "B V"]:
+def _dropped(
+    case: ProbeCase, keep_N: Float[np.ndarray, "N"], draws: int
+) -> Float[np.ndarray, "B V"]:
     """Next-token distributions at the target, embedding elements kept at a rate, [B, V]."""
     end = case.prompt_length + case.span[0]
     ids = torch.from_numpy(case.ids_N[None, :end]).to(case.model.device)
@@ -233,7 +235,7 @@ def _dropped(case: Case, keep_N: Float[np.ndarray, "N"], draws: int) -> Float[np
 
 
 def _curves(
-    case: Case, counter: "_Counter", name: str, label: str, orders_BM: np.ndarray
+    case: ProbeCase, counter: "_Counter", name: str, label: str, orders_BM: np.ndarray
 ) -> Iterator[Event]:
     for direction in DIRECTIONS:
         points = yield from counter.follow(
@@ -251,7 +253,7 @@ def _curves(
         )
 
 
-def _softs(case: Case, maps: Maps) -> Iterator[Event]:
+def _softs(case: ProbeCase, maps: Maps) -> Iterator[Event]:
     """Soft scores of each map relative to those of random scores, a softmax of U[0, 1)."""
     allowed = case.allowed(0)
     drawn = importance(case.stream(SOFT).random(case.length), allowed)

@@ -36,7 +36,7 @@ BUSY_ROWS = 16  # rows that keep a CPU busy: larger passes take proportionally l
 
 
 @dataclass(frozen=True)
-class Case:
+class ProbeCase:
     """One context and its targets.
 
     `open_N` marks positions that may be replaced; `span` is the range of the target's output
@@ -116,7 +116,7 @@ class Maps:
 
 @torch.no_grad()
 def logprobs(
-    case: Case, ids_BN: Int[np.ndarray, "B N"]
+    case: ProbeCase, ids_BN: Int[np.ndarray, "B N"]
 ) -> tuple[Float[np.ndarray, "B T"], Float[np.ndarray, "B"]]:
     """Log-probabilities of the output tokens, [B, T], and of the contrast token, [B], float64.
 
@@ -133,14 +133,14 @@ def logprobs(
     return chosen.cpu().numpy(), foil.cpu().numpy()
 
 
-def row_logprobs(case: Case, chosen_BT: Float[np.ndarray, "B T"]) -> Float[np.ndarray, "B R"]:
+def row_logprobs(case: ProbeCase, chosen_BT: Float[np.ndarray, "B T"]) -> Float[np.ndarray, "B R"]:
     """Log-probability of each row's target, [B, R]: the sum over the span, then each token."""
     span = chosen_BT[:, case.span.start : case.span.stop].sum(1, keepdims=True)
     return np.concatenate([span, chosen_BT], axis=1)
 
 
 def row_measures(
-    case: Case, chosen_BT: Float[np.ndarray, "B T"], foil_B: Float[np.ndarray, "B"]
+    case: ProbeCase, chosen_BT: Float[np.ndarray, "B T"], foil_B: Float[np.ndarray, "B"]
 ) -> Float[np.ndarray, "B R"]:
     """The measure of each row, [B, R]; with a contrast token all are log-probabilities."""
     rows = row_logprobs(case, chosen_BT)
@@ -150,14 +150,14 @@ def row_measures(
     return rows
 
 
-def batches(case: Case, ids_BN: np.ndarray) -> Iterator[np.ndarray]:
+def batches(case: ProbeCase, ids_BN: np.ndarray) -> Iterator[np.ndarray]:
     """Row ranges of passes that are short enough to keep the run interruptible."""
     size = case.chunk()
     for start in range(0, len(ids_BN), size):
         yield ids_BN[start : start + size]
 
 
-def paper_maps(case: Case, probes: int, max_steps: int, top_k: int) -> Iterator["int | Paper"]:
+def paper_maps(case: ProbeCase, probes: int, max_steps: int, top_k: int) -> Iterator["int | Paper"]:
     """Yield the number of stopped probes, and maps after each block of steps.
 
     The procedure is the paper's, step by step. Since updates do not depend on earlier ones, a block
@@ -185,7 +185,7 @@ class Paper:
 class PaperSearch:
     """The probes of the paper's estimator for all rows, advanced by blocks of steps."""
 
-    def __init__(self, case: Case, probes: int, max_steps: int, top_k: int) -> None:
+    def __init__(self, case: ProbeCase, probes: int, max_steps: int, top_k: int) -> None:
         self.case, self.max_steps, self.top_k, self.step = case, max_steps, top_k, 0
         self.base = np.exp(row_logprobs(case, logprobs(case, case.ids_N[None])[0]))[0]
         self.updates = [case.stream(STEPS, p) for p in range(probes)]
@@ -296,7 +296,7 @@ class PaperSearch:
 class Snapshots:
     """Converts running results to maps, and records since when each row's top set is unchanged."""
 
-    def __init__(self, case: Case, base_R: np.ndarray) -> None:
+    def __init__(self, case: ProbeCase, base_R: np.ndarray) -> None:
         self.case, self.base = case, base_R
         self.allowed = np.stack([case.allowed(row) for row in range(len(base_R))])
         self.sets: list[frozenset[int] | None] = [None] * len(base_R)
@@ -334,19 +334,19 @@ class Snapshots:
                 self.sets[row], self.since[row] = found, probes
 
 
-def base_measures(case: Case) -> Float[np.ndarray, "R"]:
+def base_measures(case: ProbeCase) -> Float[np.ndarray, "R"]:
     """The measure of each row on the unchanged context, [R]."""
     found: np.ndarray = row_measures(case, *logprobs(case, case.ids_N[None]))[0]
     return found
 
 
-def column_starts(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def column_starts(case: ProbeCase) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First position of each column: every position, each word, each sentence."""
     every = np.arange(case.length)
     return every, group_starts(case.words_N), group_starts(case.sentences_N)
 
 
-def columns(case: Case, masks_KN: Bool[np.ndarray, "K N"]) -> Float[np.ndarray, "K C"]:
+def columns(case: ProbeCase, masks_KN: Bool[np.ndarray, "K N"]) -> Float[np.ndarray, "K C"]:
     """Σ (m_i − r) over the open positions of each position, word and sentence, [K, C]."""
     centred = (masks_KN - case.rate) * case.open_N
     return summed(centred, column_starts(case))

@@ -30,7 +30,7 @@ from analysis.images.files import PictureReader
 from analysis.method import Example
 from analysis.methods.seg_similarity import answer as visual_answer
 from analysis.methods.seg_similarity import similarity
-from analysis.methods.seg_similarity.answer import Answer
+from analysis.methods.seg_similarity.answer import GreedyAnswer
 from analysis.methods.seg_similarity.causal import causal_check
 from analysis.methods.seg_similarity.events import (
     AnswerToken,
@@ -43,13 +43,18 @@ from analysis.methods.seg_similarity.events import (
     Tokens,
 )
 from analysis.methods.seg_similarity.params import Params
-from analysis.methods.seg_similarity.patch_frame import Frame, frame_of
+from analysis.methods.seg_similarity.patch_frame import PatchFrame, frame_of
 from analysis.methods.seg_similarity.regions import corners, pointed
-from analysis.methods.seg_similarity.states import Asked, Looked, find_query, measures_of
+from analysis.methods.seg_similarity.states import (
+    AnswerStates,
+    PictureQuestion,
+    find_query,
+    measures_of,
+)
 from analysis.model import VisionLanguageModel
 from analysis.run_context import RunContext
 from analysis.text import tokenization
-from analysis.worlds.scene_questions import Item, Kind, item
+from analysis.worlds.scene_questions import Kind, SceneQuestion, item
 
 VERSION = "2"
 NEEDS = ("vision_language",)
@@ -107,7 +112,7 @@ def run(model: VisionLanguageModel, params: Params, context: RunContext) -> Iter
     yield tokens
     _refuse_outside(params, tokens)
     first = visual_answer.read(model, answer, answer.inputs)
-    looked = Looked(model, params, asked, answer, grid, frame, tokens, first)
+    looked = AnswerStates(model, params, asked, answer, grid, frame, tokens, first)
     maps = _maps(looked)
     yield next(maps)
     region = yield from pointed(looked)
@@ -117,7 +122,7 @@ def run(model: VisionLanguageModel, params: Params, context: RunContext) -> Iter
         yield from causal_check(looked, params.region or region, other)
 
 
-def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) -> Asked:
+def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) -> PictureQuestion:
     question = params.question.strip()
     if question:
         tokenization.refuse_lost(model.tokenizer, question, field="question")
@@ -136,7 +141,7 @@ def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) ->
             )
         picture = pictures(params.image)
         truth = _truth(params, pictures)
-        return Asked(picture, question, "A picture of your own.", None, truth)
+        return PictureQuestion(picture, question, "A picture of your own.", None, truth)
     if params.truth:
         raise InvalidParams(
             "truth is given without image; the bundled scene already has a truth.",
@@ -147,12 +152,12 @@ def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) ->
     told = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
     description = f"On a {found.scene.ground} ground: {told}."
     if question:
-        return Asked(found.picture, question, description)
+        return PictureQuestion(found.picture, question, description)
     truth_HW = torch.from_numpy(found.mask.copy())
-    return Asked(found.picture, found.question, description, found.answer, truth_HW)
+    return PictureQuestion(found.picture, found.question, description, found.answer, truth_HW)
 
 
-def _scene(kind: Kind, number: int) -> Item:
+def _scene(kind: Kind, number: int) -> SceneQuestion:
     return item(Random(f"{kind} {number}"), kind=kind, split="held out")
 
 
@@ -171,7 +176,7 @@ def _truth(params: Params, pictures: PictureReader) -> torch.Tensor | None:
     return torch.from_numpy(mask.mean(-1) >= 128)
 
 
-def _scene_event(params: Params, asked: Asked) -> Scene:
+def _scene_event(params: Params, asked: PictureQuestion) -> Scene:
     truth_HW = asked.truth_HW
     return Scene(
         picture=asked.picture,
@@ -186,10 +191,10 @@ def _scene_event(params: Params, asked: Asked) -> Scene:
 def _tokens(
     model: VisionLanguageModel,
     params: Params,
-    asked: Asked,
-    answer: Answer,
+    asked: PictureQuestion,
+    answer: GreedyAnswer,
     grid: tuple[int, int],
-    frame: Frame,
+    frame: PatchFrame,
 ) -> Tokens:
     listed = _token_list(model, answer)
     query, found = find_query(listed, params.query)
@@ -207,7 +212,7 @@ def _tokens(
     )
 
 
-def _token_list(model: VisionLanguageModel, answer: Answer) -> list[AnswerToken]:
+def _token_list(model: VisionLanguageModel, answer: GreedyAnswer) -> list[AnswerToken]:
     special = set(tokenization.special_tokens(model.tokenizer).values())
     positions = answer.text_positions
     texts = tokenization.display_texts(model.tokenizer, [answer.ids[n] for n in positions])
@@ -245,7 +250,7 @@ def _refuse_outside(params: Params, tokens: Tokens) -> None:
         )
 
 
-def _maps(looked: Looked) -> Iterator[Map]:
+def _maps(looked: AnswerStates) -> Iterator[Map]:
     """A map for every text token, the query's first."""
     states_LND = looked.first.states_LND
     patches, neutral_LD = looked.patches(states_LND), states_LND[:, looked.neutral]

@@ -19,7 +19,7 @@ from analysis.text import tokenization
 
 
 @dataclass(frozen=True)
-class Answer:
+class GreedyAnswer:
     """A greedy answer. `ids` are those of prompt and answer; `inputs` the model's inputs for both.
 
     `logprobs` (natural) are the answer's, one per token; `picture_ids` mark patches.
@@ -39,7 +39,7 @@ class Answer:
 
 def write(
     model: VisionLanguageModel, picture: Image.Image, question: str, length: int
-) -> Generator[Event, None, Answer]:
+) -> Generator[Event, None, GreedyAnswer]:
     """Generate an answer greedily, up to `length` tokens; yields progress per token."""
     inputs = model.inputs(picture, question)
     prompt: list[int] = inputs["input_ids"][0].tolist()
@@ -50,7 +50,7 @@ def write(
         logprobs.append(logprob)
         yield Progress(stage="answering", done=len(logprobs), total=length, unit="tokens")
     full = {**inputs, **_grown(inputs, ids, model.device)}
-    return Answer(ids, len(prompt), logprobs, full, frozenset([picture_token(model)]))
+    return GreedyAnswer(ids, len(prompt), logprobs, full, frozenset([picture_token(model)]))
 
 
 def picture_token(model: VisionLanguageModel) -> int:
@@ -67,7 +67,7 @@ def picture_token(model: VisionLanguageModel) -> int:
     )
 
 
-def patch_grid(model: VisionLanguageModel, answer: Answer) -> tuple[int, int]:
+def patch_grid(model: VisionLanguageModel, answer: GreedyAnswer) -> tuple[int, int]:
     """Rows and columns of patches in the language model's input. Raises ModelIncompatible."""
     count = sum(token in answer.picture_ids for token in answer.ids)
     sizes = answer.inputs.get("image_grid_thw")
@@ -98,7 +98,7 @@ class Read:
 
 
 @torch.no_grad()
-def read(model: VisionLanguageModel, answer: Answer, inputs: dict[str, torch.Tensor]) -> Read:
+def read(model: VisionLanguageModel, answer: GreedyAnswer, inputs: dict[str, torch.Tensor]) -> Read:
     """The residual stream [L + 1, N, D] and the answer's log-probabilities under `inputs`."""
     out = model.forward(**inputs, output_hidden_states=True, use_cache=False)
     hidden = getattr(out, "hidden_states", None)
@@ -110,7 +110,7 @@ def read(model: VisionLanguageModel, answer: Answer, inputs: dict[str, torch.Ten
 
 
 def inputs_with(
-    model: VisionLanguageModel, answer: Answer, picture: Image.Image, question: str
+    model: VisionLanguageModel, answer: GreedyAnswer, picture: Image.Image, question: str
 ) -> dict[str, torch.Tensor]:
     """The answer's inputs with another picture of the same size."""
     other = model.inputs(picture, question)

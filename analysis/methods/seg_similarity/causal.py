@@ -16,11 +16,11 @@ from analysis.events import Event, Progress
 from analysis.methods.seg_similarity import answer as visual_answer
 from analysis.methods.seg_similarity.events import Blanked
 from analysis.methods.seg_similarity.masking import blank, random_outside
-from analysis.methods.seg_similarity.states import Looked
+from analysis.methods.seg_similarity.states import AnswerStates
 from analysis.precision import exact
 
 
-def causal_check(looked: Looked, region: Sequence[int], other: np.ndarray) -> Iterator[Event]:
+def causal_check(looked: AnswerStates, region: Sequence[int], other: np.ndarray) -> Iterator[Event]:
     """The answer's log-probability with the region masked, and with as many other patches
     masked.
     """
@@ -35,7 +35,9 @@ def causal_check(looked: Looked, region: Sequence[int], other: np.ndarray) -> It
         yield _blanked(looked, cells, other, control=control)
 
 
-def _blanked(looked: Looked, cells: Sequence[int], other: np.ndarray, *, control: bool) -> Blanked:
+def _blanked(
+    looked: AnswerStates, cells: Sequence[int], other: np.ndarray, *, control: bool
+) -> Blanked:
     asked, answer = looked.asked, looked.answer
     picture = blank(
         asked.picture, cells, looked.grid, looked.frame, fill=looked.params.fill, other=other
@@ -59,7 +61,7 @@ def _blanked(looked: Looked, cells: Sequence[int], other: np.ndarray, *, control
     )
 
 
-def _map_change(looked: Looked, states_LND: torch.Tensor, cells: Sequence[int]) -> float:
+def _map_change(looked: AnswerStates, states_LND: torch.Tensor, cells: Sequence[int]) -> float:
     """1 − cosine of the centred maps over the unmasked patches; 0 if one of them is constant."""
     before_P = exact(looked.chosen_map(looked.first.states_LND))
     after_P = exact(looked.chosen_map(states_LND))

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageFilter
 
-from analysis.methods.seg_similarity.patch_frame import Frame, cells_of
+from analysis.methods.seg_similarity.patch_frame import PatchFrame, cells_of
 
 Fill = Literal["mean", "blur", "other"]
 
@@ -19,7 +19,7 @@ def blank(
     picture: np.ndarray,
     cells: Sequence[int],
     grid: tuple[int, int],
-    frame: Frame,
+    frame: PatchFrame,
     *,
     fill: Fill,
     other: np.ndarray,
@@ -35,7 +35,7 @@ def blank(
 
 
 def _filling(
-    picture: np.ndarray, grid: tuple[int, int], frame: Frame, fill: Fill, other: np.ndarray
+    picture: np.ndarray, grid: tuple[int, int], frame: PatchFrame, fill: Fill, other: np.ndarray
 ) -> np.ndarray:
     if fill == "mean":
         colour: np.ndarray = picture.mean((0, 1)).round().astype(np.uint8)

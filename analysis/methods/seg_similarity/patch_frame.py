@@ -13,7 +13,7 @@ from analysis.precision import exact
 
 
 @dataclass(frozen=True)
-class Frame:
+class PatchFrame:
     """A rectangle in a picture's pixels; it extends beyond a padded picture."""
 
     left: float
@@ -21,25 +21,25 @@ class Frame:
     width: float
     height: float
 
-    def scaled(self, factor: float) -> "Frame":
+    def scaled(self, factor: float) -> "PatchFrame":
         """The same rectangle in a picture of `factor` times the size."""
         left, top = self.left * factor, self.top * factor
-        return Frame(left, top, self.width * factor, self.height * factor)
+        return PatchFrame(left, top, self.width * factor, self.height * factor)
 
 
-def whole(size: tuple[int, int]) -> Frame:
+def whole(size: tuple[int, int]) -> PatchFrame:
     """All of a picture of height and width `size`."""
-    return Frame(0.0, 0.0, float(size[1]), float(size[0]))
+    return PatchFrame(0.0, 0.0, float(size[1]), float(size[0]))
 
 
-def longest_square(size: tuple[int, int]) -> Frame:
+def longest_square(size: tuple[int, int]) -> PatchFrame:
     """A square of the picture's longer side with the picture at the top left, as in Segment
     Anything.
     """
-    return Frame(0.0, 0.0, float(max(size)), float(max(size)))
+    return PatchFrame(0.0, 0.0, float(max(size)), float(max(size)))
 
 
-def frame_of(images: Any, size: tuple[int, int]) -> Frame:
+def frame_of(images: Any, size: tuple[int, int]) -> PatchFrame:
     """The area of a picture of height and width `size` that an image processor's output shows.
 
     Raises ModelIncompatible for an unknown scaling method.
@@ -53,7 +53,7 @@ def frame_of(images: Any, size: tuple[int, int]) -> Frame:
         return padded
     crop = int(images.crop_size["height"]), int(images.crop_size["width"])
     down, across = height / made[0], width / made[1]  # picture pixels per made pixel
-    return Frame(
+    return PatchFrame(
         padded.left + across * ((made[1] - crop[1]) // 2),
         padded.top + down * ((made[0] - crop[0]) // 2),
         across * crop[1],
@@ -61,13 +61,13 @@ def frame_of(images: Any, size: tuple[int, int]) -> Frame:
     )
 
 
-def _padded(images: Any, size: tuple[int, int]) -> Frame:
+def _padded(images: Any, size: tuple[int, int]) -> PatchFrame:
     """LLaVA's padding: the picture in the centre of a square."""
     height, width = size
     if not getattr(images, "do_pad", False):
         return whole(size)
     side = max(size)
-    return Frame(-float((side - width) // 2), -float((side - height) // 2), side, side)
+    return PatchFrame(-float((side - width) // 2), -float((side - height) // 2), side, side)
 
 
 def _resized(images: Any, height: int, width: int) -> tuple[int, int]:
@@ -90,7 +90,7 @@ def _resized(images: Any, height: int, width: int) -> tuple[int, int]:
     return (int(short), long) if height <= width else (long, int(short))
 
 
-def cells_of(size: tuple[int, int], grid: tuple[int, int], frame: Frame) -> torch.Tensor:
+def cells_of(size: tuple[int, int], grid: tuple[int, int], frame: PatchFrame) -> torch.Tensor:
     """The patch at the centre of each pixel, int64 [H, W]; −1 outside the frame."""
     row_H = _cell(size[0], grid[0], frame.top, frame.height)
     column_W = _cell(size[1], grid[1], frame.left, frame.width)
@@ -103,7 +103,7 @@ def _cell(pixels: int, cells: int, start: float, length: float) -> torch.Tensor:
     return torch.where((at < 0) | (at >= cells), -1, at).long()
 
 
-def shares(mask_HW: torch.Tensor, grid: tuple[int, int], frame: Frame) -> torch.Tensor:
+def shares(mask_HW: torch.Tensor, grid: tuple[int, int], frame: PatchFrame) -> torch.Tensor:
     """The share of each patch's area that a mask covers, [R, C]."""
     mask = exact(mask_HW)
     down_RH = _overlap(mask.shape[0], grid[0], frame.top, frame.height)
@@ -119,7 +119,7 @@ def _overlap(pixels: int, cells: int, start: float, length: float) -> torch.Tens
     return (torch.minimum(edges[1:], at + 1) - torch.maximum(edges[:-1], at)).clamp_min(0)
 
 
-def spread(cells_NRC: torch.Tensor, size: tuple[int, int], frame: Frame) -> torch.Tensor:
+def spread(cells_NRC: torch.Tensor, size: tuple[int, int], frame: PatchFrame) -> torch.Tensor:
     """Values of patches over a picture of height and width `size`, bilinear, [N, H, W].
 
     Values outside the frame are 0.

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch.nn import functional as F
 
-from analysis.methods.seg_similarity.patch_frame import Frame
+from analysis.methods.seg_similarity.patch_frame import PatchFrame
 from analysis.methods.seg_similarity.similarity import spread_maps, unit_maps
 from analysis.precision import exact
 
@@ -37,7 +37,7 @@ def select_points(
     map_P: torch.Tensor,
     grid: tuple[int, int],
     size: tuple[int, int],
-    frame: Frame,
+    frame: PatchFrame,
     *,
     variant: Variant,
     count: int,
@@ -89,7 +89,7 @@ def _order(cells_RC: torch.Tensor, labels_RC: torch.Tensor) -> list[int]:
     return sorted(range(len(keys)), key=keys.__getitem__)
 
 
-def _centres(rows: int, columns: int, frame: Frame) -> torch.Tensor:
+def _centres(rows: int, columns: int, frame: PatchFrame) -> torch.Tensor:
     """x, y of the centre of each cell, [R, C, 2]."""
     x = frame.left + frame.width * (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
     y = frame.top + frame.height * (torch.arange(rows, dtype=torch.float64) + 0.5) / rows

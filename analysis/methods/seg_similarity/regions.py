@@ -13,13 +13,13 @@ import torch
 from analysis.events import Event, Progress
 from analysis.methods.seg_similarity import segmentation, similarity
 from analysis.methods.seg_similarity.events import DecoderMap, MapPoints, Mask, Prompted
-from analysis.methods.seg_similarity.patch_frame import Frame, longest_square, shares
+from analysis.methods.seg_similarity.patch_frame import PatchFrame, longest_square, shares
 from analysis.methods.seg_similarity.points import Points, select_points
-from analysis.methods.seg_similarity.segmentation import Seen, Segment
-from analysis.methods.seg_similarity.states import Asked, Looked, measures_of
+from analysis.methods.seg_similarity.segmentation import Seen, Segmentation
+from analysis.methods.seg_similarity.states import AnswerStates, PictureQuestion, measures_of
 
 
-def pointed(looked: Looked) -> Generator[Event, None, list[int]]:
+def pointed(looked: AnswerStates) -> Generator[Event, None, list[int]]:
     """Yield points, masks and the second map; return the patches of the mask.
 
     Without a token that prompts the decoder there is no region.
@@ -50,14 +50,14 @@ def pointed(looked: Looked) -> Generator[Event, None, list[int]]:
     return _region(by_state.mask_HW, looked)
 
 
-def _region(mask_HW: torch.Tensor, looked: Looked) -> list[int]:
+def _region(mask_HW: torch.Tensor, looked: AnswerStates) -> list[int]:
     inside_P = similarity.inside_patches(mask_HW, looked.grid, looked.frame)
     cells: list[int] = inside_P.nonzero()[:, 0].tolist()
     return cells
 
 
 def _point_masks(
-    looked: Looked, seen: Seen, state_D: torch.Tensor, points: Points
+    looked: AnswerStates, seen: Seen, state_D: torch.Tensor, points: Points
 ) -> Iterator[Mask]:
     prompts: tuple[tuple[Prompted, torch.Tensor | None], ...] = (
         ("points", None),
@@ -76,7 +76,7 @@ def _points_event(points: Points) -> MapPoints:
     )
 
 
-def _decoder_map(looked: Looked, found: Segment, map_P: torch.Tensor) -> DecoderMap:
+def _decoder_map(looked: AnswerStates, found: Segmentation, map_P: torch.Tensor) -> DecoderMap:
     """The map of the decoder's cells, and its agreement with the first map."""
     assert found.maps_QP is not None
     asked, frame = looked.asked, longest_square(looked.asked.size)
@@ -101,7 +101,7 @@ def _decoder_map(looked: Looked, found: Segment, map_P: torch.Tensor) -> Decoder
 
 
 def _mask_event(
-    source: Prompted, mask_HW: torch.Tensor, asked: Asked, quality: float | None
+    source: Prompted, mask_HW: torch.Tensor, asked: PictureQuestion, quality: float | None
 ) -> Mask:
     truth_HW = asked.measured_HW
     return Mask(
@@ -112,5 +112,5 @@ def _mask_event(
     )
 
 
-def corners(frame: Frame) -> list[float]:
+def corners(frame: PatchFrame) -> list[float]:
     return [frame.left, frame.top, frame.width, frame.height]

@@ -17,7 +17,7 @@ from transformers import AutoImageProcessor
 from analysis.catalog.files import MASK_DECODER
 from analysis.images import mask_decoder
 from analysis.images.mask_decoder import MaskDecoder
-from analysis.methods.seg_similarity.answer import Answer
+from analysis.methods.seg_similarity.answer import GreedyAnswer
 from analysis.methods.seg_similarity.points import Points
 from analysis.methods.seg_similarity.states import SEG_TOKENS
 from analysis.model import VisionLanguageModel
@@ -26,23 +26,23 @@ MASK_TOKEN = 1  # index among the decoder's queries; the first predicts the qual
 
 
 @dataclass(frozen=True)
-class Decoder:
+class SegmentationDecoder:
     """A decoder with its image processor."""
 
     decoder: MaskDecoder
     processor: Any
 
 
-def decoder_of(model: VisionLanguageModel) -> Decoder | None:
+def decoder_of(model: VisionLanguageModel) -> SegmentationDecoder | None:
     """The decoder in the model's folder, or None."""
     folder = model.path / MASK_DECODER
     if not (folder / mask_decoder.HEAD_NAME).is_file():
         return None
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    return Decoder(mask_decoder.load(folder).to(model.device), processor)
+    return SegmentationDecoder(mask_decoder.load(folder).to(model.device), processor)
 
 
-def seg_position(model: VisionLanguageModel, answer: Answer) -> int | None:
+def seg_position(model: VisionLanguageModel, answer: GreedyAnswer) -> int | None:
     """Position of the answer's first `<SEG>`, or `[SEG]` of READ's models; None without one."""
     entries = model.tokenizer.get_vocab()
     known = {entries[token] for token in SEG_TOKENS if token in entries}
@@ -56,14 +56,14 @@ class Seen:
     processing, `size` the picture's original height and width.
     """
 
-    decoder: Decoder
+    decoder: SegmentationDecoder
     seen_1Chw: torch.Tensor
     pixels: int
     size: tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segmentation:
     """A mask over the picture, the IoU predicted by the decoder, and the decoder's map.
 
     `maps_QP` are the dot products of the picture's cells with the prompt's state and with the mask
@@ -77,7 +77,7 @@ class Segment:
 
 
 @torch.no_grad()
-def see(decoder: Decoder, picture: np.ndarray, device: torch.device) -> Seen:
+def see(decoder: SegmentationDecoder, picture: np.ndarray, device: torch.device) -> Seen:
     """Encode a picture once, for any number of prompts."""
     pixels = decoder.processor(images=[Image.fromarray(picture)], return_tensors="pt")
     pixels_13SS = pixels["pixel_values"].to(device)
@@ -89,7 +89,7 @@ def see(decoder: Decoder, picture: np.ndarray, device: torch.device) -> Seen:
 @torch.no_grad()
 def segment(
     seen: Seen, state_D: torch.Tensor | None, points: Points | None = None, *, continuous: bool
-) -> Segment:
+) -> Segmentation:
     """The mask prompted by a state, by points, or by both.
 
     `state_D` predicts `<SEG>`, after the final norm. The picture's longer side is scaled to the
@@ -110,7 +110,7 @@ def segment(
     queries_QC = made.queries_BKQC[0, 0][[-1, MASK_TOKEN]]
     maps_QP = None if state_D is None else (queries_QC @ made.cells_BKPC[0, 0].T).cpu()
     grid = (seen.seen_1Chw.shape[-2], seen.seen_1Chw.shape[-1])
-    return Segment((logits_HW > 0).cpu(), float(made.quality_BK[0, 0]), maps_QP, grid)
+    return Segmentation((logits_HW > 0).cpu(), float(made.quality_BK[0, 0]), maps_QP, grid)
 
 
 def _prompt(points: Points, seen: Seen, *, continuous: bool) -> dict[str, torch.Tensor]:

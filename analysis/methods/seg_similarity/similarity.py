@@ -13,7 +13,7 @@ import torch
 from scipy.stats import spearmanr
 from torch.nn import functional as F
 
-from analysis.methods.seg_similarity.patch_frame import Frame, shares, spread, whole
+from analysis.methods.seg_similarity.patch_frame import PatchFrame, shares, spread, whole
 from analysis.precision import exact
 
 SCORES = ("dot", "cosine", "centred", "z_scored", "minus_neutral")
@@ -79,7 +79,7 @@ def spread_maps(
     maps_SLP: torch.Tensor,
     grid: tuple[int, int],
     size: tuple[int, int],
-    frame: Frame | None = None,
+    frame: PatchFrame | None = None,
 ) -> torch.Tensor:
     """Maps scaled to the range 0 to 1 and interpolated bilinearly, [S, L, H, W]."""
     cells_SLRC = unit_maps(maps_SLP).unflatten(-1, grid)
@@ -89,7 +89,10 @@ def spread_maps(
 
 
 def threshold_mask(
-    map_P: torch.Tensor, grid: tuple[int, int], size: tuple[int, int], frame: Frame | None = None
+    map_P: torch.Tensor,
+    grid: tuple[int, int],
+    size: tuple[int, int],
+    frame: PatchFrame | None = None,
 ) -> torch.Tensor:
     """The pixels above half of the map's range, [H, W]."""
     over_HW: torch.Tensor = spread_maps(map_P[None, None], grid, size, frame)[0, 0]
@@ -97,7 +100,7 @@ def threshold_mask(
 
 
 def inside_patches(
-    mask_HW: torch.Tensor, grid: tuple[int, int], frame: Frame | None = None
+    mask_HW: torch.Tensor, grid: tuple[int, int], frame: PatchFrame | None = None
 ) -> torch.Tensor:
     """Patches of which the mask covers at least a quarter, [P]; for a tiny mask, the patch it
     covers most.
@@ -114,7 +117,7 @@ def measures(
     maps_SLP: torch.Tensor,
     mask_HW: torch.Tensor,
     grid: tuple[int, int],
-    frame: Frame | None = None,
+    frame: PatchFrame | None = None,
 ) -> torch.Tensor:
     """Agreement of maps with a mask, [M, S, L], all from 0 to 1.
 

@@ -13,10 +13,10 @@ import torch
 
 from analysis.errors import InvalidParams
 from analysis.methods.seg_similarity import similarity
-from analysis.methods.seg_similarity.answer import Answer, Read
+from analysis.methods.seg_similarity.answer import GreedyAnswer, Read
 from analysis.methods.seg_similarity.events import AnswerToken, Tokens
 from analysis.methods.seg_similarity.params import Params
-from analysis.methods.seg_similarity.patch_frame import Frame
+from analysis.methods.seg_similarity.patch_frame import PatchFrame
 from analysis.methods.seg_similarity.similarity import Patches
 from analysis.model import VisionLanguageModel
 from analysis.worlds.scene_questions import SEG
@@ -25,7 +25,7 @@ SEG_TOKENS = (SEG, "[SEG]")  # the token of the bundled model, and that of READ,
 
 
 @dataclass(frozen=True)
-class Asked:
+class PictureQuestion:
     """A picture and the question about it, with `expected` and `truth_HW` if known."""
 
     picture: np.ndarray
@@ -45,15 +45,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Looked:
+class AnswerStates:
     """An answer with its states and the frame of its picture's patches."""
 
     model: VisionLanguageModel
     params: Params
-    asked: Asked
-    answer: Answer
+    asked: PictureQuestion
+    answer: GreedyAnswer
     grid: tuple[int, int]
-    frame: Frame
+    frame: PatchFrame
     tokens: Tokens
     first: Read
 
@@ -102,7 +102,7 @@ def find_query(tokens: Sequence[AnswerToken], query: str) -> tuple[int, bool]:
 
 
 def measures_of(
-    scores_SLP: torch.Tensor, asked: Asked, grid: tuple[int, int], frame: Frame
+    scores_SLP: torch.Tensor, asked: PictureQuestion, grid: tuple[int, int], frame: PatchFrame
 ) -> np.ndarray | None:
     if asked.measured_HW is None:
         return None

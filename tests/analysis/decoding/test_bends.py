@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import analysis
 from analysis.catalog.entries import folder_entry
 from analysis.decoding import trace as traces
-from analysis.decoding.trace import Trace
+from analysis.decoding.trace import DecoderTrace
 from analysis.errors import InvalidParams
 
 PROMPT = "Anna has the ball. Where is"
@@ -41,7 +41,7 @@ def asking(copy: Folder) -> Path:
     return folder
 
 
-def decode(folder: Path, **params: Any) -> list[Trace]:
+def decode(folder: Path, **params: Any) -> list[DecoderTrace]:
     given = {"prompt": PROMPT, "max_new_tokens": LENGTH, "trial_cap": 8, **QUIET, **params}
     events = analysis.run("cntp", model=folder_entry(folder), params=given)
     return list(traces.load(traces.dump(events)).traces.values())

@@ -7,7 +7,7 @@ import torch
 from transformers import DynamicCache
 
 from analysis.decoding import cache as caches
-from analysis.decoding.meter import Meter
+from analysis.decoding.meter import TraceMeter
 from analysis.decoding.prefix import Prefix, forward
 from analysis.model import Model
 
@@ -16,7 +16,7 @@ PROMPT = [0, 40, 41, 42, 60]
 
 @pytest.fixture
 def prefix(model: Model) -> Prefix:
-    found = Prefix(model, PROMPT, Meter())
+    found = Prefix(model, PROMPT, TraceMeter())
     with torch.inference_mode():
         found.next_logits()
     return found

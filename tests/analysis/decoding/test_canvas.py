@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from analysis.decoding import selection
-from analysis.decoding.canvas import Canvases, Frame, RowStep
+from analysis.decoding.canvas import Canvases, CanvasSettings, RowStep
 from analysis.model.masked_diffusion import MaskedDiffusion, adapter_for
 from tests.load_folder import load_trusted
 from tests.tiny_models import make_modernbert
@@ -33,7 +33,7 @@ def decode(
 ) -> tuple[np.ndarray, list[list[RowStep]]]:
     settings = {"length": 16, "block": 8, "mask_id": adapter.mask_id, "eos": (1,), **frame}
     canvases = Canvases(
-        adapter.logits, PROMPTS[rows], Frame(**settings), RULES[rule],
+        adapter.logits, PROMPTS[rows], CanvasSettings(**settings), RULES[rule],
         seeds=[100 + row for row in rows], device=torch.device("cpu"),
     )  # fmt: skip
     per_row: list[list[RowStep]] = [[] for _ in rows]
@@ -70,7 +70,7 @@ def test_full_rows_are_not_run_again(adapter: MaskedDiffusion) -> None:
         return adapter.logits(tokens, positions)
 
     canvases = Canvases(
-        counted, PROMPTS, Frame(16, 8, adapter.mask_id, (1,)), RULES["local_leap"],
+        counted, PROMPTS, CanvasSettings(16, 8, adapter.mask_id, (1,)), RULES["local_leap"],
         seeds=range(5), device=torch.device("cpu"),
     )  # fmt: skip
     steps = [step for found in canvases.run() for step in found]

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.decoding import selection
-from analysis.decoding.selection import View
+from analysis.decoding.selection import MaskedState
 
 share = st.floats(0, 1, width=32)
 
 
 @st.composite
-def views(draw: st.DrawFn) -> View:
+def views(draw: st.DrawFn) -> MaskedState:
     block = draw(st.integers(1, 24))
     positions = sorted(draw(st.sets(st.integers(0, block - 1), min_size=1)))
     count = len(positions)
     column = st.lists(share, min_size=count, max_size=count)
-    return View(
+    return MaskedState(
         positions_M=np.array(positions),
         doubt_M=np.array([selection.doubt(c) for c in draw(column)]),
         entropy_M=np.array(draw(column)) * 8,
@@ -31,7 +31,9 @@ def places(choice: selection.Choice) -> set[int]:
 
 
 @given(views(), share, share, st.integers(0, 30))
-def test_every_rule_commits_something_once(view: View, a: float, b: float, width: int) -> None:
+def test_every_rule_commits_something_once(
+    view: MaskedState, a: float, b: float, width: int
+) -> None:
     kappa, tau = max(a, b), min(a, b)
     rules = [
         selection.local_leap(kappa, tau, width), selection.fixed(3), selection.threshold(a),
@@ -44,7 +46,7 @@ def test_every_rule_commits_something_once(view: View, a: float, b: float, width
 
 
 @given(views(), share)
-def test_without_width_it_is_the_threshold(view: View, kappa: float) -> None:
+def test_without_width_it_is_the_threshold(view: MaskedState, kappa: float) -> None:
     leap = selection.local_leap(kappa, 0.0, 0)(view)
     assert places(leap) == places(selection.threshold(kappa)(view))
     assert leap.near_misses == []
@@ -52,7 +54,7 @@ def test_without_width_it_is_the_threshold(view: View, kappa: float) -> None:
 
 @given(views(), share, share)
 def test_with_all_width_it_is_threshold_tau_where_there_is_an_anchor(
-    view: View, a: float, b: float
+    view: MaskedState, a: float, b: float
 ) -> None:
     kappa, tau = max(a, b), min(a, b)
     leap = selection.local_leap(kappa, tau, 24)(view)
@@ -62,7 +64,7 @@ def test_with_all_width_it_is_threshold_tau_where_there_is_an_anchor(
 
 @given(views(), share, share, st.integers(0, 30))
 def test_a_wider_neighbourhood_and_a_lower_tau_commit_no_less(
-    view: View, a: float, b: float, width: int
+    view: MaskedState, a: float, b: float, width: int
 ) -> None:
     kappa, tau = max(a, b), min(a, b)
     narrow = selection.local_leap(kappa, tau, width)(view)
@@ -72,7 +74,9 @@ def test_a_wider_neighbourhood_and_a_lower_tau_commit_no_less(
 
 
 @given(views(), share, st.integers(0, 30))
-def test_intervals_hold_what_is_near_and_nothing_else(view: View, kappa: float, width: int) -> None:
+def test_intervals_hold_what_is_near_and_nothing_else(
+    view: MaskedState, kappa: float, width: int
+) -> None:
     choice = selection.local_leap(kappa, 0.0, width)(view)
     inside = [at for low, high in choice.neighbourhood for at in range(low, high + 1)]
     near = [
@@ -84,6 +88,6 @@ def test_intervals_hold_what_is_near_and_nothing_else(view: View, kappa: float, 
 
 
 @given(views())
-def test_vanilla_takes_the_first_of_the_most_confident(view: View) -> None:
+def test_vanilla_takes_the_first_of_the_most_confident(view: MaskedState) -> None:
     (pick,) = selection.fixed(1)(view).picks
     assert pick.place == int(np.argmin(view.doubt_M))

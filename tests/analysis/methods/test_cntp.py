@@ -16,7 +16,7 @@ from analysis.decoding import prefix as prefixes
 from analysis.decoding import stepwise, trace_text, trials
 from analysis.decoding import trace as traces
 from analysis.decoding.random_streams import uniforms
-from analysis.decoding.trace import Trace, TraceFile
+from analysis.decoding.trace import DecoderTrace, TraceFile
 from analysis.errors import (
     GlassbenchError,
     InvalidParams,
@@ -57,7 +57,7 @@ def read(events: list[Event]) -> TraceFile:
     return traces.load(traces.dump(events))
 
 
-def main_trace(events: list[Event]) -> Trace:
+def main_trace(events: list[Event]) -> DecoderTrace:
     return read(events).traces[0]
 
 
@@ -196,7 +196,7 @@ class Sequential:
         return "cap" if len(ids) == self.trial_cap else ""
 
 
-def assert_equal_runs(trace: Trace, output: list[int], decisions: list[Decision]) -> None:
+def assert_equal_runs(trace: DecoderTrace, output: list[int], decisions: list[Decision]) -> None:
     assert trace.ids == output
     assert len(trace.steps) == len(decisions)
     for step, expected in zip(trace.steps, decisions, strict=True):
@@ -214,7 +214,7 @@ def assert_equal_runs(trace: Trace, output: list[int], decisions: list[Decision]
             assert chosen.logprob_raw == pytest.approx(expected.trials[0].logp[0], abs=1e-5)
 
 
-def assert_equal_forks(trace: Trace, index: int, expected: Decision) -> None:
+def assert_equal_forks(trace: DecoderTrace, index: int, expected: Decision) -> None:
     fan = trace.fans[index]
     assert fan.fork is not None
     assert fan.fork.winner == expected.winner
@@ -497,10 +497,10 @@ def test_stored_entropies_give_the_run_s_own_trials(
     settings = {"entropy_high": 0.6931472, "entropy_low": 0.01}
     half = stepwise.look
 
-    def two_equal(logits: torch.Tensor, warp: Any, rows: Any) -> Any:
+    def two_equal(logits: torch.Tensor, sampling: Any, rows: Any) -> Any:
         even = torch.full_like(logits, -torch.inf)
         even[:, :2] = 0.0
-        return half(even, warp, rows)
+        return half(even, sampling, rows)
 
     monkeypatch.setattr(stepwise, "look", two_equal)
     step = main_trace(decode(**settings, max_new_tokens=1)).steps[0]

@@ -17,7 +17,7 @@ from analysis.events import content_ref
 from analysis.loading import load, loaded
 from analysis.method import get
 from analysis.methods.graph_kv import attention
-from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange
+from analysis.methods.graph_kv.layout import LayoutPlan, PromptParts, TokenLayout, arrange
 from analysis.model import Model
 from analysis.runner import model_cache
 from analysis.text import tokenization as texts
@@ -308,7 +308,7 @@ def test_the_right_edge_matters_and_a_wrong_one_does_not(demo_lm: Model, mode: A
     assert np.mean(np.less(right, wrong)) > 0.75
 
 
-def held_out(model: Model, mode: Any, count: int) -> Iterator[tuple[Layout, list[int]]]:
+def held_out(model: Model, mode: Any, count: int) -> Iterator[tuple[TokenLayout, list[int]]]:
     """Four facts as segments: who has the thing → where that one is, and two others alike."""
     rng = Random(11)
     while count:
@@ -320,13 +320,13 @@ def held_out(model: Model, mode: Any, count: int) -> Iterator[tuple[Layout, list
         facts = sorted(plan.facts, key=lambda fact: thing not in fact.slots.values())
         facts += [f for _ in range(2) for f in rng.choice(stories.PLANS["where"])(cast).facts][:2]
         question = f" Question: {plan.question.render(0)[0]} Answer:"
-        parts = Parts(
+        parts = PromptParts(
             prefix=[model.tokenizer.bos_token_id],
             segments=[encoded(model, " " + fact.render(0)[0]) for fact in facts],
             question=encoded(model, question),
         )
         answer = encoded(model, " " + plan.answer)
-        yield arrange(parts, Plan(mode, ((0, 1), (2, 3)))).with_answer(answer), answer
+        yield arrange(parts, LayoutPlan(mode, ((0, 1), (2, 3)))).with_answer(answer), answer
         count -= 1
 
 

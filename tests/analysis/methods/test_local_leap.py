@@ -16,7 +16,7 @@ from analysis.catalog.entries import BUNDLED
 from analysis.decoding import random_streams
 from analysis.decoding import trace as traces
 from analysis.decoding.events import CanvasStep
-from analysis.decoding.trace import Trace, TraceFile
+from analysis.decoding.trace import DecoderTrace, TraceFile
 from analysis.errors import (
     GlassbenchError,
     InvalidParams,
@@ -71,11 +71,11 @@ def read(events: list[Event]) -> TraceFile:
     return traces.load(traces.dump(events))
 
 
-def filled(model: Model, **params: Any) -> Trace:
+def filled(model: Model, **params: Any) -> DecoderTrace:
     return read(fill(model, **params)).traces[0]
 
 
-def steps(trace: Trace) -> list[CanvasStep]:
+def steps(trace: DecoderTrace) -> list[CanvasStep]:
     found = [step for step in trace.steps if isinstance(step, CanvasStep)]
     assert len(found) == len(trace.steps)
     return found
@@ -97,7 +97,7 @@ class Plain:
         return found
 
 
-def never_written(model: Model, trace: Trace) -> list[int]:
+def never_written(model: Model, trace: DecoderTrace) -> list[int]:
     """Special tokens that end no text, where the run does not let them be written."""
     written = trace.start.settings["write_special"]
     special = {*model.tokenizer.all_special_ids, *model.tokenizer.added_tokens_decoder}
@@ -243,7 +243,7 @@ def test_every_step_of_the_others_is_recomputed(model: Model, decoder: str) -> N
     assert bool(several) == (decoder != "vanilla")
 
 
-def trail(trace: Trace) -> list[set[tuple[int, int]]]:
+def trail(trace: DecoderTrace) -> list[set[tuple[int, int]]]:
     return [{(commit.position, commit.id) for commit in step.commits} for step in steps(trace)]
 
 

@@ -30,7 +30,7 @@ from analysis.errors import (
 from analysis.events import Event, ModelInfo
 from analysis.methods.reagent import effects, probing
 from analysis.methods.reagent.effects import estimated_maps
-from analysis.methods.reagent.probing import PROBES, START, STEPS, TEST, Case
+from analysis.methods.reagent.probing import PROBES, START, STEPS, TEST, ProbeCase
 from analysis.methods.reagent.replacers import Uniform
 from analysis.model import Model
 
@@ -209,11 +209,11 @@ INFO = ModelInfo(
 )  # fmt: skip
 
 
-def planted_case(seed: int, *, top_n: int = 2) -> Case:
+def planted_case(seed: int, *, top_n: int = 2) -> ProbeCase:
     model = Model(INFO, Planted(PreTrainedConfig()), PreTrainedTokenizerBase(), Path())
     ids = np.array([0, 11, 12, 13, 14, 15, 16, 17, 18, 7])
     groups = np.arange(10)
-    return Case(
+    return ProbeCase(
         model=model, ids_N=ids, prompt_length=9, open_N=ids != 0, words_N=groups,
         sentences_N=groups * 0, span=range(1), foil=None,
         replacer=Uniform(np.arange(1, 40), np.where(ids > 0, ids - 1, 39)), rate=0.3,
@@ -222,7 +222,7 @@ def planted_case(seed: int, *, top_n: int = 2) -> Case:
 
 
 def last_maps(
-    case: Case, budget: int, *, estimator: str = "centred", precision: float | None = None
+    case: ProbeCase, budget: int, *, estimator: str = "centred", precision: float | None = None
 ) -> probing.Maps:
     found = estimated_maps(case, budget, estimator=estimator, precision=precision)
     return [maps for maps in found if isinstance(maps, probing.Maps)][-1]

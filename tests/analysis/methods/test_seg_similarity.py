@@ -277,7 +277,7 @@ def test_a_layer_beyond_the_last_is_refused(run: Run) -> None:
 def test_tiles_are_refused_naming_what_works(catalog: Catalog) -> None:
     model = load_model(catalog, "tiny-llava")
     token = visual_answer.picture_token(model)
-    tiled = visual_answer.Answer([token] * 15, 15, [], {}, frozenset([token]))
+    tiled = visual_answer.GreedyAnswer([token] * 15, 15, [], {}, frozenset([token]))
     with pytest.raises(ModelIncompatible, match="15 tokens"):
         visual_answer.patch_grid(model, tiled)
 

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor
 
 from analysis.errors import InvalidParams
 from analysis.model.logit_processors import PROCESSORS, WARPERS, Start, TopNSigma, make, neutral
-from analysis.text.sampling import Warp, make_warp
+from analysis.text.sampling import Sampling, make_sampling
 
 PROMPT = [0, 40, 41, 90, 7, 33, 40]
 EOS = 2
@@ -62,11 +62,11 @@ def generated(plain: Any, asked: dict[str, Any], *, draws: bool) -> Any:
 )
 def test_scores_are_those_of_generate(plain: Any, asked: dict[str, Any], *, draws: bool) -> None:
     found = generated(plain, asked, draws=draws)
-    warp = make_warp(asked, START)
+    sampling = make_sampling(asked, START)
     rows = found.sequences[0].tolist()
     changed = False
     for step, (logits, scores) in enumerate(zip(found.logits, found.scores, strict=True)):
-        ours = warp(logits, [rows[: len(PROMPT) + step]])
+        ours = sampling(logits, [rows[: len(PROMPT) + step]])
         torch.testing.assert_close(ours, scores)
         changed |= not torch.equal(logits, scores)
     assert changed
@@ -76,7 +76,7 @@ def test_every_name_does_nothing_at_its_neutral_value() -> None:
     known = {**PROCESSORS, **WARPERS}
     assert all(neutral(name, off) for name, (off, _) in known.items())
     idle = {name: off for name, (off, _) in known.items()}
-    assert make_warp(idle, START) == Warp()
+    assert make_sampling(idle, START) == Sampling()
 
 
 def test_frequency_and_presence_count_the_output_alone() -> None:
@@ -91,8 +91,8 @@ def test_frequency_and_presence_count_the_output_alone() -> None:
 
 def test_a_bias_is_added_to_the_token_that_is_named() -> None:
     logits = torch.randn(1, 100, generator=torch.Generator().manual_seed(0))
-    warp = make_warp({"token_bias": {5: 2.5, 7: -100.0}}, START)
-    moved = warp(logits, [PROMPT]) - logits
+    sampling = make_sampling({"token_bias": {5: 2.5, 7: -100.0}}, START)
+    moved = sampling(logits, [PROMPT]) - logits
     assert moved.nonzero()[:, 1].tolist() == [5, 7]
     assert moved[0, [5, 7]].tolist() == pytest.approx([2.5, -100.0], abs=1e-4)
 
@@ -112,8 +112,8 @@ def test_top_n_sigma_keeps_what_lies_near_the_largest(n: float) -> None:
 
 def test_without_processors_no_ids_are_needed() -> None:
     logits = torch.randn(1, 10)
-    assert torch.equal(Warp()(logits), logits)
-    assert isinstance(Warp().processors, LogitsProcessorList)
+    assert torch.equal(Sampling()(logits), logits)
+    assert isinstance(Sampling().processors, LogitsProcessorList)
 
 
 @pytest.mark.parametrize(
@@ -128,5 +128,5 @@ def test_without_processors_no_ids_are_needed() -> None:
 )
 def test_what_cannot_be_applied_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidParams) as refusal:
-        make_warp(asked, START)(torch.zeros(1, 100), [PROMPT])
+        make_sampling(asked, START)(torch.zeros(1, 100), [PROMPT])
     assert refusal.value.remedy

@@ -30,7 +30,7 @@ def read(model: Model, **params: Any) -> tuple[Context, list[Event]]:
 def test_a_prompt_is_followed_by_what_the_model_writes(model: Model) -> None:
     found, events = read(model, prompt="Anna has", max_new_tokens=4)
     prompt = model.tokenizer("Anna has").input_ids
-    output = list(generation.write(model, prompt, 4, generation.Sampling(0.0, 0, 1.0, 0)))
+    output = list(generation.write(model, prompt, 4, {"temperature": 0.0}))
     assert found.ids == [*prompt, *output]
     assert found.prompt_length == len(prompt)
     assert events == [
@@ -43,8 +43,8 @@ def test_the_seed_and_the_sampling_reach_the_writer(model: Model) -> None:
     sampled = {"temperature": 2.0, "top_k": 50, "top_p": 0.9, "seed": 5, "max_new_tokens": 6}
     found, _ = read(model, prompt="Anna", **sampled)
     prompt = model.tokenizer("Anna").input_ids
-    sampling = generation.Sampling(2.0, 50, 0.9, 5)
-    assert found.ids[len(prompt) :] == list(generation.write(model, prompt, 6, sampling))
+    values = {"temperature": 2.0, "top_k": 50, "top_p": 0.9}
+    assert found.ids[len(prompt) :] == list(generation.write(model, prompt, 6, values, 5))
 
 
 def test_a_given_output_is_taken_as_it_stands(model: Model) -> None:

@@ -15,10 +15,10 @@ from transformers import (
 )
 
 from analysis.model import Model
-from analysis.text.generation import Sampling, score, write
+from analysis.text.generation import score, write
 
 PROMPT = [0, 40, 41, 90, 7, 33]
-GREEDY = Sampling(temperature=0.0, top_k=0, top_p=1.0, seed=0)
+GREEDY = {"temperature": 0.0}
 DRAWS = 700
 
 
@@ -39,10 +39,7 @@ def next_logits(plain: PreTrainedModel, context: list[int]) -> torch.Tensor:
 def first_tokens(model: Model, draws: int, **sampling: float) -> list[int]:
     """First tokens of outputs that differ in their seed alone."""
     given = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, **sampling}
-    return [
-        next(iter(write(model, PROMPT, 1, Sampling(seed=seed, **given))))  # type: ignore[arg-type]
-        for seed in range(draws)
-    ]
+    return [next(iter(write(model, PROMPT, 1, given, seed))) for seed in range(draws)]
 
 
 def test_greedy_writes_what_transformers_generates(model: Model, plain: PreTrainedModel) -> None:
@@ -58,7 +55,7 @@ def test_greedy_writes_what_transformers_generates(model: Model, plain: PreTrain
 
 def test_a_seed_writes_the_same_again_and_another_seed_something_else(model: Model) -> None:
     def sample(seed: int) -> list[int]:
-        return list(write(model, PROMPT, 12, Sampling(2.0, 0, 1.0, seed)))
+        return list(write(model, PROMPT, 12, {"temperature": 2.0}, seed))
 
     assert sample(4) == sample(4)
     assert len({tuple(sample(seed)) for seed in range(5)}) == 5
@@ -96,7 +93,7 @@ def test_top_k_and_top_p_leave_what_the_warpers_leave(
 
 def test_one_token_is_left_of_top_k_one(model: Model) -> None:
     greedy = list(write(model, PROMPT, 6, GREEDY))
-    assert list(write(model, PROMPT, 6, Sampling(3.0, 1, 1.0, 9))) == greedy
+    assert list(write(model, PROMPT, 6, {"temperature": 3.0, "top_k": 1}, 9)) == greedy
 
 
 @pytest.mark.parametrize("stops", [lambda end: end, lambda end: [1, end]], ids=["one", "several"])

@@ -8,7 +8,7 @@ from analysis.training.corpus import (
     ANSWER_WEIGHT,
     KEPT_WEIGHT,
     MAX_TOKENS,
-    Lesson,
+    TextLesson,
     batches,
     encode,
     mixed,
@@ -22,7 +22,7 @@ from analysis.worlds.tales import tale
 DRAW = mixed((0.2, tales), (0.8, partial(document, max_questions=3)))
 EVERYTHING = mixed((0.7, DRAW), (0.3, number_document))
 TOKENIZER = tokenizer_train(EVERYTHING(Random(seed)).text for seed in range(1500))
-NOISY = Lesson("noisy", 1, 16, DRAW, noisy_share=1.0)
+NOISY = TextLesson("noisy", 1, 16, DRAW, noisy_share=1.0)
 
 
 def test_same_seed_same_tale() -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from analysis.images.mask_decoder import masks
-from analysis.training.gates_vlm import Model, held_out_items, model_load, read, rows_of
+from analysis.training.gates_vlm import LoadedVlm, held_out_items, model_load, read, rows_of
 from analysis.training.report import Measured
 from analysis.training.vlm import DECODER_NAME, FOLDER, WIDTH
 from analysis.worlds.scene_questions import KINDS
@@ -22,12 +22,12 @@ TOKENIZER = AutoTokenizer.from_pretrained(FOLDER)
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
+def model() -> LoadedVlm:
     return model_load()
 
 
 @pytest.fixture(scope="module")
-def measured(model: Model) -> Mapping[str, Measured]:
+def measured(model: LoadedVlm) -> Mapping[str, Measured]:
     readings = {kind: read(model, held_out_items(SLICE, kind=kind)) for kind in KINDS}
     return {row.name: row for row in rows_of(readings)}
 
@@ -42,7 +42,7 @@ def test_folder_holds_half_precision_and_a_card() -> None:
 
 
 @torch.inference_mode()
-def test_answer_and_logits_are_the_stored_ones(model: Model) -> None:
+def test_answer_and_logits_are_the_stored_ones(model: LoadedVlm) -> None:
     [asked] = held_out_items(1, kind="attribute")
     [reading] = read(model, [asked])
     assert (asked.question, reading.answer) == (EXPECTED["question"], EXPECTED["answer"])
@@ -56,7 +56,7 @@ def test_answer_and_logits_are_the_stored_ones(model: Model) -> None:
 
 
 @torch.inference_mode()
-def test_a_mask_of_a_given_state_has_the_stored_logits(model: Model) -> None:
+def test_a_mask_of_a_given_state_has_the_stored_logits(model: LoadedVlm) -> None:
     [asked] = held_out_items(1, kind="attribute")
     pixels = model.decoder_processor(images=asked.picture, return_tensors="pt")["pixel_values"]
     state_11D = torch.linspace(-1, 1, WIDTH)[None, None]

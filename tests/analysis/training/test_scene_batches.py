@@ -14,9 +14,9 @@ from analysis.training.scene_batches import (
     IMAGE,
     PATCH,
     PATCHES,
-    Asked,
-    Batch,
+    BatchQuestion,
     Mix,
+    SceneBatch,
     ask,
     batch,
     patch_shares,
@@ -40,12 +40,12 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def asked(scenes: list[Scene]) -> list[list[Asked]]:
+def asked(scenes: list[Scene]) -> list[list[BatchQuestion]]:
     return [ask(Random(seed), each, MIX) for seed, each in enumerate(scenes)]
 
 
 @pytest.fixture(scope="module")
-def together(scenes: list[Scene], asked: list[list[Asked]]) -> Batch:
+def together(scenes: list[Scene], asked: list[list[BatchQuestion]]) -> SceneBatch:
     return batch(TOKENIZER, scenes, asked)
 
 
@@ -58,7 +58,7 @@ def test_every_word_is_one_token_and_seg_keeps_its_space() -> None:
 
 @torch.inference_mode()
 def test_questions_together_are_computed_as_each_by_itself(
-    scenes: list[Scene], asked: list[list[Asked]], together: Batch
+    scenes: list[Scene], asked: list[list[BatchQuestion]], together: SceneBatch
 ) -> None:
     torch.manual_seed(0)
     model, processor = llava_make(TOKENIZER).eval(), processor_make(TOKENIZER)
@@ -81,7 +81,7 @@ def test_questions_together_are_computed_as_each_by_itself(
 
 
 def test_states_before_seg_and_masks_belong_together(
-    scenes: list[Scene], asked: list[list[Asked]], together: Batch
+    scenes: list[Scene], asked: list[list[BatchQuestion]], together: SceneBatch
 ) -> None:
     seg = TOKENIZER.convert_tokens_to_ids(SEG)
     assert together.meant_BK.any()

@@ -8,12 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from analysis.training import train_lm
-from analysis.training.corpus import Batch, Lesson, batches
+from analysis.training.corpus import DocumentBatch, TextLesson, batches
 from analysis.training.tokenizer import tokenizer_train
 from analysis.worlds.stories import document
 
 TOKENIZER = tokenizer_train(document(Random(seed)).text for seed in range(200))
-LESSON = Lesson("short", 3, 8, document, rate=(1.0, 0.1), noisy_share=0.5)
+LESSON = TextLesson("short", 3, 8, document, rate=(1.0, 0.1), noisy_share=0.5)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_loss_ignores_tokens_without_weight(model: LlamaForCausalLM) -> None:
     batch = next(batches(TOKENIZER, Random(0), LESSON, pool=1))
     shown, _ = train_lm.loss_of(model, batch)
     padded_BN = torch.nn.functional.pad(batch.ids_BN, (0, 5), value=TOKENIZER.pad_token_id)
-    longer = Batch(padded_BN, torch.nn.functional.pad(batch.weight_BN, (0, 5)))
+    longer = DocumentBatch(padded_BN, torch.nn.functional.pad(batch.weight_BN, (0, 5)))
     assert train_lm.loss_of(model, longer)[0].item() == pytest.approx(shown.item(), rel=1e-2)
     assert shown.item() == pytest.approx(math.log(len(TOKENIZER)), abs=0.5)
 

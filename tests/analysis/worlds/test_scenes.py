@@ -15,8 +15,8 @@ from analysis.worlds.scene_questions import (
     RATIO,
     SUPERLATIVES,
     FalseForm,
-    Item,
     Kind,
+    SceneQuestion,
     expression,
     item,
     listing,
@@ -28,7 +28,7 @@ from tests.analysis.worlds.scene_solver import describes, fits, size_of, solve
 COUNT = 400
 
 
-def items(kind: Kind | None = None, *, split: Split = "train") -> list[Item]:
+def items(kind: Kind | None = None, *, split: Split = "train") -> list[SceneQuestion]:
     return [item(Random(f"test {n}"), kind=kind, split=split) for n in range(COUNT)]
 
 
@@ -105,7 +105,7 @@ def test_superlatives_and_relations_hold_by_the_margin() -> None:
 
 
 def test_held_out_things_never_stand_together_in_training() -> None:
-    def inventory(each: Item) -> tuple[str, ...]:
+    def inventory(each: SceneQuestion) -> tuple[str, ...]:
         return tuple(sorted(f"{it.colour} {it.shape}" for it in each.scene.things))
 
     trained = {inventory(each) for each in items()}

@@ -25,13 +25,13 @@ def placed(*looks: tuple[str, str], seed: int) -> list[Shape]:
 @pytest.mark.parametrize("look", EVERY, ids=" ".join)
 def test_each_look_is_seen_wherever_it_is(look: tuple[str, str]) -> None:
     for seed in range(20):
-        [sight] = shape_judge.sights(drawn(look, seed=seed))
+        [detection] = shape_judge.detections(drawn(look, seed=seed))
         [thing] = placed(look, seed=seed)
-        assert sight.look == look
-        assert sight.thing.x == pytest.approx(thing.x, abs=0.25)
-        assert sight.thing.y == pytest.approx(thing.y, abs=0.25)
-        assert sight.thing.radius == pytest.approx(thing.radius, rel=0.06)
-        assert sight.overlap > 0.85
+        assert detection.look == look
+        assert detection.thing.x == pytest.approx(thing.x, abs=0.25)
+        assert detection.thing.y == pytest.approx(thing.y, abs=0.25)
+        assert detection.thing.radius == pytest.approx(thing.radius, rel=0.06)
+        assert detection.overlap > 0.85
 
 
 def test_clean_renders_are_judged_right() -> None:
@@ -45,10 +45,10 @@ def test_noise_hurts_late(noise: float, least: float) -> None:
 
 
 def test_an_empty_picture_shows_nothing() -> None:
-    assert shape_judge.sights(drawn()) == []
+    assert shape_judge.detections(drawn()) == []
     blank = np.full((SIZE, SIZE, 3), GROUNDS[GROUND], dtype=np.uint8)
     rough = blank + np.random.default_rng(0).normal(0, 20, blank.shape)
-    assert shape_judge.sights(rough.clip(0, 255).astype(np.uint8)) == []
+    assert shape_judge.detections(rough.clip(0, 255).astype(np.uint8)) == []
 
 
 def test_a_smear_is_no_shape() -> None:

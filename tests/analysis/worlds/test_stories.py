@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from analysis.worlds import lexicon, stories
 from analysis.worlds.facts import Carrier
-from analysis.worlds.stories import Item, chains, document, item
+from analysis.worlds.stories import StoryQuestion, chains, document, item
 from tests.analysis.worlds.solver import solve
 
 POOLS = (
@@ -20,7 +20,7 @@ POOLS = (
 SEEDS = st.integers(min_value=0, max_value=2**64)
 
 
-def with_other_word(story: Item, carrier: Carrier) -> str:
+def with_other_word(story: StoryQuestion, carrier: Carrier) -> str:
     """The prompt with another word of the same kind, foreign to the story, at `carrier`."""
     word = story.prompt[carrier.start : carrier.end]
     pool = next(pool for pool in POOLS if word in pool)

@@ -40,7 +40,7 @@ class Conditioning:
 
 
 @dataclass(frozen=True)
-class Segment:
+class EncoderSpan:
     """Positions from `start` on that belong to one tokenizer and one encoder."""
 
     tokenizer: Any
@@ -50,7 +50,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Token:
+class TokenSpan:
     """A token of the prompt: its position, its id, and the characters `start:end` that it
     covers.
     """
@@ -62,7 +62,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class DrawingSettings:
     """How pictures are drawn. A value of 0 means the pipeline's default for `steps` and `size`, and
     for `guidance` the model's, or else the pipeline's.
     """
@@ -73,12 +73,12 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Studio:
+class PipelineAdapter:
     """A pipeline with its family and the empty prompt."""
 
     pipeline: Any
     family: "Family"
-    segments: tuple[Segment, ...]
+    spans: tuple[EncoderSpan, ...]
     empty: Conditioning
     guidance: float  # set in the model's folder; 0: the pipeline's default applies
 
@@ -92,13 +92,13 @@ class Studio:
 class Family:
     """How to encode for and call the pipelines of one class."""
 
-    segments: Callable[[Any], tuple[Segment, ...]]
+    spans: Callable[[Any], tuple[EncoderSpan, ...]]
     encode: Callable[[Any, str, int], Conditioning]
     arguments: Callable[[Conditioning, Conditioning], dict[str, Any]]
     lowers: bool = False  # whether the class encodes the prompt in lower case
 
 
-def open_studio(model: ImagePipeline) -> Studio:
+def open_pipeline(model: ImagePipeline) -> PipelineAdapter:
     """An adapter for the pipeline. Raises ModelIncompatible for an unknown class."""
     name = type(model.pipeline).__name__
     family = FAMILIES.get(name)
@@ -109,57 +109,57 @@ def open_studio(model: ImagePipeline) -> Studio:
             remedy="Choose a pipeline of one of these classes.",
             field="model",
         )
-    segments = family.segments(model.pipeline)
-    empty = _encode(model.pipeline, family, segments, "")
+    spans = family.spans(model.pipeline)
+    empty = _encode(model.pipeline, family, spans, "")
     guidance = float(read_json(model.path, PIPELINE_INDEX).get(GUIDANCE, 0))
-    return Studio(model.pipeline, family, segments, empty, guidance)
+    return PipelineAdapter(model.pipeline, family, spans, empty, guidance)
 
 
-def encode(studio: Studio, text: str) -> Conditioning:
+def encode(adapter: PipelineAdapter, text: str) -> Conditioning:
     """The text as encoded by the pipeline. Raises PromptTooLong."""
-    _refuse_long(studio, text)
-    return _encode(studio.pipeline, studio.family, studio.segments, text)
+    _refuse_long(adapter, text)
+    return _encode(adapter.pipeline, adapter.family, adapter.spans, text)
 
 
-def encode_layer(studio: Studio, text: str, layer: int) -> Conditioning:
+def encode_layer(adapter: PipelineAdapter, text: str, layer: int) -> Conditioning:
     """The text as it would be encoded if the last text encoder ended after `layer` blocks.
 
     Parts after the blocks, such as the final norm, still apply ("Diffusion Lens", arXiv
     2403.05846). Raises PromptTooLong, ModelIncompatible.
     """
-    with skip_blocks(studio.segments[-1].encoder, layer):
-        return encode(studio, text)
+    with skip_blocks(adapter.spans[-1].encoder, layer):
+        return encode(adapter, text)
 
 
 @torch.no_grad()
 def _encode(
-    pipeline: Any, family: Family, segments: tuple[Segment, ...], text: str
+    pipeline: Any, family: Family, spans: tuple[EncoderSpan, ...], text: str
 ) -> Conditioning:
-    return family.encode(pipeline, text, segments[-1].length)
+    return family.encode(pipeline, text, spans[-1].length)
 
 
-def tokens(studio: Studio, text: str) -> list[list[Token]]:
+def tokens(adapter: PipelineAdapter, text: str) -> list[list[TokenSpan]]:
     """The text's tokens per segment, without special tokens and padding."""
-    return [_tokens(segment, _read(studio, text)) for segment in studio.segments]
+    return [_tokens(span, _read(adapter, text)) for span in adapter.spans]
 
 
-def encoded(studio: Studio, text: str) -> Encoded:
+def encoded(adapter: PipelineAdapter, text: str) -> Encoded:
     """The text as input to the last text encoder."""
-    segment = studio.segments[-1]
-    rows = segment.tokenizer(
-        _read(studio, text), padding="max_length", max_length=segment.length, truncation=True
+    span = adapter.spans[-1]
+    rows = span.tokenizer(
+        _read(adapter, text), padding="max_length", max_length=span.length, truncation=True
     )
     return Encoded(
-        rows.input_ids, rows.attention_mask if studio.empty.mask_1N is not None else None
+        rows.input_ids, rows.attention_mask if adapter.empty.mask_1N is not None else None
     )
 
 
-def positions_of(tokens: Sequence[Sequence[Token]], start: int, end: int) -> list[int]:
+def positions_of(tokens: Sequence[Sequence[TokenSpan]], start: int, end: int) -> list[int]:
     """Positions, in all segments, of the tokens that cover any of the characters `start:end`."""
     return [
         token.position
-        for segment in tokens
-        for token in segment
+        for span in tokens
+        for token in span
         if token.start < end and token.end > start
     ]
 
@@ -189,19 +189,22 @@ def put(prompt: Conditioning, other: Conditioning, places: Mapping[int, int]) ->
 
 @torch.no_grad()
 def draw(
-    studio: Studio, given: Sequence[Conditioning], seeds: Sequence[int], sampling: Sampling
+    adapter: PipelineAdapter,
+    given: Sequence[Conditioning],
+    seeds: Sequence[int],
+    sampling: DrawingSettings,
 ) -> np.ndarray:
     """Draw a picture for each conditioning from the noise of its seed, uint8 [B, H, W, 3]."""
-    batch, empty = _stack(given), _stack([studio.empty] * len(given))
+    batch, empty = _stack(given), _stack([adapter.empty] * len(given))
     chosen = {
         "num_inference_steps": sampling.steps,
-        "guidance_scale": sampling.guidance or studio.guidance,
+        "guidance_scale": sampling.guidance or adapter.guidance,
         "height": sampling.size,
         "width": sampling.size,
     }
-    arguments = studio.family.arguments(batch, empty)
+    arguments = adapter.family.arguments(batch, empty)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    pictures = studio.pipeline(
+    pictures = adapter.pipeline(
         **arguments,
         **{name: value for name, value in chosen.items() if value},
         generator=generators,
@@ -211,13 +214,13 @@ def draw(
     return drawn
 
 
-def pictures_per_batch(studio: Studio, sampling: Sampling, limit: int) -> int:
+def pictures_per_batch(adapter: PipelineAdapter, sampling: DrawingSettings, limit: int) -> int:
     """Pictures per batch: at most `limit`, and less than half a second of work if possible."""
-    denoiser = getattr(studio.pipeline, "transformer", None) or studio.pipeline.unet
+    denoiser = getattr(adapter.pipeline, "transformer", None) or adapter.pipeline.unet
     weights = sum(weight.numel() for weight in denoiser.parameters())
-    edge = sampling.size // studio.pipeline.vae_scale_factor or denoiser.config.sample_size
+    edge = sampling.size // adapter.pipeline.vae_scale_factor or denoiser.config.sample_size
     cells = (edge // getattr(denoiser.config, "patch_size", 1)) ** 2
-    operations = 2 * weights * (cells + studio.positions) * (sampling.steps or 50)
+    operations = 2 * weights * (cells + adapter.positions) * (sampling.steps or 50)
     return max(1, min(limit, int(PASS_OPERATIONS[denoiser.device.type] / operations)))
 
 
@@ -231,14 +234,14 @@ def _stack(given: Sequence[Conditioning]) -> Conditioning:
     return Conditioning(joined("states_1ND"), joined("mask_1N"), joined("pooled_1E"))
 
 
-def _read(studio: Studio, text: str) -> str:
-    return text.lower() if studio.family.lowers else text
+def _read(adapter: PipelineAdapter, text: str) -> str:
+    return text.lower() if adapter.family.lowers else text
 
 
-def _tokens(segment: Segment, text: str) -> list[Token]:
-    rows = segment.tokenizer(text, return_offsets_mapping=True)
+def _tokens(span: EncoderSpan, text: str) -> list[TokenSpan]:
+    rows = span.tokenizer(text, return_offsets_mapping=True)
     return [
-        Token(segment.start + at, token, start + _leading(text[start:end]), end)
+        TokenSpan(span.start + at, token, start + _leading(text[start:end]), end)
         for at, (token, (start, end)) in enumerate(
             zip(rows.input_ids, rows.offset_mapping, strict=True)
         )
@@ -250,13 +253,13 @@ def _leading(piece: str) -> int:
     return len(piece) - len(piece.lstrip())
 
 
-def _refuse_long(studio: Studio, text: str) -> None:
-    for segment in studio.segments:
-        count = len(segment.tokenizer(_read(studio, text)).input_ids)
-        if count > segment.length:
+def _refuse_long(adapter: PipelineAdapter, text: str) -> None:
+    for span in adapter.spans:
+        count = len(span.tokenizer(_read(adapter, text)).input_ids)
+        if count > span.length:
             raise PromptTooLong(
                 f"The prompt has {count} tokens, including special tokens; the text encoder's "
-                f"limit is {segment.length}.",
+                f"limit is {span.length}.",
                 remedy="Shorten the prompt.",
                 field="prompt",
             )
@@ -273,12 +276,12 @@ def _longest(tokenizer: Any, most: int) -> int:
     return min(most, int(tokenizer.model_max_length))
 
 
-def _single_segment(name: str, most: int) -> Callable[[Any], tuple[Segment, ...]]:
-    def segments(pipeline: Any) -> tuple[Segment, ...]:
+def _single_segment(name: str, most: int) -> Callable[[Any], tuple[EncoderSpan, ...]]:
+    def spans(pipeline: Any) -> tuple[EncoderSpan, ...]:
         tokenizer = getattr(pipeline, name)
-        return (Segment(tokenizer, _encoder(pipeline, name), 0, _longest(tokenizer, most)),)
+        return (EncoderSpan(tokenizer, _encoder(pipeline, name), 0, _longest(tokenizer, most)),)
 
-    return segments
+    return spans
 
 
 def _pixart_encode(pipeline: Any, text: str, length: int) -> Conditioning:
@@ -310,12 +313,12 @@ def _flux_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
     return {"prompt_embeds": batch.states_1ND, "pooled_prompt_embeds": batch.pooled_1E}
 
 
-def _sd3_segments(pipeline: Any) -> tuple[Segment, ...]:
+def _sd3_segments(pipeline: Any) -> tuple[EncoderSpan, ...]:
     clip, t5 = pipeline.tokenizer, pipeline.tokenizer_3
     length = int(pipeline.tokenizer_max_length)
     return (
-        Segment(clip, pipeline.text_encoder, 0, length),
-        Segment(t5, pipeline.text_encoder_3, length, _longest(t5, 256)),
+        EncoderSpan(clip, pipeline.text_encoder, 0, length),
+        EncoderSpan(t5, pipeline.text_encoder_3, length, _longest(t5, 256)),
     )
 
 
@@ -335,13 +338,13 @@ def _sd3_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any]:
     }
 
 
-def _clip_segments(name: str) -> Callable[[Any], tuple[Segment, ...]]:
-    def segments(pipeline: Any) -> tuple[Segment, ...]:
+def _clip_segments(name: str) -> Callable[[Any], tuple[EncoderSpan, ...]]:
+    def spans(pipeline: Any) -> tuple[EncoderSpan, ...]:
         tokenizer = getattr(pipeline, name)
         length = int(tokenizer.model_max_length)
-        return (Segment(tokenizer, _encoder(pipeline, name), 0, length),)
+        return (EncoderSpan(tokenizer, _encoder(pipeline, name), 0, length),)
 
-    return segments
+    return spans
 
 
 def _sd_encode(pipeline: Any, text: str, length: int) -> Conditioning:

@@ -32,7 +32,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Flow:
+class WordFlow:
     """`flow_WAB`: 0 on the diagonal. `total_WA`: attention to all of the prompt's other groups cut.
 
     `alone_A`: the shift from the group's words encoded in isolation. `blocks_A`: the shift from the
@@ -53,7 +53,7 @@ def encoder_flow(
     pad: int,
     by_layer: bool,
     rows: int = MAX_ROWS,
-) -> Generator[Event, None, Flow]:
+) -> Generator[Event, None, WordFlow]:
     """The flow among groups, `rows` cuts per batch; yields progress. `pad` pads shorter texts."""
     layers = len(encoder_parts(encoder).blocks)
     windows: list[tuple[int, ...] | None] = [None]
@@ -75,7 +75,7 @@ def encoder_flow(
             table_WAG[place] = shift
     all_cut = [Cut(own, rest) for own, rest in zip(groups, others, strict=True) if rest]
     apart_ND = _states(encoder, text, all_cut)[0]
-    return Flow(
+    return WordFlow(
         table_WAG[..., :-1],
         table_WAG[..., -1],
         torch.tensor([_alone(encoder, text, own, groups, pad, uncut_ND) for own in groups]),

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from analysis.worlds import shape_judge
-from analysis.worlds.captions import BORROWERS, COLOUR_WORDS, MIMICS, NAMES, SHAPE_WORDS
+from analysis.worlds.captions import BORROWERS, COLOUR_WORDS, MIMICS, NAMES, SHAPE_WORDS, Look
 
 JUDGED_MODEL = "demo-t2i"
 ACCURACY_ROW = "judge accuracy on rendered pictures"
-Sight = tuple[str, str]  # colour, shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,8 @@ class Wanted:
     colour: str | None
     shape: str | None
 
-    def fits(self, sight: Sight) -> bool:
-        return self.colour in (None, sight[0]) and self.shape in (None, sight[1])
+    def fits(self, look: Look) -> bool:
+        return self.colour in (None, look[0]) and self.shape in (None, look[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +50,28 @@ def wanted(phrase: str) -> Wanted:
     return Wanted(_said(COLOUR_WORDS, words), _said(SHAPE_WORDS, words))
 
 
-def sights(picture: np.ndarray) -> list[Sight]:
+def detect(picture: np.ndarray) -> list[Look]:
     """Colour and shape of every object in [H, W, 3] pixels, from top to bottom."""
     return list(shape_judge.looks(picture))
 
 
-def shows(seen: Sequence[Sight], item: Wanted) -> bool | None:
+def shows(seen: Sequence[Look], item: Wanted) -> bool | None:
     """Whether the item was detected; None if its words name neither colour nor shape."""
     if item == Wanted(None, None):
         return None
-    return any(item.fits(sight) for sight in seen)
+    return any(item.fits(look) for look in seen)
 
 
-def leaks(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool | None:
+def leaks(seen: Sequence[Look], item: Wanted, others: Sequence[Wanted]) -> bool | None:
     """Whether a picture of `item` alone shows another item, or its shape in another's colour."""
     known = _looks(others)
     if not known:
         return None
     foreign = {*known, *((colour, item.shape) for colour, _ in known if colour != item.colour)}
-    return any(sight in foreign for sight in seen)
+    return any(look in foreign for look in seen)
 
 
-def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bool | None:
+def borrows(seen: Sequence[Look], item: Wanted, others: Sequence[Wanted]) -> bool | None:
     """Whether in a picture of all items this one has another's colour, or another replaces it.
 
     An object drawn twice is not leakage as long as the item itself is present.
@@ -85,7 +84,7 @@ def borrows(seen: Sequence[Sight], item: Wanted, others: Sequence[Wanted]) -> bo
     return any(list(seen).count(stray) > known.count(stray) for stray in strays)
 
 
-def _looks(items: Sequence[Wanted]) -> list[Sight]:
+def _looks(items: Sequence[Wanted]) -> list[Look]:
     """Colour and shape of the items that name both."""
     return [(item.colour, item.shape) for item in items if item.colour and item.shape]
 

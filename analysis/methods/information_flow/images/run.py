@@ -24,9 +24,9 @@ from analysis.events import Event, Progress
 from analysis.methods.information_flow.images import conditioning, judge
 from analysis.methods.information_flow.images.conditioning import (
     Conditioning,
-    Sampling,
-    Studio,
-    Token,
+    DrawingSettings,
+    PipelineAdapter,
+    TokenSpan,
 )
 from analysis.methods.information_flow.images.encoder_flow import encoder_flow
 from analysis.methods.information_flow.images.events import (
@@ -56,7 +56,7 @@ Plan = tuple[Kind, int | None, str, Sequence[int], Conditioning]
 
 
 @dataclass(frozen=True)
-class Task:
+class RowTask:
     """A row with its conditioning."""
 
     event: Row
@@ -64,19 +64,19 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptAnalysis:
     """The prompt, its encoding, its tokens and its items."""
 
     text: str
-    studio: Studio
+    adapter: PipelineAdapter
     prompt: Conditioning
-    tokens: list[list[Token]]
+    tokens: list[list[TokenSpan]]
     items: list[PromptItem]
     wanted: list[Wanted]
     chosen: int
 
     @property
-    def shown(self) -> list[Token]:
+    def shown(self) -> list[TokenSpan]:
         """The tokens of the last text encoder, which is the largest."""
         return self.tokens[-1]
 
@@ -103,13 +103,13 @@ def run(model: ImagePipeline, params: PictureParams) -> Iterator[Event]:
     yield Findings(rows=[_finding(reading, task.event, verdicts[task.event.row]) for task in tasks])
 
 
-def _read(model: ImagePipeline, params: PictureParams) -> Reading:
+def _read(model: ImagePipeline, params: PictureParams) -> PromptAnalysis:
     text = params.prompt.strip()
     if not text:
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
-    studio = conditioning.open_studio(model)
-    for segment in studio.segments:
-        refuse_special(segment.tokenizer, text, ways="")
+    adapter = conditioning.open_pipeline(model)
+    for span in adapter.spans:
+        refuse_special(span.tokenizer, text, ways="")
     items = find_items(text, params.items)
     if params.item > len(items):
         raise InvalidParams(
@@ -118,18 +118,18 @@ def _read(model: ImagePipeline, params: PictureParams) -> Reading:
             remedy=f"Choose one from 1 to {len(items)}, or 0 for the last.",
             field="item",
         )
-    return Reading(
+    return PromptAnalysis(
         text,
-        studio,
-        conditioning.encode(studio, text),
-        conditioning.tokens(studio, text),
+        adapter,
+        conditioning.encode(adapter, text),
+        conditioning.tokens(adapter, text),
         items,
         [judge.wanted(item.phrase) for item in items],
         (params.item or len(items)) - 1,
     )
 
 
-def _prompt_event(reading: Reading, model: ImagePipeline, *, judged: bool) -> Prompt:
+def _prompt_event(reading: PromptAnalysis, model: ImagePipeline, *, judged: bool) -> Prompt:
     return Prompt(
         tokens=[
             PromptToken(
@@ -145,12 +145,12 @@ def _prompt_event(reading: Reading, model: ImagePipeline, *, judged: bool) -> Pr
             for item, meant in zip(reading.items, reading.wanted, strict=True)
         ],
         chosen=reading.chosen,
-        positions=reading.studio.positions,
+        positions=reading.adapter.positions,
         judge=_judge(model) if judged else None,
     )
 
 
-def _item_of(reading: Reading, token: Token) -> int | None:
+def _item_of(reading: PromptAnalysis, token: TokenSpan) -> int | None:
     found = (
         n for n, it in enumerate(reading.items) if it.start < token.end and it.end > token.start
     )
@@ -166,17 +166,17 @@ def _judge(model: ImagePipeline) -> Judge:
     )
 
 
-def _flow(reading: Reading, params: PictureParams) -> Iterator[Event]:
+def _flow(reading: PromptAnalysis, params: PictureParams) -> Iterator[Event]:
     """The matrix of words, and each word's shift from its encoding in isolation."""
     groups = _words(reading)
-    segment = reading.studio.segments[-1]
-    text = conditioning.encoded(reading.studio, reading.text)
-    positions = [tuple(reading.shown[n].position - segment.start for n in own) for own in groups]
+    span = reading.adapter.spans[-1]
+    text = conditioning.encoded(reading.adapter, reading.text)
+    positions = [tuple(reading.shown[n].position - span.start for n in own) for own in groups]
     found = yield from encoder_flow(
-        segment.encoder,
+        span.encoder,
         text,
         positions,
-        pad=segment.tokenizer.pad_token_id,
+        pad=span.tokenizer.pad_token_id,
         by_layer=params.encoder_flow_layers,
     )
     ends = [(reading.shown[own[0]].start, reading.shown[own[-1]].end) for own in groups]
@@ -190,7 +190,7 @@ def _flow(reading: Reading, params: PictureParams) -> Iterator[Event]:
     )
 
 
-def _words(reading: Reading) -> list[list[int]]:
+def _words(reading: PromptAnalysis) -> list[list[int]]:
     """Indices of the shown tokens, word by word."""
     words: dict[int, list[int]] = {}
     for n, token in enumerate(reading.shown):
@@ -198,11 +198,11 @@ def _words(reading: Reading) -> list[list[int]]:
     return list(words.values())
 
 
-def _word_of(reading: Reading, token: Token) -> int:
+def _word_of(reading: PromptAnalysis, token: TokenSpan) -> int:
     return len(reading.text[: token.end].split()) - 1
 
 
-def _tasks(reading: Reading, params: PictureParams) -> list[Task]:
+def _tasks(reading: PromptAnalysis, params: PictureParams) -> list[RowTask]:
     """All rows, in the order in which they are drawn."""
     plans = [*_whole_rows(reading, params)]
     if params.leak and len(reading.items) > 1:
@@ -214,26 +214,26 @@ def _tasks(reading: Reading, params: PictureParams) -> list[Task]:
     return _numbered(plans, first=0)
 
 
-def _numbered(plans: Sequence[Plan], *, first: int) -> list[Task]:
+def _numbered(plans: Sequence[Plan], *, first: int) -> list[RowTask]:
     return [
-        Task(Row(row=row, shows=kind, item=item, label=label, kept=list(kept)), given)
+        RowTask(Row(row=row, shows=kind, item=item, label=label, kept=list(kept)), given)
         for row, (kind, item, label, kept, given) in enumerate(plans, first)
     ]
 
 
-def _layer_rows(reading: Reading) -> Iterator[Plan]:
+def _layer_rows(reading: PromptAnalysis) -> Iterator[Plan]:
     """The whole prompt, its last text encoder ending after each layer; 0: the embeddings."""
-    for layer in range(len(encoder_parts(reading.studio.segments[-1].encoder).blocks)):
-        given = conditioning.encode_layer(reading.studio, reading.text, layer)
+    for layer in range(len(encoder_parts(reading.adapter.spans[-1].encoder).blocks)):
+        given = conditioning.encode_layer(reading.adapter, reading.text, layer)
         yield "layer", None, f"Layer {layer}", range(len(reading.shown)), given
 
 
 def _removal(
-    reading: Reading,
+    reading: PromptAnalysis,
     params: PictureParams,
-    tasks: Sequence[Task],
+    tasks: Sequence[RowTask],
     verdicts: dict[int, list[Verdict | None]],
-) -> list[Task]:
+) -> list[RowTask]:
     """The whole prompt without the chosen item's tokens that do not represent it, if any does."""
     rows = [task.event for task in tasks if task.event.shows == "token"]
     stand = {row.row: _finding(reading, row, verdicts[row.row]).representative for row in rows}
@@ -243,23 +243,23 @@ def _removal(
     away: set[int] = set()
     for token in (reading.shown[n] for n in dropped):
         away |= set(conditioning.positions_of(reading.tokens, token.start, token.end))
-    kept = [n for n in range(reading.studio.positions) if n not in away]
+    kept = [n for n in range(reading.adapter.positions) if n not in away]
     given = conditioning.keep(
-        reading.prompt, reading.studio.empty, kept, keep_pooled=params.keep_pooled
+        reading.prompt, reading.adapter.empty, kept, keep_pooled=params.keep_pooled
     )
     shown = [n for n in range(len(reading.shown)) if n not in dropped]
     plan: Plan = ("removed", reading.chosen, "Without the non-representative tokens", shown, given)
     return _numbered([plan], first=len(tasks))
 
 
-def _whole_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
+def _whole_rows(reading: PromptAnalysis, params: PictureParams) -> Iterator[Plan]:
     """The whole prompt, and each item with only its tokens kept."""
     yield "whole", None, "Whole prompt", range(len(reading.shown)), reading.prompt
     for number, item in enumerate(reading.items):
         yield "item", number, item.phrase, *_kept(reading, params, item.start, item.end)
 
 
-def _leak_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
+def _leak_rows(reading: PromptAnalysis, params: PictureParams) -> Iterator[Plan]:
     """The chosen item encoded in isolation, alone and inserted into the whole prompt."""
     item = reading.items[reading.chosen]
     fixed = _fixed(reading, item)
@@ -268,7 +268,7 @@ def _leak_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
     yield "fixed", reading.chosen, "Whole prompt, fixed", range(len(reading.shown)), fixed
 
 
-def _token_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
+def _token_rows(reading: PromptAnalysis, params: PictureParams) -> Iterator[Plan]:
     """Each token of the chosen item, only this token kept."""
     item = reading.items[reading.chosen]
     for token in (reading.shown[n] for n in reading.kept(item.start, item.end)):
@@ -277,7 +277,7 @@ def _token_rows(reading: Reading, params: PictureParams) -> Iterator[Plan]:
 
 
 def _kept(
-    reading: Reading,
+    reading: PromptAnalysis,
     params: PictureParams,
     start: int,
     end: int,
@@ -286,16 +286,18 @@ def _kept(
     """The shown tokens of characters `start:end`, and the conditioning that keeps only these."""
     given = prompt or reading.prompt
     positions = conditioning.positions_of(reading.tokens, start, end)
-    kept = conditioning.keep(given, reading.studio.empty, positions, keep_pooled=params.keep_pooled)
+    kept = conditioning.keep(
+        given, reading.adapter.empty, positions, keep_pooled=params.keep_pooled
+    )
     return reading.kept(start, end), kept
 
 
-def _fixed(reading: Reading, item: PromptItem) -> Conditioning:
+def _fixed(reading: PromptAnalysis, item: PromptItem) -> Conditioning:
     """The whole prompt with the states of one item from its phrase encoded in isolation."""
-    alone = conditioning.encode(reading.studio, item.phrase)
+    alone = conditioning.encode(reading.adapter, item.phrase)
     places: dict[int, int] = {}
     for inside, outside in zip(
-        reading.tokens, conditioning.tokens(reading.studio, item.phrase), strict=True
+        reading.tokens, conditioning.tokens(reading.adapter, item.phrase), strict=True
     ):
         own = [token for token in inside if token.start < item.end and token.end > item.start]
         if [token.id for token in own] != [token.id for token in outside]:
@@ -311,9 +313,9 @@ def _fixed(reading: Reading, item: PromptItem) -> Conditioning:
 
 def _pictures(
     model: ImagePipeline,
-    reading: Reading,
+    reading: PromptAnalysis,
     params: PictureParams,
-    tasks: list[Task],
+    tasks: list[RowTask],
     *,
     judged: bool,
     stage: str = "drawing",
@@ -324,7 +326,9 @@ def _pictures(
     if not tasks:
         return {}
     places = [(task, column) for task in tasks for column in range(params.pictures)]
-    size = conditioning.pictures_per_batch(reading.studio, _sampling(params), params.rows_per_batch)
+    size = conditioning.pictures_per_batch(
+        reading.adapter, _sampling(params), params.rows_per_batch
+    )
     verdicts: dict[int, list[Verdict | None]] = {task.event.row: [] for task in tasks}
     for at in range(0, len(places), size):
         yield Progress(stage=stage, done=at, total=len(places), unit="pictures")
@@ -343,29 +347,31 @@ def _pictures(
     return verdicts
 
 
-def _draw(reading: Reading, params: PictureParams, batch: list[tuple[Task, int]]) -> np.ndarray:
+def _draw(
+    reading: PromptAnalysis, params: PictureParams, batch: list[tuple[RowTask, int]]
+) -> np.ndarray:
     given = [task.given for task, _ in batch]
     seeds = [params.seed + column for _, column in batch]
-    return conditioning.draw(reading.studio, given, seeds, _sampling(params))
+    return conditioning.draw(reading.adapter, given, seeds, _sampling(params))
 
 
-def _sampling(params: PictureParams) -> Sampling:
-    return Sampling(params.steps, params.guidance, params.size)
+def _sampling(params: PictureParams) -> DrawingSettings:
+    return DrawingSettings(params.steps, params.guidance, params.size)
 
 
-def _verdict(reading: Reading, row: Row, picture: np.ndarray) -> Verdict:
-    seen = judge.sights(picture)
+def _verdict(reading: PromptAnalysis, row: Row, picture: np.ndarray) -> Verdict:
+    seen = judge.detect(picture)
     about = reading.chosen if row.item is None else row.item
     others = [item for n, item in enumerate(reading.wanted) if n != about]
     test = judge.borrows if row.shows in ("whole", "fixed", "removed", "layer") else judge.leaks
     return Verdict(
-        seen=[" ".join(sight) for sight in seen],
+        seen=[" ".join(look) for look in seen],
         shown=[judge.shows(seen, item) for item in reading.wanted],
         leak=test(seen, reading.wanted[about], others),
     )
 
 
-def _finding(reading: Reading, row: Row, verdicts: list[Verdict | None]) -> Finding:
+def _finding(reading: PromptAnalysis, row: Row, verdicts: list[Verdict | None]) -> Finding:
     told = [verdict for verdict in verdicts if verdict]
     shown = [_count([verdict.shown[n] for verdict in told]) for n in range(len(reading.items))]
     own = shown[row.item] if row.shows == "token" and row.item is not None else None

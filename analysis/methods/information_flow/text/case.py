@@ -20,7 +20,7 @@ MOST_POSITIONS = 4096
 
 
 @dataclass(frozen=True)
-class Case:
+class FlowCase:
     """An input of N positions whose last ones predict the target.
 
     `ids_1N` are the input ids; `target_T` the ids predicted at the positions `queries`, which form
@@ -64,14 +64,14 @@ class Case:
             yield range(at, min(at + size, rows))
 
 
-def read_case(model: Model, params: FlowParams, context: Context) -> Case:
+def read_case(model: Model, params: FlowParams, context: Context) -> FlowCase:
     """Raises TargetOutOfRange, InvalidParams."""
     span = target_span(context, params.target_start, params.target_length)
     target = range(context.prompt_length + span.start, context.prompt_length + span.stop)
     ids = context.ids[: target.stop - 1]
     queries = range(target.start - 1, target.stop - 1)
     scored = generation.score(model, context.ids, context.prompt_length)
-    return Case(
+    return FlowCase(
         model=model,
         context=context,
         params=params,
@@ -85,7 +85,7 @@ def read_case(model: Model, params: FlowParams, context: Context) -> Case:
     )
 
 
-def groups_event(case: Case) -> Groups:
+def groups_event(case: FlowCase) -> Groups:
     texts = case.context.texts
     target = range(case.queries.start + 1, case.queries.stop + 1)
     return Groups(
@@ -104,7 +104,7 @@ def groups_event(case: Case) -> Groups:
     )
 
 
-def label_of(case: Case, positions: range | list[int]) -> str:
+def label_of(case: FlowCase, positions: range | list[int]) -> str:
     """The text at some positions, in one line."""
     joined = "".join(case.context.texts[n] for n in positions)
     return " ".join(joined.split()) or joined

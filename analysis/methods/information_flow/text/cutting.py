@@ -19,13 +19,13 @@ from transformers.cache_utils import DynamicLayer
 from analysis.attention.decoder_masks import Masks, hooked, masked, of_cuts
 from analysis.attention.edges import Cut, Size
 from analysis.decoding.cache import can_cut, empty
-from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.case import FlowCase
 
 FINAL_STATES = "ln_final.hook_out"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CutResult:
     """Results of variants: `logprob_B` of the target, and final states from position `first` on."""
 
     logprob_B: torch.Tensor
@@ -59,7 +59,7 @@ class SharedLayer(DynamicLayer):
 class Trunk:
     """The uncut input: its keys and values per layer, empty if they cannot be shared."""
 
-    case: Case
+    case: FlowCase
     layers: list[tuple[torch.Tensor, torch.Tensor]]
     states_ND: torch.Tensor
 
@@ -69,7 +69,7 @@ class Trunk:
 
 
 @torch.no_grad()
-def trunk_of(case: Case) -> Trunk:
+def trunk_of(case: FlowCase) -> Trunk:
     cache = empty(case.model)
     with final_states(case) as states:
         case.model.forward(input_ids=case.ids_1N, past_key_values=cache, logits_to_keep=1)
@@ -89,7 +89,7 @@ def shared_cache(
 
 
 @torch.no_grad()
-def run_variants(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> Outcome:
+def run_variants(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> CutResult:
     """Each variant's cuts, one row each. Raises CutOutOfRange, OutOfMemory."""
     case = trunk.case
     first = _first(trunk, variants)
@@ -115,7 +115,7 @@ def _first(trunk: Trunk, variants: Sequence[Sequence[Cut]]) -> int:
 
 
 @torch.no_grad()
-def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> Outcome:
+def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> CutResult:
     """Run rows of the input under masks of the queries from `first` on."""
     case = trunk.case
     ids_BS = case.ids_1N[:, first:].expand(rows, -1)
@@ -132,19 +132,19 @@ def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> Outcome:
             use_cache=first > 0,
         )
     logits_BTV = out.logits if out.logits.shape[1] == len(keep) else out.logits[:, keep]
-    return Outcome(case.logprobs(logits_BTV), states[0], first)
+    return CutResult(case.logprobs(logits_BTV), states[0], first)
 
 
-def _zeroed(case: Case, ids_BN: torch.Tensor, masks: Masks) -> Outcome:
+def _zeroed(case: FlowCase, ids_BN: torch.Tensor, masks: Masks) -> CutResult:
     """Through the hooks: weights are set to 0 after softmax."""
     states: list[torch.Tensor] = []
     with case.model.hooks([(FINAL_STATES, lambda found, hook: states.append(found))]):
         out = hooked(case.model, ids_BN, masks, zero=True)
-    return Outcome(case.logprobs(out.logits_BNV[:, list(case.queries)]), states[0], 0)
+    return CutResult(case.logprobs(out.logits_BNV[:, list(case.queries)]), states[0], 0)
 
 
 @contextmanager
-def final_states(case: Case) -> Iterator[list[torch.Tensor]]:
+def final_states(case: FlowCase) -> Iterator[list[torch.Tensor]]:
     """Context that collects the output of the final norm, [B, S, D] per forward pass."""
     states: list[torch.Tensor] = []
     base: Any = case.model.plain.base_model
@@ -156,7 +156,7 @@ def final_states(case: Case) -> Iterator[list[torch.Tensor]]:
 
 
 def control_masks(
-    case: Case, counts: Sequence[int], where: Sequence[Cut], draws: int, name: str
+    case: FlowCase, counts: Sequence[int], where: Sequence[Cut], draws: int, name: str
 ) -> list[torch.Tensor | None]:
     """Masks of `draws` rows with `counts[n]` random edges each in the layers and heads of cut n.
 

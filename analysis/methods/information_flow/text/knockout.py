@@ -7,22 +7,22 @@ import numpy as np
 
 from analysis.attention.edges import Cut
 from analysis.events import Event, Progress
-from analysis.methods.information_flow.text.case import Case, label_of
+from analysis.methods.information_flow.text.case import FlowCase, label_of
 from analysis.methods.information_flow.text.cutting import Trunk, run_variants
 from analysis.methods.information_flow.text.events import Knockout
-from analysis.methods.information_flow.text.matrix import Row
+from analysis.methods.information_flow.text.matrix import MatrixRow
 from analysis.methods.information_flow.text.positions import Places, places
 
 LARGEST_DELTA = log(np.finfo(np.float64).max / 100)
 
 
-def sources_of(case: Case, row: Row | None) -> list[Places]:
+def sources_of(case: FlowCase, row: MatrixRow | None) -> list[Places]:
     """The sources given, or the groups whose cut from the target lowers it most."""
     named = places(case.params.sources, case.context, before=case.queries.start, field="sources")
     return named or strongest(case, row, case.params.curves)
 
 
-def strongest(case: Case, row: Row | None, count: int) -> list[Places]:
+def strongest(case: FlowCase, row: MatrixRow | None, count: int) -> list[Places]:
     """The groups whose cut from the target lowers its log-probability most, largest effect
     first.
     """
@@ -67,18 +67,20 @@ def curves(trunk: Trunk, sources: list[Places]) -> Iterator[Event]:
         yield _event(number, len(sources), source, windows, found)
 
 
-def _length(case: Case) -> int:
+def _length(case: FlowCase) -> int:
     return case.positions if case.zero else len(case.queries)
 
 
-def _cuts(case: Case, keys: tuple[int, ...], windows: list[tuple[int, int]]) -> list[Cut]:
+def _cuts(case: FlowCase, keys: tuple[int, ...], windows: list[tuple[int, int]]) -> list[Cut]:
     return [
         Cut(tuple(case.queries), keys, tuple(range(first, last + 1)), case.heads)
         for first, last in windows
     ]
 
 
-def _others(case: Case, positions: tuple[int, ...], random: np.random.Generator) -> tuple[int, ...]:
+def _others(
+    case: FlowCase, positions: tuple[int, ...], random: np.random.Generator
+) -> tuple[int, ...]:
     """As many random positions before the target, excluding the source's own if possible."""
     rest = [n for n in range(case.queries.start) if n not in set(positions)]
     pool = rest if len(rest) >= len(positions) else list(range(case.queries.start))

@@ -11,9 +11,9 @@ import torch
 
 from analysis.attention.edges import Cut
 from analysis.events import Event, Progress
-from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import (
-    Outcome,
+    CutResult,
     Trunk,
     control_masks,
     run_masks,
@@ -28,14 +28,14 @@ Pair = tuple[int, int]  # the query group, the key group
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """One row of the matrix: an entry per earlier group."""
 
     delta: list[float]
     change: list[float]
 
 
-def target_row(trunk: Trunk) -> Row:
+def target_row(trunk: Trunk) -> MatrixRow:
     """The effect of cutting each group from the target's group, in the matrix's layers and
     heads.
     """
@@ -43,10 +43,12 @@ def target_row(trunk: Trunk) -> Row:
     delta, change = np.zeros(last), np.zeros(last)
     for block, outcome in _run(trunk, [(last, key) for key in range(last)]):
         _fill(trunk, block, outcome, {last: (delta, change)})
-    return Row(delta.tolist(), change.tolist())
+    return MatrixRow(delta.tolist(), change.tolist())
 
 
-def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None) -> Iterator[Event]:
+def fill_matrix(
+    trunk: Trunk, rows: dict[int, MatrixRow], *, layer: int | None = None
+) -> Iterator[Event]:
     """Yield every row from the last to the first and add it to `rows`, which may contain some.
 
     `layer` is the only layer with the cut; by default, those of the case.
@@ -71,14 +73,14 @@ def fill_matrix(trunk: Trunk, rows: dict[int, Row], *, layer: int | None = None)
         for query in dict.fromkeys(query for query, _ in block):
             if not left[query]:
                 delta, change = arrays[query]
-                rows[query] = Row(delta.tolist(), change.tolist())
+                rows[query] = MatrixRow(delta.tolist(), change.tolist())
                 yield _event(layer, query, rows[query])
         done += len(block)
         stage = f"cutting each group from each{where}"
         yield Progress(stage=stage, done=done, total=total, unit="cuts")
 
 
-def flow_event(trunk: Trunk, rows: dict[int, Row]) -> Flow:
+def flow_event(trunk: Trunk, rows: dict[int, MatrixRow]) -> Flow:
     """The largest effects, with random cuts of the size of the first as control."""
     case = trunk.case
     cuts = [
@@ -108,7 +110,7 @@ def control(trunk: Trunk, counts: Sequence[int], where: Sequence[Cut], name: str
     return Control(draws=found, mean=float(np.mean(found)), deviation=float(np.std(found, ddof=1)))
 
 
-def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], Outcome]]:
+def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], CutResult]]:
     """The pairs in blocks, in order; the rows of a block start at its earliest query."""
     case = trunk.case
     at = 0
@@ -118,7 +120,7 @@ def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], Outc
         at += len(block)
 
 
-def _size(case: Case, pairs: Sequence[Pair], at: int) -> int:
+def _size(case: FlowCase, pairs: Sequence[Pair], at: int) -> int:
     """Rows of the next block: those of one query, and of further queries while there are few."""
     first = case.groups[pairs[at][0]].start
     length = case.positions if case.zero else case.positions - first
@@ -127,7 +129,7 @@ def _size(case: Case, pairs: Sequence[Pair], at: int) -> int:
     return min(limit, max(same, PACKED))
 
 
-def _cut(case: Case, pair: Pair) -> Cut:
+def _cut(case: FlowCase, pair: Pair) -> Cut:
     query, key = (tuple(case.groups[group]) for group in pair)
     return Cut(query, key, case.layers, case.heads)
 
@@ -135,7 +137,7 @@ def _cut(case: Case, pair: Pair) -> Cut:
 def _fill(
     trunk: Trunk,
     block: list[Pair],
-    outcome: Outcome,
+    outcome: CutResult,
     arrays: dict[int, tuple[np.ndarray, np.ndarray]],
 ) -> None:
     for row, (query, key) in enumerate(block):
@@ -152,5 +154,5 @@ def state_change(before_SD: torch.Tensor, after_SD: torch.Tensor) -> float:
     return max(0.0, float((1 - cosine_S).mean()))
 
 
-def _event(layer: int | None, query: int, row: Row) -> FlowRow:
+def _event(layer: int | None, query: int, row: MatrixRow) -> FlowRow:
     return FlowRow(layer=layer, row=query, delta_logprob=row.delta, state_change=row.change)

@@ -17,9 +17,9 @@ import torch
 from scipy.stats import spearmanr
 
 from analysis.errors import ModelIncompatible
-from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.events import Agreement, Routes
-from analysis.methods.information_flow.text.matrix import Row
+from analysis.methods.information_flow.text.matrix import MatrixRow
 
 FLOOR = 0.01
 EPSILON = 1e-9  # of ‖y‖₁, so that the shares are defined even if no part contributes
@@ -43,7 +43,7 @@ class Shares:
 
 
 @torch.no_grad()
-def shares(case: Case) -> Shares:
+def shares(case: FlowCase) -> Shares:
     """Raises ModelIncompatible if a model's blocks are not such sums."""
     captured: dict[str, torch.Tensor] = {}
     layers = range(case.model.info.layers)
@@ -61,7 +61,7 @@ def _keep(captured: dict[str, torch.Tensor], name: str, found: torch.Tensor, hoo
     captured[name] = found.detach()[0]
 
 
-def _layer(case: Case, captured: dict[str, torch.Tensor], layer: int) -> tuple[np.ndarray, ...]:
+def _layer(case: FlowCase, captured: dict[str, torch.Tensor], layer: int) -> tuple[np.ndarray, ...]:
     before_ND, middle_ND, after_ND, pattern_HNN, values = (
         captured[f"blocks.{layer}.{name}"].float() for name in HOOKS
     )
@@ -78,7 +78,7 @@ def _layer(case: Case, captured: dict[str, torch.Tensor], layer: int) -> tuple[n
     return tuple(part.cpu().numpy() for part in parts)
 
 
-def written(case: Case, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+def written(case: FlowCase, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Each head's output if it attended only to one position, [N, H, D], and the bias, [D]."""
     heads, positions = case.model.info.heads, values.shape[0]
     values_NHV = values.reshape(positions, -1, values.shape[-1])
@@ -117,7 +117,7 @@ def _attention(
 
 
 def _refuse_unexplained(
-    case: Case, middle_ND: torch.Tensor, sum_ND: torch.Tensor, layer: int
+    case: FlowCase, middle_ND: torch.Tensor, sum_ND: torch.Tensor, layer: int
 ) -> None:
     error = float((middle_ND - sum_ND).abs().max() / middle_ND.abs().max())
     if not error <= SLACK:
@@ -129,7 +129,7 @@ def _refuse_unexplained(
         )
 
 
-def routes_event(case: Case, found: Shares) -> Routes:
+def routes_event(case: FlowCase, found: Shares) -> Routes:
     """All edges of at least FLOOR, and those on a route from the target."""
     edges_LNN = found.edges_LHNN.sum(1)
     layer, query, key = (part.astype(np.int32) for part in np.nonzero(edges_LNN >= FLOOR))
@@ -152,7 +152,7 @@ def routes_event(case: Case, found: Shares) -> Routes:
     )
 
 
-def reach(case: Case, found: Shares, tau: float) -> tuple[np.ndarray, np.ndarray]:
+def reach(case: FlowCase, found: Shares, tau: float) -> tuple[np.ndarray, np.ndarray]:
     """States on a route from the target, [L + 1, N] before and after each block, and [L, N]
     between its attention and its MLP; every step is at least τ."""
     edges_LNN = found.edges_LHNN.sum(1)
@@ -169,7 +169,7 @@ def reach(case: Case, found: Shares, tau: float) -> tuple[np.ndarray, np.ndarray
     return states, middles
 
 
-def agreements(case: Case, found: Shares, rows: dict[int, Row]) -> list[Agreement]:
+def agreements(case: FlowCase, found: Shares, rows: dict[int, MatrixRow]) -> list[Agreement]:
     """Agreement of routes with the cuts: into the target, and between all groups."""
     edges_NN = found.edges_LHNN.sum((0, 1))
     last = len(case.groups) - 1
@@ -185,7 +185,7 @@ def agreements(case: Case, found: Shares, rows: dict[int, Row]) -> list[Agreemen
     return events
 
 
-def _between(case: Case, edges_NN: np.ndarray, query: int, key: int) -> float:
+def _between(case: FlowCase, edges_NN: np.ndarray, query: int, key: int) -> float:
     """Importance of a group's edges to another, over all layers, per query token."""
     reads, read = case.groups[query], case.groups[key]
     block = edges_NN[reads.start : reads.stop, read.start : read.stop]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from analysis.errors import InvalidParams
 from analysis.events import Event
-from analysis.methods.information_flow.text.case import Case, groups_event, read_case
+from analysis.methods.information_flow.text.case import FlowCase, groups_event, read_case
 from analysis.methods.information_flow.text.cutting import Trunk, trunk_of
 from analysis.methods.information_flow.text.edge_edits import edit
 from analysis.methods.information_flow.text.knockout import (
@@ -13,19 +13,24 @@ from analysis.methods.information_flow.text.knockout import (
     strongest,
     windows_of,
 )
-from analysis.methods.information_flow.text.matrix import Row, fill_matrix, flow_event, target_row
+from analysis.methods.information_flow.text.matrix import (
+    MatrixRow,
+    fill_matrix,
+    flow_event,
+    target_row,
+)
 from analysis.methods.information_flow.text.params import FlowParams
 from analysis.methods.information_flow.text.positions import Places, places
 from analysis.methods.information_flow.text.routes import Shares, agreements, routes_event, shares
 from analysis.methods.information_flow.text.tracing import trace
 from analysis.model import Model
 from analysis.text import context as contexts
-from analysis.text.cost import Meter
+from analysis.text.cost import PassMeter
 
 
 def run(model: Model, params: FlowParams) -> Iterator[Event]:
     """Yield the events in the order given in the method's docstring."""
-    meter = Meter(model)
+    meter = PassMeter(model)
     context = yield from contexts.read(model, params)
     case = read_case(model, params, context)
     named = _named(case)
@@ -47,7 +52,7 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     yield meter.cost()
 
 
-def _named(case: Case) -> list[Places]:
+def _named(case: FlowCase) -> list[Places]:
     """The subject if given; invalid params are refused before any work."""
     params, before = case.params, case.queries.start
     windows_of(case.model.info.layers, params.window)
@@ -62,10 +67,12 @@ def _named(case: Case) -> list[Places]:
     return named
 
 
-def _cuts(trunk: Trunk, found: Shares | None, named: list[Places], meter: Meter) -> Iterator[Event]:
+def _cuts(
+    trunk: Trunk, found: Shares | None, named: list[Places], meter: PassMeter
+) -> Iterator[Event]:
     case, params = trunk.case, trunk.case.params
     last = len(case.groups) - 1
-    rows: dict[int, Row] = {}
+    rows: dict[int, MatrixRow] = {}
     if params.matrix or params.knockout or params.tracing or found:
         rows[last] = target_row(trunk)
     if params.matrix:

@@ -20,7 +20,7 @@ from analysis.attention.decoder_masks import attentions
 from analysis.decoding.cache import can_cut, empty
 from analysis.errors import ModelIncompatible
 from analysis.events import Event, Progress
-from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import shared_cache
 from analysis.methods.information_flow.text.events import Corrupted, Restored, Trace
 from analysis.methods.information_flow.text.knockout import windows_of
@@ -43,7 +43,7 @@ class Noisy:
     probability_K: np.ndarray
 
 
-def trace(case: Case, subject: Places) -> Iterator[Event]:
+def trace(case: FlowCase, subject: Places) -> Iterator[Event]:
     """Yield the effect of the noise, then the growing maps. Raises ModelIncompatible."""
     modules = {kind: modules_of(case, kind) for kind in KINDS}
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
@@ -53,7 +53,7 @@ def trace(case: Case, subject: Places) -> Iterator[Event]:
         yield from _map(case, subject, noisy, kind, modules[kind], clean[kind])
 
 
-def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
+def modules_of(case: FlowCase, kind: Restored) -> list[nn.Module]:
     """The module that outputs the states of a kind, per layer. Raises ModelIncompatible."""
     plain = case.model.plain
     found = attentions(plain, case.model.info.layers)
@@ -73,7 +73,7 @@ def modules_of(case: Case, kind: Restored) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
+def corrupt(case: FlowCase, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
     """One noise sample per entry of `hidden`: noise on the embeddings at these positions."""
     embeddings_1ND = case.model.embeddings(case.ids_1N)
     embeddings_KND = embeddings_1ND.repeat(len(hidden), 1, 1)
@@ -95,7 +95,7 @@ def corrupt(case: Case, hidden: Sequence[tuple[int, ...]], name: str) -> Noisy:
     )
 
 
-def _corrupted(case: Case, subject: Places, noisy: Noisy) -> Corrupted:
+def _corrupted(case: FlowCase, subject: Places, noisy: Noisy) -> Corrupted:
     random = case.random("tracing control")
     rest = [n for n in range(case.queries.start) if n not in set(subject.positions)]
     pool = rest if len(rest) >= len(subject.positions) else list(range(case.queries.start))
@@ -118,7 +118,9 @@ def _corrupted(case: Case, subject: Places, noisy: Noisy) -> Corrupted:
 
 
 @torch.no_grad()
-def _clean(case: Case, modules: dict[Restored, list[nn.Module]]) -> dict[str, list[torch.Tensor]]:
+def _clean(
+    case: FlowCase, modules: dict[Restored, list[nn.Module]]
+) -> dict[str, list[torch.Tensor]]:
     """Output of each module on the uncorrupted input, [N, D] per layer."""
     states: dict[str, list[torch.Tensor]] = {kind: [] for kind in modules}
     with ExitStack() as stack:
@@ -136,7 +138,7 @@ def _keep(states: list[torch.Tensor], module: nn.Module, args: Any, output: Any)
 
 
 def _map(
-    case: Case,
+    case: FlowCase,
     subject: Places,
     noisy: Noisy,
     kind: Restored,
@@ -169,7 +171,7 @@ def _map(
     yield _trace(kind, effect_LGK, len(groups), final=True)
 
 
-def _windows(case: Case, kind: Restored) -> list[tuple[int, int]]:
+def _windows(case: FlowCase, kind: Restored) -> list[tuple[int, int]]:
     """First and last layer restored in each row; for the residual stream, only its own layer."""
     width = 1 if kind == "residual" else case.params.trace_window
     return windows_of(case.model.info.layers, width)
@@ -222,7 +224,7 @@ class _Restoring:
 
 @torch.no_grad()
 def _restored(
-    case: Case, noisy: Noisy, restore: _Restoring, layers: int
+    case: FlowCase, noisy: Noisy, restore: _Restoring, layers: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Row numbers (layer · K + draw), and p of the target with that layer's states restored."""
     first = restore.group.start if noisy.layers else 0

@@ -17,10 +17,10 @@ from analysis.attention.block_sparse import NAME
 from analysis.errors import ModelIncompatible
 from analysis.methods.graph_kv import attention
 from analysis.methods.graph_kv.events import Mode
-from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange
+from analysis.methods.graph_kv.layout import LayoutPlan, PromptParts, TokenLayout, arrange
 from analysis.model import Model
 
-PARTS = Parts(
+PARTS = PromptParts(
     prefix=[0, 40],
     segments=[[5, 6], [7, 8, 9], [10, 11], [12], [5, 6, 13]],
     question=[14, 15, 16],
@@ -28,16 +28,19 @@ PARTS = Parts(
 EDGES = ((0, 2), (1, 2), (1, 3), (2, 4))
 ANSWER = [20, 21]
 PLANS = {
-    **{mode: Plan(mode, EDGES) for mode in ("graph", "graph_ordered", "sequential", "parallel")},
-    "full": Plan("full", EDGES),
-    "random_edges": Plan("random_edges", EDGES, seed=3),
-    "prefix to all": Plan("graph", EDGES, prefix_to_all=True),
-    "unrolled": Plan("graph", (*EDGES, (4, 0)), rounds=2),
+    "graph": LayoutPlan("graph", EDGES),
+    "graph_ordered": LayoutPlan("graph_ordered", EDGES),
+    "sequential": LayoutPlan("sequential", EDGES),
+    "parallel": LayoutPlan("parallel", EDGES),
+    "full": LayoutPlan("full", EDGES),
+    "random_edges": LayoutPlan("random_edges", EDGES, seed=3),
+    "prefix to all": LayoutPlan("graph", EDGES, prefix_to_all=True),
+    "unrolled": LayoutPlan("graph", (*EDGES, (4, 0)), rounds=2),
 }  # fmt: skip
 
 
 @pytest.fixture(params=PLANS)
-def layout(request: pytest.FixtureRequest) -> Layout:
+def layout(request: pytest.FixtureRequest) -> TokenLayout:
     return arrange(PARTS, PLANS[request.param]).with_answer(ANSWER)
 
 
@@ -47,18 +50,18 @@ def exact(model: Model) -> Model:
     return Model(model.info, copy.deepcopy(model.plain).double(), model.tokenizer, model.path)
 
 
-def dense(model: Model, layout: Layout) -> torch.Tensor:
+def dense(model: Model, layout: TokenLayout) -> torch.Tensor:
     return next(attention.answer_logits(model, [layout], 2, 8))
 
 
-def test_dense_eager_and_blockwise_agree(model: Model, layout: Layout) -> None:
+def test_dense_eager_and_blockwise_agree(model: Model, layout: TokenLayout) -> None:
     blocks, eager = attention.blockwise(model, layout, 2), attention.patterned(model, layout, 2)
     close(blocks.logits_TV, dense(model, layout), 1e-5)
     close(eager.logits_TV, dense(model, layout), 1e-5)
     close(blocks.mass_PLH, eager.mass_PLH, 1e-5)
 
 
-def test_dense_eager_and_blockwise_agree_in_float64(exact: Model, layout: Layout) -> None:
+def test_dense_eager_and_blockwise_agree_in_float64(exact: Model, layout: TokenLayout) -> None:
     """Llama's eager attention in transformers takes its softmax in float32 all the same."""
     tolerance = 1e-10 if exact.info.architecture == "GPT2LMHeadModel" else 1e-5
     blocks, eager = attention.blockwise(exact, layout, 2), attention.patterned(exact, layout, 2)
@@ -71,7 +74,7 @@ def close(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
-def test_mass_is_the_pattern_summed_by_hand(exact: Model, layout: Layout) -> None:
+def test_mass_is_the_pattern_summed_by_hand(exact: Model, layout: TokenLayout) -> None:
     patterns = eager_patterns(exact, layout)
     found = attention.patterned(exact, layout, 2)
     slices = [slice(*pair) for pair in zip(*bounds(layout), strict=True)]
@@ -89,7 +92,7 @@ def test_mass_is_the_pattern_summed_by_hand(exact: Model, layout: Layout) -> Non
                 torch.testing.assert_close(found.sinks_CLH[number, layer], sink_H)
 
 
-def test_shares_sum_to_one_and_nothing_hidden_has_any(model: Model, layout: Layout) -> None:
+def test_shares_sum_to_one_and_nothing_hidden_has_any(model: Model, layout: TokenLayout) -> None:
     found = attention.patterned(model, layout, 2)
     readers = torch.tensor([reader for reader, _ in pairs(layout)])
     for number in range(len(layout.blocks)):
@@ -110,7 +113,7 @@ def test_shares_of_half_precision_are_summed_in_float32(model: Model) -> None:
     close(found.mass_PLH[pairs(layout).index((0, 0))], torch.ones(2, 4), 1e-2)
 
 
-def test_one_pass_is_encoding_segment_by_segment(exact: Model, layout: Layout) -> None:
+def test_one_pass_is_encoding_segment_by_segment(exact: Model, layout: TokenLayout) -> None:
     expected = by_passes(exact.plain, layout)[-2:]
     for found in (dense(exact, layout), attention.blockwise(exact, layout, 2).logits_TV):
         close(found, expected, 1e-12)
@@ -128,7 +131,7 @@ def test_one_pass_is_encoding_segment_by_segment_in_float32_too(model: Model) ->
 
 
 @torch.no_grad()
-def by_passes(plain: PreTrainedModel, layout: Layout) -> torch.Tensor:
+def by_passes(plain: PreTrainedModel, layout: TokenLayout) -> torch.Tensor:
     """Logits of the last block, each block encoded after the keys and values that it reads."""
     held: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
     logits = torch.empty(0)
@@ -151,18 +154,18 @@ def by_passes(plain: PreTrainedModel, layout: Layout) -> torch.Tensor:
     return logits
 
 
-def bounds(layout: Layout) -> tuple[list[int], list[int]]:
+def bounds(layout: TokenLayout) -> tuple[list[int], list[int]]:
     edges = layout.structure.bounds.tolist()
     return edges[:-1], edges[1:]
 
 
-def pairs(layout: Layout) -> list[tuple[int, int]]:
+def pairs(layout: TokenLayout) -> list[tuple[int, int]]:
     readers, sources, _ = layout.structure.parts
     return list(zip(readers.tolist(), sources.tolist(), strict=True))
 
 
 @torch.no_grad()
-def eager_patterns(model: Model, layout: Layout) -> list[torch.Tensor]:
+def eager_patterns(model: Model, layout: TokenLayout) -> list[torch.Tensor]:
     """[H, N, N] per layer, from plain transformers."""
     mask = torch.zeros(1, 1, *layout.structure.mask().shape, dtype=torch.float64)
     plain = copy.deepcopy(model.plain)
@@ -184,7 +187,7 @@ def test_decoding_is_reading_everything_again(
     """By the dense route, and by the block-sparse one above a number of tokens."""
     monkeypatch.setattr(attention, "DENSE_TOKENS", tokens)
     monkeypatch.setattr(attention, "eos_ids", lambda model: ())
-    layout = arrange(PARTS, Plan(mode, EDGES))
+    layout = arrange(PARTS, LayoutPlan(mode, EDGES))
     written: list[int] = []
     for token in attention.write(model, layout, 6):
         again = layout.with_answer([*written, -1])  # the last of an answer is not read
@@ -195,7 +198,7 @@ def test_decoding_is_reading_everything_again(
 
 
 def test_a_text_ends_at_an_end_mark(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = arrange(PARTS, Plan("graph", EDGES))
+    layout = arrange(PARTS, LayoutPlan("graph", EDGES))
     first = list(attention.write(model, layout, 3))
     monkeypatch.setattr(attention, "eos_ids", lambda model: (first[1],))
     assert list(attention.write(model, layout, 3)) == first[: first.index(first[1]) + 1]
@@ -211,7 +214,7 @@ def test_rows_of_one_batch_are_what_they_are_alone(model: Model) -> None:
 
 def test_restarting_positions_without_a_mask_are_another_computation(model: Model) -> None:
     """The trap that a full mask avoids: transformers reads them as packed sequences."""
-    layout = arrange(PARTS, Plan("graph", EDGES))
+    layout = arrange(PARTS, LayoutPlan("graph", EDGES))
     with torch.no_grad():
         out = model.plain(
             input_ids=torch.tensor([layout.ids_N]), position_ids=torch.tensor([layout.positions_N])
@@ -221,7 +224,7 @@ def test_restarting_positions_without_a_mask_are_another_computation(model: Mode
 
 
 def test_no_route_runs_without_saying_who_reads_whom(
-    model: Model, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    model: Model, layout: TokenLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masks: list[bool] = []
     forward = model.plain.forward

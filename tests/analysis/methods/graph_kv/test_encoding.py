@@ -14,7 +14,7 @@ from analysis.errors import (
     SpecialTokenInText,
 )
 from analysis.method import get
-from analysis.methods.graph_kv.encoding import Reading, read
+from analysis.methods.graph_kv.encoding import ResolvedParams, read
 from analysis.model import Model
 
 TEXTS = {"a": "Anna has the ball.", "b": "Tom has the book.", "c": "Where is Tom?"}
@@ -29,7 +29,7 @@ def edges(*pairs: str) -> list[dict[str, str]]:
     return [{"source": pair[0], "target": pair[1]} for pair in pairs]
 
 
-def reading(model: Model, **given: Any) -> Reading:
+def reading(model: Model, **given: Any) -> ResolvedParams:
     values = {
         "segments": segments("a", "b", "c"),
         "question": "Who?",

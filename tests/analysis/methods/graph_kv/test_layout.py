@@ -13,19 +13,27 @@ from hypothesis import strategies as st
 from analysis.methods.graph_kv import edges as drawing
 from analysis.methods.graph_kv.edges import Edge
 from analysis.methods.graph_kv.events import Role
-from analysis.methods.graph_kv.layout import Layout, Parts, Plan, arrange, random_orders
+from analysis.methods.graph_kv.layout import (
+    LayoutPlan,
+    PromptParts,
+    TokenLayout,
+    arrange,
+    random_orders,
+)
 
 often = settings(deadline=None, max_examples=60)
 # Built in the test: the types are checked on random entries, which a strategy must not draw.
-MakeCase = Callable[[], tuple[Parts, Plan]]
+MakeCase = Callable[[], tuple[PromptParts, LayoutPlan]]
 Token = tuple[Role, int, int, int]  # role, segment, round, number in its block
 
 
-def parts_of(lengths: list[int], prefix: int = 1, question: int = 2) -> Parts:
-    return Parts([0] * prefix, [[10 + n] * size for n, size in enumerate(lengths)], [9] * question)
+def parts_of(lengths: list[int], prefix: int = 1, question: int = 2) -> PromptParts:
+    return PromptParts(
+        [0] * prefix, [[10 + n] * size for n, size in enumerate(lengths)], [9] * question
+    )
 
 
-def tokens_of(layout: Layout) -> list[Token]:
+def tokens_of(layout: TokenLayout) -> list[Token]:
     """Every token with the copy that it belongs to; the answer's place counts as question."""
     ending = [b for b in layout.blocks if b.role in ("question", "answer")]
     copies = [b for b in layout.blocks if b not in ending]
@@ -38,12 +46,12 @@ def tokens_of(layout: Layout) -> list[Token]:
     return held
 
 
-def mask_by_definition(layout: Layout, plan: Plan) -> np.ndarray:
+def mask_by_definition(layout: TokenLayout, plan: LayoutPlan) -> np.ndarray:
     tokens = tokens_of(layout)
     return np.array([[_reads(i, j, plan) for j in tokens] for i in tokens])
 
 
-def _reads(reader: Token, read: Token, plan: Plan) -> bool:
+def _reads(reader: Token, read: Token, plan: LayoutPlan) -> bool:
     if reader[:3] == read[:3]:
         return read[3] <= reader[3]
     if reader[0] == "question":
@@ -55,7 +63,7 @@ def _reads(reader: Token, read: Token, plan: Plan) -> bool:
     return _copy_reads(reader[1:3], read[1:3], plan)
 
 
-def _copy_reads(reader: tuple[int, int], read: tuple[int, int], plan: Plan) -> bool:
+def _copy_reads(reader: tuple[int, int], read: tuple[int, int], plan: LayoutPlan) -> bool:
     (target, target_round), (source, source_round) = reader, read
     order = plan.order or tuple(range(99))
     if plan.mode == "sequential":
@@ -70,7 +78,7 @@ def _copy_reads(reader: tuple[int, int], read: tuple[int, int], plan: Plan) -> b
     return target_round > 0 and source_round == (target_round - 1 if is_target else 0)
 
 
-def dense(layout: Layout) -> np.ndarray:
+def dense(layout: TokenLayout) -> np.ndarray:
     return layout.structure.mask().numpy()
 
 
@@ -85,7 +93,7 @@ def plans(draw: st.DrawFn) -> MakeCase:
         pairs = [(a, b) for a, b in pairs if ranks[a] < ranks[b]]
     edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     plan = partial(
-        Plan,
+        LayoutPlan,
         mode=draw(st.sampled_from(["graph", "graph_ordered", "sequential", "parallel", "full"])),
         edges=tuple(edges),
         rounds=rounds,
@@ -97,8 +105,8 @@ def plans(draw: st.DrawFn) -> MakeCase:
 
 
 def make_case(
-    lengths: list[int], prefix: int, question: int, plan: Callable[[], Plan]
-) -> tuple[Parts, Plan]:
+    lengths: list[int], prefix: int, question: int, plan: Callable[[], LayoutPlan]
+) -> tuple[PromptParts, LayoutPlan]:
     return parts_of(lengths, prefix, question), plan()
 
 
@@ -200,7 +208,7 @@ def test_a_cut_takes_the_edge_and_nothing_else(make: MakeCase) -> None:
 def test_the_worked_example() -> None:
     """P = 1, S0 and T0 and T1 of two tokens, S1 of three; T0 reads S0 and S1, T1 reads S1."""
     parts = parts_of([2, 3, 2, 2])
-    layout = arrange(parts, Plan("graph", ((0, 2), (1, 2), (1, 3))))
+    layout = arrange(parts, LayoutPlan("graph", ((0, 2), (1, 2), (1, 3))))
     drawn = "\n".join("".join(".#"[int(cell)] for cell in row) for row in dense(layout))
     assert layout.positions_N == [0, 1, 2, 1, 2, 3, 4, 5, 4, 5, 7, 8]
     assert drawn.splitlines() == [
@@ -220,7 +228,7 @@ def test_the_worked_example() -> None:
 
 
 def test_a_cycle_is_unrolled_round_by_round() -> None:
-    layout = arrange(parts_of([1, 1]), Plan("graph", ((0, 1), (1, 0)), rounds=2))
+    layout = arrange(parts_of([1, 1]), LayoutPlan("graph", ((0, 1), (1, 0)), rounds=2))
     copies = [(b.segment, b.round, b.reads) for b in layout.blocks if b.role == "segment"]
     assert copies == [
         (0, 0, ()),
@@ -233,7 +241,7 @@ def test_a_cycle_is_unrolled_round_by_round() -> None:
     assert layout.positions_N == [0, 1, 1, 2, 2, 3, 3, 4, 5]
 
 
-def relative_area(plan: Plan, segments: int, size: int = 1000) -> float:
+def relative_area(plan: LayoutPlan, segments: int, size: int = 1000) -> float:
     layout = arrange(parts_of([size] * segments), plan)
     return layout.segment_area / (segments * size * (segments * size + 1) / 2)
 
@@ -243,11 +251,11 @@ def test_areas_are_those_of_equal_segments() -> None:
     n, m = 6, 2
     ranked = range(n)
     cases = {
-        Plan("sequential", ()): 1,
-        Plan("parallel", ()): 1 / n,
-        Plan("full", ()): 2 * (n + 1) / n,
-        Plan("graph", tuple(drawing.top_m(ranked, m))): 1 / n + 2 * m * (n - m) / n**2,
-        Plan("graph", tuple(drawing.star(ranked))): (3 * (n - 1) + 1) / n**2,
+        LayoutPlan("sequential", ()): 1,
+        LayoutPlan("parallel", ()): 1 / n,
+        LayoutPlan("full", ()): 2 * (n + 1) / n,
+        LayoutPlan("graph", tuple(drawing.top_m(ranked, m))): 1 / n + 2 * m * (n - m) / n**2,
+        LayoutPlan("graph", tuple(drawing.star(ranked))): (3 * (n - 1) + 1) / n**2,
     }
     for plan, expected in cases.items():
         assert relative_area(plan, n) == pytest.approx(expected, abs=2e-3)
@@ -257,8 +265,8 @@ def test_areas_are_those_of_equal_segments() -> None:
 @given(plans(), st.integers(0, 99))
 def test_random_edges_are_as_many_and_others(make: MakeCase, seed: int) -> None:
     parts, plan = make()
-    layout = arrange(parts, Plan("random_edges", plan.edges, plan.rounds, seed=seed))
-    again = arrange(parts, Plan("random_edges", plan.edges, plan.rounds, seed=seed))
+    layout = arrange(parts, LayoutPlan("random_edges", plan.edges, plan.rounds, seed=seed))
+    again = arrange(parts, LayoutPlan("random_edges", plan.edges, plan.rounds, seed=seed))
     assert layout.edges == again.edges
     assert len(set(layout.edges)) == len(plan.edges)
     if not plan.rounds:

@@ -10,7 +10,7 @@ from analysis.loading import ModelCache, load, loaded
 from analysis.method import get
 from analysis.methods.reagent import baselines, replacers
 from analysis.methods.reagent.baselines import OtherMap
-from analysis.methods.reagent.probing import Case
+from analysis.methods.reagent.probing import ProbeCase
 from analysis.model import Model
 from analysis.runner import model_cache
 from tests.tiny_models import make_gemma, make_gemma2, make_gemma3
@@ -19,14 +19,14 @@ TEXT = "Anna has the ball and Tom has the book."
 
 
 @pytest.fixture
-def case(model: Model) -> Case:
+def case(model: Model) -> ProbeCase:
     return case_of(model)
 
 
-def case_of(model: Model) -> Case:
+def case_of(model: Model) -> ProbeCase:
     ids = np.array([*model.tokenizer(TEXT).input_ids, 50, 60])
     groups = np.arange(len(ids))
-    return Case(
+    return ProbeCase(
         model=model, ids_N=ids, prompt_length=len(ids) - 2, open_N=ids != 0, words_N=groups,
         sentences_N=groups * 0, span=range(2), foil=None,
         replacer=replacers.uniform(model, ids.tolist()), rate=0.3, measure="probability",
@@ -34,23 +34,23 @@ def case_of(model: Model) -> Case:
     )  # fmt: skip
 
 
-def target(case: Case, embeddings: torch.Tensor) -> torch.Tensor:
+def target(case: ProbeCase, embeddings: torch.Tensor) -> torch.Tensor:
     """Log-probability of the span, by plain transformers."""
     logprobs = case.model.plain(inputs_embeds=embeddings).logits[0].double().log_softmax(-1)
     at = [case.prompt_length + t for t in case.span]
     return torch.stack([logprobs[i - 1, case.ids_N[i]] for i in at]).sum()
 
 
-def by_name(case: Case) -> dict[str, np.ndarray]:
+def by_name(case: ProbeCase) -> dict[str, np.ndarray]:
     found = [other for other in baselines.maps(case) if isinstance(other, OtherMap)]
     return {other.name: other.scores_N for other in found}
 
 
-def embedded(case: Case) -> torch.Tensor:
+def embedded(case: ProbeCase) -> torch.Tensor:
     return case.model.embeddings(torch.from_numpy(case.ids_N[None, :-1])).detach()
 
 
-def test_input_x_gradient_equals_autograd(case: Case) -> None:
+def test_input_x_gradient_equals_autograd(case: ProbeCase) -> None:
     inputs = embedded(case).requires_grad_()
     target(case, inputs).backward()
     assert inputs.grad is not None
@@ -62,7 +62,7 @@ def test_input_x_gradient_equals_autograd(case: Case) -> None:
 
 
 @torch.no_grad()
-def test_occlusion_equals_one_replacement_at_a_time(case: Case) -> None:
+def test_occlusion_equals_one_replacement_at_a_time(case: ProbeCase) -> None:
     inputs, found = embedded(case), by_name(case)["occlusion"]
     mean = case.model.plain.get_input_embeddings().weight.mean(0)
     for place in np.flatnonzero(case.allowed(0)):
@@ -72,7 +72,7 @@ def test_occlusion_equals_one_replacement_at_a_time(case: Case) -> None:
         assert found[place] == pytest.approx(expected, abs=1e-4)
 
 
-def midpoint_sum(case: Case, absent: torch.Tensor, steps: int) -> np.ndarray:
+def midpoint_sum(case: ProbeCase, absent: torch.Tensor, steps: int) -> np.ndarray:
     """Integrated gradients by the midpoint rule on plain transformers, one gradient a step."""
     inputs = embedded(case)
     total = torch.zeros_like(inputs)
@@ -84,7 +84,7 @@ def midpoint_sum(case: Case, absent: torch.Tensor, steps: int) -> np.ndarray:
     return found
 
 
-def assert_integrated(case: Case, absent: torch.Tensor, *, steps: int = 1000) -> None:
+def assert_integrated(case: ProbeCase, absent: torch.Tensor, *, steps: int = 1000) -> None:
     whole = replace(case, open_N=np.ones_like(case.open_N))
     inputs = embedded(case)
     with torch.no_grad():
@@ -106,7 +106,7 @@ def assert_integrated(case: Case, absent: torch.Tensor, *, steps: int = 1000) ->
     assert abs(told.remainder) <= told.tolerance == max(0.01 * abs(told.difference), 1e-3)
 
 
-def test_integrated_gradients_are_those_of_the_whole_path(case: Case) -> None:
+def test_integrated_gradients_are_those_of_the_whole_path(case: ProbeCase) -> None:
     assert_integrated(case, case.model.plain.get_input_embeddings().weight.detach().mean(0))
 
 
@@ -176,7 +176,7 @@ def test_the_bundled_model_is_integrated_where_64_steps_are_too_few() -> None:
 
 
 @torch.no_grad()
-def test_rollout_is_the_product_of_mean_attentions(case: Case) -> None:
+def test_rollout_is_the_product_of_mean_attentions(case: ProbeCase) -> None:
     model = case.model.plain
     model.set_attn_implementation("eager")
     attentions = model(torch.from_numpy(case.ids_N[None, :-1]), output_attentions=True).attentions
@@ -189,7 +189,7 @@ def test_rollout_is_the_product_of_mean_attentions(case: Case) -> None:
     np.testing.assert_allclose(baselines.rollout(case)[:-1], expected, atol=1e-6)
 
 
-def test_rollout_is_left_out_where_hooks_failed_their_check(case: Case) -> None:
+def test_rollout_is_left_out_where_hooks_failed_their_check(case: ProbeCase) -> None:
     check = case.model.info.self_check
     assert check is not None
     failed = case.model.info.model_copy(
@@ -198,7 +198,7 @@ def test_rollout_is_left_out_where_hooks_failed_their_check(case: Case) -> None:
     assert "attention_rollout" not in by_name(replace(case, model=replace(case.model, info=failed)))
 
 
-def test_agreement_is_spearmans_and_none_where_undefined(case: Case) -> None:
+def test_agreement_is_spearmans_and_none_where_undefined(case: ProbeCase) -> None:
     rising = np.arange(case.length, dtype=float)
     assert baselines.agreement(case, rising, rising**3) == pytest.approx(1)
     assert baselines.agreement(case, rising, -rising) == pytest.approx(-1)

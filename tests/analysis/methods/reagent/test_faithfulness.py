@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
 from analysis.methods.reagent import faithfulness, replacers
-from analysis.methods.reagent.probing import Case
+from analysis.methods.reagent.probing import ProbeCase
 from analysis.model import Model
 from tests.drain import drain
 
@@ -16,11 +16,11 @@ TEXT = "Anna has the ball and Tom has the book. Where is the ball?"
 
 
 @pytest.fixture
-def case(model: Model) -> Case:
+def case(model: Model) -> ProbeCase:
     """One target after a real prompt, on each architecture."""
     ids = np.array([*model.tokenizer(TEXT).input_ids, 50])
     groups = np.arange(len(ids))
-    return Case(
+    return ProbeCase(
         model=model, ids_N=ids, prompt_length=len(ids) - 1, open_N=ids != 0, words_N=groups,
         sentences_N=groups * 0, span=range(1), foil=None,
         replacer=replacers.uniform(model, ids.tolist()), rate=0.3, measure="probability",
@@ -34,13 +34,13 @@ def result(steps: Generator[Any, None, Any]) -> Any:
     return found
 
 
-def probability(case: Case, ids: np.ndarray) -> float:
+def probability(case: ProbeCase, ids: np.ndarray) -> float:
     logits = case.model.plain(torch.from_numpy(ids[None, :-1])).logits[0, -1].double()
     return float(logits.softmax(-1)[case.ids_N[-1]])
 
 
 @torch.inference_mode()
-def test_a_curve_replaces_the_first_of_the_order(case: Case) -> None:
+def test_a_curve_replaces_the_first_of_the_order(case: ProbeCase) -> None:
     places = np.flatnonzero(case.allowed(0))
     orders = np.stack([places, places[::-1]])
     counts = faithfulness.shares(len(places))
@@ -60,7 +60,7 @@ def test_a_curve_replaces_the_first_of_the_order(case: Case) -> None:
 
 
 @torch.inference_mode()
-def test_both_curves_share_their_ends(case: Case) -> None:
+def test_both_curves_share_their_ends(case: ProbeCase) -> None:
     order = np.flatnonzero(case.allowed(0))[None]
     deletion = result(faithfulness.curve(case, order, insertion=False))
     insertion = result(faithfulness.curve(case, order, insertion=True))
@@ -71,7 +71,7 @@ def test_both_curves_share_their_ends(case: Case) -> None:
     assert 0 <= deletion.area <= 1
 
 
-def test_keeping_every_element_suffices_and_dropping_all_does_not(case: Case) -> None:
+def test_keeping_every_element_suffices_and_dropping_all_does_not(case: ProbeCase) -> None:
     allowed = case.allowed(0)
     ones = result(faithfulness.soft_scores(case, allowed.astype(float)))
     zeros = result(faithfulness.soft_scores(case, np.zeros(case.length)))
@@ -113,7 +113,7 @@ def test_log_ratios_are_finite() -> None:
     assert faithfulness.log_ratio(2.0, 1.0) == pytest.approx(np.log(2))
 
 
-def test_a_true_order_beats_random_order_beats_its_reverse(case: Case) -> None:
+def test_a_true_order_beats_random_order_beats_its_reverse(case: ProbeCase) -> None:
     """Effects measured one token at a time must order the curves."""
     allowed = case.allowed(0)
     scores = np.zeros(case.length)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from analysis.methods.seg_similarity.masking import Fill, blank, random_outside
-from analysis.methods.seg_similarity.patch_frame import Frame, whole
+from analysis.methods.seg_similarity.patch_frame import PatchFrame, whole
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 18, 3), dtype=np.uint8)
 OTHER = np.random.default_rng(1).integers(0, 256, (24, 36, 3), dtype=np.uint8)
@@ -28,7 +28,7 @@ def test_the_pixels_of_the_patches_alone_are_replaced(fill: Fill) -> None:
 
 
 def test_a_cropped_pictures_patches_lie_within_its_frame() -> None:
-    found = blank(PICTURE, [0], (1, 1), Frame(3.0, 0.0, 12.0, 12.0), fill="mean", other=OTHER)
+    found = blank(PICTURE, [0], (1, 1), PatchFrame(3.0, 0.0, 12.0, 12.0), fill="mean", other=OTHER)
     changed = (found != PICTURE).any(-1)
     assert not changed[:, :3].any()
     assert not changed[:, 15:].any()

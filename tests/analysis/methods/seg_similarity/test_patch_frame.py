@@ -18,7 +18,7 @@ from transformers.models.llava.image_processing_pil_llava import LlavaImageProce
 
 from analysis.errors import ModelIncompatible
 from analysis.methods.seg_similarity.patch_frame import (
-    Frame,
+    PatchFrame,
     cells_of,
     frame_of,
     longest_square,
@@ -108,14 +108,14 @@ def test_spreading_over_the_whole_picture_is_bilinear_scaling(
 
 
 def test_beyond_the_frame_there_is_no_map() -> None:
-    over = spread(torch.ones(1, 3, 3), (6, 12), Frame(3.0, 0.0, 6.0, 6.0))[0]
+    over = spread(torch.ones(1, 3, 3), (6, 12), PatchFrame(3.0, 0.0, 6.0, 6.0))[0]
     np.testing.assert_array_equal(over, np.repeat([[0, 1, 0]], 6, 0).repeat([3, 6, 3], 1))
 
 
 def test_a_padded_frame_reaches_beyond_the_picture() -> None:
     cells = torch.zeros(1, 2, 2)
     cells[0, 0, 0] = 1.0
-    over = spread(cells, (8, 4), Frame(-2.0, 0.0, 8.0, 8.0))[0]
+    over = spread(cells, (8, 4), PatchFrame(-2.0, 0.0, 8.0, 8.0))[0]
     assert over[1, 0] == over.max() > 0.8
     assert over[1, 3] < 0.5
 
@@ -128,7 +128,7 @@ def test_shares_are_what_fine_sampling_counts(
     rows: int, columns: int, left: float, top: float, edge: float
 ) -> None:
     mask = torch.from_numpy(np.random.default_rng(0).random((12, 17)) < 0.5)
-    frame = Frame(left, top, edge, edge)
+    frame = PatchFrame(left, top, edge, edge)
     found = shares(mask, (rows, columns), frame)
     fine = 64
     padded = np.zeros((100, 100))
@@ -143,6 +143,6 @@ def test_shares_are_what_fine_sampling_counts(
 
 def test_each_pixel_is_of_the_patch_under_its_middle() -> None:
     np.testing.assert_array_equal(
-        cells_of((3, 6), (1, 2), Frame(1.0, 0.0, 4.0, 2.0)),
+        cells_of((3, 6), (1, 2), PatchFrame(1.0, 0.0, 4.0, 2.0)),
         [[-1, 0, 0, 1, 1, -1], [-1, 0, 0, 1, 1, -1], [-1] * 6],
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.methods.seg_similarity.patch_frame import Frame, whole
+from analysis.methods.seg_similarity.patch_frame import PatchFrame, whole
 from analysis.methods.seg_similarity.points import Points, Variant, select_points
 
 SIZE = (40, 40)
@@ -17,7 +17,7 @@ def select(
     cells: torch.Tensor = CELLS,
     variant: Variant = "paper",
     count: int = 30,
-    frame: Frame | None = None,
+    frame: PatchFrame | None = None,
     sigmas: float = 0.5,
 ) -> Points:
     grid = (cells.shape[0], cells.shape[1])
@@ -69,7 +69,7 @@ def test_the_first_so_many_are_kept() -> None:
 
 
 def test_no_point_lies_in_the_padding() -> None:
-    padded = Frame(-20.0, 0.0, 80.0, 40.0)  # the picture is the middle two columns
+    padded = PatchFrame(-20.0, 0.0, 80.0, 40.0)  # the picture is the middle two columns
     points = select(frame=padded)
     assert (points.centres_T2 >= 0).all()
     assert (points.centres_T2 < 40).all()

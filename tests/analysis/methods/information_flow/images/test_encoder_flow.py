@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from analysis.attention.edges import Cut
 from analysis.attention.encoder_masks import run_with_cuts, skip_blocks
-from analysis.methods.information_flow.images.encoder_flow import Encoded, Flow, encoder_flow
+from analysis.methods.information_flow.images.encoder_flow import Encoded, WordFlow, encoder_flow
 from tests.drain import drain
 from tests.tiny_models import byte_tokenizer
 from tests.tiny_pictures import make_clip_encoder, make_t5_encoder
@@ -32,7 +32,7 @@ def encoder(request: pytest.FixtureRequest) -> PreTrainedModel:
     return MAKERS[request.param](byte_tokenizer())
 
 
-def flow(encoder: PreTrainedModel, text: Encoded | None = None, **options: Any) -> Flow:
+def flow(encoder: PreTrainedModel, text: Encoded | None = None, **options: Any) -> WordFlow:
     given = {"by_layer": True, "pad": 2, **options}
     return drain(encoder_flow(encoder, text or Encoded(IDS, None), GROUPS, **given))[1]
 

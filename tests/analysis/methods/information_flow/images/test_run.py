@@ -18,7 +18,7 @@ from analysis.methods.information_flow.images import conditioning, judge
 from analysis.methods.information_flow.images.items import find_items
 from analysis.methods.information_flow.images.judge import Wanted
 from analysis.runner import model_cache
-from analysis.worlds.captions import GROUND, SIZE
+from analysis.worlds.captions import GROUND, SIZE, Look
 from analysis.worlds.shapes import Shape, picture
 from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
 from tests.untrained_demos import make_demo_t2i
@@ -98,9 +98,9 @@ def test_it_stops_between_batches(catalog: Catalog, monkeypatch: pytest.MonkeyPa
     drawn: list[int] = []
     draw = conditioning.draw
 
-    def counted(studio: Any, given: Any, seeds: Any, sampling: Any) -> np.ndarray:
+    def counted(adapter: Any, given: Any, seeds: Any, sampling: Any) -> np.ndarray:
         drawn.append(len(seeds))
-        return draw(studio, given, seeds, sampling)
+        return draw(adapter, given, seeds, sampling)
 
     monkeypatch.setattr(conditioning, "draw", counted)
     params = {"prompt": PROMPT, **QUICK, "rows_per_batch": 2}
@@ -125,7 +125,7 @@ def test_other_pipelines_have_pictures_and_no_judge(run: Run, model: str) -> Non
 def test_verdicts_are_the_judges_and_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     red, blue = ("red", "circle"), ("blue", "circle")
     looks = iter([red, blue] * 100)
-    monkeypatch.setattr(judge, "sights", lambda _: [next(looks)])
+    monkeypatch.setattr(judge, "detect", lambda _: [next(looks)])
     events = run()
     first, second = of_kind(events, "picture")[:2]
     assert (first.verdict.seen, first.verdict.shown) == (["red circle"], [True, False])
@@ -145,7 +145,7 @@ def test_words_mean_what_the_captions_say() -> None:
 
 def test_the_judge_sees_what_was_painted() -> None:
     drawn = picture([Shape("cross", "green", 8, 8, 5)], ground=GROUND, size=SIZE)
-    seen = judge.sights(drawn)
+    seen = judge.detect(drawn)
     assert seen == [("green", "cross")]
     assert judge.shows(seen, Wanted("green", None)) is True
     assert judge.shows(seen, Wanted("red", "cross")) is False
@@ -246,25 +246,25 @@ def test_the_uncut_states_are_what_the_pipeline_is_conditioned_on(catalog: Catal
     for name in ("demo-t2i", "tiny-flux"):
         list(load(name, catalog=catalog, cache=model_cache()))
         model: Any = loaded(catalog.find(name), model_cache())
-        studio = conditioning.open_studio(model)
-        text = conditioning.encoded(studio, PROMPT)
+        adapter = conditioning.open_pipeline(model)
+        text = conditioning.encoded(adapter, PROMPT)
         mask = None if text.mask_N is None else torch.tensor([text.mask_N])
         with torch.inference_mode():
             found = run_with_cuts(
-                studio.segments[-1].encoder, torch.tensor([text.ids_N]), [], attention_mask_BN=mask
+                adapter.spans[-1].encoder, torch.tensor([text.ids_N]), [], attention_mask_BN=mask
             ).final_BND
-        expected = conditioning.encode(studio, PROMPT).states_1ND
+        expected = conditioning.encode(adapter, PROMPT).states_1ND
         torch.testing.assert_close(found.float(), expected.float(), atol=2e-5, rtol=1e-4)
 
 
 def test_a_prompt_encoded_by_all_layers_is_the_prompt(catalog: Catalog) -> None:
     list(load("tiny-sd3", catalog=catalog, cache=model_cache()))
     model: Any = loaded(catalog.find("tiny-sd3"), model_cache())
-    studio = conditioning.open_studio(model)
-    whole = conditioning.encode(studio, PROMPT).states_1ND
-    every = conditioning.encode_layer(studio, PROMPT, 99).states_1ND
+    adapter = conditioning.open_pipeline(model)
+    whole = conditioning.encode(adapter, PROMPT).states_1ND
+    every = conditioning.encode_layer(adapter, PROMPT, 99).states_1ND
     assert torch.equal(every, whole)
-    first = conditioning.encode_layer(studio, PROMPT, 0).states_1ND
+    first = conditioning.encode_layer(adapter, PROMPT, 0).states_1ND
     assert not torch.equal(first, whole)
 
 
@@ -274,11 +274,11 @@ def test_what_represents_nothing_is_taken_out_of_the_whole_prompt(
     """The judge sees the item in pictures of its last token alone, and in no other."""
     shown = iter([True] * 2 * 5 + [False] * 2 + [False] * 2 + [True] * 2 + [True] * 2)
 
-    def sights(picture: np.ndarray) -> list[judge.Sight]:
+    def detect(picture: np.ndarray) -> list[Look]:
         del picture
         return [("blue", "circle")] if next(shown) else []
 
-    monkeypatch.setattr(judge, "sights", sights)
+    monkeypatch.setattr(judge, "detect", detect)
     events = run()
     row = next(row for row in of_kind(events, "row") if row.shows == "removed")
     assert row.kept == [0, 1, 2, 3, 6]
@@ -290,5 +290,5 @@ def test_what_represents_nothing_is_taken_out_of_the_whole_prompt(
 def test_without_a_representative_nothing_is_taken_out(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge, "sights", lambda picture: [])
+    monkeypatch.setattr(judge, "detect", lambda picture: [])
     assert "removed" not in {row.shows for row in of_kind(run(), "row")}

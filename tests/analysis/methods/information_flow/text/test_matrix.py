@@ -10,21 +10,26 @@ import torch
 from analysis.attention.decoder_masks import hooked, of_cuts, size_of
 from analysis.attention.edges import Cut
 from analysis.methods.information_flow.text import cutting
-from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import control_masks, run_variants, trunk_of
 from analysis.methods.information_flow.text.events import Flow, FlowRow
-from analysis.methods.information_flow.text.matrix import Row, fill_matrix, flow_event, target_row
+from analysis.methods.information_flow.text.matrix import (
+    MatrixRow,
+    fill_matrix,
+    flow_event,
+    target_row,
+)
 from analysis.model import Model
 from tests.analysis.methods.information_flow.text.make_case import make_case, one_cut
 
 
-def matrix(case: Case) -> dict[int, Row]:
-    rows: dict[int, Row] = {}
+def matrix(case: FlowCase) -> dict[int, MatrixRow]:
+    rows: dict[int, MatrixRow] = {}
     list(fill_matrix(trunk_of(case), rows))
     return rows
 
 
-def largest_state_change(case: Case, query: int, key: int, found: float) -> float:
+def largest_state_change(case: FlowCase, query: int, key: int, found: float) -> float:
     """Difference between a state change and the same by the hooked route."""
     states: list[torch.Tensor] = []
     for cuts in ([], [cut_of(case, query, key)]):
@@ -36,7 +41,7 @@ def largest_state_change(case: Case, query: int, key: int, found: float) -> floa
     return abs(float((1 - cosine).mean()) - found)
 
 
-def cut_of(case: Case, query: int, key: int) -> Cut:
+def cut_of(case: FlowCase, query: int, key: int) -> Cut:
     reads, read = tuple(case.groups[query]), tuple(case.groups[key])
     return Cut(reads, read, case.layers, case.heads)
 
@@ -53,7 +58,7 @@ CASES: list[dict[str, Any]] = [
 def test_one_layers_matrix_cuts_in_that_layer_alone(model: Model) -> None:
     case = make_case(model, grouping="sentence")
     for layer in range(model.info.layers):
-        rows: dict[int, Row] = {}
+        rows: dict[int, MatrixRow] = {}
         events = list(fill_matrix(trunk_of(case), rows, layer=layer))
         assert {event.layer for event in events if isinstance(event, FlowRow)} == {layer}
         for query, row in rows.items():
@@ -116,7 +121,7 @@ def test_rows_come_from_the_last_to_the_first_and_the_strongest_cut_has_a_contro
     model: Model,
 ) -> None:
     case = make_case(model)
-    trunk, rows = trunk_of(case), dict[int, Row]()
+    trunk, rows = trunk_of(case), dict[int, MatrixRow]()
     events = [event for event in fill_matrix(trunk, rows) if isinstance(event, FlowRow)]
     assert [event.row for event in events] == list(range(len(case.groups) - 1, 0, -1))
     assert [len(event.delta_logprob) for event in events] == [event.row for event in events]

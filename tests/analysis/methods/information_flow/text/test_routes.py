@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.methods.information_flow.text.matrix import Row
+from analysis.methods.information_flow.text.matrix import MatrixRow
 from analysis.methods.information_flow.text.routes import (
     agreements,
     reach,
@@ -119,10 +119,10 @@ def test_agreement_is_a_rank_correlation(model: Model) -> None:
     into = [
         float(edges[list(case.groups[last])][:, list(group)].sum()) for group in case.groups[:last]
     ]
-    same = {last: Row([-value for value in into], into)}
+    same = {last: MatrixRow([-value for value in into], into)}
     target = agreements(case, found, same)[0]
     assert target.spearman == pytest.approx(1)
-    other = agreements(case, found, {last: Row(into, into)})[0]
+    other = agreements(case, found, {last: MatrixRow(into, into)})[0]
     assert other.spearman == pytest.approx(-1)
-    constant = agreements(case, found, {last: Row([0.0] * last, into)})[0]
+    constant = agreements(case, found, {last: MatrixRow([0.0] * last, into)})[0]
     assert constant.spearman is None

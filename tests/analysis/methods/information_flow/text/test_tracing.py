@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from analysis.catalog.entries import Catalog
 from analysis.loading import ModelCache, load, loaded
 from analysis.methods.information_flow.text import tracing
-from analysis.methods.information_flow.text.case import Case
+from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.events import Corrupted, Trace
 from analysis.methods.information_flow.text.positions import Places
 from analysis.methods.information_flow.text.tracing import KINDS, corrupt, trace
@@ -23,7 +23,7 @@ from tests.tiny_models import byte_tokenizer, save, spread
 SUBJECT = Places("@3-4", (3, 4))
 
 
-def traced(case: Case) -> tuple[Corrupted, dict[str, Trace]]:
+def traced(case: FlowCase) -> tuple[Corrupted, dict[str, Trace]]:
     events = list(trace(case, SUBJECT))
     maps = {e.restored: e for e in events if isinstance(e, Trace) and e.final}
     return next(e for e in events if isinstance(e, Corrupted)), maps
@@ -112,7 +112,7 @@ def published_window(layer: int, width: int, layers: int) -> range:
 
 
 @torch.inference_mode()
-def restored_by_hand(case: Case, embeddings: torch.Tensor, kind: str, width: int) -> np.ndarray:
+def restored_by_hand(case: FlowCase, embeddings: torch.Tensor, kind: str, width: int) -> np.ndarray:
     """p of the target per layer, group and draw: one whole forward pass per cell."""
     modules, plain = modules_by_hand(case.model, kind), case.model.plain
     clean: list[torch.Tensor] = []
@@ -144,7 +144,7 @@ def restored_by_hand(case: Case, embeddings: torch.Tensor, kind: str, width: int
     return np.array([[cell(n, group) for group in case.groups] for n in range(len(modules))])
 
 
-def assert_every_cell(case: Case, width: int) -> None:
+def assert_every_cell(case: FlowCase, width: int) -> None:
     noisy = corrupt(case, [SUBJECT.positions] * case.params.draws, "tracing")
     _, maps = traced(case)
     for kind, found in maps.items():
