@@ -117,7 +117,7 @@ class Method:
     run: Callable[[Any, Any, Any], Iterator[Event]]  # model, params, RunContext
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def check(self, values: dict[str, Any]) -> BaseParams:
+    def check(self, values: object) -> BaseParams:
         """`values` as params. Raises InvalidParams naming field, value and limit."""
         try:
             return self.params.model_validate(values)

@@ -64,7 +64,6 @@ ASSUMED: dict[str, dict[str, int]] = {
 LARGEST_SIZE = 2**53  # JSON readers in browsers know no larger whole number
 NO_LIMIT = 10**9  # tokenizers without a limit of their own write a number far above
 MASK_TOKEN = re.compile(r"\[MASK\]|<\|?(mask|mdm_mask)\|?>")
-SIZES = ("layers", "heads", "key_value_heads", "width", "context", "vocabulary")
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,7 @@ def read_metadata(path: Path) -> ModelMetadata:
     """Sizes, parts and capabilities of a model folder. Raises ModelUnreadable, and nothing else."""
     with reading(path.name):
         check_contents(path)
-        metadata = _pipeline_metadata(path) if is_pipeline(path) else _model_metadata(path)
-        _check_sizes(path.name, metadata)
-    return metadata
+        return _pipeline_metadata(path) if is_pipeline(path) else _model_metadata(path)
 
 
 def _model_metadata(path: Path) -> ModelMetadata:
@@ -126,7 +123,7 @@ def _model_metadata(path: Path) -> ModelMetadata:
         parameters=weights.parameters,
         bytes=weights.bytes,
         dtype=weights.dtype,
-        **_text_sizes(path, config),
+        **_checked_sizes(path.name, _text_sizes(path, config)),
         capabilities=tuple(present),
         missing=reasons(architecture, present),
         trained_for_diffusion=trained_for_diffusion(config, architecture, present),
@@ -185,7 +182,9 @@ def _pipeline_metadata(path: Path) -> ModelMetadata:
         dtype=", ".join(
             sorted({name for part in weighed for name in (part.dtype or "").split(", ")})
         ),
-        **_text_sizes(folder, read_config(folder), tokenizer=path / tokenizer),
+        **_checked_sizes(
+            path.name, _text_sizes(folder, read_config(folder), tokenizer=path / tokenizer)
+        ),
         capabilities=tuple(present),
         missing=reasons(architecture, present),
         trained_for_diffusion=None,
@@ -219,20 +218,21 @@ def _weighed_part(name: str, cls: str, weights: Weights) -> Part:
     return Part(name, cls, weights.parameters, weights.bytes, weights.dtype)
 
 
-def _check_sizes(name: str, metadata: ModelMetadata) -> None:
-    for size in SIZES:
-        found, least = getattr(metadata, size), 0 if size == "context" else 1
+def _checked_sizes(name: str, sizes: dict[str, Any]) -> dict[str, int]:
+    for size, found in sizes.items():
+        least = 0 if size == "context" else 1
         if type(found) is not int or not least <= found <= LARGEST_SIZE:
             raise ModelUnreadable(
                 f"config.json of {name} gives {shortened(found)} as {size.replace('_', ' ')}; it "
                 f"must be a whole number of {least} or more.",
                 remedy="Check that the folder holds the files of one checkpoint.",
             )
+    return sizes
 
 
 def _text_sizes(
     path: Path, config: dict[str, Any], *, tokenizer: Path | None = None
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Sizes of the part that reads text; `tokenizer` is the folder of its tokenizer."""
     text = _text_part(config)
     heads = _first(text, *HEADS)

@@ -298,6 +298,7 @@ def item(rng: Random, *, kind: Kind | None = None, split: Split = "train") -> Sc
     Raises UnknownChoice for another kind or split.
     """
     refuse_unknown("kind", kind, KINDS)
+    refuse_unknown("split", split, get_args(Split))
     wanted: Kind = rng.choice(KINDS) if kind is None else kind
     while True:
         where = scene(rng, split=split)

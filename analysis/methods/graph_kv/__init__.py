@@ -66,8 +66,7 @@ VERSION = "2"
 NEEDS = ("causal_lm",)
 EVENTS = (
     Segments, SegmentTokens, Layout, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
-    KnockOut,
-    Layout, Permutation, Spread, Cost,
+    KnockOut, Permutation, Spread, Cost,
 )  # fmt: skip
 EXAMPLES = examples.EXAMPLES
 ALTERNATIVES = 5

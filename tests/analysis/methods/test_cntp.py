@@ -495,14 +495,14 @@ def test_stored_entropies_give_the_run_s_own_trials(
 ) -> None:
     """An entropy that rounding to seven places would lift over the threshold."""
     settings = {"entropy_high": 0.6931472, "entropy_low": 0.01}
-    half = stepwise.look
+    half = stepwise.next_token_stats
 
     def two_equal(logits: torch.Tensor, sampling: Any, rows: Any) -> Any:
         even = torch.full_like(logits, -torch.inf)
         even[:, :2] = 0.0
         return half(even, sampling, rows)
 
-    monkeypatch.setattr(stepwise, "look", two_equal)
+    monkeypatch.setattr(stepwise, "next_token_stats", two_equal)
     step = main_trace(decode(**settings, max_new_tokens=1)).steps[0]
     caution = stepwise.Caution(0.01, 0.6931472, 10, "code", "entropy")
     assert step.trials == caution(step.entropy) == 9  # type: ignore[union-attr]
