@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis.catalog.files import read_json, read_json_if_there
+from analysis.catalog.files import WHOLE, read_json, read_json_if_there
 from analysis.errors import ModelUnreadable, shortened
 
 ADAPTER = "adapter_config.json"
@@ -56,7 +56,10 @@ OF_BYTES = {"ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer"}  # they ne
 
 def refuse_foreign_format(path: Path) -> None:
     """Raise ModelUnreadable where a folder holds no checkpoint of transformers, but of another."""
-    if (path / ADAPTER).is_file() and not (path / "config.json").is_file():
+    configured = (path / "config.json").is_file()
+    if configured and (path / WHOLE).is_file():
+        return
+    if (path / ADAPTER).is_file() and not configured:
         raise _adapter(path)
     packed = sorted(file.name for file in path.glob("*.gguf"))
     if packed and not any(path.glob("*.safetensors")):
@@ -117,7 +120,7 @@ def is_installed(package: str) -> bool:
 
 def refuse_without_tokenizer(path: Path) -> None:
     """Raise ModelUnreadable where a folder has no vocabulary that can be read."""
-    if any(_vocabularies(path)) or _needs_no_vocabulary(path):
+    if (path / VOCABULARIES[0]).is_file() or any(_vocabularies(path)) or _needs_no_vocabulary(path):
         return
     if (path / MISTRAL_TOKENIZER).is_file():
         if is_installed(MISTRAL_PACKAGE):

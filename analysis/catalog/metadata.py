@@ -6,12 +6,8 @@ pipeline its largest text encoder.
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel, WordPiece
 
 from analysis.catalog.capabilities import capabilities, kind_of, reasons
 from analysis.catalog.files import (
@@ -32,6 +28,7 @@ from analysis.catalog.formats import (
     refuse_without_tokenizer,
 )
 from analysis.catalog.vision_metadata import VisionMetadata, vision_metadata
+from analysis.catalog.vocabulary import tokens_beyond, warning_of
 from analysis.errors import ModelUnreadable, shortened
 
 # Their first position is the padding token's id + 1, and that many fewer tokens can be read.
@@ -81,7 +78,8 @@ class Part:
 class ModelMetadata:
     """What the files of a model say of it; `context` is in tokens, 0 where nothing limits it.
 
-    `missing` gives for each capability that the model lacks the reason, as a sentence.
+    `missing` gives for each capability that the model lacks the reason, as a sentence; `warnings`
+    say what of a model that can be loaded cannot be used.
     """
 
     architecture: str
@@ -99,6 +97,7 @@ class ModelMetadata:
     trained_for_diffusion: bool | None
     vision: VisionMetadata | None
     parts: tuple[Part, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_metadata(path: Path) -> ModelMetadata:
@@ -118,18 +117,25 @@ def _model_metadata(path: Path) -> ModelMetadata:
     weights = read_weights(path)
     if present:
         refuse_without_tokenizer(path)
+    sizes = _checked_sizes(path.name, _text_sizes(path, config))
     return ModelMetadata(
         architecture=architecture,
         parameters=weights.parameters,
         bytes=weights.bytes,
         dtype=weights.dtype,
-        **_checked_sizes(path.name, _text_sizes(path, config)),
+        **sizes,
         capabilities=tuple(present),
         missing=reasons(architecture, present),
         trained_for_diffusion=trained_for_diffusion(config, architecture, present),
         vision=vision_metadata(path, config) if "vision_language" in present else None,
         parts=_mask_decoder_part(path),
+        warnings=_warnings(path, sizes["vocabulary"]),
     )
+
+
+def _warnings(tokenizer: Path, vocabulary: int) -> tuple[str, ...]:
+    beyond = tokens_beyond(tokenizer, vocabulary)
+    return (warning_of(beyond, vocabulary),) if beyond else ()
 
 
 def trained_for_diffusion(
@@ -175,6 +181,8 @@ def _pipeline_metadata(path: Path) -> ModelMetadata:
     largest = max(encoders, key=lambda part: part.parameters or 0).name
     folder, tokenizer = path / largest, largest.replace("text_encoder", "tokenizer")
     present = capabilities(architecture)
+    found = _text_sizes(folder, read_config(folder), tokenizer=path / tokenizer)
+    sizes = _checked_sizes(path.name, found)
     return ModelMetadata(
         architecture=architecture,
         parameters=sum(part.parameters or 0 for part in weighed),
@@ -182,14 +190,13 @@ def _pipeline_metadata(path: Path) -> ModelMetadata:
         dtype=", ".join(
             sorted({name for part in weighed for name in (part.dtype or "").split(", ")})
         ),
-        **_checked_sizes(
-            path.name, _text_sizes(folder, read_config(folder), tokenizer=path / tokenizer)
-        ),
+        **sizes,
         capabilities=tuple(present),
         missing=reasons(architecture, present),
         trained_for_diffusion=None,
         vision=None,
         parts=tuple(parts),
+        warnings=_warnings(path / tokenizer, sizes["vocabulary"]),
     )
 
 
@@ -243,7 +250,7 @@ def _text_sizes(
         "key_value_heads": text.get("num_key_value_heads") or text.get("n_kv_heads") or heads,
         "width": _first(text, *WIDTH),
         "context": _context(text, folder),
-        "vocabulary": _checked_vocabulary(folder, _first(text, *VOCABULARY)),
+        "vocabulary": _first(text, *VOCABULARY),
     }
 
 
@@ -282,60 +289,4 @@ def _first(config: dict[str, Any], *names: str) -> int:
             return int(config[name])
     raise ModelUnreadable(
         f"config.json names none of: {', '.join(names)}.", remedy="Save the model again."
-    )
-
-
-def _checked_vocabulary(path: Path, vocabulary: int) -> int:
-    file = path / "tokenizer.json"
-    if not file.is_file():
-        return vocabulary
-    try:
-        with reading(f"tokenizer.json of {path.name}"):
-            size = _tokenizer_size(file, file.stat().st_mtime_ns)
-    except ModelUnreadable as error:
-        raise ModelUnreadable(error.message, remedy="Save the tokenizer again.") from None
-    if size > vocabulary:
-        raise ModelUnreadable(
-            f"The tokenizer of {path.name} has ids up to {size - 1}, "
-            f"the model's vocabulary ends at {vocabulary - 1}.",
-            remedy="Put the tokenizer of this very model into the folder.",
-        )
-    return vocabulary
-
-
-@lru_cache(maxsize=1024)
-def _tokenizer_size(file: Path, mtime_ns: int) -> int:
-    """One more than the largest id. Raises ModelUnreadable, and whatever tokenizers does."""
-    del mtime_ns  # part of the cache key: a changed file is read again
-    tokenizer = Tokenizer.from_file(str(file))
-    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    if not vocabulary:
-        raise _faulty(file, "has an empty vocabulary")
-    unknown = getattr(tokenizer.model, "unk_token", None)
-    if unknown is not None and unknown not in vocabulary and _needs_unknown(tokenizer):
-        raise _faulty(file, f"has no entry for its unknown token {shortened(unknown)}")
-    if getattr(tokenizer.model, "max_input_chars_per_word", 1) < 1:
-        raise _faulty(file, "reads no word: max_input_chars_per_word is 0")
-    _check_special_tokens(tokenizer)
-    return max(vocabulary.values()) + 1
-
-
-def _check_special_tokens(tokenizer: Tokenizer) -> None:
-    """Put the special tokens around a text; those that are not in the vocabulary panic.
-
-    The text is another tokenizer's: the rules of this one could take forever, or all memory.
-    """
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokenizer.post_process(Tokenizer(WordLevel({"a": 0}, "a")).encode("a"))
-
-
-def _needs_unknown(tokenizer: Tokenizer) -> bool:
-    """Whether the tokenizer's model fails at what it does not know."""
-    return isinstance(tokenizer.model, WordLevel | WordPiece)
-
-
-def _faulty(file: Path, what: str) -> ModelUnreadable:
-    return ModelUnreadable(
-        f"tokenizer.json of {file.parent.name} {what}.", remedy="Save the tokenizer again."
     )

@@ -27,6 +27,7 @@ from analysis.events import ModelInfo
 from analysis.loading.processor import read_processor
 from analysis.loading.quantized import DEQUANTIZED, quantized_options
 from analysis.loading.remote_code import refill_buffers, refuse_unset_tables, repaired_config
+from analysis.loading.tokens_beyond import refuse_tokens_beyond
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.memory import default_device, dtype_for, is_out_of_memory
 
@@ -56,6 +57,7 @@ def _read_text(auto: Any) -> Callable[[Entry, ModelMetadata, bool], Model]:
     def read_model(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
         plain = _read_weights(auto, entry, metadata, trusted=trusted)
         tokenizer = _read_tokenizer(entry, trusted=trusted)
+        refuse_tokens_beyond(plain, tokenizer)
         assert entry.path is not None
         return Model(_info(entry, metadata, plain), plain, tokenizer, entry.path, trusted)
 
@@ -67,6 +69,7 @@ def _read_vision_language(entry: Entry, metadata: ModelMetadata, trusted: bool) 
     del trusted  # these classes are all in transformers
     plain = _read_weights(AutoModelForImageTextToText, entry, metadata)
     tokenizer = _read_tokenizer(entry)
+    refuse_tokens_beyond(plain, tokenizer)
     processor = read_processor(entry.path, tokenizer)
     info = _info(entry, metadata, plain)
     return VisionLanguageModel(info, plain, tokenizer, entry.path, processor=processor)

@@ -32,6 +32,7 @@ class ModelOut(BaseModel):
     missing: dict[str, str]
     parameters: int | None
     problem: str | None
+    warnings: list[str] = Field(description="What of a model that loads cannot be used.")
 
 
 class PartOut(BaseModel):
@@ -155,6 +156,7 @@ def listed_model(description: Description) -> ModelOut:
         missing=metadata.missing if metadata else {},
         parameters=metadata.parameters if metadata else None,
         problem=description.problem,
+        warnings=list(metadata.warnings) if metadata else [],
     )
 
 

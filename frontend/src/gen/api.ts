@@ -841,6 +841,11 @@ export interface components {
             parameters: number | null;
             /** Problem */
             problem: string | null;
+            /**
+             * Warnings
+             * @description What of a model that loads cannot be used.
+             */
+            warnings: string[];
         };
         /**
          * MeasuredOut
@@ -879,6 +884,11 @@ export interface components {
             parameters: number | null;
             /** Problem */
             problem: string | null;
+            /**
+             * Warnings
+             * @description What of a model that loads cannot be used.
+             */
+            warnings: string[];
             /** Architecture */
             architecture: string | null;
             /** Bytes */

@@ -59,7 +59,7 @@ def test_a_list_asked_for_again_parses_no_tokenizer_and_no_weights(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = selectors.model_list()
-    for parser in ("metadata.Tokenizer", "files.safe_open"):
+    for parser in ("vocabulary.Tokenizer", "files.safe_open"):
         monkeypatch.setattr(f"analysis.catalog.{parser}", None)
     assert selectors.model_list() == before
     assert all(found.problem is None for found in before)
