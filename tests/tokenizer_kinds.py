@@ -67,12 +67,12 @@ def prepending() -> PreTrainedTokenizerFast:
     core = Tokenizer(models.BPE(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Metaspace()  # so that no piece reaches over a space
     core.decoder = _byte_decoder()
-    made = _bpe_with_bytes(core)
-    made.pre_tokenizer = None  # type: ignore[assignment]
-    made.normalizer = normalizers.Sequence(
+    created = _bpe_with_bytes(core)
+    created.pre_tokenizer = None  # type: ignore[assignment]
+    created.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     )
-    return _fast(made)
+    return _fast(created)
 
 
 def metaspace(scheme: str) -> PreTrainedTokenizerFast:

@@ -53,11 +53,13 @@ class Contexts:
     def _add(self, problem: str) -> None:
         self.problems.append(problem)
 
-    def _console(self, said: ConsoleMessage) -> None:
-        policy = "Content Security Policy" in said.text
-        status = said.text.startswith("Failed to load resource")  # told by the request itself
-        if policy or (said.type == "error" and not status):
-            self._add(f"console: {said.text}")
+    def _console(self, message: ConsoleMessage) -> None:
+        policy = "Content Security Policy" in message.text
+        status = message.text.startswith(
+            "Failed to load resource"
+        )  # reported by the request itself
+        if policy or (message.type == "error" and not status):
+            self._add(f"console: {message.text}")
 
     def _failed(self, request: Request) -> None:
         if request.failure != LEFT:

@@ -222,9 +222,9 @@ class Stack:
 
     def child_environment(self, **more: str) -> dict[str, str]:
         """Nothing of the caller's settings, so that a developer's .env names cannot leak in."""
-        kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+        passed = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
         return {
-            **{name: os.environ[name] for name in kept if name in os.environ},
+            **{name: os.environ[name] for name in passed if name in os.environ},
             "BIND": "127.0.0.1",
             "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir),

@@ -62,8 +62,8 @@ def invite(page: Page, name: str) -> str:
     page.get_by_role("row", name=name).get_by_role("checkbox").check()
     page.get_by_role("combobox", name="Action:").select_option(label="Create password links")
     page.get_by_role("button", name="Go", exact=True).click()
-    said = page.get_by_text(f"For {name}, once").inner_text()
-    found = re.search(r"http\S+", said)
+    notice = page.get_by_text(f"For {name}, once").inner_text()
+    found = re.search(r"http\S+", notice)
     assert found
     return found[0]
 

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize(
-    ("action", "heard"),
+    ("action", "problem"),
     [
         ("setTimeout(() => { throw new Error('lost') })", "page error: .*lost"),
         ("console.error('wrong')", "console: wrong"),
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
     ],
 )
 def test_every_kind_of_problem_fails_a_test(
-    browser: Browser, stack: Stack, action: str, heard: str
+    browser: Browser, stack: Stack, action: str, problem: str
 ) -> None:
     contexts = Contexts(browser, stack.url)
     page = contexts.open().new_page()
@@ -32,10 +32,10 @@ def test_every_kind_of_problem_fails_a_test(
     contexts.refuse_problems()
     page.evaluate(action)
     page.wait_for_timeout(1000)
-    with pytest.raises(AssertionError, match=heard):
+    with pytest.raises(AssertionError, match=problem):
         contexts.end()
-    contexts.problems.append(f"{heard} (again)")
-    contexts.allow(re.escape(heard), reason="this very test")
+    contexts.problems.append(f"{problem} (again)")
+    contexts.allow(re.escape(problem), reason="this very test")
     contexts.end()
 
 

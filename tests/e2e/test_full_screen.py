@@ -68,10 +68,10 @@ def test_every_figure_is_larger_and_keeps_the_detail(opened: Page) -> None:
 
 def test_the_cell_under_the_pointer_is_the_one_that_is_meant(opened: Page) -> None:
     shown = figure(opened, "Input × output")
-    before = [told(shown, *share) for share in SHARES]
+    before = [cell_readout(shown, *share) for share in SHARES]
     assert len(set(before)) == len(SHARES)
     fill(opened, shown)
-    assert [told(shown, *share) for share in SHARES] == before
+    assert [cell_readout(shown, *share) for share in SHARES] == before
     cell = shown.locator("canvas")
     box = cell.bounding_box()
     assert box
@@ -83,7 +83,7 @@ def test_the_cell_under_the_pointer_is_the_one_that_is_meant(opened: Page) -> No
 SHARES = ((0.1, 0.1), (0.3, 0.6), (0.7, 0.4), (0.95, 0.9))
 
 
-def told(shown: Locator, across: float, down: float) -> str:
+def cell_readout(shown: Locator, across: float, down: float) -> str:
     """What is said of the cell at these shares of the matrix."""
     cells = shown.locator("canvas")
     cells.scroll_into_view_if_needed()

@@ -22,8 +22,8 @@ def session(page: Page, stack: Stack) -> Page:
     """A session of one run, with a comment on the panel."""
     run = stack.start_run(baselines=False, **QUICK)
     stack.wait_for_status(run, "done")
-    made = stack.post("/api/sessions", {"title": "Who has the ball?"}).json()
-    page.goto(f"/sessions/{made['id']}?add={run}")
+    created = stack.post("/api/sessions", {"title": "Who has the ball?"}).json()
+    page.goto(f"/sessions/{created['id']}?add={run}")
     expect(page.get_by_role("figure", name="Attribution")).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Comment on the selection").click()
     page.get_by_role("textbox", name=re.compile("^Comment on")).fill("As expected.")

@@ -149,8 +149,8 @@ def test_three_write_and_read_one_note_one_offline_one_cut_off(
     call(ana, "DELETE", f"/api{session}/links/{link['id']}")
     expect(cleo.get_by_role("heading", name="Your link was revoked")).to_be_visible(timeout=WAIT)
     expect(cleo.locator("body")).not_to_contain_text("From ana.")
-    kept = "async () => (await indexedDB.databases()).map(({ name }) => name)"
-    assert not [name for name in cleo.evaluate(kept) if session.rpartition("/")[2] in name]
+    databases = "async () => (await indexedDB.databases()).map(({ name }) => name)"
+    assert not [name for name in cleo.evaluate(databases) if session.rpartition("/")[2] in name]
     cleo.goto(f"/join#{link['token']}")
     expect(cleo.get_by_role("main")).to_contain_text("This link is not valid")
     assert link["token"] not in cleo.url

@@ -271,7 +271,7 @@ def test_a_stopped_run_keeps_the_pictures_that_were_drawn(page: Page, stack: Sta
     page.get_by_role("button", name="Stop").click()
     status(page, "stopped")
     expect(page.get_by_text("the partial result")).to_be_visible()
-    kept = drawn.count()
-    assert kept
+    count = drawn.count()
+    assert count
     page.reload()
-    expect(drawn).to_have_count(kept)
+    expect(drawn).to_have_count(count)

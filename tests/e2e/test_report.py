@@ -59,7 +59,7 @@ def open_report(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         )
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda said: problems.append(said.text))
+        page.on("console", lambda message: problems.append(message.text))
         page.on("dialog", lambda dialog: problems.append(dialog.message))
         page.goto(file.as_uri() + hash)
         return page

@@ -138,8 +138,8 @@ def session(browser: Browser, stack: Stack, runs: dict[str, str]) -> Iterator[st
     """The address of a session of two runs, the second with a comment."""
     opened = Contexts(browser, stack.url)
     page = open_page(opened, LOOKS[0])
-    made = stack.post("/api/sessions", {"title": "All that is there"}).json()
-    address = f"/sessions/{made['id']}"
+    created = stack.post("/api/sessions", {"title": "All that is there"}).json()
+    address = f"/sessions/{created['id']}"
     for number, run in enumerate(list(runs.values())[:2], 1):
         page.goto(f"{address}?add={run}")
         expect(page.locator(".panel")).to_have_count(number, timeout=WAIT)

@@ -135,9 +135,9 @@ def test_a_link_lets_its_holder_choose_a_password_once(
     assert stranger_client.post(form["Location"], fields)["Location"] == "/password/done"
     assert logged_in("anna", "quite another 7").get("/api/me").json()["username"] == "anna"
     assert b"already used" in stranger_client.get(path).content
-    made = AuditEntry.objects.filter(action="password_link_made", subject=anna)
-    assert made.get().actor == root
-    assert path.split("-", 1)[1] not in str(made.values())
+    created = AuditEntry.objects.filter(action="password_link_made", subject=anna)
+    assert created.get().actor == root
+    assert path.split("-", 1)[1] not in str(created.values())
 
 
 def test_a_lost_second_step_can_be_removed(root_client: Client, anna: User) -> None:

@@ -234,11 +234,11 @@ def test_a_run_is_made_once_however_often_it_is_asked_for(anna_client: Client) -
 
 
 def test_runs_are_listed_latest_first_and_page_by_page(anna_client: Client, make_run: Any) -> None:
-    made = [str(make_run().id) for _ in range(3)]
+    created = [str(make_run().id) for _ in range(3)]
     listed = [run["id"] for run in anna_client.get("/api/runs").json()]
-    assert listed == made[::-1]
-    page = anna_client.get(f"/api/runs?limit=1&before={made[2]}").json()
-    assert [run["id"] for run in page] == [made[1]]
+    assert listed == created[::-1]
+    page = anna_client.get(f"/api/runs?limit=1&before={created[2]}").json()
+    assert [run["id"] for run in page] == [created[1]]
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_can_be_deleted(

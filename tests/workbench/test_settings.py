@@ -15,12 +15,12 @@ def start(
     tmp_path: Path, show: str = "s.DEBUG", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Load the settings in a process that has these variables only."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-c", SHOW.format(show)],
         cwd=ROOT,
         env={
-            **kept,
+            **passed,
             "DJANGO_SETTINGS_MODULE": "workbench.settings",
             "DATA_DIR": str(tmp_path),
             **environment,

@@ -57,8 +57,8 @@ def secret(client: Client, django_capture_on_commit_callbacks: Any) -> str:
     """The key of the second step that Anna has just set up."""
     key = secret_of(prove(client, "/account/mfa/app"))
     with django_capture_on_commit_callbacks(execute=True):
-        made = client.post("/account/mfa/app", {"code": code(key)})
-    assert made["Location"] == "/account/mfa/codes"
+        created = client.post("/account/mfa/app", {"code": code(key)})
+    assert created["Location"] == "/account/mfa/codes"
     return key
 
 
@@ -107,9 +107,9 @@ def test_recovery_codes_are_shown_once_and_work_once(client: Client, secret: str
 
 
 def test_the_database_does_not_hold_the_key_as_it_is(client: Client, secret: str) -> None:
-    kept = [str(row.data) for row in Authenticator.objects.all()]
-    assert len(kept) == 2
-    assert not any(secret in text for text in kept)
+    stored = [str(row.data) for row in Authenticator.objects.all()]
+    assert len(stored) == 2
+    assert not any(secret in text for text in stored)
     entries = [f"{entry.detail}{entry.object_id}" for entry in AuditEntry.objects.all()]
     assert not any(secret in text for text in entries)
 

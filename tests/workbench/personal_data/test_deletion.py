@@ -117,8 +117,10 @@ def belongings(mark: User, anna: User) -> dict[str, Any]:
         max_runs_per_hour=1,
     )
     thread = Thread.objects.create(session=annas, run=run, panel="p", anchor={"type": "panel"})
-    said = Comment.objects.create(thread=thread, author=mark, author_name=MARK, body=f"I, {MARK}")
-    said.mentions.add(anna)
+    comment = Comment.objects.create(
+        thread=thread, author=mark, author_name=MARK, body=f"I, {MARK}"
+    )
+    comment.mentions.add(anna)
     Comment.objects.create(thread=thread, author=anna, author_name="anna", body="Is that so?")
     audit(Action.MEMBER_ADDED, actor=anna, subject=mark, session=annas.pk)
     LogEntry.objects.create(
@@ -128,7 +130,14 @@ def belongings(mark: User, anna: User) -> dict[str, Any]:
         object_repr=MARK,
         action_flag=CHANGE,
     )
-    return {"run": run, "others": others, "own": own, "given": given, "said": said, "annas": annas}
+    return {
+        "run": run,
+        "others": others,
+        "own": own,
+        "given": given,
+        "comment": comment,
+        "annas": annas,
+    }
 
 
 def _user_kind() -> int:
@@ -186,10 +195,10 @@ def test_what_is_others_stays(belongings: dict[str, Any], mark: User, anna: User
     given = Session.objects.get(pk=belongings["given"].pk)
     assert given.owner == anna
     assert not given.members.exists()
-    said, answer = Comment.objects.order_by("created_at")
+    comment, answer = Comment.objects.order_by("created_at")
     assert (answer.author, answer.body) == (anna, "Is that so?")
-    assert (said.author, said.author_name, said.body) == (None, "", "")
-    assert said.deleted_at is not None
+    assert (comment.author, comment.author_name, comment.body) == (None, "", "")
+    assert comment.deleted_at is not None
     assert set(Session.objects.all()) == {given, belongings["annas"]}
 
 
@@ -197,8 +206,8 @@ def test_the_log_keeps_the_actions(belongings: dict[str, Any], mark: User, anna:
     before = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
     account_delete(user=mark)
     entries = AuditEntry.objects.order_by("id")
-    kept = list(entries.values_list("action", flat=True))
-    assert kept == [*before, "session_deleted", "session_deleted", "account_deleted"]
+    actions = list(entries.values_list("action", flat=True))
+    assert actions == [*before, "session_deleted", "session_deleted", "account_deleted"]
     assert {entry.actor_name for entry in entries} == {"", "anna"}
     assert {entry.subject_name for entry in entries} == {""}
     assert {entry.address for entry in entries} == {None}

@@ -88,16 +88,16 @@ def make_session(anna: User) -> Callable[..., Session]:
 
     def make(*panels: tuple[Run, str] | str, title: str = "Who has the ball") -> Session:
         session = Session.objects.create(owner=anna, title=title)
-        made: list[PanelRun | PanelNote] = []
+        created: list[PanelRun | PanelNote] = []
         for number, panel in enumerate(panels, 1):
             place: dict[str, Any] = {"id": panel_id(number), "place": "", "state": {"b": "2"}}
             if isinstance(panel, str):
-                made.append(PanelNote(text=panel, **place))
+                created.append(PanelNote(text=panel, **place))
                 continue
             run, caption = panel
             SessionRun.objects.get_or_create(session=session, run=run)
-            made.append(PanelRun(run=run.pk, caption=caption, **place))
-        document = SessionDocument(title=title, panels=in_order(made))
+            created.append(PanelRun(run=run.pk, caption=caption, **place))
+        document = SessionDocument(title=title, panels=in_order(created))
         document_create(session=session, document=document)
         return session
 

@@ -17,7 +17,7 @@ FILES = {"b/c.txt": b"second" * 100, "a.json": b"{}", "z.bin": bytes(range(256))
 GOOD = archive_write(FILES)
 
 
-def made(*names: str, content: bytes = b"x", **changes: object) -> bytes:
+def zip_bytes(*names: str, content: bytes = b"x", **changes: object) -> bytes:
     """A ZIP as somebody else could write it."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as zipped:
@@ -48,22 +48,22 @@ def test_any_other_program_can_read_it() -> None:
 )  # fmt: skip
 def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(BundleRefused, match="named"):
-        archive_read(made(name))
+        archive_read(zip_bytes(name))
 
 
 def test_a_nul_in_a_name_is_refused() -> None:
-    content = made("abcd").replace(b"abcd", b"ab\0d")
+    content = zip_bytes("abcd").replace(b"abcd", b"ab\0d")
     with pytest.raises(BundleRefused, match="named"):
         archive_read(content)
 
 
 def test_a_link_is_refused() -> None:
     with pytest.raises(BundleRefused, match="link"):
-        archive_read(made("a", external_attr=(0o120777 << 16), content=b"/etc/passwd"))
+        archive_read(zip_bytes("a", external_attr=(0o120777 << 16), content=b"/etc/passwd"))
 
 
 def test_an_encrypted_file_is_refused() -> None:
-    content = bytearray(made("a"))
+    content = bytearray(zip_bytes("a"))
     directory = content.index(b"PK\1\2")
     content[directory + 8] |= 1
     with pytest.raises(BundleRefused, match="encrypted"):
@@ -74,16 +74,16 @@ def test_an_encrypted_file_is_refused() -> None:
 @pytest.mark.parametrize("names", [("a", "a"), ("A", "a")])
 def test_two_files_of_one_name_are_refused(names: tuple[str, str]) -> None:
     with pytest.raises(BundleRefused, match="one name"):
-        archive_read(made(*names))
+        archive_read(zip_bytes(*names))
 
 
 def test_files_out_of_order_are_refused() -> None:
     with pytest.raises(BundleRefused, match="sorted"):
-        archive_read(made("b", "a"))
+        archive_read(zip_bytes("b", "a"))
 
 
 def test_a_file_that_unpacks_to_far_more_is_refused_before_it_is_unpacked() -> None:
-    bomb = made("a", content=bytes(5_000_000), compress_type=zipfile.ZIP_DEFLATED)
+    bomb = zip_bytes("a", content=bytes(5_000_000), compress_type=zipfile.ZIP_DEFLATED)
     assert len(bomb) < 6_000
     with pytest.raises(BundleRefused, match="limit is 100 times"):
         archive_read(bomb)
@@ -108,7 +108,7 @@ def test_too_many_files_are_refused_before_the_directory_is_read() -> None:
 
 
 def test_a_size_that_lies_is_refused() -> None:
-    content = bytearray(made("a", content=b"x" * 50))
+    content = bytearray(zip_bytes("a", content=b"x" * 50))
     directory = content.index(b"PK\1\2")
     content[directory + 24 : directory + 28] = struct.pack("<L", 20)
     with pytest.raises((BundleRefused, BundleUnreadable)):
@@ -134,7 +134,7 @@ def test_the_long_form_is_refused() -> None:
 
 def test_one_file_inside_another_is_refused() -> None:
     """Two entries of the directory that share their bytes, as the densest bombs do."""
-    content = bytearray(made("a", "b", content=b"x" * 30))
+    content = bytearray(zip_bytes("a", "b", content=b"x" * 30))
     first = content.index(b"PK\1\2")
     second = content.index(b"PK\1\2", first + 4)
     content[second + 42 : second + 46] = content[first + 42 : first + 46]

@@ -56,12 +56,12 @@ def test_a_large_bundle_is_read_in_another_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [({"memory_bytes": 2**20}, "memory"), ({"deadline": 0.01}, "seconds")],
 )
-def test_what_takes_too_much_is_refused(limits: dict[str, float], said: str) -> None:
+def test_what_takes_too_much_is_refused(limits: dict[str, float], message: str) -> None:
     content = archive_write({"manifest.json": os.urandom(3 * 2**20).hex().encode()})
-    with pytest.raises(BundleRefused, match=said):
+    with pytest.raises(BundleRefused, match=message):
         bundle_read_confined(content, **limits)  # type: ignore[arg-type]
 
 

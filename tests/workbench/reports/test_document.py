@@ -95,8 +95,8 @@ def test_the_line_says_what_was_done_of_what_the_checkpoint_asks(finished_run: M
     model.value["info"]["brings"] = brings
     assert "generation_config asks: repetition_penalty 1.05, num_beams 4 ·" in provenance(record)
     brings |= {"applied": {"repetition_penalty": 1.05}, "not_applied": {"num_beams": 4}}
-    said = "generation_config applied: repetition_penalty 1.05; not applied: num_beams 4 ·"
-    assert said in provenance(record)
+    line = "generation_config applied: repetition_penalty 1.05; not applied: num_beams 4 ·"
+    assert line in provenance(record)
     brings |= {"applied": {}, "not_applied": {}}
     assert "generation_config" not in provenance(record)
 

@@ -169,8 +169,8 @@ def test_the_same_report_is_the_same_file() -> None:
 
 def test_threads_stand_at_their_panel() -> None:
     panels = outline(html_build(recorded_report()))["panels"]
-    said = {panel["id"]: [t["resolved"] for t in panel["threads"]] for panel in panels}
-    assert {name: found for name, found in said.items() if found} == {
+    resolved = {panel["id"]: [t["resolved"] for t in panel["threads"]] for panel in panels}
+    assert {name: found for name, found in resolved.items() if found} == {
         "note": [True],
         "centred": [False],
     }

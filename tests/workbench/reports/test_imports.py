@@ -46,20 +46,20 @@ def session(finished_run: Make, make_session: Make, anna: User) -> Session:
     first = finished_run()
     second = finished_run(look(1, (HOSTILE, "\0")), method="cntp")
     Run.objects.update(method_version="0")  # of events that no real method yields
-    made: Session = make_session(
+    created: Session = make_session(
         (first, HOSTILE), f"# Note\n{HOSTILE}", (second, ""), (first, "again"), title=HOSTILE
     )
     at = timezone.now()
     for number in range(2):  # two at one time: their order depends on their ids
         thread = Thread.objects.create(
-            session=made, run=first, panel=panel_id(1), anchor={"type": "token", "index": number},
-            created_at=at, resolved_at=at if number else None,
+            session=created, run=first, panel=panel_id(1), created_at=at,
+            anchor={"type": "token", "index": number}, resolved_at=at if number else None,
         )  # fmt: skip
-        said: dict[str, Any] = {"thread": thread, "body": HOSTILE, "created_at": at}
-        Comment.objects.create(author=anna, author_name="anna", **said)
-        Comment.objects.create(author_name="Guest 3f2a", edited_at=at, **said)
-        Comment.objects.create(author=anna, author_name="anna", deleted_at=at, **said)
-    return made
+        fields: dict[str, Any] = {"thread": thread, "body": HOSTILE, "created_at": at}
+        Comment.objects.create(author=anna, author_name="anna", **fields)
+        Comment.objects.create(author_name="Guest 3f2a", edited_at=at, **fields)
+        Comment.objects.create(author=anna, author_name="anna", deleted_at=at, **fields)
+    return created
 
 
 def post(client: Client, content: bytes) -> Any:

@@ -35,7 +35,7 @@ def test_every_method_has_sentences_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [
         ("centred", "± 0.0052 probability (± standard error), from 96 probes"),
         ("graph_kv", "makes the answer “ hall” most probable: ln p −1.27 nats"),
@@ -46,8 +46,8 @@ def test_every_method_has_sentences_of_its_own() -> None:
         ("local_leap", "Threshold 0.9 answers “Tom” in 6 steps, 6 forward passes"),
     ],
 )
-def test_a_sentence_names_the_token_and_the_number_with_its_unit(name: str, said: str) -> None:
-    assert any(said in sentence for sentence in sentences(name)), sentences(name)
+def test_a_sentence_names_the_token_and_the_number_with_its_unit(name: str, text: str) -> None:
+    assert any(text in sentence for sentence in sentences(name)), sentences(name)
 
 
 def test_the_report_says_what_was_asked_and_dumps_no_fields() -> None:

@@ -35,9 +35,9 @@ def test_a_bundle_comes_in_with_every_event(file: Path, tom: User) -> None:
     assert shown is not None
     assert shown.drawn, "this version draws it"
     rows = RunEvent.objects.filter(run=run).order_by("seq")
-    kept = [json.loads(row.payload) for row in rows]
-    assert [event["kind"] for event in kept] == [event["kind"] for event in events(file)]
-    assert len(kept) > 10
+    payloads = [json.loads(row.payload) for row in rows]
+    assert [event["kind"] for event in payloads] == [event["kind"] for event in events(file)]
+    assert len(payloads) > 10
 
 
 @pytest.mark.parametrize("file", BUNDLES, ids=name)

@@ -31,8 +31,8 @@ def ask(visitor: User, *, session: Any = None, **params: Any) -> tuple[Run, bool
 
 @pytest.mark.parametrize("working", [False, True])
 def test_two_clicks_are_one_run(anna: User, models: Any, *, working: bool) -> None:
-    first, made = ask(anna)
-    assert made
+    first, created = ask(anna)
+    assert created
     if working:
         assert run_claim(run=first.id, worker="w")
     assert ask(anna) == (first, False)
@@ -52,8 +52,8 @@ def test_the_page_is_given_the_run_that_it_then_follows(anna_client: Client, mod
 
 def test_another_seed_and_another_owner_are_other_runs(anna: User, tom: User, models: Any) -> None:
     first, _ = ask(anna)
-    for other, made in (ask(anna, seed=1), ask(tom)):
-        assert made
+    for other, created in (ask(anna, seed=1), ask(tom)):
+        assert created
         assert other.id != first.id
 
 
@@ -63,8 +63,8 @@ def test_a_run_that_was_stopped_is_not_joined(anna: User, models: Any, *, workin
     if working:
         assert run_claim(run=first.id, worker="w")
     run_cancel(run=first)
-    second, made = ask(anna)
-    assert made
+    second, created = ask(anna)
+    assert created
     assert second.id != first.id
 
 
@@ -72,6 +72,6 @@ def test_a_session_takes_in_the_run_that_is_joined(anna: User, models: Any) -> N
     first, _ = ask(anna)
     session, _ = session_create(visitor=Visitor(anna), session=uuid.uuid4(), title="S")
     for _ in range(2):
-        joined, made = ask(anna, session=session.pk)
-        assert (joined, made) == (first, False)
+        joined, created = ask(anna, session=session.pk)
+        assert (joined, created) == (first, False)
         assert list(first.sessions.values_list("pk", flat=True)) == [session.pk]

@@ -213,6 +213,8 @@ def test_the_same_request_at_the_same_time_makes_one_run(
     """The second one does not see the first when it looks, only when it writes."""
     run = make_run(run=uuid.UUID(int=1), params=PARAMS)
     monkeypatch.setattr("workbench.sessions.run_start.run_find", lambda run: None)
-    found, made = run_create(owner=anna, run=run.id, method="reagent", model="toy", params=PARAMS)
-    assert (found, made) == (run, False)
+    found, created = run_create(
+        owner=anna, run=run.id, method="reagent", model="toy", params=PARAMS
+    )
+    assert (found, created) == (run, False)
     assert RunEvent.objects.count() == 0

@@ -65,12 +65,12 @@ def path(session: Session) -> str:
 @pytest.fixture
 def run(session: Session, anna: User, make_run: Callable[..., Run]) -> Run:
     """Attached to the session, with a text of seven tokens."""
-    made = make_run()
-    SessionRun.objects.create(session=session, run=made, added_by=anna)
-    assert run_claim(run=made.id, worker="w")
+    created = make_run()
+    SessionRun.objects.create(session=session, run=created, added_by=anna)
+    assert run_claim(run=created.id, worker="w")
     tokens = Pending(2, '{"kind":"tokens","start":0,"total":7,"tokens":[]}')
-    event_append(run=made.id, attempt=1, events=[tokens])
-    return made
+    event_append(run=created.id, attempt=1, events=[tokens])
+    return created
 
 
 def begin(client: Client, path: str, **changes: Any) -> Json:
@@ -89,7 +89,7 @@ def reply(client: Client, thread: Json, body: str) -> Json:
 
 
 def bodies(thread: Json) -> tuple[str, list[str]]:
-    return thread["id"], [said["body"] for said in thread["comments"]]
+    return thread["id"], [comment["body"] for comment in thread["comments"]]
 
 
 def listed(client: Client, path: str) -> list[Json]:
@@ -107,7 +107,7 @@ def test_a_thread_is_begun_and_answered(
     assert begun["anchor"] == anchor
     assert begun["comments"][0]["body"] == "<b>Why</b>? \u202e"
     answered = reply(tom_client, begun, "Because.")
-    assert [(said["author"], said["body"]) for said in answered["comments"]] == [
+    assert [(comment["author"], comment["body"]) for comment in answered["comments"]] == [
         ("anna", "<b>Why</b>? \u202e"),
         ("tom", "Because."),
     ]
@@ -216,21 +216,21 @@ def test_a_comment_is_changed_by_its_author_alone(
     thread = begin(tom_client, path)
     where = f"/api/comments/{thread['comments'][0]['id']}"
     refused(call(anna_client, "PATCH", where, {"body": "Mine"}), 403, "not_the_author")
-    (said,) = call(tom_client, "PATCH", where, {"body": "Why not?"}).json()["comments"]
-    assert said["body"] == "Why not?"
-    assert said["edited_at"]
-    assert said["created_at"] == thread["comments"][0]["created_at"]
+    (comment,) = call(tom_client, "PATCH", where, {"body": "Why not?"}).json()["comments"]
+    assert comment["body"] == "Why not?"
+    assert comment["edited_at"]
+    assert comment["created_at"] == thread["comments"][0]["created_at"]
 
 
 def test_what_was_answered_keeps_its_place_and_the_last_goes_altogether(
     anna_client: Client, tom_client: Client, path: str, member: SessionMember
 ) -> None:
     thread = reply(anna_client, begin(tom_client, path, body="@anna secret"), "Answer")
-    first, second = (f"/api/comments/{said['id']}" for said in thread["comments"])
+    first, second = (f"/api/comments/{comment['id']}" for comment in thread["comments"])
     refused(call(tom_client, "DELETE", second), 403, "not_the_author")
     assert call(tom_client, "DELETE", first).status_code == 204
     (left,) = listed(anna_client, path)
-    assert [said["body"] for said in left["comments"]] == ["", "Answer"]
+    assert [comment["body"] for comment in left["comments"]] == ["", "Answer"]
     grave = left["comments"][0]
     assert (grave["author"], grave["author_name"], grave["mentions"]) == (None, "", [])
     assert grave["deleted_at"]
@@ -280,15 +280,15 @@ def test_a_guest_is_known_by_their_login(session: Session, anna: User) -> None:
         anchor=PanelAnchor(type="panel"),
         body="Hello",
     )
-    said = Comment.objects.get(thread=thread)
-    assert (said.author, said.author_name) == (None, "Guest 3f2a")
+    comment = Comment.objects.get(thread=thread)
+    assert (comment.author, comment.author_name) == (None, "Guest 3f2a")
     with pytest.raises(NotTheAuthor):
-        comment_change(visitor=other, comment=said.pk, body="No")
-    comment_change(visitor=guest, comment=said.pk, body="Yes")
+        comment_change(visitor=other, comment=comment.pk, body="No")
+    comment_change(visitor=guest, comment=comment.pk, body="Yes")
     link.role = Role.VIEWER
     link.save()
     with pytest.raises(RoleMissing):
-        comment_delete(visitor=guest, comment=said.pk)
+        comment_delete(visitor=guest, comment=comment.pk)
 
 
 @pytest.mark.parametrize("role", [None, Role.VIEWER, Role.COMMENTER, Role.EDITOR])
@@ -338,8 +338,8 @@ async def test_who_watches_the_session_is_told(
         answered = await in_database(reply)(anna_client, thread, "And?")
         received = (await watcher.receive_kind("thread"))["thread"]
         assert bodies(received) == (thread["id"], ["Why?", "And?"])
-        for said in reversed(answered["comments"]):
-            where = f"/api/comments/{said['id']}"
+        for comment in reversed(answered["comments"]):
+            where = f"/api/comments/{comment['id']}"
             assert (await in_database(call)(anna_client, "DELETE", where)).status_code == 204
         gone = await watcher.receive_kind("thread_deleted")
         assert (gone["session"], gone["thread"]) == (str(session.pk), thread["id"])
@@ -348,14 +348,14 @@ async def test_who_watches_the_session_is_told(
 def test_a_comment_of_nobody_is_nobodys(session: Session) -> None:
     """An imported comment and a deleted account's have no author, nor have some visitors a name."""
     thread = Thread.objects.create(session=session, panel=PANEL, anchor={"type": "panel"})
-    said = Comment.objects.create(thread=thread, author_name="anna", body="Why?")
+    comment = Comment.objects.create(thread=thread, author_name="anna", body="Why?")
     link = SessionLink.objects.create(
         session=session, role=Role.COMMENTER, token_sha256="0" * 64, max_runs_per_hour=0
     )
     nameless = Visitor(None, frozenset({link.pk}), guest="")
     with pytest.raises(NotTheAuthor):
-        comment_change(visitor=nameless, comment=said.pk, body="Because.")
+        comment_change(visitor=nameless, comment=comment.pk, body="Because.")
     with pytest.raises(NotTheAuthor):
-        comment_delete(visitor=nameless, comment=said.pk)
-    said.refresh_from_db()
-    assert (said.body, said.deleted_at) == ("Why?", None)
+        comment_delete(visitor=nameless, comment=comment.pk)
+    comment.refresh_from_db()
+    assert (comment.body, comment.deleted_at) == ("Why?", None)

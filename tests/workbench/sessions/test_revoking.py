@@ -187,8 +187,8 @@ async def test_a_guest_may_watch_what_another_link_has_just_opened(
     guest, _ = await in_database(make_guest)("viewer")
     async with page(guest) as socket:
         await watch(socket, session, running)
-        made = await in_database(send)(anna_client, "post", "/api/sessions", {"title": "Other"})
-        other = made.json()["id"]
+        created = await in_database(send)(anna_client, "post", "/api/sessions", {"title": "Other"})
+        other = created.json()["id"]
         path = f"/api/sessions/{other}/links"
         link = await in_database(send)(anna_client, "post", path, {"role": "editor"})
         await in_database(open_link)(guest, link.json()["token"])

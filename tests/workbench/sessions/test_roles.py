@@ -101,10 +101,10 @@ def test_the_highest_of_what_stands_counts(
     """Any mixture of a name and of links, standing and ended, as member and as guest."""
     session.members.all().delete()
     session.links.all().delete()
-    standing, opened = [], set()
+    roles, opened = [], set()
     if named:
         session.members.create(user=tom, role=named)
-        standing.append(Role(named))
+        roles.append(Role(named))
     now = timezone.now()
     for role, expired, revoked, as_guest in links:
         ends = now + timedelta(hours=-1 if expired else 1)
@@ -114,8 +114,8 @@ def test_the_highest_of_what_stands_counts(
         else:
             session.members.create(user=tom, role=role, link=link)
         if not (expired or revoked):
-            standing.append(Role(role))
-    highest = max(standing, key=lambda role: role.rank, default=None)
+            roles.append(Role(role))
+    highest = max(roles, key=lambda role: role.rank, default=None)
     check(Visitor(tom, frozenset(opened)), session, highest)
 
 

@@ -42,10 +42,10 @@ def test_a_session_is_made_once_however_often_it_is_asked_for(
 ) -> None:
     settings.MAX_SESSIONS = 1
     wanted = str(uuid.uuid4())
-    made = taken(create(anna_client, id=wanted, title="  <b>שלום "), 201)
-    assert (made["id"], made["title"], made["role"]) == (wanted, "<b>שלום", "owner")
-    assert (made["owner"], made["members"], made["runs"]) == ("anna", 1, [])
-    assert taken(create(anna_client, id=wanted)) == made
+    created = taken(create(anna_client, id=wanted, title="  <b>שלום "), 201)
+    assert (created["id"], created["title"], created["role"]) == (wanted, "<b>שלום", "owner")
+    assert (created["owner"], created["members"], created["runs"]) == ("anna", 1, [])
+    assert taken(create(anna_client, id=wanted)) == created
     refused(create(tom_client, id=wanted), 409, "session_id_taken")
     assert "limit is 1" in refused(create(anna_client), 429, "too_many_sessions")["message"]
 
@@ -93,13 +93,13 @@ def test_pages_give_each_session_once(
     anna: User, anna_client: Client, *, count: int, limit: int, same_time: bool
 ) -> None:
     Session.objects.all().delete()
-    made = [Session.objects.create(owner=anna, title=str(number)) for number in range(count)]
-    if same_time and made:
-        Session.objects.update(changed_at=made[0].changed_at)
+    created = [Session.objects.create(owner=anna, title=str(number)) for number in range(count)]
+    if same_time and created:
+        Session.objects.update(changed_at=created[0].changed_at)
     seen: list[str] = []
     while page := listed(anna_client, f"?limit={limit}" + (f"&before={seen[-1]}" if seen else "")):
         seen += page
-    assert sorted(seen) == sorted(str(session.pk) for session in made)
+    assert sorted(seen) == sorted(str(session.pk) for session in created)
 
 
 def test_what_is_left_out_of_a_change_stays(anna_client: Client, path: str) -> None:
@@ -178,8 +178,8 @@ def test_a_template_may_be_used_by_whoever_reads_it(
     taken(send(anna_client, "post", f"{path}/runs", {"run": run}), 204)
     taken(send(anna_client, "post", f"{path}/members", {"username": "tom", "role": "viewer"}))
     taken(send(anna_client, "patch", path, {"template": True}))
-    made = taken(create(tom_client, title="Mine", template=path.rpartition("/")[2]), 201)
-    assert (made["title"], made["template"], made["runs"]) == ("Mine", False, [run])
+    created = taken(create(tom_client, title="Mine", template=path.rpartition("/")[2]), 201)
+    assert (created["title"], created["template"], created["runs"]) == ("Mine", False, [run])
 
 
 def test_search_finds_what_the_visitor_may_read(
@@ -208,7 +208,7 @@ def test_deletion_leaves_nothing_behind(
     thread = Thread.objects.create(session=session, panel="p", anchor={}, run=run)
     Comment.objects.create(thread=thread, author=anna, author_name="anna", body="Look")
     taken(anna_client.delete(path), 204)
-    kept = (Session, SessionUpdate, SessionMember, SessionLink, SessionRun, Thread, Comment)
-    assert [model.__name__ for model in kept if model.objects.exists()] == []
+    models = (Session, SessionUpdate, SessionMember, SessionLink, SessionRun, Thread, Comment)
+    assert [model.__name__ for model in models if model.objects.exists()] == []
     assert Run.objects.filter(pk=run.pk).exists()
     refused(anna_client.get(path), 404, "session_not_found")

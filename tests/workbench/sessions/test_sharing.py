@@ -148,12 +148,12 @@ def test_a_link_holds_by_the_clock_of_the_server(
 ) -> None:
     day = 24 * 3600
     began = timezone.now()
-    made = make_link("viewer", holds_seconds=day)
+    created = make_link("viewer", holds_seconds=day)
     link = SessionLink.objects.get()
     assert link.expires_at is not None
     assert began <= link.expires_at - timedelta(seconds=day) <= timezone.now()
-    assert made["state"] == "open"
-    assert 0 < made["seconds_left"] <= day
+    assert created["state"] == "open"
+    assert 0 < created["seconds_left"] <= day
 
     def state() -> tuple[str, int | None]:
         (shown,) = taken(anna_client.get(f"{path}/links"))
@@ -163,7 +163,7 @@ def test_a_link_holds_by_the_clock_of_the_server(
     assert state() == ("expired", None)
     SessionLink.objects.update(expires_at=None)
     assert state() == ("open", None)
-    taken(anna_client.delete(f"{path}/links/{made['id']}"), 204)
+    taken(anna_client.delete(f"{path}/links/{created['id']}"), 204)
     assert state() == ("revoked", None)
 
 
@@ -206,14 +206,14 @@ def test_a_token_is_128_bits_and_kept_nowhere(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    made = [make_link("viewer") for _ in range(20)]
-    tokens = {link["token"] for link in made}
+    created = [make_link("viewer") for _ in range(20)]
+    tokens = {link["token"] for link in created}
     assert len(tokens) == 20
     assert {len(token) for token in tokens} == {22}  # 16 bytes in base64
-    taken(open_link(tom_client, made[0]["token"]))
-    refused(open_link(tom_client, made[0]["token"] + "x"), 404, "link_not_found")
-    send(tom_client, "post", "/api/links/open", {"token": made[1]["token"], "more": 1})
-    send(tom_client, "post", "/api/links/open", {"token": made[2]["token"] * 20})
+    taken(open_link(tom_client, created[0]["token"]))
+    refused(open_link(tom_client, created[0]["token"] + "x"), 404, "link_not_found")
+    send(tom_client, "post", "/api/links/open", {"token": created[1]["token"], "more": 1})
+    send(tom_client, "post", "/api/links/open", {"token": created[2]["token"] * 20})
     rows = [row for model in apps.get_models() for row in model._default_manager.all()]
     stored = json.dumps(serializers.serialize("json", rows))
     hashes = {hashlib.sha256(token.encode()).hexdigest() for token in tokens}

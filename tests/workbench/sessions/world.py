@@ -56,7 +56,7 @@ def make_world(*, owner: Client, make_run: Callable[..., Run], settings: Any) ->
         people[f"guest_{role}"] = _guest(_link(owner, path, role))
     says = {"panel": str(uuid.uuid4()), "anchor": {"type": "panel"}, "body": "Look"}
     thread = taken(send(people["commenter"], "post", f"{path}/threads", says), 201)
-    expired, revoked, standing = (_link(owner, path, "editor") for _ in range(3))
+    expired, revoked, valid = (_link(owner, path, "editor") for _ in range(3))
     people |= {"expired": _guest(expired), "revoked": _guest(revoked)}
     past = timezone.now() - timedelta(seconds=1)
     SessionLink.objects.filter(pk=expired["id"]).update(expires_at=past)
@@ -68,8 +68,8 @@ def make_world(*, owner: Client, make_run: Callable[..., Run], settings: Any) ->
         "run_id": str(run.pk),
         "array": hashlib.sha256(ARRAY).hexdigest(),
         "picture": hashlib.sha256(PICTURE).hexdigest(),
-        "link": standing["id"],
-        "token": standing["token"],
+        "link": valid["id"],
+        "token": valid["token"],
         "ended_token": revoked["token"],
         "username": "commenter",
         "thread": thread["id"],

@@ -41,11 +41,11 @@ def post(client: Client, content: bytes, kind: str = "image/png") -> Any:
 def test_a_picture_comes_back_as_the_png_of_its_pixels(anna_client: Client, anna: User) -> None:
     answer = post(anna_client, file_of("WEBP", lossless=True), "text/html")
     body = answer.json()
-    kept = png_bytes(PIXELS)
+    png = png_bytes(PIXELS)
     assert (answer.status_code, body["width"], body["height"]) == (201, 30, 20)
-    assert body["id"] == hashlib.sha256(kept).hexdigest()
+    assert body["id"] == hashlib.sha256(png).hexdigest()
     shown = anna_client.get(f"/api/pictures/{body['id']}.png")
-    assert shown.content == kept
+    assert shown.content == png
     assert (shown["Content-Type"], shown["X-Content-Type-Options"]) == ("image/png", "nosniff")
     assert "private" in shown["Cache-Control"]
     np.testing.assert_array_equal(upload_pixels(owner=anna.pk, sha256=body["id"]), PIXELS)
@@ -99,9 +99,9 @@ def test_a_picture_is_lent_to_whoever_may_read_its_run(
 def test_what_one_deletes_another_keeps(anna_client: Client, tom_client: Client) -> None:
     sha = post(anna_client, file_of()).json()["id"]
     assert post(tom_client, file_of()).json()["id"] == sha
-    held = Upload.objects.filter(owner__username="anna").get().storage_name
+    name = Upload.objects.filter(owner__username="anna").get().storage_name
     assert anna_client.delete(f"/api/pictures/{sha}").status_code == 204
-    assert not default_storage.exists(held)
+    assert not default_storage.exists(name)
     assert anna_client.get(f"/api/pictures/{sha}.png").status_code == 404
     assert tom_client.get(f"/api/pictures/{sha}.png").content == png_bytes(PIXELS)
 

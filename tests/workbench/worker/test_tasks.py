@@ -66,15 +66,15 @@ def test_a_message_for_a_run_being_worked_on_leaves_it_alone(
 
 
 def test_the_lease_is_held_while_it_works(make_run: Make, use_method: Any) -> None:
-    held = []
+    leases = []
 
     def look(run: Run) -> Iterator[Event]:
-        held.append((flags.lease_exists(run=run.id), state.as_dict()["run"]))
+        leases.append((flags.lease_exists(run=run.id), state.as_dict()["run"]))
         yield Step(number=0)
 
     use_method(look)
     run = execute(make_run())
-    assert held == [(True, str(run.id))]
+    assert leases == [(True, str(run.id))]
 
 
 def test_large_arrays_are_kept_and_linked(make_run: Make, use_method: Any) -> None:

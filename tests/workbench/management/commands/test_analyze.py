@@ -192,8 +192,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_a_folder_in_use_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    said = refuse("reagent", "--model", folder, "--set", "prompt=a", "--out", tmp_path)
-    assert "not empty" in said
+    output = refuse("reagent", "--model", folder, "--set", "prompt=a", "--out", tmp_path)
+    assert "not empty" in output
 
 
 def test_ctrl_c_keeps_what_there_is_and_says_so(folder: Path, tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ def test_ctrl_c_keeps_what_there_is_and_says_so(folder: Path, tmp_path: Path) ->
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    output = process.communicate(timeout=60)
+    assert process.returncode == 130, output
     manifest, events = read(out)
     assert manifest["status"] == "cancelled"
     assert any(event["kind"] == "scores" for event in events)

@@ -23,9 +23,9 @@ def start(environment: dict[str, str]) -> "subprocess.Popen[str]":
 
 def test_two_first_starts_on_one_folder_both_go_well(environment: dict[str, str]) -> None:
     both = [start(environment), start(environment)]
-    said = [process.communicate(timeout=240) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert all("Traceback" not in err for _, err in said)
+    outputs = [process.communicate(timeout=240) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert all("Traceback" not in err for _, err in outputs)
 
 
 def test_a_command_of_make_waits_for_another_s(tmp_path: Path) -> None:
