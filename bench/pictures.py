@@ -102,14 +102,14 @@ def _causal(runs: Sequence[dict[str, Any]]) -> Iterator[Line]:
 def t2i_lines(items: int) -> Iterator[Line]:
     """Items shown, representatives, leaks with and without the fix, and the time of a grid."""
     count = min(items, CAPTIONS)
-    shown, stand = [], []
+    shown, representative = [], []
     for caption in held_out_captions(count, items=2):
         rows, findings = _rows(caption.text, pictures=2, leak=False)
         shown += [n == 2 for n in findings[0].shown if n is not None]
         token_rows = [f for row, f in zip(rows, findings, strict=True) if row.shows == "token"]
-        stand.append(any(result.representative for result in token_rows))
+        representative.append(any(result.representative for result in token_rows))
     yield _missing(f"demo-t2i, {count} captions: 1 - items drawn", shown, 0.05)
-    yield _missing("1 - items with a representative token", stand, None)
+    yield _missing("1 - items with a representative token", representative, None)
     before: list[float] = []
     after: list[float] = []
     for caption in held_out_leaking(count, kind="borrower"):

@@ -33,7 +33,7 @@ def _bpe_with_bytes(core: Tokenizer) -> Tokenizer:
             vocab_size=420, special_tokens=[*SPECIALS, *BYTE_PIECES], show_progress=False
         ),
     )
-    # The bytes are trained as special so that they stand first; here they are ordinary pieces.
+    # The bytes are trained as special so that they come first; here they are ordinary pieces.
     plain = Tokenizer(
         models.BPE(
             vocab=core.get_vocab(), merges=_merges(core), unk_token="<unk>", byte_fallback=True

@@ -130,7 +130,7 @@ def test_proposed_values_start_a_run_with_them(page: Page, stack: Stack) -> None
     expect(lanes(page).first).to_contain_text("answer 7, right")
 
 
-def test_another_run_of_the_prompt_stands_beside(page: Page, stack: Stack, forked: str) -> None:
+def test_another_run_of_the_prompt_is_compared(page: Page, stack: Stack, forked: str) -> None:
     params = {**FORKING, "seed": 2, "with_beam": False, "with_best_of_n": False}
     other = stack.start_run(method="cntp", **params)
     stack.wait_for_status(other, "done")

@@ -42,7 +42,7 @@ def finished(stack: Stack) -> str:
 
 
 def visit(page: Page, run: str, query: str = "") -> None:
-    """The run's page, once its pictures stand."""
+    """The run's page, once its figures are drawn."""
     page.goto(f"/runs/{run}{query}")
     expect(figure(page, PICTURES[-1])).to_be_visible(timeout=WAIT)
 
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_read_says_why(page: Page, finished: str, tmp_path
     expect(card(page, "2")).to_contain_text("score 0.5")
 
 
-def test_the_form_stands_in_the_address(page: Page) -> None:
+def test_the_form_is_in_the_address(page: Page) -> None:
     page.goto("/")
     page.get_by_label("Method").select_option("graph_kv")
     page.get_by_role("button", name="Add a segment").click()
@@ -152,7 +152,7 @@ def test_the_form_stands_in_the_address(page: Page) -> None:
     expect(card(page, "1").get_by_role("textbox")).to_have_value("Anna has the ball.")
 
 
-def test_the_layer_and_the_edge_stand_in_the_address(page: Page, finished: str) -> None:
+def test_the_layer_and_the_edge_are_in_the_address(page: Page, finished: str) -> None:
     visit(page, finished)
     graph = figure(page, PICTURES[0])
     chosen = graph.get_by_role("option", name=re.compile("^answer attends to emma"))

@@ -45,7 +45,7 @@ def export(page: Page, format: str, folder: Path) -> bytes:
     return file.read_bytes()
 
 
-def test_markdown_tells_question_answer_finding_and_comment(session: Page, tmp_path: Path) -> None:
+def test_markdown_has_question_answer_finding_and_comment(session: Page, tmp_path: Path) -> None:
     text = export(session, "markdown", tmp_path).decode()
     for part in (
         "# Who has the ball?",
@@ -60,7 +60,7 @@ def test_markdown_tells_question_answer_finding_and_comment(session: Page, tmp_p
     assert "![" not in text
 
 
-def test_figures_lie_beside_it_with_their_tables(session: Page, tmp_path: Path) -> None:
+def test_figures_are_in_the_folder_with_their_tables(session: Page, tmp_path: Path) -> None:
     content = export(session, "markdown-figures", tmp_path)
     files = zipfile.ZipFile(io.BytesIO(content))
     text = files.read("report.md").decode()

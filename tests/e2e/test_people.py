@@ -182,7 +182,7 @@ def test_others_are_seen_and_followed(open_as: Open) -> None:
     expect(bob.get_by_role("button", name="Who is here: 1")).to_be_visible(timeout=WAIT)
 
 
-def test_a_comment_reaches_who_is_named_and_is_found_again(open_as: Open) -> None:
+def test_a_comment_reaches_a_mentioned_user_and_can_be_found(open_as: Open) -> None:
     ana, bob = open_as("ana"), open_as("bob")
     session = create(ana, bob="commenter")
     add_run(ana, session)

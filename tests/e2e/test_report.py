@@ -126,7 +126,7 @@ def test_pictures_lie_under_their_maps(open_report: Open, look: tuple[str, int, 
     assert misplaced(page) == []
 
 
-def test_the_selection_stands_in_the_address(open_report: Open) -> None:
+def test_the_selection_is_in_the_address(open_report: Open) -> None:
     page = open_report(recorded_report())
     text = show(page, "centred").get_by_role("figure", name="Attribution")
     text.get_by_role("option").nth(4).click()

@@ -220,7 +220,7 @@ def test_two_write_one_note_and_nothing_is_lost_while_one_is_away(
         context.close()
 
 
-def test_a_run_of_the_form_stands_in_the_session_and_selections_are_shared(
+def test_a_run_of_the_form_is_added_to_the_session_and_selections_are_shared(
     page: Page, context: BrowserContext, stack: Stack
 ) -> None:
     new_session(page, "Linked")

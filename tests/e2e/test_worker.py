@@ -112,7 +112,7 @@ def test_a_stopped_worker_puts_its_run_back_in_time(stack: Stack) -> None:
 
 
 def test_a_worker_that_does_not_listen_is_ended(stack: Stack) -> None:
-    """SIGSTOP stands for a method that hangs: its own watchdog cannot run either, so the run
+    """SIGSTOP simulates a method that hangs: its own watchdog cannot run either, so the run
     goes to another worker; the first, when it wakes, may write no more."""
     run = stack.start_run(**MIDDLING, seed=7)
     stack.wait_for_event(run, "scores")

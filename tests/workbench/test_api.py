@@ -327,9 +327,7 @@ def test_a_damaged_model_hides_no_other(anna_client: Client, models: Path) -> No
     assert str(models) not in shown.content.decode()
 
 
-def test_only_who_runs_the_server_reads_the_names_of_workers(
-    anna: User, anna_client: Client
-) -> None:
+def test_only_operators_read_the_names_of_workers(anna: User, anna_client: Client) -> None:
     for name in ("machine-27577", "machine-27578"):
         shown = {"state": "ready", "device": "cpu", "run": None}
         flags.worker_announce(worker=name, state={"name": name, **shown})

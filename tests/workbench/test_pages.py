@@ -141,7 +141,7 @@ def test_a_host_that_is_not_ours_is_refused(anna_client: Client) -> None:
 
 @pytest.fixture
 def guest_client(anna: User, settings: Any) -> Client:
-    """A client with a link that stands, kept in its login."""
+    """A guest's client with a valid link."""
     settings.ANONYMOUS_LINKS = True
     session = Session.objects.create(owner=anna, title="Shared")
     link = session.links.create(role="viewer", token_sha256="0", max_runs_per_hour=0)
@@ -170,7 +170,7 @@ def test_a_stranger_may_only_bring_a_link(stranger_client: Client, settings: Any
     assert stranger_client.get("/sessions/0d3b").status_code == 302
 
 
-def test_no_page_is_for_search_engines_or_told_to_other_sites(guest_client: Client) -> None:
+def test_pages_are_not_indexed_and_send_no_referrer(guest_client: Client) -> None:
     response = guest_client.get("/sessions/0d3b")
     assert response["X-Robots-Tag"] == "noindex, nofollow"
     assert response["Referrer-Policy"] == "same-origin"

@@ -44,7 +44,7 @@ def test_an_operation_names_every_refusal(path: str, verb: str, operation: dict[
 
 
 @pytest.mark.parametrize(("path", "verb", "operation"), OPERATIONS)
-def test_what_an_operation_answers_stands_in_the_schema(
+def test_responses_of_operations_are_in_the_schema(
     path: str, verb: str, operation: dict[str, Any], anna_client: Client, stranger_client: Client
 ) -> None:
     named = {str(key) for key in operation["responses"]}

@@ -68,7 +68,7 @@ def log_in(client: Client) -> None:
     assert client.get("/api/me").status_code == 401
 
 
-def test_the_second_step_stands_between_password_and_pages(client: Client, secret: str) -> None:
+def test_the_second_step_is_required_after_the_password(client: Client, secret: str) -> None:
     client.post("/logout")
     log_in(client)
     wrong = client.post("/login/code", {"code": "000000"})
@@ -120,7 +120,7 @@ def test_the_second_step_can_be_removed(client: Client, secret: str) -> None:
     assert actions()[-2:] == ["mfa_removed", "mfa_removed"]
 
 
-def test_guessing_is_stopped_for_the_account_whoever_guesses(anna: User) -> None:
+def test_guessing_is_limited_per_account_for_all_addresses(anna: User) -> None:
     for guess in range(5):
         guesser = Client(REMOTE_ADDR=f"198.51.100.{guess}")
         guesser.post("/login", {"login": "anna", "password": "x"})
@@ -245,7 +245,7 @@ def test_without_a_mail_server_no_mail_is_sent(
     assert mailoutbox == []
 
 
-def test_too_many_requests_are_told_so(client: Client) -> None:
+def test_too_many_requests_are_refused_with_a_reason(client: Client) -> None:
     for _ in range(10):
         client.post("/login/again", {"password": "x"})
     answer = client.post("/login/again", {"password": PASSWORD})

@@ -83,7 +83,7 @@ def test_a_name_that_is_taken_is_not_taken_over(
     assert not SocialAccount.objects.filter(user=anna).exists()
 
 
-def test_with_sign_up_closed_only_who_has_an_account_comes_in(
+def test_with_sign_up_closed_only_accounts_log_in(
     stranger_client: Client, provider: Provider, settings: Any, anna: User
 ) -> None:
     settings.SIGNUP = "closed"

@@ -12,7 +12,7 @@ from workbench.audit.selectors import audit_of_session, audit_of_user
 from workbench.audit.services import audit, audit_forget, audit_prune
 
 
-def test_an_action_is_kept_with_who_did_it_to_whom(anna: User, tom: User) -> None:
+def test_an_action_is_stored_with_actor_and_subject(anna: User, tom: User) -> None:
     session = uuid.uuid4()
     detail = {"role": "editor"}
     audit(Action.MEMBER_ADDED, actor=anna, subject=tom, session=session, detail=detail)

@@ -147,7 +147,7 @@ def _user_kind() -> int:
 
 
 def traces(mark: str) -> list[str]:
-    """Where in the database and in the storage the text stands."""
+    """The places in the database and the storage that contain the text."""
     found = [f"{name}: {row}" for name, row in _rows() if mark in row]
     for login in Login.objects.all():
         if mark in str(login.get_decoded()):

@@ -57,7 +57,7 @@ def test_a_copy_of_a_run_has_the_events_of_its_source(finished_run: Make, make_r
     assert first.id != second.id
 
 
-def test_references_are_told_by_their_keys_alone() -> None:
+def test_references_are_recognised_by_their_keys() -> None:
     array = {"dtype": "uint8", "shape": [1], "sha256": "ab", "data": None}
     value = {"rows": [{"shape": [1], "sha256": "no"}, {"deep": [array]}]}
     assert list(references(value, frozenset(array))) == [array]

@@ -106,7 +106,7 @@ def test_code_that_would_end_its_element_means_the_same() -> None:
     assert "\\3c /style" in elements.all("style")[0][1]
 
 
-def test_nothing_is_loaded_and_nobody_is_told() -> None:
+def test_nothing_is_loaded_and_nothing_is_sent() -> None:
     page = html_build(recorded_report())
     elements = Elements(page)
     assert elements.all("link") == [({"rel": "icon", "href": "data:,"}, "\n")]
@@ -117,7 +117,7 @@ def test_nothing_is_loaded_and_nobody_is_told() -> None:
     assert elements.all("html")[0][0] == {"lang": "en"}
 
 
-def test_what_users_wrote_stands_in_title_and_data_alone() -> None:
+def test_texts_of_users_are_only_in_title_and_data() -> None:
     thread = ThreadRecord(
         "t", "p", {"type": "panel"}, (CommentRecord("c", EVIL, EVIL, EVIL),), EVIL
     )
@@ -139,7 +139,7 @@ def test_what_users_wrote_stands_in_title_and_data_alone() -> None:
 
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.django_db
-def test_events_arrays_and_pictures_are_whole_and_stand_once(
+def test_events_arrays_and_pictures_are_complete_and_included_once(
     finished_run: Callable[..., Run], compressed: Any
 ) -> None:
     seen = look()
@@ -167,7 +167,7 @@ def test_the_same_report_is_the_same_file() -> None:
     assert outline(first)["made_at"] == "2026-01-02T03:04:05+00:00"
 
 
-def test_threads_stand_at_their_panel() -> None:
+def test_threads_are_at_their_panel() -> None:
     panels = outline(html_build(recorded_report()))["panels"]
     resolved = {panel["id"]: [t["resolved"] for t in panel["threads"]] for panel in panels}
     assert {name: found for name, found in resolved.items() if found} == {

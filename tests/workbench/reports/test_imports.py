@@ -104,7 +104,7 @@ def test_what_came_is_the_importers_and_says_where_from(session: Session, tom: U
     assert len(document_get(session=came.pk).panels) == 4
 
 
-def test_a_page_that_opens_an_imported_session_is_told_of_every_thread(
+def test_a_page_that_opens_an_imported_session_receives_every_thread(
     session: Session, tom: User
 ) -> None:
     came = bundle_import(owner=tom, content=bundle_build(session_report(session=session)))

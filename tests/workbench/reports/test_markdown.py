@@ -110,7 +110,7 @@ def test_places_are_named_in_words(anchor: dict[str, Any], words: str) -> None:
     assert anchor_name(anchor, ["a", "b"]) == words
 
 
-def test_figures_are_files_beside_the_report_with_their_tables() -> None:
+def test_figures_are_files_next_to_the_report_with_their_tables() -> None:
     report = recorded_report()
     drawn = {"centred": {"matrix.svg": SVG, "matrix.csv": CSV, "scores.csv": CSV}}
     with zipfile.ZipFile(io.BytesIO(folder_build(report, figures=drawn))) as files:

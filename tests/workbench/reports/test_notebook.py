@@ -18,7 +18,7 @@ def cells(report: Report, kind: str) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == kind]
 
 
-def test_notes_and_captions_stand_between_the_calls() -> None:
+def test_notes_and_captions_are_between_the_calls() -> None:
     report = computed_report("cntp")
     noted = Report("A & B", (PanelRecord("n", "## Why\n\n*because*"), *report.panels))
     title, note, about = cells(noted, "markdown")

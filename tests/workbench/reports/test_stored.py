@@ -60,7 +60,7 @@ def test_a_bundle_is_computed_again_unless_its_method_has_changed(
 
 
 @pytest.mark.parametrize("file", TRACES, ids=name)
-def test_a_trace_is_read_and_told(file: Path) -> None:
+def test_a_trace_is_read_and_printed(file: Path) -> None:
     found = trace.load(file.read_text(encoding="utf-8"))
     assert found.traces
     assert "forward passes" in "\n".join(lines(found))

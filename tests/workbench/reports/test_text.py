@@ -79,7 +79,7 @@ def test_a_notebook_that_takes_mathematics_out_first_shows_no_html(
     assert "<img" not in shown
 
 
-def test_code_keeps_its_signs_beside_mathematics_of_one_line() -> None:
+def test_code_is_unchanged_next_to_inline_mathematics() -> None:
     text = "Where $x < y$ or $5:\n\n```\nif a < b: pass  # $HOME\n```"
     assert "\nif a < b: pass  # $HOME\n" in markdown_safe(text)
     assert markdown_safe("a\n```\nb\n```") == "a\n\n```\nb\n```"

@@ -113,7 +113,7 @@ def test_a_run_that_keeps_losing_workers_fails_with_a_remedy(running: Run, setti
     assert running.error["remedy"]
 
 
-def test_a_cancel_is_heard_even_when_the_worker_is_lost(running: Run) -> None:
+def test_a_cancel_is_obeyed_when_the_worker_is_lost(running: Run) -> None:
     flags.cancel_ask(run=running.id)
     run_recover(run=running.id, attempt=1)
     running.refresh_from_db()

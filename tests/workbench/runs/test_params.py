@@ -73,7 +73,7 @@ def test_a_number_is_one_number_however_it_is_written(count: int) -> None:
     assert len(keys) == 1
 
 
-def test_the_key_hangs_on_everything_that_decides_the_result() -> None:
+def test_the_key_depends_on_everything_that_determines_the_result() -> None:
     params = check(text="a")
     asked: dict[str, Any] = {"method": METHOD, "model": "m", "revision": "r", "params": params}
     changes: list[dict[str, Any]] = [

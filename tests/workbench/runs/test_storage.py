@@ -68,7 +68,7 @@ def test_a_run_whose_claim_fails_is_sent_again_at_once(
     assert run.status == Status.DONE
 
 
-def test_a_claim_that_fails_for_want_of_redis_is_made_good_when_it_is_back(
+def test_a_claim_that_fails_without_redis_is_repeated_when_it_is_back(
     make_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(**_: Any) -> None:

@@ -23,7 +23,7 @@ def path(session: Session) -> str:
 
 @pytest.fixture
 def eve_client(db: None) -> Client:
-    """Somebody who has nothing to do with it."""
+    """A user without a role in the session."""
     client = Client(REMOTE_ADDR="192.0.2.4")
     client.force_login(User.objects.create_user("eve", password="eve's password"))
     return client

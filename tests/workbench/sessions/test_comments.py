@@ -325,7 +325,7 @@ def test_strangers_are_asked_to_log_in(stranger_client: Client, path: str) -> No
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.asyncio
-async def test_who_watches_the_session_is_told(
+async def test_watchers_of_the_session_are_notified(
     anna_client: Client, tom_client: Client, path: str, member: SessionMember, session: Session
 ) -> None:
     thread = await in_database(begin)(anna_client, path)

@@ -118,7 +118,7 @@ async def test_a_page_that_was_away_brings_its_edits_and_gets_the_others(
         await away.leave()
 
 
-async def test_nothing_is_told_or_acknowledged_before_it_is_saved(
+async def test_nothing_is_broadcast_or_acknowledged_before_it_is_saved(
     session: Session,
     anna_client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -212,7 +212,7 @@ async def test_an_update_without_its_predecessor_is_asked_for(
         assert await saved_text(session) == "2 1 Tom."
 
 
-async def test_updates_are_folded_and_who_is_behind_gets_all(
+async def test_updates_are_folded_and_a_page_behind_receives_all(
     session: Session, anna_client: Client, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_document, "FOLD_UPDATES", 5)
@@ -545,7 +545,7 @@ async def test_too_long_a_state_is_refused(session: Session, anna_client: Client
     await page.leave()
 
 
-async def test_an_unsaved_change_is_shown_to_nobody_who_comes(
+async def test_an_unsaved_change_is_not_shown_to_new_pages(
     session: Session, anna_client: Client, monkeypatch: pytest.MonkeyPatch, slow_reread: None
 ) -> None:
     """While a change is being saved, who asks for the document waits for it."""

@@ -239,7 +239,7 @@ def test_each_message_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(ROWS))
-def test_everybody_gets_what_their_role_gives(world: SessionWorld, operation: str) -> None:
+def test_every_operation_permits_what_the_role_permits(world: SessionWorld, operation: str) -> None:
     verb, before = operations()[operation][0], everything()
     for number, row in enumerate(ROWS[operation]):
         for name, client in world.people.items():
@@ -254,7 +254,7 @@ def test_everybody_gets_what_their_role_gives(world: SessionWorld, operation: st
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.asyncio
-async def test_everybody_is_told_what_their_role_gives(
+async def test_everybody_receives_what_their_role_permits(
     anna_client: Client, make_run: Callable[..., Run], settings: Any
 ) -> None:
     world = await in_database(make_world)(owner=anna_client, make_run=make_run, settings=settings)
@@ -298,7 +298,7 @@ async def test_editors_alone_change_the_document(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.asyncio
-async def test_a_stranger_is_told_nothing_at_all(
+async def test_a_stranger_receives_nothing(
     anna_client: Client, make_run: Callable[..., Run], settings: Any
 ) -> None:
     """Messages sent before the socket is closed are not answered either."""

@@ -164,7 +164,7 @@ async def test_a_run_taken_out_of_the_session_is_not_shown_on(
         await check_deaf(socket, running)
 
 
-async def test_a_change_of_title_or_role_is_told(
+async def test_a_change_of_title_or_role_is_sent(
     broadcast_only: None,
     anna_client: Client,
     viewer_client: Client,

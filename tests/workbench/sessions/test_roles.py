@@ -91,7 +91,7 @@ GIVEN = st.tuples(st.sampled_from(Role.values[:3]), st.booleans(), st.booleans()
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(named=st.none() | st.sampled_from(Role.values[:3]), links=st.lists(GIVEN, max_size=4))
-def test_the_highest_of_what_stands_counts(
+def test_the_highest_valid_role_counts(
     tom: User,
     session: Session,
     make_link: Callable[..., SessionLink],
@@ -119,7 +119,9 @@ def test_the_highest_of_what_stands_counts(
     check(Visitor(tom, frozenset(opened)), session, highest)
 
 
-def test_too_low_a_role_is_told_and_none_is_not(anna: User, tom: User, session: Session) -> None:
+def test_a_low_role_is_reported_and_a_missing_role_is_not(
+    anna: User, tom: User, session: Session
+) -> None:
     with pytest.raises(SessionNotFound) as theirs:
         session_get(visitor=Visitor(tom), session=session.pk)
     with pytest.raises(SessionNotFound) as nobodys:

@@ -171,7 +171,7 @@ def test_a_duplicate_has_the_content_and_not_the_people(
     assert taken(tom_client.get(f"/api/runs/{run}"))["owner"] == "anna"
 
 
-def test_a_template_may_be_used_by_whoever_reads_it(
+def test_a_template_may_be_used_by_all_who_read_it(
     anna_client: Client, tom_client: Client, path: str, make_run: Make
 ) -> None:
     run = str(make_run().id)

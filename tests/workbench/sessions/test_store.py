@@ -56,7 +56,7 @@ def test_an_update_is_saved_under_the_next_number_alone(session: Session) -> Non
     assert session.changed_at > before
 
 
-def test_a_folded_document_is_read_whole_by_who_is_behind(session: Session) -> None:
+def test_a_page_behind_a_fold_receives_the_whole_document(session: Session) -> None:
     for seq in range(5):
         append(session, seq, str(seq + 1).encode())
     assert document_fold(session=session.pk, seq=3, state=b"1-3")

@@ -164,7 +164,7 @@ async def test_a_new_attempt_starts_the_run_afresh(anna_client: Client, running:
         assert numbers(await watcher.until_end()) == [(2, 1), (2, 2), (2, 3)]
 
 
-async def test_places_in_the_queue_are_told(anna_client: Client, make_run: Make) -> None:
+async def test_positions_in_the_queue_are_sent(anna_client: Client, make_run: Make) -> None:
     first, second = [await in_database(make_run)() for _ in range(2)]
     async with page(anna_client) as watcher:
         assert (await watcher.watch(second))["run"]["position"] == 2

@@ -70,7 +70,7 @@ def test_another_user_finds_nothing(anna_client: Client, tom_client: Client, tom
     assert anna_client.get(f"/api/pictures/{sha}.png").status_code == 200
 
 
-def test_a_picture_is_lent_to_whoever_may_read_its_run(
+def test_a_picture_is_copied_for_users_who_may_read_its_run(
     anna: User, tom: User, anna_client: Client, tom_client: Client, settings: Any
 ) -> None:
     sha = post(anna_client, file_of()).json()["id"]

@@ -73,7 +73,7 @@ def test_the_lease_is_kept_while_there_is_work(state: WorkerState, running: Run)
     assert not flags.lease_exists(run=running.id)
 
 
-def test_a_cancel_that_is_not_heard_ends_the_process(
+def test_an_ignored_cancel_ends_the_process(
     state: WorkerState, running: Run, ends: list[int], settings: Any
 ) -> None:
     watchdog = Watchdog(state)
@@ -106,7 +106,7 @@ def test_the_wait_for_a_cancel_starts_anew_with_each_run(
     assert ends == []
 
 
-def test_a_stop_that_is_not_heard_puts_the_run_back(
+def test_an_ignored_stop_requeues_the_run(
     state: WorkerState, running: Run, ends: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1.0]

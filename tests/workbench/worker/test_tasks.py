@@ -145,7 +145,7 @@ def test_an_event_too_large_fails_the_run(make_run: Make, use_method: Any, setti
     assert execute(make_run()).error["code"] == "event_too_large"
 
 
-def test_a_cancel_is_heard_between_events_and_what_there_is_stays(
+def test_a_cancel_ends_a_run_between_events_and_its_events_stay(
     make_run: Make, use_method: Any
 ) -> None:
     closed = []
@@ -201,7 +201,7 @@ def test_a_worker_that_lost_its_run_stops_quietly(
     assert "Stopped: attempt 1" in caplog.text
 
 
-def test_a_cancel_cannot_be_heard_without_redis_but_the_run_goes_on(
+def test_without_redis_a_cancel_is_not_received_but_the_run_continues(
     make_run: Make, use_method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(**_: Any) -> bool:

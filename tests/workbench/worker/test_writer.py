@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Spy:
-    """Stands for event_append; keeps the batches and can be held up."""
+    """Replaces event_append: records the batches, and can be blocked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.batches: list[list[int]] = []
