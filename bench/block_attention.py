@@ -72,7 +72,7 @@ def structures(tokens: int) -> dict[str, BlockStructure]:
 
 
 def share(structure: BlockStructure) -> float:
-    """Area, of that of causal attention."""
+    """The structure's area as a share of that of causal attention."""
     return structure.area / BlockStructure.causal(structure.tokens).area
 
 
@@ -101,7 +101,7 @@ def _lines(name: str, structure: BlockStructure, case: MaskCase) -> Iterator[Lin
 
 
 def _worst(case: MaskCase) -> Line:
-    """Of the five structures, that in which ours compares least well with a dense mask."""
+    """The structure of the five with the lowest speed-up over a dense mask."""
     ratios = []
     for name, structure in structures(case.tokens).items():
         given = _tensors(case)
@@ -147,7 +147,7 @@ def _tensors(case: MaskCase) -> tuple[Tensor, Tensor, Tensor]:
 def _peers(
     structure: BlockStructure, given: tuple[Tensor, Tensor, Tensor]
 ) -> dict[str, Callable[[], Any]]:
-    """Causal attention reads something else, and is there for its time."""
+    """Causal attention attends to other tokens; it is a reference for time only."""
     grouped = given[0].shape[1] != given[1].shape[1]
     torch.compiler.reset()  # compiled for the structures before, of which it keeps a few only
     table = flex.block_mask(structure, given[0].device)

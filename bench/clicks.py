@@ -39,7 +39,7 @@ class PageClient:
         return run
 
     def events(self, run: str) -> Iterator[tuple[float, Json]]:
-        """When each event of a run arrived, and the event, up to the last."""
+        """The events of a run with their times of arrival, up to the last."""
         while True:
             message = json.loads(self.opened.recv(timeout=WAIT_SECONDS))
             if message["type"] == "event" and message["run"] == run:

@@ -38,7 +38,7 @@ MARK = re.compile(rb"\[(\d+)\.(\d+)\.(\d+)\]")  # person, step, time (ms)
 
 @dataclass
 class Person:
-    """One page: its socket, its document, and the frames that it got with the time of each."""
+    """One page: its socket, its document, and the received frames with their times."""
 
     number: int
     socket: ClientConnection
@@ -62,7 +62,7 @@ class Person:
             self.frames.append((time.time(), frame))
 
     def take(self) -> None:
-        """Merge all that came."""
+        """Merge all received updates."""
         for _, frame in self.frames:
             if frame[0] == SYNC and frame[1] in (STEP_2, UPDATE):
                 self.doc.apply_update(Reader(frame[2:]).bytes())
@@ -130,7 +130,7 @@ async def crowd(port: int, session: str) -> Crowd:
 
 
 async def still(people: list[Person]) -> None:
-    """Wait until nothing arrives for two seconds, up to a limit: what arrives later is lost."""
+    """Wait until nothing arrives for two seconds; after SETTLE_SECONDS, missing edits are lost."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_SECONDS):
             count = -1

@@ -59,12 +59,12 @@ def p_value(ours: list[PassRun], theirs: list[PassRun], statistic: Statistic) ->
 
 
 def shifted(runs: list[PassRun]) -> list[PassRun]:
-    """The runs with every map moved by one token: what `map_distance` must be able to see."""
+    """The runs with every map shifted by one token, which `map_distance` must detect."""
     return [replace(run, maps=[np.roll(scores, 1) for scores in run.maps]) for run in runs]
 
 
 def longer(runs: list[PassRun]) -> list[PassRun]:
-    """The runs with half as many steps again: what `step_distance` must be able to see."""
+    """The runs with 1.5 times as many steps, which `step_distance` must detect."""
     return [replace(run, steps=[np.ceil(1.5 * steps) for steps in run.steps]) for run in runs]
 
 

@@ -33,7 +33,7 @@ from tests.drain import drain
 
 TOKENS, LONG = 64, 512  # demo-lm reads no more
 TOLERANCE = 1e-5  # nats
-SAMPLED = 8  # every n-th cut is made by the loop too
+SAMPLED = 8  # every n-th cut is also computed by the loop
 THREADS = 2
 
 

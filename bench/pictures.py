@@ -1,4 +1,4 @@
-"""The two image models on what they were not trained on, as their users see them.
+"""The two image models on held-out items, measured through the methods.
 
 Every figure is read from a run's events. Shares are given as 1 minus the share, so that less is
 better; their 95 % intervals (normal approximation of the mean) are in the results file.
@@ -139,7 +139,7 @@ def _rows(prompt: str, **params: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _seconds(rows_per_batch: int) -> float:
-    """Of the second row's 16 pictures: the first warms up."""
+    """Seconds of the second row of 16 pictures; the first row warms up."""
     params = {**GRID, "rows_per_batch": rows_per_batch}
     events = _timed("information_flow", "demo-t2i", params)
     drawn = [at for at, event in events if event.kind == "picture"]

@@ -31,7 +31,7 @@ LESSONS = (((1, 2), 0.4), (FACTS, 0.6))  # facts per story, share of the steps
 
 
 def trained(folder: Path) -> Path:
-    """The folder, with the model trained into it where it is not there yet."""
+    """The model's folder; trains the model if it is missing."""
     if not (folder / "config.json").exists():
         print(f"training a model into {folder.name} (once)", file=sys.stderr)
         torch.manual_seed(SEED)

@@ -36,7 +36,7 @@ def _read_lines(logits: Tensor) -> Iterator[Line]:
 
 
 def _product_line(generator: torch.Generator) -> Line:
-    """From hidden states, the logits never written."""
+    """From hidden states, without storing the logits."""
     hidden = torch.randn(ROWS, WIDTH, generator=generator, device="cuda").bfloat16()
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator, device="cuda").bfloat16()
     weight /= WIDTH**0.5

@@ -1,6 +1,6 @@
-"""Run a command while no other start of this checkout runs one (`make`).
+"""Run a command under a lock, so that two `make` in this checkout do not install at once.
 
-Needs nothing but Python: it comes before anything is installed.
+Needs only Python, because it runs before packages are installed.
 """
 
 import fcntl

@@ -10,7 +10,7 @@ PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+?)(?: ; (?P<mark
 
 
 def requirement_lines(text: str) -> list[str]:
-    """The lines that name a package: no comments, no options, nothing empty."""
+    """The lines that name a package, without comments, options and empty lines."""
     lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("-")]
 

@@ -1,4 +1,4 @@
-"""Check that every pinned requirement has a wheel for each Python and platform that is meant."""
+"""Check that every pinned requirement has a wheel for each supported Python and platform."""
 
 import sys
 import tempfile
@@ -18,7 +18,7 @@ PLATFORMS = {
 SOURCE_ONLY = {
     "transformers-stream-generator": "needed by transformer-lens; one pure-Python module",
 }
-# Benchmark and soak run on the machine of who develops.
+# Benchmark and soak run only on developers' machines.
 CHECKED = ("requirements", "requirements-dev")
 Resolves = Callable[[list[str]], bool]
 
@@ -61,7 +61,7 @@ def has_wheels(lines: list[str], python: str, triple: str) -> bool:
 
 
 def lacking(lines: list[str], resolves: Resolves) -> list[str]:
-    """The lines that do not resolve, found by halving."""
+    """The lines that do not resolve, found by bisection."""
     if not lines or resolves(lines):
         return []
     if len(lines) == 1:

@@ -72,8 +72,8 @@ def judge(outcome: SoakOutcome, stack: Stack, run: Json, seen: dict[int, list[in
 def killing(stack: Stack, watcher: Watcher, kills: int, seed: int) -> Iterator[list[int]]:
     """Kills a worker again and again, at work or while it starts; a new one follows each.
 
-    Kills are spread evenly over the runs that end: a machine on which workers start slowly would
-    else see no run through.
+    Kills are spread evenly over the runs that end: otherwise no run would complete on a machine on
+    which workers start slowly.
     """
     ended = threading.Event()
     killed: list[int] = []

@@ -20,7 +20,7 @@ DEADLINE_SECONDS = 3600
 
 
 def attack(*, per_operation: int, seed: int) -> SoakOutcome:
-    """No answer is a server's fault, and each has a status and a body that the schema names."""
+    """No response is a server error, and each matches the schema."""
     outcome = SoakOutcome("requests from the schema")
     with product() as stack, tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.ndjson"

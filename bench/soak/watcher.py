@@ -1,4 +1,4 @@
-"""Sockets that watch many runs and note the number of each event."""
+"""Sockets that watch many runs and record the number of each event."""
 
 import json
 import threading
