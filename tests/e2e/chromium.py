@@ -1,4 +1,4 @@
-"""Which Chromium drives the browser tests."""
+"""The Chromium of the browser tests."""
 
 import os
 import shutil

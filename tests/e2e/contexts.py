@@ -1,4 +1,4 @@
-"""Browser contexts that remember every problem of their pages; all of the tests' come from here."""
+"""Browser contexts that record all problems of their pages; all tests use these."""
 
 import re
 from dataclasses import dataclass, field

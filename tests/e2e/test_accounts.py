@@ -1,4 +1,4 @@
-"""Accounts in a real browser: invited, second step, single sign-on, out again, deleted."""
+"""Accounts in a real browser: invitation, second step, single sign-on, logout, deletion."""
 
 import re
 import time
@@ -53,7 +53,7 @@ def log_out(page: Page) -> None:
 
 
 def invite(page: Page, name: str) -> str:
-    """As an administrator: make an account without a password; the link for its person."""
+    """As an administrator, create an account without a password; returns its password link."""
     page.goto("/admin/auth/user/add/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Disabled").check()

@@ -1,4 +1,4 @@
-"""The product as its users meet it: a real browser, server, Redis, worker and model."""
+"""The product in a real browser, with server, Redis, worker and model."""
 
 import json
 import re
@@ -26,7 +26,7 @@ QUICK = {"probes": 64, "max_new_tokens": 2, "faithfulness": False, "baselines": 
 
 
 def start(page: Page, *, model: str = "demo-lm", prompt: str = PROMPT, **params: object) -> str:
-    """Make a run as the page's own client does, and open it; its id."""
+    """Create a run as the page does, and open it; returns its id."""
     run = str(uuid.uuid4())
     params = {"seed": uuid.uuid4().int % 10**9, **params}  # an equal run is answered as cached
     if not page.url.startswith("http"):

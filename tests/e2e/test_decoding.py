@@ -1,4 +1,4 @@
-"""Traces of decoders as their users meet them: trees, canvases, branches, comparisons, files."""
+"""Traces of decoders in the browser: trees, canvases, branches, comparisons, files."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the tests of the web side share: Redis, a model folder, users, a signed-in client."""
+"""Fixtures for the web process: Redis, model folders, users, clients."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ PARAMS = {"prompt": "Tom has the ball."}
 
 @pytest.fixture(scope="session", autouse=True)
 def redis_server() -> Iterator[None]:
-    """A real Redis; the one of REDIS_URL where that is set."""
+    """A real Redis: that of REDIS_URL if set, otherwise an embedded one."""
     if not settings.EMBEDDED_REDIS:
         yield
         return
@@ -128,7 +128,7 @@ def make_run(anna: User) -> Callable[..., Run]:
 
 
 class Step(Event):
-    """The event of the methods that tests make up."""
+    """The event of methods that exist only in tests."""
 
     kind: Literal["step"] = "step"
     number: int

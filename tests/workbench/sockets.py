@@ -1,4 +1,4 @@
-"""One page's socket, as tests hold it."""
+"""The client side of a page's socket."""
 
 import json
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""The administrators' pages: for whom they are, and what they do not show."""
+"""The administrators' pages: access, and no content of users."""
 
 import re
 import time

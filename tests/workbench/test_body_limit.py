@@ -1,4 +1,4 @@
-"""A body too large or too slow is refused before it is taken in; who sends it is asked first."""
+"""Bodies that are too large or too slow are refused early; the limit depends on the sender."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def ask(
     peer: str = "127.0.0.1",
     limit: int = LIMIT,
 ) -> tuple[list[Any], bytes | None]:
-    """What is sent to the visitor, and the body that the application read; None: hung up."""
+    """The response, and the body that the application read; None: disconnected."""
     sent: list[Any] = []
     seen: list[bytes | None] = []
 

@@ -1,4 +1,4 @@
-"""A host name that this server does not answer to: a typed answer and a line in the log."""
+"""Unknown host names get a typed error and one line in the log."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""The settings file against its list of variables, and against unsafe starts."""
+"""Settings match the list of variables, and unsafe ones are refused."""
 
 import ast
 import os
@@ -14,7 +14,7 @@ SHOW = "from django.conf import settings as s; print(({}))"
 def start(
     tmp_path: Path, show: str = "s.DEBUG", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Load the settings in a process that has these variables only."""
+    """Load the settings in a process with only these variables."""
     passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-c", SHOW.format(show)],

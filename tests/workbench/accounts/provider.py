@@ -1,4 +1,4 @@
-"""A tiny OpenID Connect provider: real HTTP, real signatures, and what a test spoils of them."""
+"""A small OpenID Connect provider with real HTTP and signatures, which tests can falsify."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ CLIENT, SECRET = "glassbench", "the client's secret"
 
 
 class Provider:
-    """`claims` are what it says of the person; `key` signs, `published` is what it shows."""
+    """`claims`: those of the ID token; `key`: signs it; `published`: the published key set."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
@@ -44,7 +44,7 @@ class Provider:
         return {"keys": [{**public, "kid": "first", "use": "sig", "alg": "RS256"}]}
 
     def authorize(self, query: dict[str, str]) -> str:
-        """Where the person is sent back to."""
+        """The address to which the provider redirects."""
         assert query["client_id"] == CLIENT
         assert query["code_challenge_method"] == "S256"
         code = f"code-{len(self.challenges)}"
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.provider.token(form))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, value: dict[str, Any]) -> None:
         self.send_response(200)

@@ -1,4 +1,4 @@
-"""The local user: on this machine alone."""
+"""The local user exists only on loopback."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Logging in by password and second step, and what is written down of it."""
+"""Login by password and second step, and its audit entries."""
 
 import re
 import time
@@ -31,7 +31,7 @@ def actions() -> list[str]:
 
 @pytest.fixture
 def client(anna: User) -> Client:
-    """Anna, logged in as she does it herself."""
+    """Anna, logged in through the login page."""
     client = Client(REMOTE_ADDR="192.0.2.1")
     client.post("/login", {"login": "anna", "password": PASSWORD})
     return client

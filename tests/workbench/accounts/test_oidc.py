@@ -1,4 +1,4 @@
-"""Single sign-on against a real provider, honest and not."""
+"""Single sign-on with a provider that is honest or not."""
 
 import re
 from collections.abc import Callable, Iterator

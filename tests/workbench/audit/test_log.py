@@ -1,4 +1,4 @@
-"""The log of a session over HTTP: its owner's, and nobody else's."""
+"""The audit log of a session over HTTP, for its owner only."""
 
 import pytest
 from django.contrib.auth.models import User

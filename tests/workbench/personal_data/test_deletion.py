@@ -1,4 +1,4 @@
-"""What is left of a person after the account is gone, and what the export of it holds."""
+"""Deletion leaves nothing of an account, and the export contains all of it."""
 
 import asyncio
 import hashlib
@@ -95,7 +95,7 @@ def done(owner: User, arrays: list[bytes], *, text: str = MARK) -> Run:
 
 @pytest.fixture
 def belongings(mark: User, anna: User) -> dict[str, Any]:
-    """One of everything that a person can have here."""
+    """One object of each kind that a user can own."""
     run = done(mark, [MINE, SHARED])
     copy, _ = run_create(owner=mark, run=uuid.uuid4(), method="reagent", model="toy", params=PARAMS)
     Run.objects.filter(pk=copy.pk).update(cached_from=run, status=Status.DONE)

@@ -1,4 +1,4 @@
-"""Runs that have ended, with events, arrays and pictures, for reports of them."""
+"""Finished runs with events, arrays and pictures."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal

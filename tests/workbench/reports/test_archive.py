@@ -1,4 +1,4 @@
-"""ZIP files: the same each time, and refused whatever is not laid out as ours are."""
+"""ZIP files are reproducible, and other layouts are refused."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ GOOD = archive_write(FILES)
 
 
 def zip_bytes(*names: str, content: bytes = b"x", **changes: object) -> bytes:
-    """A ZIP as somebody else could write it."""
+    """A ZIP as another program could write it."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as zipped:
         for name in names:

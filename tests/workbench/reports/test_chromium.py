@@ -1,4 +1,4 @@
-"""Chromium as a process: its arguments, and how it ends. A shell script takes its place."""
+"""Chromium as a process: its arguments and its end. A shell script replaces it."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A hostile bundle is refused without the web process paying for it."""
+"""A hostile bundle is refused without load on the web process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A report of runs: whole, letter by letter, and refused while a run goes on."""
+"""A report of runs is complete and unchanged, and refused while a run is active."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which events of a bundle are taken: also those of before a field was added."""
+"""Which events of a bundle are accepted, also those from before a field was added."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The file of a report: its policy, its data, and nothing in it that acts."""
+"""The HTML report: its policy and its data; no text in it is executed."""
 
 import base64
 import gzip

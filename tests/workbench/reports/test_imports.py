@@ -1,4 +1,4 @@
-"""Sessions leave as files and come back: the same, checked, as nobody's own."""
+"""Sessions are exported and imported: unchanged, checked, without other users' accounts."""
 
 import io
 import json
@@ -42,7 +42,7 @@ HOSTILE = "=1+1 <script>alert(1)</script> \u202e"
 
 @pytest.fixture
 def session(finished_run: Make, make_session: Make, anna: User) -> Session:
-    """Two runs, one of them shown twice, a note, and what was said; hostile wherever it can be."""
+    """Two runs, one of them shown twice, a note and comments; with hostile texts everywhere."""
     first = finished_run()
     second = finished_run(look(1, (HOSTILE, "\0")), method="cntp")
     Run.objects.update(method_version="0")  # of events that no real method yields

@@ -1,4 +1,4 @@
-"""The Markdown report of each method: what was asked, what was found, and its figures as files."""
+"""The Markdown report of each method: inputs, findings, and figures as files."""
 
 import io
 import zipfile

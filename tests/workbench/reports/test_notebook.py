@@ -1,4 +1,4 @@
-"""The notebook is one, and its cells give the numbers of the report again."""
+"""The notebook is valid, and its cells compute the report's numbers again."""
 
 import json
 from dataclasses import replace
@@ -61,7 +61,7 @@ def test_a_call_quotes_whatever_a_prompt_holds() -> None:
 
 
 class Recorder:
-    """Stands for `analysis`: keeps what it is asked to run."""
+    """Replaces `analysis`: records the requested runs."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given

@@ -1,4 +1,4 @@
-"""What users kept from earlier versions still opens: bundles and traces, each as it was written."""
+"""Bundles and traces of earlier versions still open."""
 
 import json
 from pathlib import Path

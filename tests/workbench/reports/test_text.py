@@ -1,4 +1,4 @@
-"""Texts in Markdown and CSV: whatever they hold, they stay texts."""
+"""Texts in Markdown and CSV have no effect, whatever they contain."""
 
 import csv
 import io

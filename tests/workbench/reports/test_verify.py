@@ -1,4 +1,4 @@
-"""A bundle computed again: the same, or found out wherever a value was changed."""
+"""Verifying a bundle finds every changed value."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def with_run(run: RunRecord) -> Report:
 
 
 def changed(run: RunRecord, kind: str, change: Callable[[dict[str, Any]], None]) -> RunRecord:
-    """The run with its first event of a kind changed, as one who tampers would: consistently."""
+    """The run with its first event of a kind changed, with consistent hashes."""
     events = list(run.events)
     at = next(i for i, event in enumerate(events) if event.value["kind"] == kind)
     value = json.loads(events[at].payload)

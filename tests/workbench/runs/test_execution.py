@@ -1,4 +1,4 @@
-"""What a worker writes: claimed once, fenced, numbered without holes."""
+"""Writes of workers: runs are claimed once, attempts fenced, events numbered without gaps."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A run that is asked for while an equal one waits or is being worked on."""
+"""A request for a run while an equal one is queued or running."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""One canonical form of params, so that equal requests are seen to be equal."""
+"""One canonical form of params, so that equal requests are recognised."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Nobody sees or touches a run of somebody else; a stranger sees nothing at all."""
+"""Users cannot read or change runs of others; strangers can read nothing."""
 
 import hashlib
 import uuid

@@ -1,4 +1,4 @@
-"""A database that is locked, a disk that is full: runs are taken up again, or say why not."""
+"""A locked database or a full disk: runs are requeued, or fail with the reason."""
 
 import errno
 import sqlite3

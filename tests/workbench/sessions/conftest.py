@@ -1,4 +1,4 @@
-"""A session of Anna's, and people who come to it."""
+"""A session of Anna's, and visitors with and without access."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pages that have a session open, as far as its socket sees them; and a second process."""
+"""Pages that have a session open, on the level of its socket; and a second process."""
 
 import asyncio
 import json
@@ -88,7 +88,7 @@ class SessionPage:
         await self.app.wait(timeout=SECONDS)
 
     async def kill(self) -> None:
-        """The process that serves this page ends without a word."""
+        """End the process that serves this page without a close frame."""
         self.app.future.cancel()
 
     async def send(self, frame: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a document takes and refuses, and that edits merge in whatever order they come."""
+"""Which updates a document accepts, and that edits merge in any order."""
 
 import json
 import random

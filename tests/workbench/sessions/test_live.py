@@ -1,4 +1,4 @@
-"""The binary socket: edits reach everybody, saved ones are never lost, roles hold at once."""
+"""The binary socket: edits reach all pages, saved ones are never lost, roles apply at once."""
 
 import asyncio
 import json
@@ -125,7 +125,7 @@ async def test_nothing_is_broadcast_or_acknowledged_before_it_is_saved(
     slow_reread: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The database fails: pages are sent away, and bring their edits again."""
+    """The database fails: pages are disconnected, and send their edits again."""
     append, begun = live_document.document_append, asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -172,7 +172,7 @@ async def test_an_edit_in_the_mail_is_saved_though_its_page_leaves_at_once(
 async def test_news_that_redis_loses_are_read_from_the_database(
     session: Session, anna_client: Client, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First every message is lost, then two of three: a look, or the gap, leads to the rows."""
+    """First all messages are lost, then two of three: a reread or the gap recovers them."""
     send, sent = peers.Peers.send, []
 
     async def lose(self: peers.Peers, message: dict[str, Any], group: str | None = None) -> None:

@@ -69,7 +69,7 @@ VIEWER, COMMENTER, EDITOR, OWNER = "viewer", "commenter", "editor", "owner"
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """Who gets which status; words in braces are names of the world."""
+    """The status for each visitor; words in braces are names of the world."""
 
     expected: Expected
     body: Any = None
@@ -187,7 +187,7 @@ def world(
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Whatever is asked inside, the next person finds the world as it was."""
+    """Roll back all changes of the block."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -203,7 +203,7 @@ def fill(part: Any, names: dict[str, str]) -> Any:
 
 
 def everything() -> str:
-    """All that the database holds of ours."""
+    """All rows of our tables."""
     models = [model for model in apps.get_models() if model.__module__.startswith("workbench.")]
     rows = [row for model in models for row in model._default_manager.order_by("pk")]
     return serializers.serialize("json", rows)

@@ -1,4 +1,4 @@
-"""Who is here: the newest saying wins, nobody speaks for another, the silent ones leave."""
+"""Presence: the newest state wins, visitors cannot set states of others, silent clients expire."""
 
 import json
 import uuid

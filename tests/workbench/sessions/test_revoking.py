@@ -64,7 +64,7 @@ async def check_ended(socket: RunPage, session: Session, code: str, *, closes: b
 
 
 async def check_deaf(socket: RunPage, run: Run) -> None:
-    """The socket stays, and says nothing more of the run."""
+    """The socket stays open, and sends nothing about the run."""
     await in_database(event_append)(run=run.id, attempt=1, events=[Pending(2, '{"kind":"x"}')])
     await socket.send(type="ping")
     assert await socket.receive() == {"type": "pong"}

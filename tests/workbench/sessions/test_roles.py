@@ -1,4 +1,4 @@
-"""Which role a visitor has, by whatever way they came; ended ways give nothing."""
+"""The role of a visitor, by ownership, membership or links; ended ones give no role."""
 
 import uuid
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_the_highest_valid_role_counts(
     named: str | None,
     links: list[tuple[str, bool, bool, bool]],
 ) -> None:
-    """Any mixture of a name and of links, standing and ended, as member and as guest."""
+    """Any mixture of a membership and of valid and ended links, as member and as guest."""
     session.members.all().delete()
     session.links.all().delete()
     roles, opened = [], set()

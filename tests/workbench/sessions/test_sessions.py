@@ -1,4 +1,4 @@
-"""Sessions over HTTP: made once, found again, copied, and gone without a trace."""
+"""Sessions over HTTP: created once, found, copied, and deleted completely."""
 
 import uuid
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Members, links and what guests may: given by the owner, ended at once, kept as a hash."""
+"""Members, links and guests: granted by the owner, ended at once, tokens stored as hashes."""
 
 import hashlib
 import json

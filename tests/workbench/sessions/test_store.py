@@ -1,4 +1,4 @@
-"""Saving a document: each update under a number of its own, none lost by folding."""
+"""Saving a document: each update has its own number, and none is lost by folding."""
 
 import threading
 import uuid

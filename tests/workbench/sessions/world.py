@@ -1,4 +1,4 @@
-"""A session of Anna's with all that can be in it, and everybody who may ask for some of it."""
+"""A session with objects of all kinds, and visitors of all kinds."""
 
 import hashlib
 import uuid
@@ -43,7 +43,7 @@ class SessionWorld:
 
 
 def make_world(*, owner: Client, make_run: Callable[..., Run], settings: Any) -> SessionWorld:
-    """Built by the API itself, as the owner would."""
+    """Create the session through the API, as its owner."""
     settings.ANONYMOUS_LINKS = True
     run = _make_run(make_run)
     session = taken(send(owner, "post", "/api/sessions", {"title": "Balls"}), 201)["id"]

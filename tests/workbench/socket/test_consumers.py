@@ -1,4 +1,4 @@
-"""The socket: each watcher sees a run whole, in order, once, whatever is lost on the way."""
+"""The socket: watchers receive all events of a run in order, once, even if messages are lost."""
 
 import uuid
 from collections.abc import Callable

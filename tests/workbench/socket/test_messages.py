@@ -1,4 +1,4 @@
-"""Messages of the socket: wrong ones are refused, frames are what their type says."""
+"""Messages of the socket: invalid ones are refused, frames match their type."""
 
 import json
 import uuid

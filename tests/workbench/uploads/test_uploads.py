@@ -1,4 +1,4 @@
-"""Pictures over HTTP: kept as bare pixels, each user's own, refused with a reason."""
+"""Pictures over HTTP: stored as bare pixels per user, refused with a reason."""
 
 import hashlib
 import uuid

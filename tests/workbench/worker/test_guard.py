@@ -1,4 +1,4 @@
-"""The guard ends a worker that nothing inside it can end: real processes, database and Redis."""
+"""The guard ends a blocked worker: real processes, database and Redis."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The watchdog: presence, leases, and an end to what does not listen."""
+"""The watchdog: presence, leases, and the end of a worker that does not react."""
 
 from collections.abc import Callable
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Repair: runs whose worker vanished, messages that were lost."""
+"""Repair of runs whose worker vanished and of lost messages."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Events are written together, in order, soon, and not at all once the attempt is lost."""
+"""Events are written in batches and in order, and not after the attempt is lost."""
 
 import threading
 import time
