@@ -10,6 +10,7 @@ run:
 
 schema: venv frontend/node_modules/.stamp
 	$(PYTHON) manage.py schema
+	$(PYTHON) -m analysis.loading.config_classes
 	node frontend/scripts/types.mjs
 
 venv: $(VENV)/.stamp

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis.catalog.files import WHOLE, read_json, read_json_if_there
+from analysis.catalog.sizes import has_no_attention
 from analysis.errors import ModelUnreadable, shortened
 
 ADAPTER = "adapter_config.json"
@@ -72,7 +73,7 @@ def refuse_foreign_format(path: Path) -> None:
 def refuse_unreadable_format(path: Path, config: dict[str, Any]) -> None:
     """Raise ModelUnreadable where config.json says that the weights cannot be used here."""
     kind = str(config.get("model_type"))
-    if WITHOUT_ATTENTION.fullmatch(kind):
+    if WITHOUT_ATTENTION.fullmatch(kind) or has_no_attention(config):
         raise ModelUnreadable(
             f"{path.name} is of the type {kind}: it has no attention, which methods here read.",
             remedy="Choose a transformer; hybrids of the two kinds of layers are read as well.",

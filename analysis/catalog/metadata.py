@@ -27,39 +27,12 @@ from analysis.catalog.formats import (
     refuse_unreadable_format,
     refuse_without_tokenizer,
 )
+from analysis.catalog.sizes import text_sizes
 from analysis.catalog.vision_metadata import VisionMetadata, vision_metadata
 from analysis.catalog.vocabulary import tokens_beyond, warning_of
 from analysis.errors import ModelUnreadable, shortened
 
-# Their first position is the padding token's id + 1, and that many fewer tokens can be read.
-POSITIONS_AFTER_PADDING = {
-    "camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
-    "xlm-roberta", "xlm-roberta-xl", "xmod",
-}  # fmt: skip
-LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
-WIDTH = ("hidden_size", "n_embd", "n_embed", "d_model")
-CONTEXT = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
-VOCABULARY = ("embedding_size", "vocab_size")
-# What transformers assumes of a text part whose config.json leaves out the usual values.
-ASSUMED: dict[str, dict[str, int]] = {
-    "llama": {
-        "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096,
-        "vocab_size": 32000, "max_position_embeddings": 2048,
-    },
-    "mistral": {
-        "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096,
-        "vocab_size": 32000, "max_position_embeddings": 131072,
-    },
-    "gemma": {"max_position_embeddings": 8192},
-    "gemma2": {"max_position_embeddings": 8192},
-    "gemma3_text": {
-        "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
-        "hidden_size": 2304, "vocab_size": 262208, "max_position_embeddings": 131072,
-    },
-}  # fmt: skip
 LARGEST_SIZE = 2**53  # JSON readers in browsers know no larger whole number
-NO_LIMIT = 10**9  # tokenizers without a limit of their own write a number far above
 MASK_TOKEN = re.compile(r"\[MASK\]|<\|?(mask|mdm_mask)\|?>")
 
 
@@ -117,7 +90,7 @@ def _model_metadata(path: Path) -> ModelMetadata:
     weights = read_weights(path)
     if present:
         refuse_without_tokenizer(path)
-    sizes = _checked_sizes(path.name, _text_sizes(path, config))
+    sizes = _checked_sizes(path.name, text_sizes(config, tokenizer=path))
     return ModelMetadata(
         architecture=architecture,
         parameters=weights.parameters,
@@ -181,7 +154,7 @@ def _pipeline_metadata(path: Path) -> ModelMetadata:
     largest = max(encoders, key=lambda part: part.parameters or 0).name
     folder, tokenizer = path / largest, largest.replace("text_encoder", "tokenizer")
     present = capabilities(architecture)
-    found = _text_sizes(folder, read_config(folder), tokenizer=path / tokenizer)
+    found = text_sizes(read_config(folder), tokenizer=path / tokenizer)
     sizes = _checked_sizes(path.name, found)
     return ModelMetadata(
         architecture=architecture,
@@ -237,32 +210,6 @@ def _checked_sizes(name: str, sizes: dict[str, Any]) -> dict[str, int]:
     return sizes
 
 
-def _text_sizes(
-    path: Path, config: dict[str, Any], *, tokenizer: Path | None = None
-) -> dict[str, Any]:
-    """Sizes of the part that reads text; `tokenizer` is the folder of its tokenizer."""
-    text = _text_part(config)
-    heads = _first(text, *HEADS)
-    folder = tokenizer or path
-    return {
-        "layers": _first(text, *LAYERS),
-        "heads": heads,
-        "key_value_heads": text.get("num_key_value_heads") or text.get("n_kv_heads") or heads,
-        "width": _first(text, *WIDTH),
-        "context": _context(text, folder),
-        "vocabulary": _first(text, *VOCABULARY),
-    }
-
-
-def _text_part(config: dict[str, Any]) -> dict[str, Any]:
-    part = config.get("text_config") or config
-    if not isinstance(part, dict):
-        raise ModelUnreadable(
-            "text_config in config.json is not an object.", remedy="Save the model again."
-        )
-    return part if part is config else {**ASSUMED.get(str(part.get("model_type")), {}), **part}
-
-
 def _architecture(config: dict[str, Any]) -> str:
     names = config.get("architectures") or ["unknown"]
     if not isinstance(names, list) or not isinstance(names[0], str):
@@ -270,23 +217,3 @@ def _architecture(config: dict[str, Any]) -> str:
             "architectures in config.json is not a list of names.", remedy="Save the model again."
         )
     return names[0]
-
-
-def _context(text: dict[str, Any], tokenizer: Path) -> int:
-    """Longest input in tokens, 0 where neither the model nor its tokenizer has a limit."""
-    longest = next((text[name] for name in CONTEXT if isinstance(text.get(name), int)), None)
-    if longest is None:
-        limit = read_json_if_there(tokenizer, "tokenizer_config.json").get("model_max_length")
-        return int(limit) if isinstance(limit, int) and limit < NO_LIMIT else 0
-    if text.get("model_type") in POSITIONS_AFTER_PADDING:
-        return int(longest) - _first({"pad_token_id": 1, **text}, "pad_token_id") - 1
-    return int(longest)
-
-
-def _first(config: dict[str, Any], *names: str) -> int:
-    for name in names:
-        if isinstance(config.get(name), int):
-            return int(config[name])
-    raise ModelUnreadable(
-        f"config.json names none of: {', '.join(names)}.", remedy="Save the model again."
-    )

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
-from transformers import CONFIG_MAPPING
 
 from analysis.catalog import files
 from analysis.catalog.entries import Catalog, describe
-from analysis.catalog.metadata import ASSUMED, has_mask_token, read_metadata
+from analysis.catalog.metadata import has_mask_token, read_metadata
 from analysis.errors import ModelUnreadable
 from analysis.loading import ModelCache, load, loaded
 from tests.tiny_models import (
@@ -173,12 +172,6 @@ def test_a_roberta_reads_fewer_tokens_than_it_has_positions(copy: Write) -> None
     folder = copy()
     edit_config(folder, model_type="roberta", max_position_embeddings=514, pad_token_id=1)
     assert read_metadata(folder).context == 512
-
-
-@pytest.mark.parametrize("kind", ASSUMED)
-def test_what_a_text_part_leaves_out_is_what_transformers_assumes(kind: str) -> None:
-    config = CONFIG_MAPPING[kind]()
-    assert {name: getattr(config, name) for name in ASSUMED[kind]} == ASSUMED[kind]
 
 
 def test_a_text_part_that_names_no_sizes_is_described(tmp_path: Path) -> None:
