@@ -1,6 +1,6 @@
 """A session of Anna's, and visitors with and without access."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,12 +8,32 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.workbench.sessions.calls import open_link, send, taken
-from workbench.sessions.models import Session
+from tests.workbench.sessions.pages import Process, process
+from workbench.sessions import room
+from workbench.sessions.models import Session, SessionMember
+from workbench.sessions.roles import Role
 
 
 @pytest.fixture
 def session(anna: User) -> Session:
     return Session.objects.create(owner=anna, title="Who has the ball?")
+
+
+@pytest.fixture
+def member(session: Session, tom: User) -> SessionMember:
+    """Tom, an editor of the session."""
+    return SessionMember.objects.create(session=session, user=tom, role=Role.EDITOR)
+
+
+@pytest.fixture
+def other_process() -> Iterator[Process]:
+    with process() as running:
+        yield running
+
+
+@pytest.fixture
+def slow_reread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "REREAD_SECONDS", 3600)
 
 
 @pytest.fixture

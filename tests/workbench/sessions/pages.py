@@ -9,10 +9,13 @@ from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
 from channels.db import aclose_old_connections
+from channels.db import database_sync_to_async as in_database
+from django.contrib.auth.models import User
 from django.test import Client
 from pycrdt import Doc, Map, Text
 
 from workbench.asgi import application
+from workbench.sessions.document import PanelNote, SessionDocument
 from workbench.sessions.models import Session
 from workbench.sessions.protocol import (
     AWARENESS,
@@ -28,6 +31,7 @@ from workbench.sessions.protocol import (
     people_frame,
     sync_frame,
 )
+from workbench.sessions.store import document_create, document_get
 from workbench.sessions.updates import Reader
 
 SECONDS = 10
@@ -204,3 +208,18 @@ async def _end() -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await aclose_old_connections()
+
+
+def session_with_note(owner: User) -> Session:
+    """A session with the note "Tom."."""
+    created = Session.objects.create(owner=owner)
+    note = PanelNote(id=NOTE, place="a0", text="Tom.")
+    document_create(session=created, document=SessionDocument(title="Ball", panels=(note,)))
+    return created
+
+
+async def saved_text(session: Session) -> str:
+    """The text of the session's one note, as it is saved."""
+    (panel,) = (await in_database(document_get)(session=session.pk)).panels
+    assert isinstance(panel, PanelNote)
+    return panel.text
