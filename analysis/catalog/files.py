@@ -13,6 +13,7 @@ from analysis.errors import ModelUnreadable
 
 PIPELINE_INDEX = "model_index.json"  # what diffusers writes next to the folders of the parts
 MASK_DECODER = "mask_decoder"
+CHAT_TEMPLATES = "additional_chat_templates"  # transformers' name
 WHOLE = "model.safetensors"  # read before any index
 PART_NAME = re.compile(r"\w+")
 MOST_JSON_BYTES = 200 * 2**20  # the largest tokenizer.json of the hub have some 35 MB
@@ -52,7 +53,7 @@ def pipeline_parts(path: Path) -> dict[str, str]:
 
 def part_folders(path: Path) -> list[Path]:
     """Folders below a model's own whose files belong to it. Raises ModelUnreadable."""
-    names = list(pipeline_parts(path)) if is_pipeline(path) else [MASK_DECODER]
+    names = list(pipeline_parts(path)) if is_pipeline(path) else [MASK_DECODER, CHAT_TEMPLATES]
     return [path / name for name in names if (path / name).is_dir()]
 
 

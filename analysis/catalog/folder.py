@@ -105,9 +105,15 @@ def unreadable(name: str, error: BaseException) -> ModelUnreadable:
     return ModelUnreadable(f"{name} cannot be read: {first_line(error)}", remedy=remedy)
 
 
-def first_line(error: BaseException) -> str:
-    """Kind of an error and the beginning of its message, for a sentence of ours."""
-    lines = without_folders(str(error)).strip().splitlines()
+def first_line(error: BaseException, folder: Path | None = None) -> str:
+    """Kind of an error and the beginning of its message, for a sentence of ours.
+
+    `folder` is one whose path it may contain, with spaces in it too.
+    """
+    message = str(error)
+    if folder is not None:
+        message = message.replace(f"{folder}/", "").replace(str(folder), folder.name)
+    lines = without_folders(message).strip().splitlines()
     kind = "panic" if is_panic(error) else type(error).__name__
     return f"{kind}: {lines[0][:300]}" if lines else kind
 

@@ -1,11 +1,13 @@
 """Reading the weights, tokenizer and processor of a folder, by what the model is for."""
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
+import transformers
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -33,6 +35,24 @@ from analysis.model.memory import default_device, dtype_for, is_out_of_memory
 
 disable_progress_bar()  # a run tells its own progress
 LIBRARIES = ("transformers", "diffusers")
+# What to do, by the beginning of a library's message; the first that is found.
+REMEDIES = {
+    "custom code|trust_remote_code": (
+        "An administrator can list its id and revision in TRUSTED_REMOTE_CODE."
+    ),
+    "^(ImportError|ModuleNotFoundError)|pip install": (
+        "Install the package that it names in the worker's environment."
+    ),
+    "does not recognize this architecture|Unrecognized (model|configuration)": (
+        f"Its class is not in transformers {transformers.__version__}: choose another model, or "
+        "one whose own code an administrator lists."
+    ),
+    "^(FileNotFoundError|OSError|SafetensorError)": (
+        "A file is missing or cut off: copy the folder, or download the model, again."
+    ),
+    "[Tt]okenizer": "Save its tokenizer again with tokenizer.save_pretrained(folder).",
+}
+OTHERWISE = "Check that the folder holds the files of one checkpoint."
 UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
 
 
@@ -176,10 +196,9 @@ def _info(entry: Entry, metadata: ModelMetadata, plain: PreTrainedModel) -> Mode
 
 
 def _unreadable(entry: Entry, error: BaseException) -> ModelUnreadable:
-    remedy = "Check that the folder holds the files of one checkpoint."
-    if "trust_remote_code" in str(error):
-        remedy = "An administrator can list its id and revision in TRUSTED_REMOTE_CODE."
-    return ModelUnreadable(f"{entry.id} cannot be loaded: {first_line(error)}", remedy=remedy)
+    said = first_line(error, entry.path)
+    remedy = next((fit for cause, fit in REMEDIES.items() if re.search(cause, said)), OTHERWISE)
+    return ModelUnreadable(f"{entry.id} cannot be loaded: {said}", remedy=remedy)
 
 
 def _refuse_missing(name: str, report: dict[str, Any]) -> None:

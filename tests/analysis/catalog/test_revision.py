@@ -34,6 +34,17 @@ def test_a_change_of_the_models_own_code_is_another_revision(copy: Write) -> Non
     assert folder_revision(folder) != before
 
 
+def test_chat_templates_in_files_of_their_own_are_part_of_the_revision(copy: Write) -> None:
+    folder = copy()
+    found = {folder_revision(folder)}
+    for name in ("chat_template.jinja", "additional_chat_templates/tool_use.jinja"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        for template in ("{{ messages }}", "{{ messages[0] }}"):
+            (folder / name).write_text(template)
+            found.add(folder_revision(folder))
+    assert len(found) == 5
+
+
 def test_notes_and_the_quality_report_are_no_part_of_the_revision(copy: Write) -> None:
     folder = copy()
     before = folder_revision(folder)

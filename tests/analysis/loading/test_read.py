@@ -12,6 +12,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelUnreadable
 from analysis.model import ImagePipeline, Model
+from analysis.model.chat_template import template_of
 from tests.load_folder import load_folder
 from tests.tiny_models import edit_config
 from tests.tiny_pictures import make_flux
@@ -61,6 +62,45 @@ def test_files_that_contradict_each_other_are_refused(
     with pytest.raises(ModelUnreadable, match=named) as caught:
         load_folder(folder)
     assert "one checkpoint" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (ImportError("Loading it requires gptqmodel: `pip install gptqmodel`"), "Install the"),
+        (ValueError("The checkpoint has model type `new` but Transformers does not recognize this "
+                    "architecture."), "not in transformers"),
+        (FileNotFoundError(2, "No such file", "{folder}/model-1.safetensors"), "copy the folder"),
+        (ValueError("Couldn't instantiate the backend tokenizer from {folder}"), "tokenizer again"),
+        (RuntimeError("{folder}: 3 differs from 4"), "one checkpoint"),
+    ],
+)  # fmt: skip
+def test_a_remedy_fits_its_cause_and_no_path_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
+) -> None:
+    there = folder.rename(folder.parent / "in a folder")
+    words = [str(part).replace("{folder}", str(there)) for part in error.args]
+    code = [error.errno] if isinstance(error, OSError) and error.errno else []
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise type(error)(*code, *words[len(code) :])
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fail)
+    with pytest.raises(ModelUnreadable, match="in a folder cannot be loaded") as caught:
+        load_folder(there)
+    assert remedy in caught.value.remedy
+    assert str(there.parent) not in caught.value.message
+    assert "/" not in caught.value.message
+
+
+def test_chat_templates_are_read_from_files_of_their_own(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    assert template_of(load_folder(folder).tokenizer) == "{{ messages[0].content }}"
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "tool_use.jinja").write_text("{{ tools }}")
+    model = load_folder(folder)
+    assert set(model.tokenizer.chat_template) == {"default", "tool_use"}
+    assert template_of(model.tokenizer) == "{{ messages[0].content }}"
 
 
 @pytest.fixture
