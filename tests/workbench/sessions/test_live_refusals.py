@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pycrdt import Map
 
+from tests.workbench.sessions.documents import rivals
 from tests.workbench.sessions.pages import (
     NOTE,
     SessionPage,
@@ -17,7 +18,6 @@ from tests.workbench.sessions.pages import (
     saved_text,
     session_with_note,
 )
-from tests.workbench.sessions.test_crdt import rivals
 from workbench.runs.models import Run
 from workbench.sessions import allowance, consumers
 from workbench.sessions.models import Session, SessionMember, SessionRun
