@@ -1,9 +1,8 @@
+import "../styles/base.css"; // first: it says in which order the layers are
 import { mount } from "svelte";
 import App from "./App.svelte";
-import "../styles/base.css";
 import "../styles/frame.css";
 import "../styles/form.css";
-import "../styles/segments.css";
 import "../styles/pages.css";
 import "../styles/markdown.css";
 import "../styles/segmented.css";

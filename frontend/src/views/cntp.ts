@@ -1,5 +1,6 @@
 // CNTP and its baselines: where the model is unsure, what was tried, and what it cost.
 
+import "./cntp/cntp.css";
 import { createPerplexity } from "./cntp/perplexity";
 import { createDetail } from "./cntp/detail";
 import { createFork } from "./cntp/fork";

@@ -4,8 +4,7 @@
 import "../styles/figure.css";
 import "../styles/strip.css";
 import "../styles/detail.css";
-import "./decoding/decoding.css";
-import "../styles/pictures.css";
+import "../styles/tiles.css";
 import "./graph_kv/graph_kv.css";
 import type { MethodEvent } from "../gen/graph_kv";
 import { createCost } from "../pictures/cost";

@@ -3,7 +3,7 @@
 
 import "../styles/figure.css";
 import "../styles/detail.css";
-import "../styles/pictures.css";
+import "../styles/tiles.css";
 import "../styles/strip.css";
 import "./information_flow/information_flow.css";
 import type { MethodEvent } from "../gen/information_flow";

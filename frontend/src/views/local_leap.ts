@@ -1,5 +1,6 @@
 // LocalLeap and its baselines: a canvas that fills, step by step, with the reason of each token.
 
+import "./local_leap/local_leap.css";
 import type { CreateView } from "../view/view";
 import { createBranches } from "./decoding/branchPanel";
 import { createCompare } from "./decoding/compare";

@@ -3,6 +3,7 @@
 import "../styles/figure.css";
 import "../styles/strip.css";
 import "../styles/detail.css";
+import "./reagent/reagent.css";
 import type { MethodEvent } from "../gen/reagent";
 import { createCost } from "../pictures/cost";
 import { foldEvents } from "../view/fold";

@@ -3,7 +3,8 @@
 import "../styles/figure.css";
 import "../styles/strip.css";
 import "../styles/detail.css";
-import "../styles/pictures.css";
+import "../styles/tiles.css";
+import "./seg_similarity/seg_similarity.css";
 import type { MethodEvent } from "../gen/seg_similarity";
 import { foldEvents } from "../view/fold";
 import { drawPanels } from "../view/panel";
