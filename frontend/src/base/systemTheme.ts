@@ -8,9 +8,9 @@ const dark = () => globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 export const systemTheme: Readable<Theme> = {
   subscribe: (run) => {
     const query = dark();
-    const tell = () => run(query?.matches ? "dark" : "light");
-    tell();
-    query?.addEventListener("change", tell);
-    return () => query?.removeEventListener("change", tell);
+    const notify = () => run(query?.matches ? "dark" : "light");
+    notify();
+    query?.addEventListener("change", notify);
+    return () => query?.removeEventListener("change", notify);
   },
 };

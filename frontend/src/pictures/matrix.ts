@@ -38,7 +38,7 @@ export interface MatrixPicture {
   mark(marks: MatrixMarks): void;
 }
 
-interface Layout {
+interface MatrixLayout {
   left: number;
   top: number;
   cellWidth: number;
@@ -53,7 +53,7 @@ export function createMatrix(
   handlers: MatrixHandlers,
 ): MatrixPicture {
   let matrix: Matrix | null = null;
-  let layout: Layout | null = null;
+  let layout: MatrixLayout | null = null;
   let hovered: CellAt | null = null;
   const frame = select(root).append("div").attr("class", "matrix").attr("tabindex", 0);
   frame.attr("role", "application").attr("aria-label", label);
@@ -126,10 +126,10 @@ export function createMatrix(
 
 /** Slanted labels of the last columns reach beyond it, as far as there is room. */
 const SLANT = 34;
-const widthOf = ({ left, width }: Layout, { clientWidth }: HTMLElement) =>
+const widthOf = ({ left, width }: MatrixLayout, { clientWidth }: HTMLElement) =>
   Math.max(left + width, Math.min(clientWidth, left + width + SLANT));
 
-function layoutOf({ rows, columns }: Matrix, available: number): Layout {
+function layoutOf({ rows, columns }: Matrix, available: number): MatrixLayout {
   const left = Math.min(LABEL.row, longest(rows) + 14);
   const room = Math.max(120, available - left - 2);
   const cellWidth = Math.min(30, Math.max(1, Math.floor(room / columns.length)));
@@ -142,7 +142,7 @@ function layoutOf({ rows, columns }: Matrix, available: number): Layout {
 const longest = (names: readonly string[]) =>
   Math.max(0, ...names.map((name) => measure(name, LABEL.size)));
 
-function paint(canvas: HTMLCanvasElement, matrix: Matrix, layout: Layout): void {
+function paint(canvas: HTMLCanvasElement, matrix: Matrix, layout: MatrixLayout): void {
   canvas.width = matrix.columns.length;
   canvas.height = matrix.rows.length;
   canvas.style.width = `${layout.width}px`;
@@ -156,7 +156,7 @@ function paint(canvas: HTMLCanvasElement, matrix: Matrix, layout: Layout): void 
   context.putImageData(image, 0, 0);
 }
 
-function cellUnder(event: MouseEvent, node: HTMLElement, matrix: Matrix, layout: Layout) {
+function cellUnder(event: MouseEvent, node: HTMLElement, matrix: Matrix, layout: MatrixLayout) {
   const at = placeIn(node, event);
   const x = at.x + node.scrollLeft - layout.left;
   const y = at.y - layout.top;
@@ -188,7 +188,7 @@ function step(key: string, from: CellAt | null, { rows, columns }: Matrix): Cell
 
 type Marks = Joined<SVGGElement, unknown, null, undefined>;
 
-function drawCrosshair(group: Marks, cell: CellAt | null, layout: Layout): void {
+function drawCrosshair(group: Marks, cell: CellAt | null, layout: MatrixLayout): void {
   group.attr("visibility", cell ? "visible" : "hidden");
   if (!cell) return;
   const { left, top, cellWidth, cellHeight, width, height } = layout;
@@ -209,7 +209,7 @@ function drawCrosshair(group: Marks, cell: CellAt | null, layout: Layout): void 
 function placeCell(
   rect: Joined<SVGRectElement, unknown, null, undefined>,
   cell: CellAt | null,
-  { left, top, cellWidth, cellHeight }: Layout,
+  { left, top, cellWidth, cellHeight }: MatrixLayout,
 ): void {
   rect.attr("visibility", cell ? "visible" : "hidden");
   if (!cell) return;
@@ -220,7 +220,7 @@ function placeCell(
 function placeRow(
   rect: Joined<SVGRectElement, unknown, null, undefined>,
   row: number | null,
-  { left, top, cellHeight, width }: Layout,
+  { left, top, cellHeight, width }: MatrixLayout,
 ): void {
   rect.attr("visibility", row === null ? "hidden" : "visible");
   if (row === null) return;
@@ -232,7 +232,7 @@ function frameColumns(
   group: Marks,
   marks: readonly Mark[],
   columnOf: (item: Item) => number | null,
-  { left, top, cellWidth, width, height }: Layout,
+  { left, top, cellWidth, width, height }: MatrixLayout,
 ): void {
   const framed = marks.flatMap((mark) => {
     const x = left + (columnOf(mark.item) ?? Infinity) * cellWidth;
@@ -250,7 +250,7 @@ function frameColumns(
 }
 
 /** The matrix with a hole where cells are lit. */
-function outsideOf(lit: readonly Region[], layout: Layout): string {
+function outsideOf(lit: readonly Region[], layout: MatrixLayout): string {
   const { left, top, cellWidth, cellHeight, width, height } = layout;
   const box = (x: number, y: number, w: number, h: number) => `M${x} ${y}h${w}v${h}h${-w}z`;
   const holes = lit.map(({ row, column, rows, columns }) => {
@@ -260,7 +260,11 @@ function outsideOf(lit: readonly Region[], layout: Layout): string {
   return box(left, top, width, height) + holes.join("");
 }
 
-function drawSigns(group: Labels, { signs = [], rules = [], theme }: Matrix, layout: Layout): void {
+function drawSigns(
+  group: Labels,
+  { signs = [], rules = [], theme }: Matrix,
+  layout: MatrixLayout,
+): void {
   const { left, top, cellWidth, cellHeight, height } = layout;
   group
     .selectAll("line")

@@ -51,12 +51,12 @@ function broughtParts({ info }: RunFacts): string[] {
   ];
 }
 
-/** Where it was not told what the run did of it, as by decoders each for itself, what is asked. */
+/** Where it was not known what the run did of it, as by decoders each for itself, what is asked. */
 function askedPart({ generation = {}, applied, not_applied: left }: Partial<Brings>): string {
-  const told = applied
+  const known = applied
     ? [listOf("applied", applied), listOf("not applied", left ?? {})]
     : [listOf("asks", generation)];
-  const said = told.filter(Boolean).join("; ");
+  const said = known.filter(Boolean).join("; ");
   return said ? `generation_config ${said}` : "";
 }
 

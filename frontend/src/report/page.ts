@@ -58,9 +58,9 @@ export function createPage(
 
   function keysOf(number: number): Keys {
     return (press) => {
-      const hear = (event: KeyboardEvent) => active === number && press(event);
-      document.addEventListener("keydown", hear);
-      return () => document.removeEventListener("keydown", hear);
+      const pressed = (event: KeyboardEvent) => active === number && press(event);
+      document.addEventListener("keydown", pressed);
+      return () => document.removeEventListener("keydown", pressed);
     };
   }
 

@@ -37,12 +37,12 @@ export function factsOf(run: Run, info: ModelInfo | null): RunFacts {
 /** The query of the address; the view is notified of every change. */
 function addressState(): ViewState {
   const listeners = new Set<() => void>();
-  const tell = () => listeners.forEach((changed) => changed());
+  const notify = () => listeners.forEach((changed) => changed());
   return {
     get: (key) => new URLSearchParams(location.search).get(key),
     set: (key, value) => {
       router.set({ [key]: value });
-      tell();
+      notify();
     },
     subscribe: (changed) => {
       listeners.add(changed);

@@ -19,7 +19,7 @@ export class LiveRun {
   pace = $state.raw<Pace | null>(null);
   model = $state.raw<ModelInfo | null>(null);
   refusal = $state.raw<ErrorMessage | null>(null);
-  /** Said at once when Stop is pressed, before the worker has heard it. */
+  /** Said at once when Stop is pressed, before the worker has received it. */
   stopping = $state(false);
   /** Why Stop could not be sent. */
   problem = $state.raw<Problem | null>(null);
@@ -46,7 +46,7 @@ export class LiveRun {
     if (this.finished) this.stopping = false;
   }
 
-  /** The answer may come after news that are newer: what became of the run, the watch says. */
+  /** The answer may come after newer messages: the watch is right about what became of the run. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.problem = null;

@@ -1,4 +1,4 @@
-// Where the others write: their carets and selections in a text, told through awareness.
+// Where the others write: their carets and selections in a text, sent through awareness.
 // y-codemirror's own are drawn with style attributes, which our content policy forbids.
 
 import {
@@ -75,7 +75,7 @@ class Carets {
   }
 
   update(update: ViewUpdate): void {
-    if (update.selectionSet || update.focusChanged || update.docChanged) this.#tell();
+    if (update.selectionSet || update.focusChanged || update.docChanged) this.#send();
     this.decorations = this.#draw();
   }
 
@@ -84,7 +84,7 @@ class Carets {
     this.#say(null);
   }
 
-  #tell(): void {
+  #send(): void {
     const { anchor, head } = this.view.state.selection.main;
     const at = (index: number) => Y.createRelativePositionFromTypeIndex(this.text, index);
     this.#say(this.view.hasFocus ? { anchor: at(anchor), head: at(head) } : null);

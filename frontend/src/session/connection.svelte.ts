@@ -5,7 +5,7 @@ import { IndexeddbPersistence } from "y-indexeddb";
 import type { Awareness } from "y-protocols/awareness";
 import { WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
-import { keptName } from "./kept";
+import { storeName } from "./localStore";
 
 /** opening: nothing is known yet; saving: the server has not yet said that it holds everything. */
 export type Saved = "opening" | "saved" | "saving" | "offline";
@@ -63,19 +63,19 @@ export class Connection {
 
   #listen(): void {
     const provider = this.#provider;
-    const look = () => this.#look();
+    const update = () => this.#update();
     provider.on("status", ({ status }) => {
       if (status === "connecting") this.#acknowledged = 0;
-      look();
+      update();
     });
-    provider.on("sync", look);
+    provider.on("sync", update);
     provider.on("closed", ({ code }) => {
-      look();
+      update();
       if (code === CLOSE_REFUSED) this.#handlers.refused();
     });
     this.doc.on("update", (_: Uint8Array, origin: unknown) => {
       if (origin !== provider) this.#changed = true;
-      look();
+      update();
     });
     provider.messageHandlers[AUTH] = () => {
       // A page that only reads answers the server's question too, with nothing.
@@ -83,11 +83,11 @@ export class Connection {
     };
     provider.messageHandlers[ACKNOWLEDGED] = (_: unknown, decoder: decoding.Decoder) => {
       this.#acknowledged = decoding.readVarUint(decoder);
-      look();
+      update();
     };
   }
 
-  #look(): void {
+  #update(): void {
     const { synced, ws } = this.#provider;
     const waiting = ((ws as CountingSocket | null)?.sent ?? 0) > this.#acknowledged;
     if (synced) this.opened = true;
@@ -97,7 +97,7 @@ export class Connection {
   /** Keeps changes on this machine until the server has them, closed pages included. */
   keep(user: string): void {
     if (this.#kept || !globalThis.indexedDB) return;
-    this.#kept = new IndexeddbPersistence(keptName(user, this.session), this.doc);
+    this.#kept = new IndexeddbPersistence(storeName(user, this.session), this.doc);
   }
 
   /** The line is tried again at once. */

@@ -35,7 +35,7 @@ export interface PanelRecord {
 /** Changes that undo takes back. */
 export const EDIT = Symbol("edit");
 /** Changes of what is looked at; undo leaves them. */
-export const LOOK = Symbol("look");
+export const VIEW_CHANGE = Symbol("view");
 
 const panelsOf = (doc: Y.Doc) => doc.getMap<PanelMap>("panels");
 const metaOf = (doc: Y.Doc) => doc.getMap<string>("meta");
@@ -149,13 +149,13 @@ export function stepPanel(doc: Y.Doc, id: string, by: -1 | 1): void {
   movePanel(doc, id, by < 0 ? (ids[to] ?? null) : (ids[to + 1] ?? null));
 }
 
-export interface Layout {
+export interface PanelLayout {
   span?: Span;
   height?: number | null;
   report?: boolean;
 }
 
-export function layPanel(doc: Y.Doc, id: string, { height, ...rest }: Layout): void {
+export function layPanel(doc: Y.Doc, id: string, { height, ...rest }: PanelLayout): void {
   const size =
     height === undefined ? {} : { height: height && Math.max(LOWEST, Math.round(height)) };
   set(doc, id, { ...rest, ...size });
@@ -170,7 +170,7 @@ export function keepState(doc: Y.Doc, id: string, changes: ReadonlyMap<string, s
       if (value === null) state.delete(key);
       else if (state.get(key) !== value) state.set(key, value);
     }
-  }, LOOK);
+  }, VIEW_CHANGE);
 }
 
 /** A caption that was never begun, or was lost, begins empty. */
@@ -178,7 +178,7 @@ export function captionOf(doc: Y.Doc, id: string): Y.Text | null {
   const map = panelsOf(doc).get(id);
   if (!map) return null;
   if (!(map.get("caption") instanceof Y.Text))
-    doc.transact(() => map.set("caption", new Y.Text()), LOOK);
+    doc.transact(() => map.set("caption", new Y.Text()), VIEW_CHANGE);
   return map.get("caption") as Y.Text;
 }
 
@@ -219,7 +219,7 @@ export function observe(
   doc: Y.Doc,
   changed: (states: ReadonlyMap<string, ReadonlySet<string>>, local: boolean) => void,
 ): () => void {
-  const tell = (events: Y.YEvent<Y.AbstractType<unknown>>[], transaction: Y.Transaction) => {
+  const notify = (events: Y.YEvent<Y.AbstractType<unknown>>[], transaction: Y.Transaction) => {
     const states = new Map<string, ReadonlySet<string>>();
     for (const event of events) {
       const [id, part] = event.path;
@@ -229,10 +229,10 @@ export function observe(
     changed(states, transaction.local);
   };
   const [panels, meta] = [panelsOf(doc), metaOf(doc)];
-  panels.observeDeep(tell);
-  meta.observeDeep(tell);
+  panels.observeDeep(notify);
+  meta.observeDeep(notify);
   return () => {
-    panels.unobserveDeep(tell);
-    meta.unobserveDeep(tell);
+    panels.unobserveDeep(notify);
+    meta.unobserveDeep(notify);
   };
 }

@@ -34,7 +34,7 @@ const markdown = new Language(defineLanguageFacet(), parser, [], "markdown");
 
 const PEOPLE = ["blue", "orange", "teal", "violet", "olive", "magenta", "brown", "slate"];
 
-const look = EditorView.theme({
+const editorTheme = EditorView.theme({
   "&": { font: "inherit", color: "var(--ink)", backgroundColor: "var(--paper)" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "1px" },
   // Lines wrap, so nothing scrolls; names above carets may stand out.
@@ -118,7 +118,7 @@ function extensionsOf(editing: Editing): Extension[] {
     placeholder(hint),
     markdown,
     syntaxHighlighting(marks),
-    look,
+    editorTheme,
     yCollab(text, null, { undoManager: undo }),
     carets(text, awareness),
     ...(singleLine ? [oneLine] : []),

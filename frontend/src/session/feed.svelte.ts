@@ -30,7 +30,7 @@ export class SessionFeed {
     });
   }
 
-  /** Takes in a thread that was just written here; the socket may have told of a newer one. */
+  /** Takes in a thread that was just written here; the socket may have sent a newer one. */
   put(thread: ThreadOut): void {
     const known = this.#threads.get(thread.id);
     if (!known || known.said <= thread.said) this.#threads.set(thread.id, thread);

@@ -1,10 +1,10 @@
-// What a panel shows: kept in the session's document for all, unless it is only looked at here.
+// What a panel shows: stored in the session's document for all, unless it is only looked at here.
 
 import { personalKeys } from "../run/views";
 import type { ViewState } from "../view/view";
 
 /** The panel's part of the document. */
-export interface Kept {
+export interface StoredState {
   get(key: string): string | null;
   keys(): Iterable<string>;
   /** Absent where the document may not be changed. */
@@ -26,7 +26,7 @@ const WRITE_MS = 300;
 
 /** `writes` is asked at each change whether it goes into the document. */
 export function createPanelState(
-  kept: () => Kept,
+  stored: () => StoredState,
   writes: () => boolean,
   initial: Record<string, string> = {},
 ): PanelState {
@@ -34,12 +34,12 @@ export function createPanelState(
   const waiting = new Map<string, string | null>();
   const listeners = new Set<() => void>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const tell = () => listeners.forEach((changed) => changed());
+  const notify = () => listeners.forEach((changed) => changed());
 
   function flush(): void {
     clearTimeout(timer);
     timer = undefined;
-    const { put } = kept();
+    const { put } = stored();
     const changes = new Map(waiting);
     waiting.clear();
     if (!put || changes.size === 0) return;
@@ -47,25 +47,25 @@ export function createPanelState(
     put(changes);
   }
 
-  const get = (key: string) => (here.has(key) ? (here.get(key) ?? null) : kept().get(key));
+  const get = (key: string) => (here.has(key) ? (here.get(key) ?? null) : stored().get(key));
 
   return {
     get,
     set(key, value) {
       if (get(key) === value) return;
       here.set(key, value);
-      if (writes() && kept().put) {
+      if (writes() && stored().put) {
         waiting.set(key, value);
         timer ??= setTimeout(flush, WRITE_MS);
       }
-      tell();
+      notify();
     },
     subscribe(changed) {
       listeners.add(changed);
       return () => listeners.delete(changed);
     },
     all() {
-      const keys = new Set([...kept().keys(), ...here.keys()]);
+      const keys = new Set([...stored().keys(), ...here.keys()]);
       const pairs = [...keys].map((key) => [key, get(key)] as const);
       return Object.fromEntries(pairs.filter(([, value]) => value !== null)) as Record<
         string,
@@ -74,15 +74,15 @@ export function createPanelState(
     },
     show(state) {
       waiting.clear();
-      for (const key of [...kept().keys(), ...here.keys()]) here.set(key, null);
+      for (const key of [...stored().keys(), ...here.keys()]) here.set(key, null);
       for (const [key, value] of Object.entries(state)) here.set(key, value);
-      tell();
+      notify();
     },
     changed(keys, local) {
       if (local) return;
       for (const key of keys)
         if (!personalKeys.includes(key) && !waiting.has(key)) here.delete(key);
-      tell();
+      notify();
     },
     flush,
   };

@@ -24,12 +24,12 @@ import {
   stepPanel,
   titleOf,
   undoManagerOf,
-  type Layout,
+  type PanelLayout,
   type NewPanel,
   type PanelRecord,
 } from "./document";
 import type { SessionFeed } from "./feed.svelte";
-import { createPanelState, type Kept, type PanelState } from "./panelState";
+import { createPanelState, type StoredState, type PanelState } from "./panelState";
 import { atLeast } from "./people/roles";
 import type { Room, RoomPanel } from "./people/room";
 import { countedFromPrompt, createSelections } from "./selections";
@@ -70,7 +70,7 @@ export class Panel implements RoomPanel {
     this.noteText = record.text?.toString() ?? "";
   }
 
-  hear(event: { kind: string; total?: unknown }): void {
+  receive(event: { kind: string; total?: unknown }): void {
     if (event.kind === "prompt_tokens") this.promptLength = Number(event.total);
   }
 
@@ -187,15 +187,15 @@ export class SessionRoom implements Room {
   /** Panels that were deleted are remembered: undo brings them back. */
   #open(record: PanelRecord): Panel {
     const { id } = record;
-    const kept = (): Kept => this.#kept(id);
+    const stored = (): StoredState => this.#stored(id);
     const initial = this.#first.panel === id ? this.#first.state : {};
-    const state = createPanelState(kept, () => untrack(() => this.active === id), initial);
+    const state = createPanelState(stored, () => untrack(() => this.active === id), initial);
     const panel = new Panel(record, state);
     this.#known.set(id, panel);
     return panel;
   }
 
-  #kept(id: string): Kept {
+  #stored(id: string): StoredState {
     const map = this.#known.get(id)?.record.state;
     return {
       get: (key) => map?.get(key) ?? null,
@@ -218,11 +218,11 @@ export class SessionRoom implements Room {
 
   #keysOf(id: string): Keys {
     return (press) => {
-      const heard = (event: KeyboardEvent) => {
+      const pressed = (event: KeyboardEvent) => {
         if (this.active === id) press(event);
       };
-      document.addEventListener("keydown", heard);
-      return () => document.removeEventListener("keydown", heard);
+      document.addEventListener("keydown", pressed);
+      return () => document.removeEventListener("keydown", pressed);
     };
   }
 
@@ -276,7 +276,7 @@ export class SessionRoom implements Room {
     this.#edit(() => stepPanel(this.doc, id, by));
   }
 
-  lay(id: string, layout: Layout): void {
+  lay(id: string, layout: PanelLayout): void {
     this.#edit(() => layPanel(this.doc, id, layout));
   }
 

@@ -8,7 +8,7 @@ import "./seg_similarity/seg_similarity.css";
 import type { MethodEvent } from "../gen/seg_similarity";
 import { foldEvents } from "../view/fold";
 import { drawPanels } from "../view/panel";
-import { createShelf } from "../view/shelf";
+import { createResourceCache } from "../view/resourceCache";
 import type { CreateView } from "../view/view";
 import { createCausal } from "./seg_similarity/causal";
 import { listenToKeys, placeOfCell } from "./seg_similarity/choose";
@@ -21,18 +21,18 @@ import { changeOf, EMPTY } from "./seg_similarity/state";
 
 export const create: CreateView<MethodEvent> = (root, context) => {
   const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
-  const shelf = createShelf(
+  const resources = createResourceCache(
     () => drawing.changed(),
     (error) => context.announce(error.message),
   );
   const panels: Panel[] = [
     createPicture(root, context),
     createLayers(root, context),
-    createDecoderMap(root, context, shelf),
-    createCausal(root, context, shelf),
+    createDecoderMap(root, context, resources),
+    createCausal(root, context, resources),
     createDetail(context.detail, context),
   ];
-  const shown = () => readShown(events.now(), context, shelf);
+  const shown = () => readShown(events.now(), context, resources);
   const drawing = drawPanels(panels, context, shown);
   context.places?.set((item) => placeOfCell(shown(), item));
   const stopKeys = listenToKeys(context, shown);

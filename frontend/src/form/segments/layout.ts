@@ -9,7 +9,7 @@ export interface Place {
   line: number;
 }
 
-export interface Layout {
+export interface GraphLayout {
   places: ReadonlyMap<string, Place>;
   columns: number;
   lines: number;
@@ -19,7 +19,7 @@ export interface Layout {
  * Columns are as long as the longest of them; shorter ones stand in the middle. Within a column,
  * a segment stands beside those it reads, so that few edges cross.
  */
-export function layoutOf(documents: Documents): Layout {
+export function layoutOf(documents: Documents): GraphLayout {
   const rounds = roundsOf(documents);
   const members: string[][] = [];
   for (const { id } of documents.segments) (members[rounds.get(id) ?? 0] ??= []).push(id);

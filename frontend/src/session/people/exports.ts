@@ -39,12 +39,12 @@ export interface Received {
   of: number | null;
 }
 
-/** The file; `heard` is called as it arrives. Raises ApiError, and AbortError when stopped. */
+/** The file; `arrived` is called with what is there by then. Raises ApiError, and AbortError when stopped. */
 export async function fetchExport(
   session: string,
   request: ExportRequest,
   signal: AbortSignal,
-  heard: (received: Received) => void,
+  arrived: (received: Received) => void,
 ): Promise<File> {
   const response = await fetch(address(`/api/sessions/${session}/exports`), {
     method: "POST",
@@ -55,11 +55,11 @@ export async function fetchExport(
   });
   if (!response.ok) throw new ApiError(await refusalOf(response));
   const type = response.headers.get("Content-Type") ?? "application/octet-stream";
-  const parts = await receive(response, heard);
+  const parts = await receive(response, arrived);
   return new File(parts, nameOf(response.headers.get("Content-Disposition")), { type });
 }
 
-async function receive(response: Response, heard: (received: Received) => void) {
+async function receive(response: Response, arrived: (received: Received) => void) {
   const length = Number(response.headers.get("Content-Length"));
   const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -68,7 +68,7 @@ async function receive(response: Response, heard: (received: Received) => void) 
     if (done) return parts;
     parts.push(value);
     bytes += value.length;
-    heard({ bytes, of: length || null });
+    arrived({ bytes, of: length || null });
   }
 }
 

@@ -1,23 +1,23 @@
 // Going where a person goes: panel, view state, hovered item and scroll.
 
 import { readItem } from "./anchors";
-import type { Look, Scroll } from "./peers";
+import type { PeerView, Scroll } from "./peers";
 import type { Room, RoomPanel } from "./room";
 
 export const SHARE_OF_WINDOW = 0.12;
 
-export function goWith(look: Look, last: Look | null, room: Room): void {
-  const panel = room.panels.find(({ id }) => id === look.panel);
-  if (panel && (panel.id !== room.active || (look.state && differs(panel, look.state))))
-    room.open(panel.id, look.state ?? undefined);
-  const over = room.panels.find(({ id }) => id === look.over);
-  over?.context?.selection.hover(readItem(look.token));
-  if (look.scroll && JSON.stringify(look.scroll) !== JSON.stringify(last?.scroll))
-    scrollAs(look.scroll, room.panels);
+export function goWith(view: PeerView, last: PeerView | null, room: Room): void {
+  const panel = room.panels.find(({ id }) => id === view.panel);
+  if (panel && (panel.id !== room.active || (view.state && differs(panel, view.state))))
+    room.open(panel.id, view.state ?? undefined);
+  const over = room.panels.find(({ id }) => id === view.over);
+  over?.context?.selection.hover(readItem(view.token));
+  if (view.scroll && JSON.stringify(view.scroll) !== JSON.stringify(last?.scroll))
+    scrollAs(view.scroll, room.panels);
 }
 
 /** What they had hovered is no longer hovered here. */
-export function leaveOff(last: Look, { panels }: Room): void {
+export function leaveOff(last: PeerView, { panels }: Room): void {
   panels.find(({ id }) => id === last.over)?.context?.selection.hover(null);
 }
 

@@ -3,7 +3,7 @@
 
 import { asColour, type PersonColour } from "./colour";
 
-export interface Look {
+export interface PeerView {
   /** The active panel. */
   panel: string | null;
   /** The panel under the pointer. */
@@ -33,12 +33,12 @@ export interface Point {
 export interface Peer {
   client: number;
   user: { id: string; name: string; colour: PersonColour };
-  view: Look;
+  view: PeerView;
   following: number | null;
   idle: boolean;
 }
 
-export const NOWHERE: Look = {
+export const NOWHERE: PeerView = {
   panel: null,
   over: null,
   token: null,
@@ -60,11 +60,11 @@ export function peerOf(client: number, state: Record<string, unknown>): Peer | n
   if (id === null || !name) return null;
   const colour = asColour(user.colour);
   const following = typeof state.following === "number" ? state.following : null;
-  const view = lookOf(record(state.view));
+  const view = viewOf(record(state.view));
   return { client, user: { id, name, colour }, view, following, idle: state.idle === true };
 }
 
-function lookOf(view: Record<string, unknown>): Look {
+function viewOf(view: Record<string, unknown>): PeerView {
   const [point, scroll] = [record(view.point), record(view.scroll)];
   const [x, y, down, top] = [share(point.x), share(point.y), finite(scroll.y), text(scroll.panel)];
   const inner = share(scroll.inner) ?? 0;

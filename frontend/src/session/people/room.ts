@@ -4,7 +4,7 @@
 import type { ViewContext } from "../../view/view";
 import type { SessionFeed } from "../feed.svelte";
 
-/** What is used of y-protocols' awareness: small states of all clients, told to all. */
+/** What is used of y-protocols' awareness: small states of all clients, sent to all. */
 export interface Awareness {
   readonly clientID: number;
   getStates(): Map<number, Record<string, unknown>>;

@@ -39,7 +39,7 @@ export function trialsAt(entropy: number, thresholds: Thresholds): number {
 }
 
 export interface Tally {
-  /** Looks at which trials are drawn. */
+  /** Evaluations at which trials are drawn. */
   forks: number;
   /** Trials of all of them. */
   trials: number;

@@ -18,8 +18,8 @@ import type { Panel, Shown } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
 import { FORMULAS, MODES, refuse, tally, thresholdsOf, trialsAt, type Thresholds } from "./remap";
 
-/** A look at the next token: its entropy, the trials it drew and those it would draw. */
-interface Look {
+/** An evaluation of the next token: its entropy, the trials it drew and those it would draw. */
+interface Evaluation {
   position: number;
   entropy: number;
   before: number;
@@ -29,7 +29,7 @@ interface Look {
 interface Mapping {
   before: Thresholds;
   after: Thresholds;
-  looks: Look[];
+  evaluations: Evaluation[];
   theme: Theme;
 }
 
@@ -71,7 +71,7 @@ export function createThresholds(root: HTMLElement, context: ViewContext): Panel
       const problem = refuse(wanted);
       run.toggleAttribute("disabled", problem !== null);
       if (problem) return void (line.textContent = problem);
-      const mapping = { before, after: wanted, looks: looksOf(trace, wanted), theme };
+      const mapping = { before, after: wanted, evaluations: evaluationsOf(trace, wanted), theme };
       line.textContent = sentence(mapping);
       figure.update(sourceOf(mapping, context));
       const size = drawMapping(group, mapping, Math.min(720, holder.clientWidth || 620));
@@ -98,7 +98,7 @@ function read(text: string | null, before: Thresholds): Thresholds {
   };
 }
 
-const looksOf = (trace: Trace, after: Thresholds): Look[] =>
+const evaluationsOf = (trace: Trace, after: Thresholds): Evaluation[] =>
   trace.steps.map(({ position, entropy, trials }) => ({
     position,
     entropy,
@@ -106,11 +106,11 @@ const looksOf = (trace: Trace, after: Thresholds): Look[] =>
     after: trialsAt(entropy, after),
   }));
 
-function sentence({ looks }: Mapping): string {
-  const before = tally(looks.map((look) => look.before));
-  const after = tally(looks.map((look) => look.after));
+function sentence({ evaluations }: Mapping): string {
+  const before = tally(evaluations.map((one) => one.before));
+  const after = tally(evaluations.map((one) => one.after));
   return (
-    `${counted(looks.length, "evaluation")}: branch points ${before.forks} → ${after.forks}, ` +
+    `${counted(evaluations.length, "evaluation")}: branch points ${before.forks} → ${after.forks}, ` +
     `trials ${before.trials} → ${after.trials}, most at one branch point ${before.most} → ${after.most}.`
   );
 }
@@ -155,8 +155,8 @@ function createForm(changed: (thresholds: Thresholds) => void) {
 
 const PLOT = { left: 40, top: 12, height: 170, bottom: 40, right: 12 };
 
-function drawMapping(group: Group, { before, after, looks, theme }: Mapping, width: number) {
-  const widest = Math.max(before.high, after.high, ...looks.map((look) => look.entropy)) * 1.03;
+function drawMapping(group: Group, { before, after, evaluations, theme }: Mapping, width: number) {
+  const widest = Math.max(before.high, after.high, ...evaluations.map((one) => one.entropy)) * 1.03;
   const most = Math.max(before.most, after.most);
   const x = scaleLinear([0, widest], [PLOT.left, width - PLOT.right]);
   const y = scaleLinear([0, most + 0.5], [PLOT.top + PLOT.height, PLOT.top]);
@@ -178,7 +178,7 @@ function drawMapping(group: Group, { before, after, looks, theme }: Mapping, wid
     .attr("stroke-width", (_, i) => (i ? 2 : 1.4))
     .attr("stroke-dasharray", (_, i) => (i ? null : "5 3"))
     .attr("d", stair);
-  drawLooks(group, looks, x, y, theme);
+  drawEvaluations(group, evaluations, x, y, theme);
   const below = { x: PLOT.left, y: y(0) + 32, size: 11, ink: mutedOf(theme) };
   words(group, "x-label", "entropy H (nats) → trials N", below);
   return { width, height: PLOT.top + PLOT.height + PLOT.bottom };
@@ -187,23 +187,29 @@ function drawMapping(group: Group, { before, after, looks, theme }: Mapping, wid
 type Scale = ReturnType<typeof scaleLinear<number, number>>;
 const SAMPLES = 400;
 
-/** N over H, sampled finely enough that its steps look upright. */
+/** N over H, sampled finely enough that its steps appear upright. */
 function stairPath(thresholds: Thresholds, widest: number, x: Scale, y: Scale): string {
   const points = Array.from({ length: SAMPLES + 1 }, (_, i) => (i / SAMPLES) * widest);
   const parts = points.map((h) => `${x(h).toFixed(1)},${y(trialsAt(h, thresholds)).toFixed(1)}`);
   return `M${parts.join("L")}`;
 }
 
-function drawLooks(group: Group, looks: readonly Look[], x: Scale, y: Scale, theme: Theme): void {
-  const changed = looks.filter((look) => look.before !== look.after);
+function drawEvaluations(
+  group: Group,
+  evaluations: readonly Evaluation[],
+  x: Scale,
+  y: Scale,
+  theme: Theme,
+): void {
+  const changed = evaluations.filter((one) => one.before !== one.after);
   layer(group, "moves")
     .selectAll("line")
     .data(changed)
     .join("line")
-    .attr("x1", (look) => x(look.entropy))
-    .attr("x2", (look) => x(look.entropy))
-    .attr("y1", (look) => y(look.before))
-    .attr("y2", (look) => y(look.after))
+    .attr("x1", (one) => x(one.entropy))
+    .attr("x2", (one) => x(one.entropy))
+    .attr("y1", (one) => y(one.before))
+    .attr("y2", (one) => y(one.after))
     .attr("stroke", mutedOf(theme));
   layer(group, "old")
     .selectAll("circle")
@@ -212,17 +218,17 @@ function drawLooks(group: Group, looks: readonly Look[], x: Scale, y: Scale, the
     .attr("r", 3.5)
     .attr("fill", "none")
     .attr("stroke", mutedOf(theme))
-    .attr("cx", (look) => x(look.entropy))
-    .attr("cy", (look) => y(look.before));
+    .attr("cx", (one) => x(one.entropy))
+    .attr("cy", (one) => y(one.before));
   layer(group, "new")
     .selectAll("circle")
-    .data(looks)
+    .data(evaluations)
     .join((enter) => enter.append("circle").call((circle) => circle.append("title")))
     .attr("r", 3.5)
     .attr("fill", inkOf(theme))
     .attr("fill-opacity", 0.6)
-    .attr("cx", (look) => x(look.entropy))
-    .attr("cy", (look) => y(look.after))
+    .attr("cx", (one) => x(one.entropy))
+    .attr("cy", (one) => y(one.after))
     .select("title")
     .text(
       ({ position, before, after }) => `token ${fromOne(position)}: ${before} → ${after} trials`,
@@ -230,12 +236,12 @@ function drawLooks(group: Group, looks: readonly Look[], x: Scale, y: Scale, the
 }
 
 function sourceOf(mapping: Mapping, context: ViewContext): FigureSource {
-  const rows = mapping.looks.map((look) => [
-    look.position,
-    look.entropy,
-    look.before,
-    look.after,
-    look.before !== look.after,
+  const rows = mapping.evaluations.map((one) => [
+    one.position,
+    one.entropy,
+    one.before,
+    one.after,
+    one.before !== one.after,
   ]);
   const columns = [
     indexColumn("output token"),
@@ -246,7 +252,7 @@ function sourceOf(mapping: Mapping, context: ViewContext): FigureSource {
   ];
   return {
     table: () => ({ caption: sentence(mapping), columns, rows }),
-    data: () => ({ as_run: mapping.before, mapped: mapping.after, looks: mapping.looks }),
+    data: () => ({ as_run: mapping.before, mapped: mapping.after, looks: mapping.evaluations }),
     svg: () => {
       const title = `Other thresholds (no new run). ${sentence(mapping)}`;
       const sheet = createSheet(title, mapping.theme, get(context.run));

@@ -10,13 +10,13 @@ export interface TrieToken {
 }
 
 /** A stretch of tokens that the same trials share, up to where they part or end. */
-export interface Segment {
+export interface TrieSegment {
   tokens: TrieToken[];
   /** Trials that go through it. */
   trials: number[];
   /** Trials whose last token is its last. */
   ends: number[];
-  children: Segment[];
+  children: TrieSegment[];
   /** Whether the winner goes through it. */
   winning: boolean;
   /** Line of the picture, from 0; the winner's are all 0. */
@@ -38,12 +38,12 @@ const node = (token: TrieToken | null): Node => ({
 });
 
 /** The tree's first segments; rows are numbered from the top, the winner's branch first. */
-export function trieOf({ fork, paths }: Fan): Segment[] {
+export function trieOf({ fork, paths }: Fan): TrieSegment[] {
   const root = node(null);
   paths.forEach((path, trial) => insert(root, path, trial));
   const roots = partsOf(root, fork?.winner ?? -1);
   let rows = 0;
-  const place = (segment: Segment) => {
+  const place = (segment: TrieSegment) => {
     segment.row = rows;
     if (segment.children.length === 0) rows += 1;
     for (const child of segment.children) place(child);
@@ -65,14 +65,14 @@ function insert(root: Node, path: TrialPath, trial: number): void {
 }
 
 /** Children as segments, the winner's first, then those of most trials. */
-function partsOf({ children }: Node, winner: number): Segment[] {
+function partsOf({ children }: Node, winner: number): TrieSegment[] {
   const parts = [...children.values()].map((child) => segmentOf(child, winner));
   return parts.sort(
     (a, b) => Number(b.winning) - Number(a.winning) || b.trials.length - a.trials.length,
   );
 }
 
-function segmentOf(first: Node, winner: number): Segment {
+function segmentOf(first: Node, winner: number): TrieSegment {
   const tokens: TrieToken[] = [];
   let last = first;
   for (;;) {
@@ -89,14 +89,14 @@ function segmentOf(first: Node, winner: number): Segment {
 }
 
 /** Trials that end where others go on get a line of their own. */
-function withEnd(children: Segment[], ends: number[], winner: number): Segment[] {
+function withEnd(children: TrieSegment[], ends: number[], winner: number): TrieSegment[] {
   if (ends.length === 0) return children;
   const winning = ends.includes(winner);
   const end = { tokens: [], trials: ends, ends, children: [], winning, row: 0 };
   return winning ? [end, ...children] : [...children, end];
 }
 
-export function* segments(roots: readonly Segment[]): Generator<Segment> {
+export function* segments(roots: readonly TrieSegment[]): Generator<TrieSegment> {
   for (const segment of roots) {
     yield segment;
     yield* segments(segment.children);
@@ -104,5 +104,5 @@ export function* segments(roots: readonly Segment[]): Generator<Segment> {
 }
 
 /** Distinct nodes, as the fork's event counts them. */
-export const nodesOf = (roots: readonly Segment[]): number =>
+export const nodesOf = (roots: readonly TrieSegment[]): number =>
   [...segments(roots)].reduce((sum, { tokens }) => sum + tokens.length, 0);

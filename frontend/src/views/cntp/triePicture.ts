@@ -7,10 +7,10 @@ import { visible } from "../../pictures/glyphs";
 import { type Group, layer } from "../../pictures/layer";
 import { fit, inkOf, measure, mutedOf } from "../../pictures/sheet";
 import type { Theme } from "../../base/theme";
-import { segments, type Segment } from "./trie";
+import { segments, type TrieSegment } from "./trie";
 
 export interface TrieLook {
-  roots: readonly Segment[];
+  roots: readonly TrieSegment[];
   /** Trials in all. */
   trials: number;
   /** Said behind a trial's last token. */
@@ -22,7 +22,7 @@ export interface TrieLook {
 }
 
 interface Placed {
-  segment: Segment;
+  segment: TrieSegment;
   x: number;
   y: number;
   width: number;
@@ -50,7 +50,7 @@ const WHOLE = 180;
 export const surprise = (logprob: number) => -logprob;
 
 /** Limits of the fill: the largest −ln q of the tree. */
-export function scaleOf(roots: readonly Segment[], theme: Theme): ColourScale {
+export function scaleOf(roots: readonly TrieSegment[], theme: Theme): ColourScale {
   const all = [...segments(roots)].flatMap(({ tokens }) =>
     tokens.map((token) => surprise(token.logprob)),
   );
@@ -72,15 +72,15 @@ export function drawTrie(group: Group, look: TrieLook) {
   return { width: Math.ceil(Math.max(200, ...placed.map(right))), height: rows * PITCH };
 }
 
-const weightOf = ({ winning }: Segment) => (winning ? 700 : 400);
-const noteWidth = (segment: Segment, look: TrieLook) =>
+const weightOf = ({ winning }: TrieSegment) => (winning ? 700 : 400);
+const noteWidth = (segment: TrieSegment, look: TrieLook) =>
   measure(look.noteOf(segment.ends), NOTE_SIZE, weightOf(segment));
 
-function placeAll(roots: readonly Segment[]): Placed[] {
+function placeAll(roots: readonly TrieSegment[]): Placed[] {
   const tokens = [...segments(roots)].reduce((sum, segment) => sum + segment.tokens.length, 0);
   const cellsOf = tokens > SVG_MARKS ? wholeCell : tokenCells;
   const placed: Placed[] = [];
-  const place = (segment: Segment, parent: Placed | null) => {
+  const place = (segment: TrieSegment, parent: Placed | null) => {
     const cells = cellsOf(segment);
     const last = cells.at(-1);
     const x = parent ? parent.x + parent.width + GAP : 2;
@@ -93,7 +93,7 @@ function placeAll(roots: readonly Segment[]): Placed[] {
   return placed;
 }
 
-function tokenCells(segment: Segment): Cell[] {
+function tokenCells(segment: TrieSegment): Cell[] {
   let x = 0;
   return segment.tokens.map((token) => {
     const text = visible(token.text) || "∅";
@@ -104,7 +104,7 @@ function tokenCells(segment: Segment): Cell[] {
   });
 }
 
-function wholeCell(segment: Segment): Cell[] {
+function wholeCell(segment: TrieSegment): Cell[] {
   const { tokens } = segment;
   if (tokens.length === 0) return [];
   const text = fit(visible(tokens.map((token) => token.text).join("")), WHOLE, SIZE);
@@ -112,14 +112,15 @@ function wholeCell(segment: Segment): Cell[] {
   return [{ x: 0, width: measure(text, SIZE, weightOf(segment)) + 6, text, surprise: average }];
 }
 
-const thickness = ({ trials }: Segment, look: TrieLook) =>
+const thickness = ({ trials }: TrieSegment, look: TrieLook) =>
   1.5 + ((BAND - 1.5) * trials.length) / Math.max(1, look.trials);
 const bandMiddle = (y: number) => y + CELL + 1 + BAND / 2;
-const inkFor = ({ winning }: Segment, theme: Theme) => (winning ? inkOf(theme) : mutedOf(theme));
-const isPruned = ({ trials }: Segment, { pruned }: TrieLook) =>
+const inkFor = ({ winning }: TrieSegment, theme: Theme) =>
+  winning ? inkOf(theme) : mutedOf(theme);
+const isPruned = ({ trials }: TrieSegment, { pruned }: TrieLook) =>
   trials.every((trial) => pruned.has(trial));
-const dashFor = (segment: Segment, look: TrieLook) => (isPruned(segment, look) ? "3 3" : null);
-const opacityFor = ({ winning }: Segment) => (winning ? 0.9 : 0.45);
+const dashFor = (segment: TrieSegment, look: TrieLook) => (isPruned(segment, look) ? "3 3" : null);
+const opacityFor = ({ winning }: TrieSegment) => (winning ? 0.9 : 0.45);
 
 function drawLinks(group: Group, placed: readonly Placed[], look: TrieLook): void {
   group

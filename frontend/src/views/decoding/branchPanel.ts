@@ -19,7 +19,7 @@ export function createBranches(root: HTMLElement, context: ViewContext): Panel {
     "Each line is a run: its parent with one more decision forced by you. The output before that " +
     "decision is identical, because random numbers depend only on seed, position and trial.";
   let runs: readonly RunEntry[] = [];
-  let told: ReadonlyMap<number, string> = new Map();
+  let fetched: ReadonlyMap<number, string> = new Map();
   let status = "";
   let alive = true;
 
@@ -42,19 +42,19 @@ export function createBranches(root: HTMLElement, context: ViewContext): Panel {
   async function askNames(): Promise<void> {
     const known = latest ? namesOf(latest.traces) : new Map<number, string>();
     const wanted = tokensOf(branchTree(runs, entryOf(get(context.run))));
-    const unknown = wanted.filter((id) => !known.has(id) && !told.has(id));
+    const unknown = wanted.filter((id) => !known.has(id) && !fetched.has(id));
     if (!context.tokenTexts || unknown.length === 0) return;
-    told = new Map([...told, ...(await context.tokenTexts(unknown))]);
+    fetched = new Map([...fetched, ...(await context.tokenTexts(unknown))]);
     if (alive && latest) draw(latest);
   }
 
   const draw = whenChanged<Shown>(
-    ({ traces }) => [traces.traces.length, lastStep(traces), runs, told],
+    ({ traces }) => [traces.traces.length, lastStep(traces), runs, fetched],
     ({ traces }) => {
       const facts = get(context.run);
       const roots = branchTree(runs, entryOf(facts));
       if (countOf(roots) < 2 && decisionsOf(facts).length === 0) return figure.hide();
-      const names = new Map([...told, ...namesOf(traces)]);
+      const names = new Map([...fetched, ...namesOf(traces)]);
       list.replaceChildren(treeNode(roots, facts.id, names));
       figure.update({ table: () => tableOf(roots, names), data: () => roots, svg: null });
     },

@@ -62,7 +62,7 @@ const sentence = (shown: Shown) =>
 
 const modesOf = ({ state }: Shown) => MODES.filter((mode) => state.permutations.has(mode));
 
-interface Row {
+interface OrderRow {
   mode: Mode;
   orders: Permutation[];
   note: string;
@@ -70,7 +70,7 @@ interface Row {
 
 function drawOrders(group: Group, shown: Shown, width: number) {
   const { theme } = shown;
-  const rows = modesOf(shown).map((mode): Row => ({
+  const rows = modesOf(shown).map((mode): OrderRow => ({
     mode,
     orders: (shown.state.permutations.get(mode) ?? []).filter(Boolean),
     note: spreadText(shown, mode),
@@ -83,7 +83,7 @@ function drawOrders(group: Group, shown: Shown, width: number) {
   const height = rows.length * LINE;
   drawAxis(group, x, { left, width, height }, shown);
   const lines = layer(group, "modes")
-    .selectAll<SVGGElement, Row>("g.mode")
+    .selectAll<SVGGElement, OrderRow>("g.mode")
     .data(rows, (row) => row.mode)
     .join((enter) => {
       const made = enter.append("g").attr("class", "mode");
@@ -105,7 +105,7 @@ function drawOrders(group: Group, shown: Shown, width: number) {
     .attr("x", left)
     .attr("fill", mutedOf(theme))
     .text((row) => fit(row.note, width - left - 4, 10.5));
-  const ends = (row: Row) => extent(row.orders, ({ logprob }) => logprob) as [number, number];
+  const ends = (row: OrderRow) => extent(row.orders, ({ logprob }) => logprob) as [number, number];
   lines
     .select("line")
     .attr("x1", (row) => x(ends(row)[0]))
@@ -116,7 +116,7 @@ function drawOrders(group: Group, shown: Shown, width: number) {
 }
 
 type Scale = ReturnType<typeof scaleLinear<number, number>>;
-type Rows = Joined<SVGGElement, Row, SVGGElement, unknown>;
+type Rows = Joined<SVGGElement, OrderRow, SVGGElement, unknown>;
 
 function drawAxis(
   group: Group,

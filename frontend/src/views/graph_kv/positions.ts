@@ -64,7 +64,7 @@ function sentence(shown: Shown, { event }: ReadLayout): string {
   return `Positions of ${modeName(event.mode)}: ${parts.join("; ")}`;
 }
 
-interface Row {
+interface PositionRow {
   block: number;
   name: string;
   position: number;
@@ -76,7 +76,7 @@ function drawPositions(group: Group, shown: Shown, layout: ReadLayout, width: nu
   const { event } = layout;
   const { theme } = shown;
   const segments = shown.state.segments?.segments.length ?? 0;
-  const rows = event.blocks.map((block, at): Row => ({
+  const rows = event.blocks.map((block, at): PositionRow => ({
     block: at,
     name: blockName(shown.state, event, at),
     position: block.position,
@@ -96,7 +96,7 @@ function drawPositions(group: Group, shown: Shown, layout: ReadLayout, width: nu
   axis.selectAll("line, path").attr("stroke", ruleOf(theme));
   axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5).attr("dy", "1em");
   const bars = layer(group, "blocks")
-    .selectAll<SVGGElement, Row>("g")
+    .selectAll<SVGGElement, PositionRow>("g")
     .data(rows)
     .join((enter) => {
       const made = enter.append("g").attr("class", "position-row");

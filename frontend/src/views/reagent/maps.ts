@@ -130,7 +130,7 @@ export function targetPositions({ output }: State, row: number): number[] {
   return chosen.flatMap((step) => (step ? [step.position] : []));
 }
 
-/** Name of a row: its tokens, and the foil where there is one. */
+/** Name of a row: its tokens, and the contrast token if there is one. */
 export function rowName(state: State, row: number): string {
   const text = textOf(state, targetPositions(state, row));
   const contrast = row === 0 ? state.output?.contrast : null;

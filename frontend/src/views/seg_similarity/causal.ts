@@ -9,16 +9,20 @@ import { showNumber } from "../../pictures/numbers";
 import { createSheet, mutedOf } from "../../pictures/sheet";
 import { SUPPORT_WORDS, supportLine } from "../../pictures/support";
 import type { Cell, Table } from "../../pictures/table";
-import type { Shelf } from "../../view/shelf";
+import type { ResourceCache } from "../../view/resourceCache";
 import type { ViewContext } from "../../view/view";
 import { sizeOf } from "./overlay";
 import type { Panel, Shown } from "./shown";
 
-export function createCausal(root: HTMLElement, context: ViewContext, shelf: Shelf): Panel {
+export function createCausal(
+  root: HTMLElement,
+  context: ViewContext,
+  resources: ResourceCache,
+): Panel {
   const figure = createFigure(root, "Causal check", "causal", context);
   const list = figure.body.appendChild(element("div", { class: "pictures" }));
   const source = (one: Blanked) =>
-    shelf(one.picture.sha256, () => context.pictures(one.picture)) ?? "";
+    resources(one.picture.sha256, () => context.pictures(one.picture)) ?? "";
 
   return {
     render(shown) {

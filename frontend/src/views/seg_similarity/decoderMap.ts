@@ -10,14 +10,18 @@ import type { Group } from "../../pictures/layer";
 import { showNumber } from "../../pictures/numbers";
 import { createSheet } from "../../pictures/sheet";
 import type { Cell, Table } from "../../pictures/table";
-import type { Shelf } from "../../view/shelf";
+import type { ResourceCache } from "../../view/resourceCache";
 import type { ViewContext } from "../../view/view";
 import { createFrame, sizeOf } from "./overlay";
 import { boxOf, type Panel, type Shown } from "./shown";
 
 const QUERIES = ["the token's state", "the mask's token"] as const;
 
-export function createDecoderMap(root: HTMLElement, context: ViewContext, shelf: Shelf): Panel {
+export function createDecoderMap(
+  root: HTMLElement,
+  context: ViewContext,
+  resources: ResourceCache,
+): Panel {
   const figure = createFigure(root, "Similarity map of the mask decoder", "decoder", context);
   const list = figure.body.appendChild(element("div", { class: "multiples two" }));
   const frames = QUERIES.map((name) => {
@@ -31,10 +35,10 @@ export function createDecoderMap(root: HTMLElement, context: ViewContext, shelf:
   return {
     render(shown) {
       const second = shown.state.decoderMap;
-      const scores = second && shelf(second.scores.sha256, () => context.arrays(second.scores));
+      const scores = second && resources(second.scores.sha256, () => context.arrays(second.scores));
       if (!second || !scores) return figure.hide();
       const ref = second.measures;
-      const measures = ref && shelf(ref.sha256, () => context.arrays(ref));
+      const measures = ref && resources(ref.sha256, () => context.arrays(ref));
       frames.forEach(({ frame, note }, query) => {
         frame.fit(sizeOf(shown), `Map of ${QUERIES[query] ?? ""}`);
         drawMap(frame.group, shown, scores, query);

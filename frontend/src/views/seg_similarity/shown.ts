@@ -5,7 +5,7 @@ import type { Numbers } from "../../net/arrays";
 import type { AnswerToken, ArrayRef, Mask } from "../../gen/seg_similarity";
 import type { Box, Grid } from "../../pictures/heat";
 import type { Panel as AnyPanel } from "../../view/panel";
-import type { Shelf } from "../../view/shelf";
+import type { ResourceCache } from "../../view/resourceCache";
 import type { Theme } from "../../base/theme";
 import type { ViewContext } from "../../view/view";
 import type { State } from "./state";
@@ -65,7 +65,7 @@ export interface PointShown {
 
 export type Panel = AnyPanel<Shown>;
 
-export function readShown(state: State, context: ViewContext, shelf: Shelf): Shown {
+export function readShown(state: State, context: ViewContext, resources: ResourceCache): Shown {
   const { scene, tokens } = state;
   const masked = maskShown(state, context);
   const layers = tokens?.layers ?? 1;
@@ -73,7 +73,7 @@ export function readShown(state: State, context: ViewContext, shelf: Shelf): Sho
   const reads = readsOf(context);
   const map = token && state.maps.get(readPosition(token.position, reads));
   const array = (ref: ArrayRef | null | undefined) =>
-    ref ? shelf(ref.sha256, () => context.arrays(ref)) : null;
+    ref ? resources(ref.sha256, () => context.arrays(ref)) : null;
   return {
     state,
     theme: get(context.theme),
@@ -84,7 +84,7 @@ export function readShown(state: State, context: ViewContext, shelf: Shelf): Sho
     layers,
     opacity: opacityOf(context),
     grid: { rows: tokens?.rows ?? 1, columns: tokens?.columns ?? 1 },
-    picture: scene && shelf(scene.picture.sha256, () => context.pictures(scene.picture)),
+    picture: scene && resources(scene.picture.sha256, () => context.pictures(scene.picture)),
     mask: array(masked?.mask),
     masked,
     points: pointsShown(state, context, array),

@@ -13,7 +13,7 @@ import { COLOURS, initials, pickColour } from "../../../src/session/people/colou
 import { moved, nameOf } from "../../../src/session/people/exports";
 import { goWith } from "../../../src/session/people/follow";
 import { joinAddress, secondsOf, tokenOf } from "../../../src/session/people/links";
-import { createLookOut, EVERY_MS } from "../../../src/session/people/look";
+import { createViewSender, EVERY_MS } from "../../../src/session/people/viewSender";
 import { putMarks } from "../../../src/session/people/marks";
 import { complete, matching, typedName } from "../../../src/session/people/mentions";
 import { leadsBack, NOWHERE, peersOf } from "../../../src/session/people/peers";
@@ -106,7 +106,7 @@ describe("telling what is looked at", () => {
 
   it("is at most 20 a second, the last one told, doubles not at all", () => {
     const awareness = new FakeAwareness();
-    const out = createLookOut(awareness);
+    const out = createViewSender(awareness);
     for (let i = 0; i < 1000; i++) {
       out.change({ token: `position:${i}` });
       vi.advanceTimersByTime(1);
@@ -123,7 +123,7 @@ describe("telling what is looked at", () => {
 
   it("leaves a view state out that the server would not take", () => {
     const awareness = new FakeAwareness();
-    const out = createLookOut(awareness);
+    const out = createViewSender(awareness);
     out.change({ panel: PANEL, state: { text: "x".repeat(3000) } });
     vi.advanceTimersByTime(1000);
     expect(awareness.said.at(-1)?.[1]).toMatchObject({ panel: PANEL, state: null });

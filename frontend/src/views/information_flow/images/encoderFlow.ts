@@ -15,7 +15,7 @@ import type { CellAt, Matrix } from "../../../pictures/matrixPixels";
 import { showNumber } from "../../../pictures/numbers";
 import { createSheet } from "../../../pictures/sheet";
 import type { Cell, Table } from "../../../pictures/table";
-import type { Shelf } from "../../../view/shelf";
+import type { ResourceCache } from "../../../view/resourceCache";
 import type { ViewContext } from "../../../view/view";
 import type { Panel, Shown } from "./shown";
 
@@ -29,14 +29,18 @@ interface Arrays {
   blocks: Numbers;
 }
 
-interface Look {
+interface WindowCut {
   event: EncoderFlow;
   arrays: Arrays;
   /** 0: all layers at once. */
   window: number;
 }
 
-export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf: Shelf): Panel {
+export function createEncoderFlow(
+  root: HTMLElement,
+  context: ViewContext,
+  resources: ResourceCache,
+): Panel {
   const figure = createFigure(root, "Attention cuts in the text encoder", "encoder", context);
   const slider = document.createElement("input");
   Object.assign(slider, { type: "range", min: "0", step: "1" });
@@ -45,7 +49,7 @@ export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf
     element("label", { class: "slider" }, element("span", {}, "Cut in"), slider, output),
   );
   slider.addEventListener("input", () => context.state.set("window", slider.value));
-  let look: Look | null = null;
+  let cut: WindowCut | null = null;
   let hovered: CellAt | null = null;
   let primary: CellAt | null = null;
   const picture = createMatrix(figure.body, "Attending words by attended words; arrow keys move", {
@@ -65,37 +69,34 @@ export function createEncoderFlow(root: HTMLElement, context: ViewContext, shelf
   function mark(): void {
     picture.mark({ hover: hovered, primary });
     const cell = hovered ?? primary;
-    say(
-      readout,
-      cell && look ? cellSentence(look, cell) : `${HOVER} a cell or use the arrow keys.`,
-    );
+    say(readout, cell && cut ? cellSentence(cut, cell) : `${HOVER} a cell or use the arrow keys.`);
   }
 
   return {
     render(shown) {
-      look = lookOf(shown, context, shelf);
-      if (!look) return;
-      const windows = look.event.flow.shape[0] ?? 1;
+      cut = cutOf(shown, context, resources);
+      if (!cut) return;
+      const windows = cut.event.flow.shape[0] ?? 1;
       slider.max = String(windows - 1);
-      slider.value = String(look.window);
+      slider.value = String(cut.window);
       slider.disabled = windows < 2;
-      output.textContent = windowName(look.window);
-      slider.setAttribute("aria-valuetext", windowName(look.window));
-      const matrix = matrixOf(look, shown);
+      output.textContent = windowName(cut.window);
+      slider.setAttribute("aria-valuetext", windowName(cut.window));
+      const matrix = matrixOf(cut, shown);
       picture.render(matrix);
-      renderLegend(figure.legend, legendOf(look, shown));
-      figure.update(sourceOf(look, shown, matrix, context));
+      renderLegend(figure.legend, legendOf(cut, shown));
+      figure.update(sourceOf(cut, shown, matrix, context));
       mark();
     },
     destroy: figure.destroy,
   };
 }
 
-function lookOf({ state }: Shown, context: ViewContext, shelf: Shelf): Look | null {
+function cutOf({ state }: Shown, context: ViewContext, resources: ResourceCache): WindowCut | null {
   const event = state.flow;
   if (!event) return null;
   const [flow, total, alone, blocks] = [event.flow, event.total, event.alone, event.blocks].map(
-    (ref) => shelf(ref.sha256, () => context.arrays(ref)),
+    (ref) => resources(ref.sha256, () => context.arrays(ref)),
   );
   if (!flow || !total || !alone || !blocks) return null;
   const windows = event.flow.shape[0] ?? 1;
@@ -107,7 +108,7 @@ function lookOf({ state }: Shown, context: ViewContext, shelf: Shelf): Look | nu
 const windowName = (window: number) => (window === 0 ? "all layers" : `layer ${window} only`);
 
 /** Row-major, the further columns included. */
-function valuesOf({ event, arrays, window }: Look): number[] {
+function valuesOf({ event, arrays, window }: WindowCut): number[] {
   const count = event.words.length;
   return event.words.flatMap((_, reader) => {
     const start = (window * count + reader) * count;
@@ -120,17 +121,17 @@ function valuesOf({ event, arrays, window }: Look): number[] {
   });
 }
 
-const columnsOf = ({ event }: Look) => [...event.words.map(legible), ...MORE];
+const columnsOf = ({ event }: WindowCut) => [...event.words.map(legible), ...MORE];
 
-function matrixOf(look: Look, { theme }: Shown): Matrix {
-  const columns = columnsOf(look);
-  const values = valuesOf(look);
+function matrixOf(cut: WindowCut, { theme }: Shown): Matrix {
+  const columns = columnsOf(cut);
+  const values = valuesOf(cut);
   const masked = Uint8Array.from(values, (_, i) => {
     const [row, column] = [Math.floor(i / columns.length), i % columns.length];
     return row === column ? 1 : 0;
   });
   const scale = sequential(limitOf(values), theme);
-  const words = look.event.words.map(legible);
+  const words = cut.event.words.map(legible);
   return {
     rows: words,
     columns,
@@ -142,36 +143,36 @@ function matrixOf(look: Look, { theme }: Shown): Matrix {
   };
 }
 
-function legendOf(look: Look, { theme }: Shown): Legend {
+function legendOf(cut: WindowCut, { theme }: Shown): Legend {
   return {
-    scale: sequential(limitOf(valuesOf(look)), theme),
+    scale: sequential(limitOf(valuesOf(cut)), theme),
     unit: "1 − cosine, change of the row's word when its attention to the column's word is cut",
     normalisation: "this matrix",
     notes: [
-      `Cut in ${windowName(look.window)}.`,
+      `Cut in ${windowName(cut.window)}.`,
       "All others: attention to every other word cut at once. Isolated: the word encoded in isolation. All isolated: no attention between words. The last two apply to all layers.",
     ],
   };
 }
 
-function cellSentence(look: Look, { row, column }: CellAt): string {
-  const columns = columnsOf(look);
-  const reader = legible(look.event.words[row] ?? "");
+function cellSentence(cut: WindowCut, { row, column }: CellAt): string {
+  const columns = columnsOf(cut);
+  const reader = legible(cut.event.words[row] ?? "");
   if (row === column) return `“${reader}”: attention to itself is not cut.`;
-  const value = valuesOf(look)[row * columns.length + column] ?? 0;
-  const total = look.arrays.total[look.window * look.event.words.length + row] ?? 0;
-  const share = total > 0 && column < look.event.words.length ? value / total : null;
+  const value = valuesOf(cut)[row * columns.length + column] ?? 0;
+  const total = cut.arrays.total[cut.window * cut.event.words.length + row] ?? 0;
+  const share = total > 0 && column < cut.event.words.length ? value / total : null;
   const part = share === null ? "" : `, ${showNumber(share)} of the effect of all others`;
   return `“${reader}” without “${columns[column] ?? ""}”: ${showNumber(value)}${part}`;
 }
 
-function tableOf(look: Look): Table {
-  const columns = columnsOf(look);
-  const values = valuesOf(look);
+function tableOf(cut: WindowCut): Table {
+  const columns = columnsOf(cut);
+  const values = valuesOf(cut);
   return {
-    caption: `Change of each word (rows) when its attention to another (columns) is cut, 1 − cosine, in ${windowName(look.window)}`,
+    caption: `Change of each word (rows) when its attention to another (columns) is cut, 1 − cosine, in ${windowName(cut.window)}`,
     columns: ["word", ...columns],
-    rows: look.event.words.map((word, row): Cell[] => [
+    rows: cut.event.words.map((word, row): Cell[] => [
       legible(word),
       ...columns.map((_, column) =>
         row === column ? null : (values[row * columns.length + column] ?? null),
@@ -180,16 +181,21 @@ function tableOf(look: Look): Table {
   };
 }
 
-function sourceOf(look: Look, shown: Shown, matrix: Matrix, context: ViewContext): FigureSource {
+function sourceOf(
+  cut: WindowCut,
+  shown: Shown,
+  matrix: Matrix,
+  context: ViewContext,
+): FigureSource {
   return {
-    table: () => tableOf(look),
+    table: () => tableOf(cut),
     data: () => ({
-      words: look.event.words,
-      shape: look.event.flow.shape,
-      flow: Array.from(look.arrays.flow),
-      total: Array.from(look.arrays.total),
-      alone: Array.from(look.arrays.alone),
-      blocks: Array.from(look.arrays.blocks),
+      words: cut.event.words,
+      shape: cut.event.flow.shape,
+      flow: Array.from(cut.arrays.flow),
+      total: Array.from(cut.arrays.total),
+      alone: Array.from(cut.arrays.alone),
+      blocks: Array.from(cut.arrays.blocks),
     }),
     svg: () => {
       const sheet = createSheet(
@@ -200,7 +206,7 @@ function sourceOf(look: Look, shown: Shown, matrix: Matrix, context: ViewContext
       const body = sheet.body as Group;
       const size = drawMatrix(body.append("g"), matrix, 560);
       const top = size.height + 16;
-      const key = drawKey(body, legendOf(look, shown), top, 640);
+      const key = drawKey(body, legendOf(cut, shown), top, 640);
       return sheet.finish(Math.max(640, size.width), top + key);
     },
   };

@@ -5,7 +5,7 @@ import type { Drawn, Row, Verdict } from "../../../gen/information_flow";
 import { legible } from "../../../pictures/glyphs";
 import type { Panel as AnyPanel } from "../../../view/panel";
 import type { Item } from "../../../view/selection";
-import type { Shelf } from "../../../view/shelf";
+import type { ResourceCache } from "../../../view/resourceCache";
 import type { Theme } from "../../../base/theme";
 import type { ViewContext } from "../../../view/view";
 import { pictureKey, type State } from "./state";
@@ -24,7 +24,7 @@ export interface Shown {
 
 export type Panel = AnyPanel<Shown>;
 
-export function readShown(state: State, context: ViewContext, shelf: Shelf): Shown {
+export function readShown(state: State, context: ViewContext, resources: ResourceCache): Shown {
   const { params, defaults } = get(context.run);
   const number = (name: string) => Number(params[name] ?? defaults[name] ?? 0);
   return {
@@ -32,7 +32,7 @@ export function readShown(state: State, context: ViewContext, shelf: Shelf): Sho
     theme: get(context.theme),
     columns: Math.max(state.columns, number("pictures")),
     seed: number("seed"),
-    address: ({ picture }) => shelf(picture.sha256, () => context.pictures(picture)),
+    address: ({ picture }) => resources(picture.sha256, () => context.pictures(picture)),
   };
 }
 

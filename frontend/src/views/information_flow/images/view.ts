@@ -4,7 +4,7 @@ import { viewKey } from "../../../view/keys";
 import type { MethodEvent, Row } from "../../../gen/information_flow";
 import { foldEvents } from "../../../view/fold";
 import { drawPanels } from "../../../view/panel";
-import { createShelf } from "../../../view/shelf";
+import { createResourceCache } from "../../../view/resourceCache";
 import type { CreateView } from "../../../view/view";
 import { createDetail } from "./detail";
 import { createEncoderFlow } from "./encoderFlow";
@@ -77,17 +77,17 @@ const GRIDS: GridWords[] = [
 
 export const createImages: CreateView<MethodEvent> = (root, context) => {
   const events = foldEvents(EMPTY, changeOf, context, () => drawing.changed());
-  const shelf = createShelf(
+  const resources = createResourceCache(
     () => drawing.changed(),
     (error) => context.announce(error.message),
   );
   const panels: Panel[] = [
     ...GRIDS.map((words) => createGrid(root, context, words)),
-    createEncoderFlow(root, context, shelf),
+    createEncoderFlow(root, context, resources),
     createFindings(root, context),
     createDetail(context.detail, context),
   ];
-  const shown = () => readShown(events.now(), context, shelf);
+  const shown = () => readShown(events.now(), context, resources);
   const drawing = drawPanels(panels, context, shown);
   context.places?.set((item) => {
     const place = placeOf(shown(), item);

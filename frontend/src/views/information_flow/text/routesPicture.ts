@@ -20,7 +20,7 @@ const PLOT = { left: 58, right: 40, top: 14, label: 76, widest: 9, size: 11 };
 /** Edges that are drawn; above it the picture is one grey area. */
 export const MOST_EDGES = 1500;
 
-interface Layout {
+interface RoutesLayout {
   pitch: number;
   rise: number;
   x(position: number): number;
@@ -29,7 +29,7 @@ interface Layout {
   height: number;
 }
 
-export function layoutOf({ routes }: RoutesPicture, available: number): Layout {
+export function layoutOf({ routes }: RoutesPicture, available: number): RoutesLayout {
   const { layers, positions } = routes;
   const room = (available - PLOT.left - PLOT.right) / Math.max(1, positions - 1);
   const pitch = Math.max(13, Math.min(46, room));
@@ -55,7 +55,7 @@ export function drawRoutes(group: Group, picture: RoutesPicture, available: numb
   return { width: layout.width, height: layout.height };
 }
 
-function drawLevels(group: Group, { routes, theme }: RoutesPicture, layout: Layout): void {
+function drawLevels(group: Group, { routes, theme }: RoutesPicture, layout: RoutesLayout): void {
   const { layers } = routes;
   const every = Math.ceil(14 / layout.rise);
   const levels = Array.from({ length: layers }, (_, level) => level);
@@ -104,7 +104,7 @@ function staysOf({ routes, route }: RoutesPicture): Stay[] {
 const widthOf = (share: number) => Math.max(0.75, PLOT.widest * share);
 const stayWidth = (share: number) => Math.max(0.75, 0.5 * PLOT.widest * share);
 
-function drawStays(group: Group, picture: RoutesPicture, layout: Layout): void {
+function drawStays(group: Group, picture: RoutesPicture, layout: RoutesLayout): void {
   const { theme, state } = picture;
   const stays = staysOf(picture);
   const name = ({ position }: Stay) => visible(state.tokens[position]?.text ?? "");
@@ -143,7 +143,11 @@ function drawStays(group: Group, picture: RoutesPicture, layout: Layout): void {
 
 const sideOf = (mlp: number) => 2 + PLOT.widest * mlp;
 
-function drawEdges(group: Group, { routes, route, state, theme }: RoutesPicture, layout: Layout) {
+function drawEdges(
+  group: Group,
+  { routes, route, state, theme }: RoutesPicture,
+  layout: RoutesLayout,
+) {
   const name = (position: number) => visible(state.tokens[position]?.text ?? "");
   const ends = (edge: number) => [routes.key[edge] ?? 0, routes.query[edge] ?? 0] as const;
   layer(group, "edges")
@@ -168,7 +172,7 @@ function drawEdges(group: Group, { routes, route, state, theme }: RoutesPicture,
 }
 
 /** From the state before the layer to where attention adds to the reader's. */
-function curve([from, to]: readonly [number, number], level: number, layout: Layout): string {
+function curve([from, to]: readonly [number, number], level: number, layout: RoutesLayout): string {
   const [x0, y0, x1, y1] = [layout.x(from), layout.y(level), layout.x(to), layout.y(level + 0.6)];
   if (from === to) {
     const out = Math.min(9, layout.pitch / 2);
@@ -177,7 +181,11 @@ function curve([from, to]: readonly [number, number], level: number, layout: Lay
   return `M${x0},${y0}C${x0},${(y0 + y1) / 2} ${x1},${(y0 + y1) / 2} ${x1},${y1}`;
 }
 
-function drawTokens(group: Group, { state, routes, theme }: RoutesPicture, layout: Layout): void {
+function drawTokens(
+  group: Group,
+  { state, routes, theme }: RoutesPicture,
+  layout: RoutesLayout,
+): void {
   const positions = Array.from({ length: routes.positions }, (_, position) => position);
   const targets = new Set(state.groups?.target_queries);
   const bottom = layout.y(0);

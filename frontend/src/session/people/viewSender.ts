@@ -1,18 +1,18 @@
-// Tells the others what is looked at here, at most every 60 ms: the server takes 20 a second.
+// Sends what is looked at here to the others, at most every 60 ms: the server takes 20 a second.
 
 import type { Awareness } from "./room";
-import { NOWHERE, type Look } from "./peers";
+import { NOWHERE, type PeerView } from "./peers";
 
 export const EVERY_MS = 60;
 const LARGEST_STATE = 2048;
 
-export interface LookOut {
-  change(part: Partial<Look>): void;
+export interface ViewSender {
+  change(part: Partial<PeerView>): void;
   stop(): void;
 }
 
-export function createLookOut(awareness: Awareness): LookOut {
-  let view: Look = NOWHERE;
+export function createViewSender(awareness: Awareness): ViewSender {
+  let view: PeerView = NOWHERE;
   let said = "";
   let timer: ReturnType<typeof setTimeout> | null = null;
   let sentAt = -Infinity;
@@ -37,7 +37,7 @@ export function createLookOut(awareness: Awareness): LookOut {
   };
 }
 
-/** A view state that would not fit into what the server takes is not told. */
-function within(state: Look["state"]): Look["state"] {
+/** A view state that would not fit into what the server takes is not sent. */
+function within(state: PeerView["state"]): PeerView["state"] {
   return state && JSON.stringify(state).length <= LARGEST_STATE ? state : null;
 }

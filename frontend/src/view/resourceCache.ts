@@ -1,10 +1,16 @@
 // What a view has asked for and may have to wait for: arrays, pictures.
 
 /** The value once it is there, else null. */
-export type Shelf = <Value>(key: string, load: () => Value | Promise<Value>) => Value | null;
+export type ResourceCache = <Value>(
+  key: string,
+  load: () => Value | Promise<Value>,
+) => Value | null;
 
 /** Asks for each key once; calls `changed` when one arrives, `failed` when it does not. */
-export function createShelf(changed: () => void, failed: (error: Error) => void): Shelf {
+export function createResourceCache(
+  changed: () => void,
+  failed: (error: Error) => void,
+): ResourceCache {
   const known = new Map<string, unknown>();
   return <Value>(key: string, load: () => Value | Promise<Value>): Value | null => {
     if (!known.has(key)) {

@@ -2,10 +2,10 @@
 
 const PREFIX = "glassbench-session";
 
-export const keptName = (user: string, session: string) => `${PREFIX}/${user}/${session}`;
+export const storeName = (user: string, session: string) => `${PREFIX}/${user}/${session}`;
 
 /** Deletes what was kept, except what belongs to the user. */
-export async function clearKept(user: string | null): Promise<void> {
+export async function clearLocalStore(user: string | null): Promise<void> {
   const found = (await globalThis.indexedDB?.databases?.()) ?? [];
   const own = user === null ? null : `${PREFIX}/${user}/`;
   const names = found.flatMap(({ name }) => (name?.startsWith(`${PREFIX}/`) ? [name] : []));
