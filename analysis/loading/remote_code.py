@@ -126,7 +126,7 @@ def _end_in_post_init(cls: type[Any]) -> None:
     @functools.wraps(build)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         build(self, *args, **kwargs)
-        if type(self) is cls and "all_tied_weights_keys" not in vars(self):
+        if type(self).__init__ is init and "all_tied_weights_keys" not in vars(self):
             self.post_init()
 
     cls.__init__ = init

@@ -131,6 +131,10 @@ class LLaDAModelLM(PreTrainedModel):
     def can_generate(self) -> bool:
         return True
 
+    def prepare_inputs_for_generation(self, input_ids: torch.Tensor, **_: Any) -> dict[str, Any]:
+        """With it transformers makes a subclass, to which it adds `generate`."""
+        return {"input_ids": input_ids}
+
     def get_input_embeddings(self) -> nn.Module:
         return self.model.transformer["wte"]
 
