@@ -105,4 +105,5 @@ def eos_ids(model: Model) -> tuple[int, ...]:
     listed = config.eos_token_id if config is not None else None
     several = listed if isinstance(listed, list) else [listed]
     found = {*several, model.tokenizer.eos_token_id} - {None}
-    return tuple(sorted(int(token) for token in found))
+    size = model.info.vocabulary  # a tokenizer may have tokens that its model lacks
+    return tuple(sorted(int(token) for token in found if token < size))

@@ -142,7 +142,8 @@ def banned(adapter: MaskedDiffusion) -> tuple[int, ...]:
     tokenizer = adapter.model.tokenizer
     template = template_of(tokenizer) or ""
     kept = {adapter.eos_id, adapter.mask_id, *eos_ids(adapter.model)}
-    known = texts.special_tokens(tokenizer).items()
+    size = adapter.model.info.vocabulary
+    known = [(name, i) for name, i in texts.special_tokens(tokenizer).items() if i < size]
     return tuple(sorted(i for name, i in known if i not in kept and name not in template))
 
 

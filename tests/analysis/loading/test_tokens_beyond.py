@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 import analysis
 from analysis.catalog.entries import Catalog, describe, folder_entry
@@ -53,6 +54,22 @@ def test_each_route_into_the_model_refuses_the_token(tmp_path: Path) -> None:
                   lambda: model.embeddings(ids)):  # fmt: skip
         with pytest.raises(InvalidParams, match=EXTRA):
             route()
+
+
+@pytest.mark.parametrize("method", ["reagent", "local_leap"])
+def test_methods_that_know_special_tokens_leave_it_out(tmp_path: Path, method: str) -> None:
+    if method == "reagent":
+        folder = make_llama(tmp_path / "model")
+        params = {"probes": 16, "draws": 1, "max_new_tokens": 2}
+    else:
+        folder = make_bert(tmp_path / "model")
+        params = {"canvas_length": 8}
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer.add_special_tokens({"eos_token": EXTRA})
+    tokenizer.save_pretrained(folder)
+    params |= {"prompt": "Anna has the ball."}
+    events = list(analysis.run(method, model=folder_entry(folder), params=params))
+    assert events[-1].kind in ("cost", "trace_end")
 
 
 def test_models_whose_tokens_are_all_their_own_are_not_checked(tmp_path: Path) -> None:
