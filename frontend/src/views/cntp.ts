@@ -3,7 +3,7 @@
 import "./cntp/cntp.css";
 import { createPerplexity } from "./cntp/perplexity";
 import { createDetail } from "./cntp/detail";
-import { createFork } from "./cntp/fork";
+import { createBranchPoint } from "./cntp/branchPoint";
 import { createText } from "./cntp/text";
 import { createThresholds } from "./cntp/thresholds";
 import { createBranches } from "./decoding/branchPanel";
@@ -11,6 +11,13 @@ import { createCompare } from "./decoding/compare";
 import { decodingView } from "./decoding/view";
 
 export const create = decodingView(
-  [createText, createFork, createBranches, createCompare, createPerplexity, createThresholds],
+  [
+    createText,
+    createBranchPoint,
+    createBranches,
+    createCompare,
+    createPerplexity,
+    createThresholds,
+  ],
   createDetail,
 );

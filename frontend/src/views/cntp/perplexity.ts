@@ -17,7 +17,7 @@ import type { Theme } from "../../base/theme";
 import { whenChanged } from "../../view/panel";
 import type { ViewContext } from "../../view/view";
 import { choosePosition, type Panel, type Shown } from "../decoding/shown";
-import { forksOf, type Trace } from "../decoding/traces";
+import { branchPointsOf, type Trace } from "../decoding/traces";
 
 interface Strip {
   forks: { position: number; fork: Fork }[];
@@ -49,7 +49,10 @@ export function createPerplexity(root: HTMLElement, context: ViewContext): Panel
       figure.update(sourceOf(strip, context));
       const size = drawStrip(group, strip, scroller.clientWidth || 620);
       svg.attr("width", size.width).attr("height", size.height);
-      svg.attr("aria-label", `Perplexity of the trials of ${counted(strip.forks.length, "fork")}`);
+      svg.attr(
+        "aria-label",
+        `Perplexity of the trials of ${counted(strip.forks.length, "branch point")}`,
+      );
       group
         .selectAll<SVGGElement, Strip["forks"][number]>("g.fork")
         .on("click", (_, fork) => choosePosition(context, fork.position));
@@ -59,7 +62,7 @@ export function createPerplexity(root: HTMLElement, context: ViewContext): Panel
 }
 
 function stripOf(trace: Trace, position: number | null, theme: Theme): Strip {
-  const forks = forksOf(trace).map(({ step, fork }) => ({ position: step.position, fork }));
+  const forks = branchPointsOf(trace).map(({ step, fork }) => ({ position: step.position, fork }));
   const chosen = forks.findIndex(
     ({ position: start, fork }) =>
       position !== null && position >= start && position < start + fork.kept,

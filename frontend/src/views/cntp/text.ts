@@ -30,13 +30,13 @@ import {
   type Shown,
 } from "../decoding/shown";
 import type { Trace } from "../decoding/traces";
-import { chooseFork } from "../decoding/view";
+import { chooseBranchPoint } from "../decoding/view";
 import { writtenOf, type Written } from "../decoding/written";
 
 export function createText(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Text and entropy", "text", context);
   const chooser = createChooser(context);
-  const go = (by: 1 | -1) => latest && chooseFork(context, latest, by);
+  const go = (by: 1 | -1) => latest && chooseBranchPoint(context, latest, by);
   figure.controls.append(
     chooser.node,
     button("◀ branch point", () => go(-1), { class: "chip", title: "Previous branch point (F)" }),

@@ -134,7 +134,7 @@ export const mainOf = ({ traces }: Traces): Trace | undefined =>
   traces.find((trace) => trace.start.main) ?? traces[0];
 
 /** Forks that are decided, in order. */
-export function forksOf(trace: Trace): { step: TokenStep; fork: Fork; fan: Fan }[] {
+export function branchPointsOf(trace: Trace): { step: TokenStep; fork: Fork; fan: Fan }[] {
   return trace.steps.flatMap((step) => {
     const fan = trace.fans.get(step.index);
     return fan?.fork ? [{ step, fork: fan.fork, fan }] : [];

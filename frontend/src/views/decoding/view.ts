@@ -49,8 +49,8 @@ function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
       context.selection.clear();
       choosePosition(context, null);
     },
-    f: () => chooseFork(context, shown(), 1),
-    F: () => chooseFork(context, shown(), -1),
+    f: () => chooseBranchPoint(context, shown(), 1),
+    F: () => chooseBranchPoint(context, shown(), -1),
   };
   const press = (event: KeyboardEvent) => {
     actions[viewKey(event) ?? ""]?.();
@@ -59,7 +59,11 @@ function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
 }
 
 /** The fork after or before the chosen token; goes round at the ends. */
-export function chooseFork(context: ViewContext, { trace, position }: Shown, by: 1 | -1): void {
+export function chooseBranchPoint(
+  context: ViewContext,
+  { trace, position }: Shown,
+  by: 1 | -1,
+): void {
   const forks = trace
     ? writtenOf(trace)
         .filter((one) => one.place === 0 && one.trials > 1)

@@ -4,7 +4,7 @@ import { align } from "../../../src/views/decoding/align";
 import { branchTree, describe as say, withDecision } from "../../../src/views/decoding/branches";
 import { tracesOf } from "../../../src/views/decoding/added";
 import { BadTrace, eventsOf, readTraces, writeTraces } from "../../../src/views/decoding/file";
-import { forksOf, type RunEvent, type TraceEvent } from "../../../src/views/decoding/traces";
+import { branchPointsOf, type RunEvent, type TraceEvent } from "../../../src/views/decoding/traces";
 import { textOf, writtenOf } from "../../../src/views/decoding/written";
 import { nodesOf, segments, trieOf } from "../../../src/views/cntp/trie";
 import {
@@ -60,7 +60,7 @@ describe("what events add up to", () => {
 });
 
 describe("the prefix tree", () => {
-  const forks = tracesOf(CNTP).traces.flatMap(forksOf);
+  const forks = tracesOf(CNTP).traces.flatMap(branchPointsOf);
 
   it("has as many nodes as the decoder counted, and ends every trial once", () => {
     expect(forks.length).toBeGreaterThan(4);

@@ -17,12 +17,12 @@ import type { Table } from "../../pictures/table";
 import { whenChanged } from "../../view/panel";
 import type { ViewContext } from "../../view/view";
 import { readNumber, type Panel, type Shown } from "../decoding/shown";
-import { forksOf } from "../decoding/traces";
+import { branchPointsOf } from "../decoding/traces";
 import { nodesOf, trieOf } from "./trie";
 import { createTrialTable, ENDS, scoreOf, type Opened } from "./trialTable";
 import { drawTrie, scaleOf, type TrieLook } from "./triePicture";
 
-export function createFork(root: HTMLElement, context: ViewContext): Panel {
+export function createBranchPoint(root: HTMLElement, context: ViewContext): Panel {
   const figure = createFigure(root, "Branch point: prefix tree of its trials", "fork", context);
   const heading = figure.body.appendChild(element("p", { class: "explaining" }));
   const scroller = figure.body.appendChild(
@@ -69,7 +69,7 @@ function openedOf(
   last: { trace: number; index: number } | null,
   trial: number | null,
 ): Opened | null {
-  const forks = trace ? forksOf(trace) : [];
+  const forks = trace ? branchPointsOf(trace) : [];
   const chosen = forks.find(
     ({ step, fork }) =>
       position !== null && position >= step.position && position < step.position + fork.kept,
