@@ -44,7 +44,7 @@ interface Step {
   at: number;
 }
 
-/** What has the focus is taken out of `root`: what stands in its place gets it. */
+/** What has the focus is taken out of `root`: what is in its place then gets it. */
 export function keepFocus(root: HTMLElement): () => void {
   let path: Step[] = [];
   const remember = ({ target }: FocusEvent) => (path = pathOf(target as Element, root));

@@ -24,7 +24,7 @@ export interface BarChart {
   stem: string;
   categories: readonly Category[];
   bars: readonly Bar[];
-  /** What the whole width stands for; without it, the longest bar. */
+  /** The value of the whole width; without it, the longest bar. */
   most?: number;
   theme: Theme;
 }

@@ -61,7 +61,7 @@ export function sequential(limit: number, theme: Theme): ColourScale {
 
 const FAINT_SHARE = 0.3;
 
-/** A fill that is not told from chance: most of the way back to the background. */
+/** A fill that cannot be distinguished from chance: most of the way back to the background. */
 export function faint(colour: string, theme: Theme): string {
   return hex(interpolateLab(PALETTES[theme].background, colour)(FAINT_SHARE));
 }

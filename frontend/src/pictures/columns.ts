@@ -1,4 +1,4 @@
-// Columns that stand, one per step, each of parts by category.
+// Vertical columns, one per step, each of parts by category.
 
 import { counted } from "../base/plural";
 import { axisLeft } from "d3-axis";

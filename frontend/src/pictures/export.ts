@@ -22,7 +22,7 @@ export function toJson(data: unknown): string {
 // What XML cannot hold even escaped: controls, unpaired surrogates, non-characters.
 const NOT_XML = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
 
-/** Text that stands alone; the serializer escapes whatever the tokens hold. */
+/** A complete SVG file; the serializer escapes whatever the tokens hold. */
 export function toSvg(picture: SVGSVGElement): string {
   return new XMLSerializer().serializeToString(picture).replace(NOT_XML, "\ufffd");
 }

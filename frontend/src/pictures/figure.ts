@@ -18,7 +18,7 @@ export interface FigureSource {
 }
 
 export interface Figure {
-  /** Controls of the picture, beside the title. */
+  /** Controls of the picture, next to the title. */
   controls: HTMLElement;
   body: HTMLElement;
   legend: HTMLElement;

@@ -1,4 +1,4 @@
-// A figure that fills the screen: as much larger as there is room, with its detail beside it.
+// A figure that fills the screen: as much larger as there is room, with its detail on the right.
 
 const LARGEST = 3;
 

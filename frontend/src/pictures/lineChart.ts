@@ -19,7 +19,7 @@ export interface Point {
 export interface Line {
   key: string;
   label: string;
-  /** Said beside the label, such as the area. */
+  /** Shown after the label, such as the area. */
   note: string;
   points: Point[];
   /** Its place in the palette, the same in every chart of the view. */

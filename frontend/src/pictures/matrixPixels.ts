@@ -33,7 +33,7 @@ export interface CellAt {
 }
 
 const STEPS = 511; // odd: the middle entry is exactly zero
-/** The two colours of the check that stands where there is no score. */
+/** The two colours of the check pattern where there is no score. */
 export const MASK: Record<Theme, readonly [string, string]> = {
   light: ["#e3e6eb", "#cdd2da"],
   dark: ["#2a303a", "#3a424f"],
@@ -84,7 +84,7 @@ export function packed(colour: string): number {
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
-/** Cells of one colour beside each other. */
+/** Adjacent cells of one colour. */
 export interface Run extends CellAt {
   length: number;
   colour: number;

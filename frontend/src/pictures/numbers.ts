@@ -21,7 +21,7 @@ export function showSigned(value: number): string {
   return value > 0 ? `+${showNumber(value)}` : showNumber(value);
 }
 
-/** A probability with ln(1 − p), which still tells values apart that round to 100 %. */
+/** A probability with ln(1 − p), which distinguishes values that round to 100 %. */
 export function showConfidence(share: number, doubt: number | null | undefined): string {
   if (doubt === null || doubt === undefined || doubt > Math.log(0.0005)) return showPercent(share);
   return `1 − ${small(Math.exp(Math.max(doubt, -700))).replace("-", "−")}`;

@@ -1,4 +1,4 @@
-// A stand-alone SVG: its own background, fonts and colours, so that it looks the same anywhere.
+// A self-contained SVG: its own background, fonts and colours, so that it looks the same anywhere.
 
 import { select, type Selection as Joined } from "d3-selection";
 import type { Theme } from "../base/theme";
@@ -70,7 +70,7 @@ export interface Lines {
   ink?: string;
 }
 
-/** Text below or beside a picture, in as many lines as it takes; returns their height. */
+/** Text below or next to a picture, in as many lines as it takes; returns their height. */
 export function writeLines(group: Group, text: string, lines: Lines): number {
   const { x = 0, y = 0, size = 10.5, pitch = LINE, weight = 400, width, ink } = lines;
   const broken = wrap(text, width, size, weight);

@@ -5,7 +5,7 @@ import type { Theme } from "../base/theme";
 import { diverging, LINES, type ColourScale } from "./colour";
 
 /**
- * How a number tells support. "present": what the thing gives, more is support. "removed": how the
+ * How a number shows support. "present": what the thing gives, more is support. "removed": how the
  * output changes when the thing is cut, replaced or blanked, so that a drop is support.
  */
 export type Measured = "present" | "removed";

@@ -32,7 +32,7 @@ const SLOTS = Array.from({ length: 16 }, (_, slot) => slot);
 
 const idOf = (stem: string, slot: number) => `${stem}-pattern-${slot % SLOTS.length}`;
 
-/** What `fill` of a shape in slot s stands at; needs `definePatterns` of the same stem. */
+/** The `fill` of a shape in slot s; needs `definePatterns` of the same stem. */
 export const fillOf = (stem: string, slot: number) => `url(#${idOf(stem, slot)})`;
 
 export function definePatterns(group: Group, stem: string, theme: Theme): void {

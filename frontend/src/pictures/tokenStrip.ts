@@ -25,7 +25,7 @@ export interface StripToken {
   ribbon?: { share: number; colour: string } | null;
   /** A few characters above the text. */
   badge?: string;
-  /** Works against the output: said by a sign beside the hue. */
+  /** Works against the output: shown by a sign as well as the hue. */
   against?: boolean;
   /** Written in one go with its neighbours. */
   joined?: boolean;
@@ -73,7 +73,7 @@ export function createTokenStrip(
     .attr("role", "listbox")
     .attr("aria-label", label);
   const node = list.node() as HTMLElement;
-  /** What stands on the elements; null: they were drawn since, so all are looked at. */
+  /** The marks on the elements; null: they were drawn since, so all are checked. */
   let marked: StripMarks | null = null;
   let elements = new Map<number, HTMLElement>();
   listen(node, handlers);

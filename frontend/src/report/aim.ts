@@ -1,4 +1,4 @@
-/** Keeps what a link led to in its place while what stands above it is still being drawn. */
+/** Keeps what a link led to in its place while the page above it is still being drawn. */
 export function createAim(page: HTMLElement): (node: HTMLElement | undefined) => void {
   let aim: HTMLElement | undefined;
   new ResizeObserver(() => aim?.scrollIntoView()).observe(page);

@@ -19,7 +19,7 @@ export interface RunPanel {
   show(values: Values, selected: readonly Item[]): void | Promise<void>;
   /** Draws now what waits for the next frame. */
   flush(): void;
-  /** Draws its pictures for paper beside those of the screen. */
+  /** Draws its pictures for paper, in addition to those of the screen. */
   print(): void;
 }
 

@@ -52,7 +52,7 @@ function nameOf({ run, text }: PagePanel): string {
   return legible(heading ?? line.slice(0, SHORT)) || "Note";
 }
 
-/** The beginning of a caption, which tells panels of one method apart. */
+/** The beginning of a caption, which distinguishes panels of one method. */
 function hintOf(caption: HTMLElement | null): string {
   const text = legible((caption?.textContent ?? "").trim());
   return text.length > SHORT ? `${text.slice(0, SHORT)}…` : text;

@@ -1,7 +1,7 @@
 import { renderNote } from "../base/card";
 import { element } from "../pictures/dom";
 
-/** Markdown as nodes; what cannot be read as Markdown stands as it was written. */
+/** Markdown as nodes; what cannot be read as Markdown is shown as it was written. */
 export function renderText(text: string): HTMLElement | null {
   if (!text.trim()) return null;
   const node = element("div", { class: "card-text", dir: "auto" });

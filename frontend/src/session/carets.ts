@@ -90,7 +90,7 @@ class Carets {
     this.#say(this.view.hasFocus ? { anchor: at(anchor), head: at(head) } : null);
   }
 
-  /** After this update: awareness tells its listeners at once, and they draw. */
+  /** After this update: awareness calls its listeners at once, and they draw. */
   #say(written: Written | null): void {
     const said = JSON.stringify(written);
     if (said === this.#said || (written === null && this.#said === "")) return;

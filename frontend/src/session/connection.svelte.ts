@@ -16,7 +16,7 @@ const ACKNOWLEDGED = 4;
 const SYNC_STEP_1 = 0;
 /** An update was refused: what is here differs from what all others have. */
 const CLOSE_REFUSED = 4400;
-/** A line that was quiet for longer is asked whether it still stands. */
+/** A connection that was quiet for longer is asked whether it is still open. */
 const ASK_MS = 10_000;
 
 /** Counts what the server has to save, as the server does. */

@@ -16,7 +16,7 @@ interface Dragged {
   handle: HTMLElement;
   id: string;
   title(): string;
-  /** Neighbours stand beside it, not only above and below. */
+  /** Neighbours are next to it, not only above and below. */
   narrow(): boolean;
   dragging(now: boolean): void;
   /** Where another panel would land now; null: not here. */

@@ -1,4 +1,4 @@
-// A text that several write at once. It stands in a shadow root: there CodeMirror uses constructed
+// A text that several write at once. It is in a shadow root: there CodeMirror uses constructed
 // style sheets, elsewhere style elements, which our content policy forbids.
 
 import { defaultKeymap } from "@codemirror/commands";
@@ -37,7 +37,7 @@ const PEOPLE = ["blue", "orange", "teal", "violet", "olive", "magenta", "brown",
 const editorTheme = EditorView.theme({
   "&": { font: "inherit", color: "var(--ink)", backgroundColor: "var(--paper)" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "1px" },
-  // Lines wrap, so nothing scrolls; names above carets may stand out.
+  // Lines wrap, so nothing scrolls; names above carets may overflow.
   ".cm-scroller": { font: "inherit", lineHeight: "1.5", overflow: "visible" },
   ".cm-content": { padding: "8px 10px", caretColor: "var(--ink)" },
   ".cm-line": { padding: "0" },

@@ -1,4 +1,4 @@
-// One session as the server tells of it: its facts, its threads, and that it is gone.
+// One session as the server describes it: its facts, its threads, and that it is gone.
 
 import { SvelteMap } from "svelte/reactivity";
 import { goToLogin } from "../net/api";

@@ -204,7 +204,7 @@ export class SessionRoom implements Room {
     };
   }
 
-  /** Where the view of a run stands. */
+  /** Where the view of a run is drawn. */
   placeOf(panel: Panel, run: Run): Place {
     const fields = fieldsOf(catalog.method(run.method)?.params_schema ?? {});
     return {

@@ -24,7 +24,7 @@ export function markedPositions(
   };
 }
 
-/** The selection stands in the address; each follows the other. */
+/** The selection is kept in the address; each follows the other. */
 export function keepInAddress(context: ViewContext): () => void {
   const read = (key: string) => {
     const text = context.state.get(key);

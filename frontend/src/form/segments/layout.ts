@@ -16,8 +16,8 @@ export interface GraphLayout {
 }
 
 /**
- * Columns are as long as the longest of them; shorter ones stand in the middle. Within a column,
- * a segment stands beside those it reads, so that few edges cross.
+ * Columns are as long as the longest of them; shorter ones are centred. Within a column,
+ * a segment is placed near those it attends to, so that few edges cross.
  */
 export function layoutOf(documents: Documents): GraphLayout {
   const rounds = roundsOf(documents);

@@ -28,7 +28,7 @@ function differs(panel: RoomPanel, wanted: Record<string, string>): boolean {
   return [...keys].some((key) => now[key] !== wanted[key]);
 }
 
-/** What stands near the top of the window, and how far down it, as a share of its height. */
+/** What is near the top of the window, and how far down it, as a share of its height. */
 export function scrollOf(panels: readonly RoomPanel[]): Scroll | null {
   const line = innerHeight * SHARE_OF_WINDOW;
   for (const { id, node } of panels) {

@@ -16,7 +16,7 @@ export const HOLDS: readonly { text: string; days: number | null }[] = [
 export const secondsOf = (days: number | null): number | null =>
   days === null ? null : days * DAY_SECONDS;
 
-/** The token stands behind #, which browsers never send in a request for the page. */
+/** The token comes after #, which browsers never send in a request for the page. */
 export const joinAddress = (origin: string, token: string) =>
   `${origin}${address("/join")}#${token}`;
 

@@ -17,7 +17,7 @@ export interface PeerView {
   state: Record<string, string> | null;
 }
 
-/** What stands at the top of the window: a panel, how far down it as a share of its height, and
+/** What is at the top of the window: a panel, how far down it as a share of its height, and
  *  how far the panel itself is scrolled, as a share of its content. */
 export interface Scroll {
   panel: string;

@@ -46,7 +46,7 @@ export class Presence {
     else if (left) announce(`No longer following ${left}`);
   }
 
-  /** Two who follow each other would stand still. */
+  /** Two who follow each other would not move. */
   mayFollow(client: number): boolean {
     return !leadsBack(this.peers, client, this.#room.awareness.clientID);
   }

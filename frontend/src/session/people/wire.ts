@@ -1,4 +1,4 @@
-// Sessions as the server tells of them, under short names.
+// Sessions as the server describes them, under short names.
 
 import type { components } from "../../gen/api";
 

@@ -1,4 +1,4 @@
-// Perplexity of every trial, fork by fork: the chosen one, the greedy one, and the others.
+// Perplexity of every trial, by branch point: the chosen one, the greedy one, and the others.
 
 import { counted } from "../../base/plural";
 import { get } from "svelte/store";

@@ -1,4 +1,4 @@
-// The trials of a fork, one line each, in the order of any number.
+// The trials of a branch point, one line each, in the order of any number.
 
 import { ascending, descending } from "d3-array";
 import type { Fork, Trial } from "../../gen/cntp";
@@ -10,7 +10,7 @@ import type { ViewContext } from "../../view/view";
 import { branchButton } from "../decoding/take";
 import type { Fan, Trace } from "../decoding/traces";
 
-/** A fork that is decided, of the trace that is drawn. */
+/** A branch point that is decided, of the trace that is drawn. */
 export interface Opened {
   trace: Trace;
   fork: Fork;

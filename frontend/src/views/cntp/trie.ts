@@ -103,6 +103,6 @@ export function* segments(roots: readonly TrieSegment[]): Generator<TrieSegment>
   }
 }
 
-/** Distinct nodes, as the fork's event counts them. */
+/** Distinct nodes, as the event of the branch point counts them. */
 export const nodesOf = (roots: readonly TrieSegment[]): number =>
   [...segments(roots)].reduce((sum, { tokens }) => sum + tokens.length, 0);

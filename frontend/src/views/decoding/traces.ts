@@ -21,7 +21,7 @@ export type TrialPath = Pick<
   "ids" | "texts" | "logprobs" | "logprobs_raw" | "entropies" | "ranks"
 >;
 
-/** A fork with its trials' tokens, by number; `fork` is null while they are being drawn. */
+/** A branch point with its trials' tokens, by number; `fork` is null while they are being drawn. */
 export interface Fan {
   fork: Fork | null;
   paths: readonly TrialPath[];
@@ -36,7 +36,7 @@ export interface Trace {
   start: TraceStart;
   /** Looks at the next token; empty on a canvas. */
   steps: readonly TokenStep[];
-  /** By the number of the step that forks. */
+  /** By the number of the step that branches. */
   fans: ReadonlyMap<number, Fan>;
   /** Looks at a canvas; empty where text is written from left to right. */
   canvas: readonly CanvasStep[];

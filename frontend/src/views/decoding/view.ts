@@ -17,7 +17,7 @@ type CreatePanel = (root: HTMLElement, context: ViewContext) => Panel;
 
 const changeOf = (event: RunEvent) => (traces: Traces) => withEvent(traces, event);
 
-/** `panels` are drawn one below the other; `detail` goes beside them. */
+/** `panels` are drawn one below the other; `detail` is next to them. */
 export function decodingView(
   panels: readonly CreatePanel[],
   detail: CreatePanel,
@@ -58,7 +58,7 @@ function listenToKeys(context: ViewContext, shown: () => Shown): () => void {
   return context.keys(press);
 }
 
-/** The fork after or before the chosen token; goes round at the ends. */
+/** The branch point after or before the chosen token; goes round at the ends. */
 export function chooseBranchPoint(
   context: ViewContext,
   { trace, position }: Shown,

@@ -1,5 +1,5 @@
 // A position of the canvas: what was seen there in the shown step, why it was written, and what
-// else could stand there.
+// else could be there.
 
 import { HOVER } from "../../base/pointing";
 import { get } from "svelte/store";

@@ -116,7 +116,7 @@ export function measuresAt(shown: Shown, layer: number, score = shown.score): Me
   return { auc: at(0), iou: at(1), iouSigma: at(2), iouArea: at(3), pointing: at(4) };
 }
 
-/** The layer whose map tells the thing from the rest best; null without a truth. */
+/** The layer whose map separates the object best from the rest; null without a ground truth. */
 export function bestLayer(shown: Shown): number | null {
   let best: number | null = null;
   for (let layer = 0; layer < shown.layers; layer++) {
