@@ -196,7 +196,7 @@ function placeAfter(panels: readonly PanelRecord[], after: string | null): strin
   return placeAt(panels, at < 0 ? panels.length : at + 1);
 }
 
-/** Two that were put at one place at once share a key; what is put between them comes after both. */
+/** Two put at one place at once share a key; what is put between them comes after both. */
 function placeAt(panels: readonly PanelRecord[], at: number): string {
   const before = panels[at - 1]?.place ?? null;
   const after = panels.slice(at).find(({ place }) => before === null || place > before);
