@@ -21,8 +21,17 @@ MOST_JSON_BYTES = 200 * 2**20  # the largest tokenizer.json of the hub have some
 VARIANT = re.compile(r"\.(fp16|fp8|bf16|non_ema|ema)\b|^consolidated\b")
 
 
+# Weights of 4 bits in one number; and tensors that hold scales, offsets and the like beside them.
+PACKED = {"U8": 2, "I32": 8}
+PACKED_NAME = re.compile(r"(_blocks|\.weight|\.qweight|\.weight_packed)$")
+UNPACKS = re.compile(
+    r"(_scale_inv|\.scales|\.qzeros|\.g_idx|\.SCB|\.weight_(scale|zero_point|shape|format)"
+    r"|\.weight\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*))$"
+)
+
+
 class Weights(NamedTuple):
-    """What the headers of one folder's safetensors files say."""
+    """What the headers of one folder's safetensors files say; packed weights are counted each."""
 
     parameters: int
     bytes: int
@@ -169,13 +178,21 @@ def _read_header(file: Path, size: int, mtime_ns: int) -> Weights:
                 count = 1
                 for length in part.get_shape():
                     count *= length
-                elements += count
+                elements += _values(name, part.get_dtype(), count)
                 dtypes.add(part.get_dtype())
     except (SafetensorError, OSError) as error:
         raise ModelUnreadable(
             f"{file.name} of {file.parent.name} cannot be read: {error}.", remedy="Copy it again."
         ) from None
     return Weights(elements, size, frozenset(dtypes))
+
+
+def _values(name: str, dtype: str, count: int) -> int:
+    """Weights that a stored tensor stands for; none where it only helps to unpack others."""
+    if UNPACKS.search(name) or (dtype == "U8" and name.endswith("_scales")):
+        return 0
+    packs = dtype in PACKED and PACKED_NAME.search(name)
+    return PACKED[dtype] * count if packs else count
 
 
 def vanished(file: Path, error: OSError) -> ModelUnreadable:

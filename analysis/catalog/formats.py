@@ -50,6 +50,8 @@ WITHOUT_ATTENTION = re.compile(r"mamba2?|falcon_mamba|rwkv\w*|xlstm")
 VOCABULARIES = (
     "tokenizer.json", "vocab.json", "vocab.txt", "*.model", "*.tiktoken", "bpe.codes", "*.vocab",
 )  # fmt: skip
+TOKENIZER = VOCABULARIES[0]
+INNER = ("tokenizer", "tokenizer_2")  # folders, as those of pipelines
 MISTRAL_TOKENIZER = "tekken.json"
 MISTRAL_PACKAGE = "mistral-common"
 OF_BYTES = {"ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer"}  # they need no vocabulary
@@ -121,7 +123,7 @@ def is_installed(package: str) -> bool:
 
 def refuse_without_tokenizer(path: Path) -> None:
     """Raise ModelUnreadable where a folder has no vocabulary that can be read."""
-    if (path / VOCABULARIES[0]).is_file() or any(_vocabularies(path)) or _needs_no_vocabulary(path):
+    if (path / TOKENIZER).is_file() or any(_vocabularies(path)) or _needs_no_vocabulary(path):
         return
     if (path / MISTRAL_TOKENIZER).is_file():
         if is_installed(MISTRAL_PACKAGE):
@@ -140,6 +142,16 @@ def refuse_without_tokenizer(path: Path) -> None:
         f"{path.name} has no tokenizer (tokenizer.json, tokenizer.model, vocab.json or vocab.txt).",
         remedy=remedy,
     )
+
+
+def tokenizer_choice(path: Path) -> str | None:
+    """Which tokenizer is read of a folder that holds several; None where there is no choice."""
+    beside = [name for name in (MISTRAL_TOKENIZER,) if (path / name).is_file()]
+    inner = [f"{name}/{TOKENIZER}" for name in INNER if (path / name / TOKENIZER).is_file()]
+    others = [*beside, *inner]
+    if not others or not (path / TOKENIZER).is_file():
+        return None
+    return f"The folder also holds {' and '.join(others)}: {TOKENIZER} is read."
 
 
 def _vocabularies(path: Path) -> Iterator[Path]:

@@ -26,6 +26,7 @@ from analysis.catalog.formats import (
     refuse_foreign_format,
     refuse_unreadable_format,
     refuse_without_tokenizer,
+    tokenizer_choice,
 )
 from analysis.catalog.sizes import text_sizes
 from analysis.catalog.vision_metadata import VisionMetadata, vision_metadata
@@ -108,7 +109,8 @@ def _model_metadata(path: Path) -> ModelMetadata:
 
 def _warnings(tokenizer: Path, vocabulary: int) -> tuple[str, ...]:
     beyond = tokens_beyond(tokenizer, vocabulary)
-    return (warning_of(beyond, vocabulary),) if beyond else ()
+    found = (warning_of(beyond, vocabulary) if beyond else None, tokenizer_choice(tokenizer))
+    return tuple(warning for warning in found if warning)
 
 
 def trained_for_diffusion(

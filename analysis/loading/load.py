@@ -11,10 +11,10 @@ from analysis.errors import ModelIncompatible, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
 from analysis.loading.cache import Key, ModelCache
 from analysis.loading.download import download
+from analysis.loading.quantized import loaded_bytes
 from analysis.loading.read import READERS, read
 from analysis.loading.self_check import self_check
 from analysis.model.classes import Model
-from analysis.model.memory import dtype_for
 
 
 def load(
@@ -46,7 +46,7 @@ def load_entry(
     model = cache.get(_key(entry))
     if model is None:
         yield Progress(stage="loading the model", done=0, total=1, unit="models")
-        cache.make_room(metadata.parameters * dtype_for(metadata.dtype).itemsize)
+        cache.make_room(loaded_bytes(entry.path, metadata))
         model = read(entry, metadata, trusted=_is_trusted(entry, catalog))
         yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
         checked = model.info.model_copy(update={"self_check": self_check(model)})

@@ -1,10 +1,14 @@
 """How quantized checkpoints are read: dequantized where transformers can do it alone."""
 
+from pathlib import Path
 from typing import Any
 
 from transformers.utils.quantization_config import FineGrainedFP8Config, Mxfp4Config
 
-from analysis.model.memory import default_device
+from analysis.catalog.files import read_json_if_there
+from analysis.catalog.formats import quantization
+from analysis.catalog.metadata import ModelMetadata
+from analysis.model.memory import default_device, dtype_for
 
 # Their weights become ordinary ones, so that hooks and gradients work on every device.
 DEQUANTIZED = {"fp8": FineGrainedFP8Config, "mxfp8": FineGrainedFP8Config, "mxfp4": Mxfp4Config}
@@ -20,3 +24,11 @@ def quantized_options(method: str | None) -> dict[str, Any]:
     if method in DEQUANTIZED:
         return {"quantization_config": DEQUANTIZED[method](dequantize=True)}
     return {"device_map": default_device()}
+
+
+def loaded_bytes(path: Path, metadata: ModelMetadata) -> int:
+    """What the weights of a folder take in memory: as stored where they stay packed."""
+    method = quantization(read_json_if_there(path, "config.json"))
+    if method in (None, *DEQUANTIZED):
+        return metadata.parameters * dtype_for(metadata.dtype).itemsize
+    return metadata.bytes

@@ -152,3 +152,14 @@ def test_a_folder_without_a_tokenizer_says_what_is_missing(copy: Write) -> None:
     assert "tekken.json alone, and mistral-common is not installed" in str(problem(folder))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
     assert describe(Catalog(bundled=folder.parent).find("mute")).problem is None
+
+
+def test_of_several_tokenizers_the_one_that_is_read_is_named(copy: Write) -> None:
+    folder = copy("several")
+    assert read_metadata(folder).warnings == ()
+    (folder / "tekken.json").write_text("{}")
+    (folder / "tokenizer").mkdir()
+    (folder / "tokenizer" / "tokenizer.json").write_text("{}")
+    told = "The folder also holds tekken.json and tokenizer/tokenizer.json: tokenizer.json is read."
+    assert read_metadata(folder).warnings == (told,)
+    assert load_folder(folder).tokenizer("Anna").input_ids

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from analysis.catalog import formats
+from analysis.catalog.metadata import read_metadata
+from analysis.loading.quantized import loaded_bytes
 from analysis.model import Model
 from tests.load_folder import load_folder
 from tests.tiny_models import byte_tokenizer, edit_config, make_llama, save, spread
@@ -20,6 +24,9 @@ def assert_passed(model: Model) -> None:
     assert all(weight.dtype == torch.float32 for weight in model.plain.parameters())
     assert model.info.self_check is not None
     assert model.info.self_check.passed
+    metadata = read_metadata(model.path)
+    assert metadata.parameters == model.info.parameters
+    assert loaded_bytes(model.path, metadata) == 4 * model.info.parameters
 
 
 def test_fp8_is_read_as_its_values_times_their_scales(tmp_path: Path) -> None:
@@ -82,3 +89,30 @@ def test_mxfp4_is_read_as_its_values_times_their_scales(tmp_path: Path) -> None:
     values = FP4[torch.stack([blocks % 16, blocks // 16], -1)] * 2.0 ** (124 - 127)
     expected = values.flatten(2).transpose(1, 2)
     assert torch.equal(dict(model.plain.named_parameters())[name], expected)
+
+
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 32}
+PACKED = {
+    "qweight": torch.zeros(4, 32, dtype=torch.int32),
+    "qzeros": torch.zeros(1, 4, dtype=torch.int32),
+    "scales": torch.zeros(1, 32),
+    "g_idx": torch.zeros(32, dtype=torch.int32),
+}
+
+
+def test_packed_weights_are_counted_each_and_held_as_they_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_llama(tmp_path / "packed")
+    whole = read_metadata(folder).parameters
+    weights = load_file(folder / "model.safetensors")
+    name = "model.layers.0.self_attn.q_proj"
+    assert weights.pop(f"{name}.weight").shape == (32, 32)
+    weights |= {f"{name}.{part}": value for part, value in PACKED.items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    edit_config(folder, quantization_config=GPTQ)
+    monkeypatch.setattr(formats, "is_installed", lambda _: True)
+    metadata = read_metadata(folder)
+    assert metadata.parameters == whole
+    stored = (folder / "model.safetensors").stat().st_size
+    assert loaded_bytes(folder, metadata) == metadata.bytes == stored
