@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from jaxtyping import install_import_hook
+
+import tests.typechecker  # noqa: F401  found by the name below
+
+install_import_hook("analysis", "tests.typechecker.checked")  # types and shapes at each call
 
 if shutil.which("nvidia-smi") is None:  # kernels are interpreted: said before Triton is imported
     os.environ.setdefault("TRITON_INTERPRET", "1")

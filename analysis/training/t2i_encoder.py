@@ -129,7 +129,11 @@ def encode(encoder: T5EncoderModel, tokenizer: T5Tokenizer, texts: Sequence[str]
         return_tensors="pt",
     )
     states_BND = encoder(rows.input_ids, attention_mask=rows.attention_mask).last_hidden_state
-    return Prompts(states_BND, rows.attention_mask, rows.offset_mapping.tolist())
+    return Prompts(states_BND, rows.attention_mask, _offsets(rows.offset_mapping))
+
+
+def _offsets(offsets_BN2: Int[Tensor, "B N 2"]) -> list[list[tuple[int, int]]]:
+    return [[(start, end) for start, end in row] for row in offsets_BN2.tolist()]
 
 
 def encoder_train(
@@ -165,7 +169,7 @@ def encoder_losses(
     """Mean losses over hidden tokens, and over the items of the captions without such."""
     texts = [caption.text for caption in drawn]
     rows = tokenizer(texts, padding=True, return_offsets_mapping=True, return_tensors="pt")
-    offsets = rows.offset_mapping.tolist()
+    offsets = _offsets(rows.offset_mapping)
     mask_BN: Int[Tensor, "B N"] = rows.attention_mask
     hiding = int(HIDING_SHARE * len(drawn))
     hidden_BN = (torch.rand(mask_BN.shape) < HIDDEN_SHARE) & (mask_BN == 1)
