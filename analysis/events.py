@@ -87,6 +87,12 @@ Array = Annotated[
 ]
 
 
+class Record(BaseModel):
+    """A part of an event or of the params."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
 class Event(BaseModel):
     """An event of a run."""
 
@@ -105,13 +111,11 @@ class Progress(Event):
     unit: str = Field(description="Unit that is counted: probes, bytes, rows, steps.")
 
 
-class SelfCheck(BaseModel):
+class SelfCheck(Record):
     """Self-check at load: the code paths of the methods compared with plain transformers.
 
     Numbers are logits; of a text-to-image pipeline, the states of its text encoders.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     passed: bool
     max_abs_difference: float = Field(description="Largest |Δ| of the hooked eager model.")
@@ -129,10 +133,8 @@ class SelfCheck(BaseModel):
     )
 
 
-class Brings(BaseModel):
+class Brings(Record):
     """Settings of a checkpoint, apart from its weights, that affect a run or `generate`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     template_date: str | None = Field(
         default=None, description="The date that the chat template used as today."
@@ -154,10 +156,8 @@ class Brings(BaseModel):
     )
 
 
-class ModelInfo(BaseModel):
+class ModelInfo(Record):
     """Description of a loaded model; sizes are those of its language model or text encoder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: str
     revision: str = Field(description="Content hash of a folder, commit of a hub model.")

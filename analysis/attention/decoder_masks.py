@@ -42,13 +42,13 @@ def of_cuts(cuts: Sequence[Cut], size: Size, *, first: int = 0) -> list[torch.Te
     They hold the queries from token `first` on alone, where a cache stands for those before.
     """
     refuse_out_of_range(cuts, size)
-    made: dict[tuple[int, ...], torch.Tensor | None] = {(): None}
+    created: dict[tuple[int, ...], torch.Tensor | None] = {(): None}
     masks = []
     for layer in range(size.layers):
         here = [n for n, cut in enumerate(cuts) if cut.layers is None or layer in cut.layers]
-        if tuple(here) not in made:
-            made[tuple(here)] = ~cut_mask([cuts[n] for n in here], size, first=first)
-        masks.append(made[tuple(here)])
+        if tuple(here) not in created:
+            created[tuple(here)] = ~cut_mask([cuts[n] for n in here], size, first=first)
+        masks.append(created[tuple(here)])
     return masks
 
 

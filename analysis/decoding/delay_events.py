@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from analysis.decoding.record import Number, Record
-from analysis.events import Event
+from analysis.decoding.rounded import Number
+from analysis.events import Event, Record
 
 
 class DelayedPosition(Record):

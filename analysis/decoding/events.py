@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from analysis.decoding.delay_events import Delays
-from analysis.decoding.record import Entropy, Number, Record
-from analysis.events import Event
+from analysis.decoding.rounded import Entropy, Number
+from analysis.events import Event, Record
 
 VERSION = 1
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
@@ -311,7 +311,7 @@ class OutputTokens(Event):
     texts: list[str] = Field(description="What each adds to the text; they join to the whole.")
 
 
-class Cost(Record):
+class TraceCost(Record):
     """Cost of a trace.
 
     A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
@@ -346,7 +346,7 @@ class TraceEnd(Event):
         default=None,
         description="Whether the answer equals the known correct answer; null: unknown.",
     )
-    cost: Cost
+    cost: TraceCost
 
 
 TRACE_EVENTS = (

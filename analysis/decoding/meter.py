@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from analysis.decoding.events import Cost
+from analysis.decoding.events import TraceCost
 
 
 @dataclass
@@ -56,8 +56,8 @@ class TraceMeter:
         """Record the bytes of keys and values in memory."""
         self.cache_bytes = max(self.cache_bytes, size)
 
-    def cost(self, *, kept: int) -> Cost:
-        return Cost(
+    def cost(self, *, kept: int) -> TraceCost:
+        return TraceCost(
             main_forwards=self.main_forwards,
             trial_forwards=self.trial_forwards,
             tokens_computed=self.tokens_computed,

@@ -20,7 +20,7 @@ from analysis.decoding.events import (
     TraceStop,
 )
 from analysis.decoding.prefix import Prefix
-from analysis.decoding.record import ENTROPY_DIGITS
+from analysis.decoding.rounded import ENTROPY_DIGITS
 from analysis.decoding.task import DecodingTask
 from analysis.decoding.trials import DrawnTrials, Rules, draw_trials
 from analysis.errors import InvalidParams

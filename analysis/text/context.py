@@ -176,12 +176,12 @@ class Output(Event):
 class Context:
     """Prompt and output as token ids, with the protected positions.
 
-    `closed` marks special tokens and chat markers, which a method must leave alone.
+    `protected` marks special tokens and chat markers, which a method must leave alone.
     """
 
     ids: list[int]
     prompt_length: int
-    closed: list[bool]
+    protected: list[bool]
     texts: list[str]
     words: list[int]
     sentences: list[int]
@@ -236,17 +236,17 @@ def _context(model: Model, prompt: text.EncodedPrompt, output: list[int]) -> Con
     return Context(
         ids=ids,
         prompt_length=len(prompt.ids),
-        closed=[*prompt.protected, *(token in special for token in output)],
+        protected=[*prompt.protected, *(token in special for token in output)],
         texts=texts,
         words=text.word_numbers(texts),
         sentences=text.sentence_numbers(texts),
     )
 
 
-def describe(model: Model, context: Context, closed: list[bool]) -> Iterator[Tokens]:
-    """Yield the tokens in chunks; `closed` are those shown as protected."""
+def describe(model: Model, context: Context, protected: list[bool]) -> Iterator[Tokens]:
+    """Yield the tokens in chunks; `protected` are those shown as protected."""
     pieces = model.tokenizer.convert_ids_to_tokens(context.ids)
-    parts = (context.ids, context.texts, pieces, context.words, context.sentences, closed)
+    parts = (context.ids, context.texts, pieces, context.words, context.sentences, protected)
     tokens = [
         Token(id=i, text=t, piece=str(p or f"#{i}"), word=w, sentence=s, protected=c)
         for i, t, p, w, s, c in zip(*parts, strict=True)
@@ -315,7 +315,7 @@ def target_span(context: Context, start: int, length: int) -> range:
 
 
 def output_event(
-    model: Model, context: Context, *, generated: bool, span: range, foil: int | None
+    model: Model, context: Context, *, generated: bool, span: range, contrast_token: int | None
 ) -> Output:
     """The output with the model's own probabilities."""
     first = context.prompt_length
@@ -336,8 +336,10 @@ def output_event(
         for t in range(len(context.ids) - first)
     ]
     contrast = None
-    if foil is not None:
-        contrast = _alternative(model, foil, float(scored.logprobs_TV[span.start, foil]))
+    if contrast_token is not None:
+        contrast = _alternative(
+            model, contrast_token, float(scored.logprobs_TV[span.start, contrast_token])
+        )
     return Output(
         generated=generated,
         steps=steps,

@@ -240,8 +240,8 @@ def leak_rows(gated: GatedPipeline) -> list[Measured]:
     by_kind = {}
     for kind in LEAKING:
         captions = held_out_leaking(LEAKING_CAPTIONS, kind)
-        made = [item for each in captions if (item := each.leaking)]
-        by_kind[kind] = leaks(gated, captions, made)
+        created = [item for each in captions if (item := each.leaking)]
+        by_kind[kind] = leaks(gated, captions, created)
     every = Leaks(
         *(
             [hit for each in by_kind.values() for hit in getattr(each, name)]

@@ -141,8 +141,8 @@ def _read_batch(model: LoadedVlm, items: Sequence[SceneQuestion]) -> list[ModelA
         ]
     )
     pixels = model.decoder_processor(images=pictures, return_tensors="pt")["pixel_values"]
-    made = masks(model.decoder, pixels, query_LBD[-1][:, None])
-    inside_BHW = (made.logits_BKHW[:, 0] > 0) & (before_B > 0)[:, None, None]
+    created = masks(model.decoder, pixels, query_LBD[-1][:, None])
+    inside_BHW = (created.logits_BKHW[:, 0] > 0) & (before_B > 0)[:, None, None]
     new_BN = ids_BN[:, inputs["input_ids"].shape[1] :]
     answers = model.processor.batch_decode(new_BN, skip_special_tokens=True)
     return [

@@ -163,8 +163,8 @@ def held_out_figures(learner: Learner, mix: Mix) -> dict[str, float]:
     states_BND = states_of(learner, asked)
     right = answers_right(learner, asked, states_BND)
     rows_B1 = torch.arange(CHECK_SCENES)[:, None]
-    made = masks(learner.decoder, asked.pixels_B3HW, states_BND[rows_B1, asked.before_seg_BK])
-    iou_BK = overlap(made.logits_BKHW > 0, asked.masks_BKHW)
+    created = masks(learner.decoder, asked.pixels_B3HW, states_BND[rows_B1, asked.before_seg_BK])
+    iou_BK = overlap(created.logits_BKHW > 0, asked.masks_BKHW)
     return {
         **_shares(texts, right),
         "mask_iou": round(iou_BK[asked.meant_BK].mean().item(), 4),

@@ -97,7 +97,7 @@ def point_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, _
     labels_BKT = torch.tensor([1, 0]).expand(*shape, 2)
     truth_BKHW = torch.from_numpy(np.stack([mask for _, mask in drawn])).unflatten(0, shape)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        made = masks(
+        created = masks(
             learner.decoder,
             pixel_values(chosen),
             None,
@@ -105,7 +105,9 @@ def point_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, _
             labels_BKT=labels_BKT,
         )
     weight_BK = torch.ones(shape)
-    return mask_losses(made.logits_BKHW.float(), made.quality_BK.float(), truth_BKHW, weight_BK)
+    return mask_losses(
+        created.logits_BKHW.float(), created.quality_BK.float(), truth_BKHW, weight_BK
+    )
 
 
 def _points(rng: Random, where: Scene) -> tuple[list[tuple[int, int]], Bool[np.ndarray, "H W"]]:
@@ -160,14 +162,14 @@ def seg_losses(learner: Learner, scenes: Iterator[list[Scene]], rng: Random, mix
     chosen_BK = asked.meant_BK.float().topk(MASKS_PER_SCENE).indices
     rows_B1 = torch.arange(len(chosen_BK))[:, None]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        made = masks(
+        created = masks(
             learner.decoder,
             asked.pixels_B3HW,
             states_BND[rows_B1, asked.before_seg_BK[rows_B1, chosen_BK]],
         )
     losses = mask_losses(
-        made.logits_BKHW.float(),
-        made.quality_BK.float(),
+        created.logits_BKHW.float(),
+        created.quality_BK.float(),
         asked.masks_BKHW[rows_B1, chosen_BK],
         asked.meant_BK[rows_B1, chosen_BK].float(),
     )

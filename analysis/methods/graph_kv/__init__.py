@@ -43,7 +43,7 @@ from analysis.methods.graph_kv.events import (
     Mode,
     Permutation,
     Role,
-    Routes,
+    RouteAgreement,
     SegmentRow,
     Segments,
     SegmentToken,
@@ -65,8 +65,8 @@ from analysis.text.cost import Cost, PassMeter
 VERSION = "2"
 NEEDS = ("causal_lm",)
 EVENTS = (
-    Segments, SegmentTokens, Layout, Answer, Arrangement, EdgeMass, TokenMass, Sinks, Routes,
-    KnockOut, Permutation, Spread, Cost,
+    Segments, SegmentTokens, Layout, Answer, Arrangement, EdgeMass, TokenMass, Sinks,
+    RouteAgreement, KnockOut, Permutation, Spread, Cost,
 )  # fmt: skip
 EXAMPLES = examples.EXAMPLES
 ALTERNATIVES = 5
@@ -283,7 +283,7 @@ def _attention(
         yield TokenMass(mode=layout.mode, mass=_array(found.tokens_LCN))
         yield Sinks(mode=layout.mode, blocks=several, mass=_array(found.sinks_CLH[several]))
     if found and blocks:
-        yield Routes(
+        yield RouteAgreement(
             mode=layout.mode,
             logit_difference=_largest(found.logits_TV - blocks.logits_TV),
             mass_difference=_largest(found.mass_PLH - blocks.mass_PLH),

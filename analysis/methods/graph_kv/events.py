@@ -3,29 +3,23 @@
 Their order is: `Segments`; `SegmentTokens` of the prefix, of each segment and of the question; a
 `Layout` for each mode, the chosen one first; `Answer`, after progress while the model generates it;
 an `Arrangement` for each mode; `EdgeMass` and, if patterns are requested, `TokenMass`, `Sinks` and
-`Routes` of the chosen mode; a `KnockOut` for each edge; for each mode its `Permutation`s and their
-`Spread`; finally the `Cost`. Segments and blocks are indices, from 0, into the lists of `Segments`
-and of the mode's `Layout`. Logarithms are natural.
+`RouteAgreement` of the chosen mode; a `KnockOut` for each edge; for each mode its `Permutation`s
+and their `Spread`; finally the `Cost`. Segments and blocks are indices, from 0, into the lists of
+`Segments` and of the mode's `Layout`. Logarithms are natural.
 
 Shapes: N tokens of a layout, U runs of a mask, B blocks, P pairs of blocks, L layers, H heads.
 """
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from analysis.events import Array, Event
+from analysis.events import Array, Event, Record
 from analysis.text.context import Alternative
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 Mode = Literal["graph", "graph_ordered", "sequential", "parallel", "full", "random_edges"]
 Role = Literal["prefix", "segment", "question", "answer"]
-
-
-class Record(BaseModel):
-    """A part of an event or of the params."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SegmentRow(Record):
@@ -177,7 +171,7 @@ class Sinks(Event):
     mass: Array = Field(description="[one per block, L, H], shares.")
 
 
-class Routes(Event):
+class RouteAgreement(Event):
     """Block-sparse attention compared with eager attention with hooks, in this run."""
 
     kind: Literal["routes"] = "routes"

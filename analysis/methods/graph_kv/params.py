@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from analysis.events import Record
 from analysis.method import REQUIRED, BaseParams, param
-from analysis.methods.graph_kv.events import Mode, Record
+from analysis.methods.graph_kv.events import Mode
 from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse
 from analysis.text.context import TokenId
 

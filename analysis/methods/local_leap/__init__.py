@@ -24,7 +24,7 @@ from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
 from analysis.decoding.canvas_cache import CachedLogits
 from analysis.decoding.canvas_event import canvas_event
 from analysis.decoding.delay_events import Delays
-from analysis.decoding.delays import delays
+from analysis.decoding.delayed_decoding import delays
 from analysis.decoding.events import (
     CanvasStep,
     ForcedCommit,

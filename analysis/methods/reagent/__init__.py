@@ -199,25 +199,29 @@ def _case(
 ) -> Generator[Event, None, ProbeCase]:
     """Yield the context's events, then prepare the probes."""
     span = contexts.target_span(context, params.target_start, params.target_length)
-    closed = [c or at < params.protect_prefix for at, c in enumerate(context.closed)]
-    yield from contexts.describe(model, context, closed)
-    foil = None
+    protected = [c or at < params.protect_prefix for at, c in enumerate(context.protected)]
+    yield from contexts.describe(model, context, protected)
+    contrast_token = None
     if params.contrast != "":
         before = context.ids[: context.prompt_length + span.start]
-        foil = contexts.single_token(model, params.contrast, before=before, field="contrast")
+        contrast_token = contexts.single_token(
+            model, params.contrast, before=before, field="contrast"
+        )
     generated = not params.continuation
-    yield contexts.output_event(model, context, generated=generated, span=span, foil=foil)
+    yield contexts.output_event(
+        model, context, generated=generated, span=span, contrast_token=contrast_token
+    )
     replacer = yield from _replacer(model, params, context.ids, load_model)
     yield Replacement(label=replacer.label, fallbacks=replacer.fallbacks)
     return ProbeCase(
         model=model,
         ids_N=np.array(context.ids, dtype=np.int64),
         prompt_length=context.prompt_length,
-        open_N=~np.array(closed),
+        replaceable_N=~np.array(protected),
         words_N=np.array(context.words),
         sentences_N=np.array(context.sentences),
         span=span,
-        foil=foil,
+        contrast_token=contrast_token,
         replacer=replacer,
         rate=params.replace_rate,
         measure=params.measure,

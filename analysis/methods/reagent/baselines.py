@@ -171,8 +171,8 @@ def _explainer(case: ProbeCase) -> Callable[[torch.Tensor], torch.Tensor]:
     def explain(embeddings: torch.Tensor) -> torch.Tensor:
         logits = case.model.logits(None, at - 1, embeddings_BND=embeddings)
         logprobs = exact(logits).log_softmax(-1)
-        if case.foil is not None:
-            return logprobs[:, 0, targets[0]] - logprobs[:, 0, case.foil]
+        if case.contrast_token is not None:
+            return logprobs[:, 0, targets[0]] - logprobs[:, 0, case.contrast_token]
         return logprobs.gather(
             -1, targets.to(logprobs.device).expand(len(logprobs), -1)[..., None]
         ).sum((1, 2))

@@ -71,7 +71,7 @@ def estimated_maps(
     for end in block_ends(budget):
         for size in _split(end - probes.count, case.chunk()):
             uniform = stream.random((size, 2, case.length))
-            masks = (uniform[:, 0] < case.rate) & case.open_N
+            masks = (uniform[:, 0] < case.rate) & case.replaceable_N
             probes.add(masks, case.replaced(masks, uniform[:, 1]))
             yield probes.count
         maps = yield from _estimate(snapshots, probes, estimator, final=end == budget)
@@ -97,7 +97,7 @@ def _estimate(
     """Maps from independent probes, with the widths of their 95 % intervals."""
     case = snapshots.case
     used, (mean_RC, error_RC) = yield from probes.effects(estimator)
-    fitted = int(case.open_N.sum()) if used == "least_squares" else 0
+    fitted = int(case.replaceable_N.sum()) if used == "least_squares" else 0
     joint_R = tuple(
         interval_factor(probes.count, fitted, int(allowed.sum())) for allowed in snapshots.allowed
     )
@@ -112,7 +112,7 @@ class _Probes:
     def __init__(self, case: ProbeCase, base_R: np.ndarray, *, fitted: bool) -> None:
         self.case, self.base, self.count = case, base_R, 0
         self.moments = Moments(sum(map(len, column_starts(case))), len(base_R), case.rate)
-        self.fit = Fit(case.open_N, len(base_R)) if fitted else None
+        self.fit = Fit(case.replaceable_N, len(base_R)) if fitted else None
         self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, masks_KN: np.ndarray, ids_KN: np.ndarray) -> None:

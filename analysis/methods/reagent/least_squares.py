@@ -41,9 +41,9 @@ class Fit:
     Sums over 0 and 1 are exact, so that centring them afterwards loses no precision.
     """
 
-    def __init__(self, open_N: Bool[np.ndarray, "N"], rows: int) -> None:
-        self.open, self.count = open_N, 0
-        size = int(open_N.sum()) if open_N.sum() <= MOST_POSITIONS else 0
+    def __init__(self, replaceable_N: Bool[np.ndarray, "N"], rows: int) -> None:
+        self.open, self.count = replaceable_N, 0
+        size = int(replaceable_N.sum()) if replaceable_N.sum() <= MOST_POSITIONS else 0
         self.replaced_M = np.zeros(size)
         self.both_MM = np.zeros((size, size))
         self.cross_MR = np.zeros((size, rows))
@@ -139,8 +139,8 @@ def interval_factor(probes: int, fitted: int, tokens: int = 1) -> float:
     return float(stats.t.ppf((1 + level) / 2, max(probes - fitted - 1, 1)))
 
 
-def _spread(values_BM: np.ndarray, open_N: np.ndarray) -> np.ndarray:
+def _spread(values_BM: np.ndarray, replaceable_N: np.ndarray) -> np.ndarray:
     """Values of the open positions, scattered to all positions, [B, N]."""
-    values_BN = np.zeros((len(values_BM), len(open_N)))
-    values_BN[:, open_N] = values_BM
+    values_BN = np.zeros((len(values_BM), len(replaceable_N)))
+    values_BN[:, replaceable_N] = values_BM
     return values_BN

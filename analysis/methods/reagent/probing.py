@@ -39,18 +39,18 @@ BUSY_ROWS = 16  # rows that keep a CPU busy: larger passes take proportionally l
 class ProbeCase:
     """One context and its targets.
 
-    `open_N` marks positions that may be replaced; `span` is the range of the target's output
-    tokens; `foil` is a contrast token at the first position of the span.
+    `replaceable_N` marks positions that may be replaced; `span` is the range of the target's output
+    tokens; `contrast_token` is a contrast token at the first position of the span.
     """
 
     model: Model
     ids_N: Int[np.ndarray, "N"]
     prompt_length: int
-    open_N: Bool[np.ndarray, "N"]
+    replaceable_N: Bool[np.ndarray, "N"]
     words_N: Int[np.ndarray, "N"]
     sentences_N: Int[np.ndarray, "N"]
     span: range
-    foil: int | None
+    contrast_token: int | None
     replacer: Replacer
     rate: float
     measure: str
@@ -74,7 +74,7 @@ class ProbeCase:
 
     def allowed(self, row: int) -> Bool[np.ndarray, "N"]:
         """Positions that have a score in a row, [N] bool."""
-        allowed: np.ndarray = self.open_N & (np.arange(self.length) < self.valid_R[row])
+        allowed: np.ndarray = self.replaceable_N & (np.arange(self.length) < self.valid_R[row])
         return allowed
 
     def stream(self, *key: int) -> np.random.Generator:
@@ -129,8 +129,12 @@ def logprobs(
     targets = torch.from_numpy(case.ids_N[case.prompt_length :]).to(logits.device)
     chosen = logits.gather(-1, targets.expand(len(logits), -1)[..., None])[..., 0] - total
     at = case.span[0]
-    foil = logits[:, at, case.foil] - total[:, at] if case.foil is not None else total[:, at] * 0
-    return chosen.cpu().numpy(), foil.cpu().numpy()
+    contrast_token = (
+        logits[:, at, case.contrast_token] - total[:, at]
+        if case.contrast_token is not None
+        else total[:, at] * 0
+    )
+    return chosen.cpu().numpy(), contrast_token.cpu().numpy()
 
 
 def row_logprobs(case: ProbeCase, chosen_BT: Float[np.ndarray, "B T"]) -> Float[np.ndarray, "B R"]:
@@ -140,13 +144,13 @@ def row_logprobs(case: ProbeCase, chosen_BT: Float[np.ndarray, "B T"]) -> Float[
 
 
 def row_measures(
-    case: ProbeCase, chosen_BT: Float[np.ndarray, "B T"], foil_B: Float[np.ndarray, "B"]
+    case: ProbeCase, chosen_BT: Float[np.ndarray, "B T"], contrast_B: Float[np.ndarray, "B"]
 ) -> Float[np.ndarray, "B R"]:
     """The measure of each row, [B, R]; with a contrast token all are log-probabilities."""
     rows = row_logprobs(case, chosen_BT)
-    if case.foil is None:
+    if case.contrast_token is None:
         return measured(rows, case.measure)
-    rows[:, 0] = chosen_BT[:, case.span[0]] - foil_B
+    rows[:, 0] = chosen_BT[:, case.span[0]] - contrast_B
     return rows
 
 
@@ -249,7 +253,7 @@ class PaperSearch:
         """Updates of the scores in a block of steps, [S, N] per (row, probe)."""
         case, probes = self.case, sorted({p for _, p in pairs})
         uniform = np.stack([self.updates[p].random((size, 2, case.length)) for p in probes])
-        masks = (uniform[:, :, 0] < case.rate) & case.open_N
+        masks = (uniform[:, :, 0] < case.rate) & case.replaceable_N
         ids = case.replaced(masks, uniform[:, :, 1]).reshape(-1, case.length)
         chosen = []
         for part in batches(case, ids):
@@ -348,7 +352,7 @@ def column_starts(case: ProbeCase) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def columns(case: ProbeCase, masks_KN: Bool[np.ndarray, "K N"]) -> Float[np.ndarray, "K C"]:
     """Σ (m_i − r) over the open positions of each position, word and sentence, [K, C]."""
-    centred = (masks_KN - case.rate) * case.open_N
+    centred = (masks_KN - case.rate) * case.replaceable_N
     return summed(centred, column_starts(case))
 
 

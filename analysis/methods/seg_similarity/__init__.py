@@ -34,13 +34,13 @@ from analysis.methods.seg_similarity.answer import GreedyAnswer
 from analysis.methods.seg_similarity.causal import causal_check
 from analysis.methods.seg_similarity.events import (
     AnswerToken,
+    AnswerTokens,
     Blanked,
     DecoderMap,
     Map,
     MapPoints,
     Mask,
     Scene,
-    Tokens,
 )
 from analysis.methods.seg_similarity.params import Params
 from analysis.methods.seg_similarity.patch_frame import PatchFrame, frame_of
@@ -62,7 +62,7 @@ NEEDS = ("vision_language",)
 QUERIES_PER_EVENT = 8  # maps computed at once
 
 
-EVENTS = (Scene, Tokens, Map, MapPoints, DecoderMap, Mask, Blanked)
+EVENTS = (Scene, AnswerTokens, Map, MapPoints, DecoderMap, Mask, Blanked)
 
 
 def _example(kind: Kind, scene: int, look_for: str, **more: object) -> Example:
@@ -195,11 +195,11 @@ def _tokens(
     answer: GreedyAnswer,
     grid: tuple[int, int],
     frame: PatchFrame,
-) -> Tokens:
+) -> AnswerTokens:
     listed = _token_list(model, answer)
     query, found = find_query(listed, params.query)
     said = "".join(token.text for token in listed if token.answer and not token.special).strip()
-    return Tokens(
+    return AnswerTokens(
         tokens=listed,
         answer=said,
         right=None if asked.expected is None else said == asked.expected,
@@ -232,7 +232,7 @@ def _token_list(model: VisionLanguageModel, answer: GreedyAnswer) -> list[Answer
     ]
 
 
-def _refuse_outside(params: Params, tokens: Tokens) -> None:
+def _refuse_outside(params: Params, tokens: AnswerTokens) -> None:
     """Raises InvalidParams for a layer or a patch that does not exist."""
     if params.layer >= tokens.layers:
         raise InvalidParams(

@@ -15,7 +15,7 @@ from PIL import Image
 from analysis.events import Event, Progress
 from analysis.methods.seg_similarity import answer as visual_answer
 from analysis.methods.seg_similarity.events import Blanked
-from analysis.methods.seg_similarity.masking import blank, random_outside
+from analysis.methods.seg_similarity.masking import mask_patches, random_outside
 from analysis.methods.seg_similarity.states import AnswerStates
 from analysis.precision import exact
 
@@ -32,14 +32,14 @@ def causal_check(looked: AnswerStates, region: Sequence[int], other: np.ndarray)
     rounds = [(False, sorted(set(region))), *((True, cells) for cells in draws if cells)]
     for number, (control, cells) in enumerate(rounds):
         yield Progress(stage="blanking", done=number, total=len(rounds), unit="pictures")
-        yield _blanked(looked, cells, other, control=control)
+        yield _masked(looked, cells, other, control=control)
 
 
-def _blanked(
+def _masked(
     looked: AnswerStates, cells: Sequence[int], other: np.ndarray, *, control: bool
 ) -> Blanked:
     asked, answer = looked.asked, looked.answer
-    picture = blank(
+    picture = mask_patches(
         asked.picture, cells, looked.grid, looked.frame, fill=looked.params.fill, other=other
     )
     inputs = visual_answer.inputs_with(

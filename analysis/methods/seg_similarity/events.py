@@ -43,7 +43,7 @@ class AnswerToken(BaseModel):
     )
 
 
-class Tokens(Event):
+class AnswerTokens(Event):
     """Question and answer, and the layout of the maps."""
 
     kind: Literal["tokens"] = "tokens"

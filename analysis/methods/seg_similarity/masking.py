@@ -15,7 +15,7 @@ from analysis.methods.seg_similarity.patch_frame import PatchFrame, cells_of
 Fill = Literal["mean", "blur", "other"]
 
 
-def blank(
+def mask_patches(
     picture: np.ndarray,
     cells: Sequence[int],
     grid: tuple[int, int],

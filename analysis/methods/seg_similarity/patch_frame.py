@@ -48,14 +48,14 @@ def frame_of(images: Any, size: tuple[int, int]) -> PatchFrame:
         return whole(size)
     padded = _padded(images, size)
     height, width = round(padded.height), round(padded.width)
-    made = _resized(images, height, width)
+    created = _resized(images, height, width)
     if not getattr(images, "do_center_crop", False):
         return padded
     crop = int(images.crop_size["height"]), int(images.crop_size["width"])
-    down, across = height / made[0], width / made[1]  # picture pixels per made pixel
+    down, across = height / created[0], width / created[1]  # picture pixels per made pixel
     return PatchFrame(
-        padded.left + across * ((made[1] - crop[1]) // 2),
-        padded.top + down * ((made[0] - crop[0]) // 2),
+        padded.left + across * ((created[1] - crop[1]) // 2),
+        padded.top + down * ((created[0] - crop[0]) // 2),
         across * crop[1],
         down * crop[0],
     )

@@ -97,7 +97,7 @@ def segment(
     """
     device = seen.seen_1Chw.device
     given = {} if points is None else _prompt(points, seen, continuous=continuous)
-    made = mask_decoder.masks_of_seen(
+    created = mask_decoder.masks_of_seen(
         seen.decoder.decoder,
         seen.seen_1Chw,
         None if state_D is None else state_D[None, None],
@@ -105,12 +105,12 @@ def segment(
     )
     longest = max(seen.size)
     logits_HW = F.interpolate(
-        made.logits_BKHW[:, :1], size=(longest, longest), mode="bilinear", align_corners=False
+        created.logits_BKHW[:, :1], size=(longest, longest), mode="bilinear", align_corners=False
     )[0, 0, : seen.size[0], : seen.size[1]]
-    queries_QC = made.queries_BKQC[0, 0][[-1, MASK_TOKEN]]
-    maps_QP = None if state_D is None else (queries_QC @ made.cells_BKPC[0, 0].T).cpu()
+    queries_QC = created.queries_BKQC[0, 0][[-1, MASK_TOKEN]]
+    maps_QP = None if state_D is None else (queries_QC @ created.cells_BKPC[0, 0].T).cpu()
     grid = (seen.seen_1Chw.shape[-2], seen.seen_1Chw.shape[-1])
-    return Segmentation((logits_HW > 0).cpu(), float(made.quality_BK[0, 0]), maps_QP, grid)
+    return Segmentation((logits_HW > 0).cpu(), float(created.quality_BK[0, 0]), maps_QP, grid)
 
 
 def _prompt(points: Points, seen: Seen, *, continuous: bool) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ import torch
 from analysis.errors import InvalidParams
 from analysis.methods.seg_similarity import similarity
 from analysis.methods.seg_similarity.answer import GreedyAnswer, Read
-from analysis.methods.seg_similarity.events import AnswerToken, Tokens
+from analysis.methods.seg_similarity.events import AnswerToken, AnswerTokens
 from analysis.methods.seg_similarity.params import Params
 from analysis.methods.seg_similarity.patch_frame import PatchFrame
 from analysis.methods.seg_similarity.similarity import Patches
@@ -54,7 +54,7 @@ class AnswerStates:
     answer: GreedyAnswer
     grid: tuple[int, int]
     frame: PatchFrame
-    tokens: Tokens
+    tokens: AnswerTokens
     first: Read
 
     @property

@@ -348,6 +348,69 @@ export interface Tokens {
   tokens: Token[];
 }
 /**
+ * Cost of a trace.
+ *
+ * A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
+ * output.
+ */
+export interface TraceCost {
+  /**
+   * Number of forward passes that decided a step.
+   */
+  main_forwards: number;
+  /**
+   * Number of forward passes inside trials.
+   */
+  trial_forwards: number;
+  tokens_computed: number;
+  tokens_kept: number;
+  /**
+   * Number of tokens sampled or computed but not kept.
+   */
+  tokens_wasted: number;
+  /**
+   * Number of distinct nodes of the trials' prefix trees; 0: no trials.
+   */
+  nodes: number;
+  /**
+   * Peak bytes of keys and values.
+   */
+  cache_bytes: number;
+  /**
+   * Seconds inside forward passes.
+   */
+  model_seconds: number;
+  /**
+   * Total seconds, without loading the model.
+   */
+  seconds: number;
+}
+/**
+ * A decoder has finished.
+ */
+export interface TraceEnd {
+  kind: "trace_end";
+  trace: number;
+  /**
+   * Reason for the end; filled: no mask is left on the canvas.
+   */
+  stop: "eos" | "stop_string" | "length" | "filled";
+  steps: number;
+  /**
+   * Number of output tokens.
+   */
+  length: number;
+  /**
+   * Answer extracted by the answer pattern.
+   */
+  answer: string | null;
+  /**
+   * Whether the answer equals the known correct answer; null: unknown.
+   */
+  right: boolean | null;
+  cost: TraceCost;
+}
+/**
  * A decoder begins on the prompt.
  */
 export interface TraceStart {

@@ -30,7 +30,7 @@ export type MethodEvent =
   | EdgeMass
   | TokenMass
   | Sinks
-  | Routes
+  | RouteAgreement
   | KnockOut
   | Permutation
   | Spread
@@ -294,7 +294,7 @@ export interface Sinks {
 /**
  * Block-sparse attention compared with eager attention with hooks, in this run.
  */
-export interface Routes {
+export interface RouteAgreement {
   kind: "routes";
   mode: "graph" | "graph_ordered" | "sequential" | "parallel" | "full" | "random_edges";
   /**

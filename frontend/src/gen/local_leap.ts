@@ -6,6 +6,7 @@ import type {
   OutputTokens,
   Progress,
   PromptTokens,
+  TraceEnd,
   TraceStart,
 } from "./common";
 
@@ -20,6 +21,8 @@ export type {
   Progress,
   PromptTokens,
   SelfCheck,
+  TraceCost,
+  TraceEnd,
   TraceStart,
 } from "./common";
 
@@ -149,44 +152,6 @@ export interface Consistency {
   consistent: number;
 }
 /**
- * Cost of a trace.
- *
- * A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
- * output.
- */
-export interface Cost {
-  /**
-   * Number of forward passes that decided a step.
-   */
-  main_forwards: number;
-  /**
-   * Number of forward passes inside trials.
-   */
-  trial_forwards: number;
-  tokens_computed: number;
-  tokens_kept: number;
-  /**
-   * Number of tokens sampled or computed but not kept.
-   */
-  tokens_wasted: number;
-  /**
-   * Number of distinct nodes of the trials' prefix trees; 0: no trials.
-   */
-  nodes: number;
-  /**
-   * Peak bytes of keys and values.
-   */
-  cache_bytes: number;
-  /**
-   * Seconds inside forward passes.
-   */
-  model_seconds: number;
-  /**
-   * Total seconds, without loading the model.
-   */
-  seconds: number;
-}
-/**
  * When a position's prediction became final, and when it was committed; steps of its block,
  * from 1.
  */
@@ -276,31 +241,6 @@ export interface Proposal {
    * The result as a sentence.
    */
   sentence: string;
-}
-/**
- * A decoder has finished.
- */
-export interface TraceEnd {
-  kind: "trace_end";
-  trace: number;
-  /**
-   * Reason for the end; filled: no mask is left on the canvas.
-   */
-  stop: "eos" | "stop_string" | "length" | "filled";
-  steps: number;
-  /**
-   * Number of output tokens.
-   */
-  length: number;
-  /**
-   * Answer extracted by the answer pattern.
-   */
-  answer: string | null;
-  /**
-   * Whether the answer equals the known correct answer; null: unknown.
-   */
-  right: boolean | null;
-  cost: Cost;
 }
 export interface Params {
   /**

@@ -12,7 +12,7 @@ export type {
   SelfCheck,
 } from "./common";
 
-export type MethodEvent = Progress | ModelLoaded | Scene | Tokens | Map | MapPoints | DecoderMap | Mask | Blanked;
+export type MethodEvent = Progress | ModelLoaded | Scene | AnswerTokens | Map | MapPoints | DecoderMap | Mask | Blanked;
 
 /**
  * A token of the question or the answer; image tokens are omitted.
@@ -30,6 +30,39 @@ export interface AnswerToken {
    * Natural log of its probability; null in the question.
    */
   logprob: number | null;
+}
+/**
+ * Question and answer, and the layout of the maps.
+ */
+export interface AnswerTokens {
+  kind: "tokens";
+  tokens: AnswerToken[];
+  answer: string;
+  /**
+   * Whether the answer equals the correct one exactly; null: unknown.
+   */
+  right: boolean | null;
+  /**
+   * Rows and columns of patches.
+   */
+  rows: number;
+  columns: number;
+  /**
+   * Left, top, width and height of the area divided into patches, in the picture's pixels; it extends beyond a padded picture.
+   */
+  frame: number[];
+  /**
+   * L + 1.
+   */
+  layers: number;
+  /**
+   * Position of the token whose map is shown first.
+   */
+  query: number;
+  /**
+   * Whether the query occurs; false: another token is used instead.
+   */
+  found: boolean;
 }
 /**
  * The answer's log-probability with some patches masked, compared with the whole picture.
@@ -174,39 +207,6 @@ export interface Scene {
    * [H, W] uint8: 1 on the visible pixels of the object.
    */
   truth: ArrayRef | null;
-}
-/**
- * Question and answer, and the layout of the maps.
- */
-export interface Tokens {
-  kind: "tokens";
-  tokens: AnswerToken[];
-  answer: string;
-  /**
-   * Whether the answer equals the correct one exactly; null: unknown.
-   */
-  right: boolean | null;
-  /**
-   * Rows and columns of patches.
-   */
-  rows: number;
-  columns: number;
-  /**
-   * Left, top, width and height of the area divided into patches, in the picture's pixels; it extends beyond a padded picture.
-   */
-  frame: number[];
-  /**
-   * L + 1.
-   */
-  layers: number;
-  /**
-   * Position of the token whose map is shown first.
-   */
-  query: number;
-  /**
-   * Whether the query occurs; false: another token is used instead.
-   */
-  found: boolean;
 }
 export interface Params {
   /**

@@ -1,7 +1,7 @@
 import { get } from "svelte/store";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createArraySource, type Numbers } from "../../src/net/arrays";
-import type { Map as MapEvent, MethodEvent, Tokens } from "../../src/gen/seg_similarity";
+import type { Map as MapEvent, MethodEvent, AnswerTokens } from "../../src/gen/seg_similarity";
 import { toSvg } from "../../src/pictures/export";
 import { create } from "../../src/views/seg_similarity";
 import recorded from "../fixtures/seg_similarity.json";
@@ -18,7 +18,9 @@ const onStage = (options: Parameters<typeof stageOf>[1] = {}) =>
 
 afterEach(() => document.body.replaceChildren());
 
-const tokens = EVENTS.find((event): event is Tokens => event.kind === "tokens") as Tokens;
+const tokens = EVENTS.find(
+  (event): event is AnswerTokens => event.kind === "tokens",
+) as AnswerTokens;
 const mapAt = (position: number) =>
   EVENTS.find((event): event is MapEvent => event.kind === "map" && event.position === position);
 const numbers = createArraySource(() => Promise.reject(new Error("no server")));

@@ -94,11 +94,11 @@ def test_centred_scores_equal_the_definition_on_plain_transformers(
     )
     ids, prompt_length = context(events)
     stream = np.random.default_rng([5, PROBES])
-    open_N = np.array([t.id != 0 for e in of_kind(events, "tokens") for t in e.tokens])
+    replaceable_N = np.array([t.id != 0 for e in of_kind(events, "tokens") for t in e.tokens])
     masks, rows = [], [ids]
     for _ in range(24):
         u = stream.random((2, len(ids)))
-        masks.append((u[0] < 0.4) & open_N)
+        masks.append((u[0] < 0.4) & replaceable_N)
         rows.append(np.where(masks[-1], uniform_draw(ordinary(catalog, model), ids, u[1]), ids))
     logits = plain_logits(catalog, model, np.stack(rows)[:, :-1])
     outputs = range(prompt_length, len(ids))
@@ -107,7 +107,7 @@ def test_centred_scores_equal_the_definition_on_plain_transformers(
     effect = ((np.array(masks) - 0.4).T @ (d - d.mean(0)) / (24 * 0.4 * 0.6)).T
     found = final_scores(events)
     for t, at in enumerate(outputs):
-        allowed = open_N & (np.arange(len(ids)) < at)
+        allowed = replaceable_N & (np.arange(len(ids)) < at)
         np.testing.assert_allclose(found.mean[t + 1], np.where(allowed, effect[t], 0), atol=1e-6)
         assert found.base[t + 1] == pytest.approx(p[0, t], abs=1e-6)
     np.testing.assert_array_equal(found.mean[0], found.mean[1])
@@ -122,8 +122,8 @@ def sequential_paper(
     updates = np.random.default_rng([seed, STEPS, probe])
     tests = np.random.default_rng([seed, TEST, row, probe])
     scores = np.random.default_rng([seed, START, row, probe]).random(len(ids))
-    open_N = np.array([token in words for token in ids])
-    allowed = open_N & (np.arange(len(ids)) < at)
+    replaceable_N = np.array([token in words for token in ids])
+    allowed = replaceable_N & (np.arange(len(ids)) < at)
 
     def next_logits(row_ids: np.ndarray) -> np.ndarray:
         found: np.ndarray = settings["forward"](row_ids[None, :at])[0, -1]
@@ -132,7 +132,7 @@ def sequential_paper(
     base = np.exp(log_softmax(next_logits(ids)))[ids[at]]
     for step in range(1, settings["max_steps"] + 1):
         u = updates.random((2, len(ids)))
-        mask = (u[0] < rate) & open_N
+        mask = (u[0] < rate) & replaceable_N
         replaced = np.where(mask, uniform_draw(words, ids, u[1]), ids)
         fall = base - np.exp(log_softmax(next_logits(replaced)))[ids[at]]
         signed = np.where(mask, fall, -fall)
@@ -214,8 +214,8 @@ def planted_case(seed: int, *, top_n: int = 2) -> ProbeCase:
     ids = np.array([0, 11, 12, 13, 14, 15, 16, 17, 18, 7])
     groups = np.arange(10)
     return ProbeCase(
-        model=model, ids_N=ids, prompt_length=9, open_N=ids != 0, words_N=groups,
-        sentences_N=groups * 0, span=range(1), foil=None,
+        model=model, ids_N=ids, prompt_length=9, replaceable_N=ids != 0, words_N=groups,
+        sentences_N=groups * 0, span=range(1), contrast_token=None,
         replacer=Uniform(np.arange(1, 40), np.where(ids > 0, ids - 1, 39)), rate=0.3,
         measure="probability", top_n=top_n, rows_per_forward=64, seed=seed,
     )  # fmt: skip

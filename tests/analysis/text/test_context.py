@@ -54,7 +54,7 @@ def test_a_given_output_is_taken_as_it_stands(model: Model) -> None:
     assert found.ids[found.prompt_length :] == model.tokenizer(
         " the ball</s>", add_special_tokens=False, split_special_tokens=True
     ).input_ids  # fmt: skip
-    assert found.closed == [True, *[False] * (len(found.ids) - 1)]
+    assert found.protected == [True, *[False] * (len(found.ids) - 1)]
 
 
 def test_a_special_token_that_the_model_writes_is_closed(
@@ -62,13 +62,13 @@ def test_a_special_token_that_the_model_writes_is_closed(
 ) -> None:
     monkeypatch.setattr(generation, "write", lambda *_: iter([40, 1]))
     found, _ = read(model, prompt="Anna")
-    assert found.closed[-2:] == [False, True]
+    assert found.protected[-2:] == [False, True]
 
 
 def test_every_position_has_a_text_a_word_and_a_sentence(model: Model) -> None:
     found, _ = read(model, prompt="Anna sat. Where is", continuation=" the ball?")
     assert "".join(found.texts) == "<s>Anna sat. Where is the ball?"
-    assert len(found.words) == len(found.sentences) == len(found.closed) == len(found.ids)
+    assert len(found.words) == len(found.sentences) == len(found.protected) == len(found.ids)
     by_word = {
         word: "".join(t for t, w in zip(found.texts, found.words, strict=True) if w == word)
         for word in found.words
@@ -112,8 +112,8 @@ def test_a_context_filled_to_its_last_token_is_read(model: Model) -> None:
 def test_tokens_come_in_stretches_that_fit_an_event(model: Model) -> None:
     roomy = replace(model, info=model.info.model_copy(update={"context": 2000}))
     found, _ = read(roomy, prompt="\x01" * 600, continuation="\u202e" * 10)
-    closed = [at % 2 == 0 for at in range(len(found.ids))]
-    events = list(contexts.describe(roomy, found, closed))
+    protected = [at % 2 == 0 for at in range(len(found.ids))]
+    events = list(contexts.describe(roomy, found, protected))
     assert [event.start for event in events] == [0, 250, 500]
     assert all(event.total == len(found.ids) for event in events)
     assert all(event.prompt_length == 601 for event in events)
@@ -121,21 +121,23 @@ def test_tokens_come_in_stretches_that_fit_an_event(model: Model) -> None:
     tokens = [token for event in events for token in event.tokens]
     assert [token.id for token in tokens] == found.ids
     assert [token.text for token in tokens] == found.texts
-    assert [token.protected for token in tokens] == closed
+    assert [token.protected for token in tokens] == protected
     assert tokens[0].piece == "<s>"
 
 
 def test_an_event_of_tokens_survives_json(model: Model) -> None:
     found, _ = read(model, prompt="<script>\u202e😀&", continuation="\ufffd\u2028")
-    for event in contexts.describe(model, found, found.closed):
+    for event in contexts.describe(model, found, found.protected):
         assert Tokens.model_validate_json(event.model_dump_json()) == event
 
 
 def test_the_output_carries_the_models_own_probabilities(model: Model) -> None:
     found, _ = read(model, prompt="Anna has", continuation=" the ball")
     scored = generation.score(model, found.ids, found.prompt_length)
-    foil = 50
-    event = contexts.output_event(model, found, generated=False, span=range(1, 2), foil=foil)
+    contrast_token = 50
+    event = contexts.output_event(
+        model, found, generated=False, span=range(1, 2), contrast_token=contrast_token
+    )
     assert [step.position for step in event.steps] == list(
         range(found.prompt_length, len(found.ids))
     )
@@ -152,12 +154,12 @@ def test_the_output_carries_the_models_own_probabilities(model: Model) -> None:
         ]
     assert (event.target_start, event.target_length, event.generated) == (1, 1, False)
     assert event.contrast is not None
-    assert event.contrast.logprob == float(scored.logprobs_TV[1, foil])
+    assert event.contrast.logprob == float(scored.logprobs_TV[1, contrast_token])
 
 
-def test_without_a_foil_there_is_no_contrast(model: Model) -> None:
+def test_without_a_contrast_token_there_is_no_contrast(model: Model) -> None:
     found, _ = read(model, prompt="Anna", continuation=" has")
-    event = contexts.output_event(model, found, generated=True, span=range(1), foil=None)
+    event = contexts.output_event(model, found, generated=True, span=range(1), contrast_token=None)
     assert event.contrast is None
     assert Output.model_validate_json(event.model_dump_json()) == event
 
@@ -167,7 +169,7 @@ def test_the_longest_output_that_the_model_writes_fits_an_event(model: Model) ->
     longest = TextParams.model_fields["max_new_tokens"].metadata[1].le
     ids = [0, *([40] * 88)]
     found = Context(ids, 1, [False] * 89, ["x"] * 89, [0] * 89, [0] * 89)
-    event = contexts.output_event(roomy, found, generated=True, span=range(1), foil=None)
+    event = contexts.output_event(roomy, found, generated=True, span=range(1), contrast_token=None)
     assert len(event.model_dump_json()) / 88 * longest < LIMIT
 
 

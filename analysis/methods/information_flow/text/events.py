@@ -2,19 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from analysis.events import Array, Event
+from analysis.events import Array, Event, Record
 from analysis.methods.information_flow.text.params import EdgeSet
 from analysis.text.context import Alternative
 
 Restored = Literal["residual", "attention", "mlp"]
-
-
-class Record(BaseModel):
-    """A part of an event."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Group(Record):

@@ -11,25 +11,27 @@ from analysis.methods.information_flow.text.case import FlowCase, label_of
 from analysis.methods.information_flow.text.cutting import Trunk, run_variants
 from analysis.methods.information_flow.text.events import Knockout
 from analysis.methods.information_flow.text.matrix import MatrixRow
-from analysis.methods.information_flow.text.positions import Places, places
+from analysis.methods.information_flow.text.positions import NamedPositions, named_positions
 
 LARGEST_DELTA = log(np.finfo(np.float64).max / 100)
 
 
-def sources_of(case: FlowCase, row: MatrixRow | None) -> list[Places]:
+def sources_of(case: FlowCase, row: MatrixRow | None) -> list[NamedPositions]:
     """The sources given, or the groups whose cut from the target lowers it most."""
-    named = places(case.params.sources, case.context, before=case.queries.start, field="sources")
+    named = named_positions(
+        case.params.sources, case.context, before=case.queries.start, field="sources"
+    )
     return named or strongest(case, row, case.params.curves)
 
 
-def strongest(case: FlowCase, row: MatrixRow | None, count: int) -> list[Places]:
+def strongest(case: FlowCase, row: MatrixRow | None, count: int) -> list[NamedPositions]:
     """The groups whose cut from the target lowers its log-probability most, largest effect
     first.
     """
     assert row is not None
     order = np.argsort(row.delta, kind="stable")[:count]
     groups = [case.groups[n] for n in order]
-    return [Places(label_of(case, group), tuple(group)) for group in groups]
+    return [NamedPositions(label_of(case, group), tuple(group)) for group in groups]
 
 
 def windows_of(layers: int, asked: int) -> list[tuple[int, int]]:
@@ -43,7 +45,7 @@ def windows_of(layers: int, asked: int) -> list[tuple[int, int]]:
     return [(max(0, layer - before), min(layers - 1, layer + after)) for layer in range(layers)]
 
 
-def curves(trunk: Trunk, sources: list[Places]) -> Iterator[Event]:
+def curves(trunk: Trunk, sources: list[NamedPositions]) -> Iterator[Event]:
     """Yield one event per source."""
     case = trunk.case
     windows = windows_of(case.model.info.layers, case.params.window)
@@ -91,7 +93,7 @@ def _others(
 def _event(
     number: int,
     total: int,
-    source: Places,
+    source: NamedPositions,
     windows: list[tuple[int, int]],
     found: list[float],
 ) -> Knockout:

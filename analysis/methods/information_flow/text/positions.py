@@ -11,7 +11,7 @@ RANGE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 
 
 @dataclass(frozen=True)
-class Places:
+class NamedPositions:
     """Positions with the name given by the user."""
 
     label: str
@@ -44,7 +44,9 @@ def numbers(text: str, *, count: int, field: str) -> tuple[int, ...] | None:
     return tuple(sorted(found))
 
 
-def places(text: str, context: Context, *, before: int, field: str) -> list[Places]:
+def named_positions(
+    text: str, context: Context, *, before: int, field: str
+) -> list[NamedPositions]:
     """Named positions separated by semicolons, all before position `before`. Raises
     InvalidParams.
     """
@@ -52,7 +54,7 @@ def places(text: str, context: Context, *, before: int, field: str) -> list[Plac
     return [_place(part, context, before=before, field=field) for part in parts]
 
 
-def _place(part: str, context: Context, *, before: int, field: str) -> Places:
+def _place(part: str, context: Context, *, before: int, field: str) -> NamedPositions:
     if part.startswith("@"):
         positions = numbers(part[1:], count=context.prompt_length, field=field) or ()
     else:
@@ -70,7 +72,7 @@ def _place(part: str, context: Context, *, before: int, field: str) -> Places:
             remedy=f"Choose positions below {before}.",
             field=field,
         )
-    return Places(part, positions)
+    return NamedPositions(part, positions)
 
 
 def _standing(phrase: str, context: Context) -> Iterator[int]:

@@ -20,7 +20,7 @@ from analysis.methods.information_flow.text.matrix import (
     target_row,
 )
 from analysis.methods.information_flow.text.params import FlowParams
-from analysis.methods.information_flow.text.positions import Places, places
+from analysis.methods.information_flow.text.positions import NamedPositions, named_positions
 from analysis.methods.information_flow.text.routes import Shares, agreements, routes_event, shares
 from analysis.methods.information_flow.text.tracing import trace
 from analysis.model import Model
@@ -34,10 +34,10 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     context = yield from contexts.read(model, params)
     case = read_case(model, params, context)
     named = _named(case)
-    yield from contexts.describe(model, context, context.closed)
+    yield from contexts.describe(model, context, context.protected)
     span = range(params.target_start, params.target_start + params.target_length)
     generated = not params.continuation
-    yield contexts.output_event(model, context, generated=generated, span=span, foil=None)
+    yield contexts.output_event(model, context, generated=generated, span=span, contrast_token=None)
     yield groups_event(case)
     meter.book("output")
     trunk = trunk_of(case)
@@ -52,12 +52,12 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     yield meter.cost()
 
 
-def _named(case: FlowCase) -> list[Places]:
+def _named(case: FlowCase) -> list[NamedPositions]:
     """The subject if given; invalid params are refused before any work."""
     params, before = case.params, case.queries.start
     windows_of(case.model.info.layers, params.window)
-    places(params.sources, case.context, before=before, field="sources")
-    named = places(params.subject, case.context, before=before, field="subject")
+    named_positions(params.sources, case.context, before=before, field="sources")
+    named = named_positions(params.subject, case.context, before=before, field="subject")
     if len(named) > 1:
         raise InvalidParams(
             f"subject has {len(named)} parts: {params.subject[:80]!a}.",
@@ -68,7 +68,7 @@ def _named(case: FlowCase) -> list[Places]:
 
 
 def _cuts(
-    trunk: Trunk, found: Shares | None, named: list[Places], meter: PassMeter
+    trunk: Trunk, found: Shares | None, named: list[NamedPositions], meter: PassMeter
 ) -> Iterator[Event]:
     case, params = trunk.case, trunk.case.params
     last = len(case.groups) - 1

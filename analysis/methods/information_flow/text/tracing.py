@@ -24,7 +24,7 @@ from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import shared_cache
 from analysis.methods.information_flow.text.events import Corrupted, Restored, Trace
 from analysis.methods.information_flow.text.knockout import windows_of
-from analysis.methods.information_flow.text.positions import Places
+from analysis.methods.information_flow.text.positions import NamedPositions
 from analysis.text.embedding_table import embedding_deviation
 
 KINDS: tuple[Restored, ...] = ("residual", "attention", "mlp")
@@ -43,7 +43,7 @@ class Noisy:
     probability_K: np.ndarray
 
 
-def trace(case: FlowCase, subject: Places) -> Iterator[Event]:
+def trace(case: FlowCase, subject: NamedPositions) -> Iterator[Event]:
     """Yield the effect of the noise, then the growing maps. Raises ModelIncompatible."""
     modules = {kind: modules_of(case, kind) for kind in KINDS}
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
@@ -95,7 +95,7 @@ def corrupt(case: FlowCase, hidden: Sequence[tuple[int, ...]], name: str) -> Noi
     )
 
 
-def _corrupted(case: FlowCase, subject: Places, noisy: Noisy) -> Corrupted:
+def _corrupted(case: FlowCase, subject: NamedPositions, noisy: Noisy) -> Corrupted:
     random = case.random("tracing control")
     rest = [n for n in range(case.queries.start) if n not in set(subject.positions)]
     pool = rest if len(rest) >= len(subject.positions) else list(range(case.queries.start))
@@ -139,7 +139,7 @@ def _keep(states: list[torch.Tensor], module: nn.Module, args: Any, output: Any)
 
 def _map(
     case: FlowCase,
-    subject: Places,
+    subject: NamedPositions,
     noisy: Noisy,
     kind: Restored,
     modules: list[nn.Module],

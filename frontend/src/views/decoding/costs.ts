@@ -3,15 +3,15 @@
 import type { Bar, BarChart } from "../../pictures/bars";
 import type { Category } from "../../pictures/swatch";
 import type { Theme } from "../../base/theme";
-import type { Cost } from "../../gen/local_leap";
+import type { TraceCost } from "../../gen/local_leap";
 import type { Lane } from "./lanes";
 
 interface Measure {
   title: string;
   stem: string;
   categories: Category[];
-  parts(cost: Cost): number[];
-  note(cost: Cost): string;
+  parts(cost: TraceCost): number[];
+  note(cost: TraceCost): string;
 }
 
 const MEASURES: readonly Measure[] = [

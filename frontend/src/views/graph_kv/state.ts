@@ -11,7 +11,7 @@ import type {
   Layout,
   MethodEvent,
   Permutation,
-  Routes,
+  RouteAgreement,
   Segments,
   SegmentTokens,
   Sinks,
@@ -45,7 +45,7 @@ export interface State {
   edgeMass: WithMass<EdgeMass> | null;
   tokenMass: WithMass<TokenMass> | null;
   sinks: WithMass<Sinks> | null;
-  routes: Routes | null;
+  routes: RouteAgreement | null;
   /** By number of the edge in the chosen mode's layout. */
   knockOuts: ReadonlyMap<number, KnockOut>;
   permutations: ReadonlyMap<Mode, readonly Permutation[]>;

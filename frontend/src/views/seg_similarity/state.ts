@@ -8,12 +8,12 @@ import type {
   Mask,
   MethodEvent,
   Scene,
-  Tokens,
+  AnswerTokens,
 } from "../../gen/seg_similarity";
 
 export interface State {
   scene: Scene | null;
-  tokens: Tokens | null;
+  tokens: AnswerTokens | null;
   /** By the position whose state is read. */
   maps: ReadonlyMap<number, MapEvent>;
   /** In the order in which they came; the first is the answer's. */

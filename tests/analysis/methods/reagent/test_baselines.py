@@ -27,8 +27,8 @@ def case_of(model: Model) -> ProbeCase:
     ids = np.array([*model.tokenizer(TEXT).input_ids, 50, 60])
     groups = np.arange(len(ids))
     return ProbeCase(
-        model=model, ids_N=ids, prompt_length=len(ids) - 2, open_N=ids != 0, words_N=groups,
-        sentences_N=groups * 0, span=range(2), foil=None,
+        model=model, ids_N=ids, prompt_length=len(ids) - 2, replaceable_N=ids != 0, words_N=groups,
+        sentences_N=groups * 0, span=range(2), contrast_token=None,
         replacer=replacers.uniform(model, ids.tolist()), rate=0.3, measure="probability",
         top_n=5, rows_per_forward=16, seed=3,
     )  # fmt: skip
@@ -85,7 +85,7 @@ def midpoint_sum(case: ProbeCase, absent: torch.Tensor, steps: int) -> np.ndarra
 
 
 def assert_integrated(case: ProbeCase, absent: torch.Tensor, *, steps: int = 1000) -> None:
-    whole = replace(case, open_N=np.ones_like(case.open_N))
+    whole = replace(case, replaceable_N=np.ones_like(case.replaceable_N))
     inputs = embedded(case)
     with torch.no_grad():
         hidden = absent.expand_as(inputs)
@@ -148,14 +148,14 @@ def test_the_bundled_model_is_integrated_where_64_steps_are_too_few() -> None:
     contrast_token = next(e for e in events if e.kind == "output").contrast
     prompt = next(e for e in events if e.kind == "tokens").prompt_length
     model = loaded(Catalog().find("demo-lm"), model_cache())
-    chosen, foil = ids[prompt], contrast_token.id
+    chosen, contrast_token = ids[prompt], contrast_token.id
     first = torch.tensor([ids[:prompt]])
     table = model.plain.get_input_embeddings().weight.detach()
     inputs, absent = table[first], table.mean(0)
 
     def contrast(embeddings: torch.Tensor) -> torch.Tensor:
         logits = model.plain(inputs_embeds=embeddings).logits[:, -1].double()
-        return logits[:, chosen] - logits[:, foil]
+        return logits[:, chosen] - logits[:, contrast_token]
 
     total = torch.zeros_like(inputs[0])
     for shares in ((torch.arange(2048) + 0.5) / 2048).split(64):

@@ -21,8 +21,8 @@ def case(model: Model) -> ProbeCase:
     ids = np.array([*model.tokenizer(TEXT).input_ids, 50])
     groups = np.arange(len(ids))
     return ProbeCase(
-        model=model, ids_N=ids, prompt_length=len(ids) - 1, open_N=ids != 0, words_N=groups,
-        sentences_N=groups * 0, span=range(1), foil=None,
+        model=model, ids_N=ids, prompt_length=len(ids) - 1, replaceable_N=ids != 0, words_N=groups,
+        sentences_N=groups * 0, span=range(1), contrast_token=None,
         replacer=replacers.uniform(model, ids.tolist()), rate=0.3, measure="probability",
         top_n=5, rows_per_forward=16, seed=3,
     )  # fmt: skip

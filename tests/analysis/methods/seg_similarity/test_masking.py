@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from analysis.methods.seg_similarity.masking import Fill, blank, random_outside
+from analysis.methods.seg_similarity.masking import Fill, mask_patches, random_outside
 from analysis.methods.seg_similarity.patch_frame import PatchFrame, whole
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 18, 3), dtype=np.uint8)
@@ -20,7 +20,7 @@ FILLINGS = {
 
 @pytest.mark.parametrize("fill", ["mean", "blur", "other"])
 def test_the_pixels_of_the_patches_alone_are_replaced(fill: Fill) -> None:
-    found = blank(PICTURE, [1, 5], (2, 3), whole((12, 18)), fill=fill, other=OTHER)
+    found = mask_patches(PICTURE, [1, 5], (2, 3), whole((12, 18)), fill=fill, other=OTHER)
     expected = PICTURE.copy()
     expected[:6, 6:12] = FILLINGS[fill][:6, 6:12]
     expected[6:, 12:] = FILLINGS[fill][6:, 12:]
@@ -28,7 +28,9 @@ def test_the_pixels_of_the_patches_alone_are_replaced(fill: Fill) -> None:
 
 
 def test_a_cropped_pictures_patches_lie_within_its_frame() -> None:
-    found = blank(PICTURE, [0], (1, 1), PatchFrame(3.0, 0.0, 12.0, 12.0), fill="mean", other=OTHER)
+    found = mask_patches(
+        PICTURE, [0], (1, 1), PatchFrame(3.0, 0.0, 12.0, 12.0), fill="mean", other=OTHER
+    )
     changed = (found != PICTURE).any(-1)
     assert not changed[:, :3].any()
     assert not changed[:, 15:].any()

@@ -14,13 +14,13 @@ from analysis.loading import ModelCache, load, loaded
 from analysis.methods.information_flow.text import tracing
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.events import Corrupted, Trace
-from analysis.methods.information_flow.text.positions import Places
+from analysis.methods.information_flow.text.positions import NamedPositions
 from analysis.methods.information_flow.text.tracing import KINDS, corrupt, trace
 from analysis.model import Model
 from tests.analysis.methods.information_flow.text.make_case import make_case
 from tests.tiny_models import byte_tokenizer, save, spread
 
-SUBJECT = Places("@3-4", (3, 4))
+SUBJECT = NamedPositions("@3-4", (3, 4))
 
 
 def traced(case: FlowCase) -> tuple[Corrupted, dict[str, Trace]]:

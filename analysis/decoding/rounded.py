@@ -1,8 +1,8 @@
-"""Parts of events of a trace, and how far their numbers are rounded."""
+"""How far the numbers in events of a trace are rounded."""
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
 DIGITS = 7  # decimal places: five more than two devices agree on
 ENTROPY_DIGITS = (
@@ -20,9 +20,3 @@ def _round_entropy(value: Any) -> Any:
 
 Number = Annotated[float, BeforeValidator(_round)]
 Entropy = Annotated[float, BeforeValidator(_round_entropy)]
-
-
-class Record(BaseModel):
-    """A part of an event."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
