@@ -30,6 +30,7 @@ from analysis.methods import cntp, local_leap
 from analysis.model import Model
 from analysis.model.logit_processors import Start
 from analysis.model.masked_diffusion import adapter_for
+from analysis.run_context import RunContext
 from analysis.runner import model_cache
 from analysis.text.sampling import Sampling, make_sampling
 from analysis.worlds.numbers import NumberItem, answer_read, number_item
@@ -232,7 +233,7 @@ def _run_cntp(model: Model, prompt: str, result: Result, **params: Any) -> None:
     given = {"prompt": prompt, "max_new_tokens": LENGTH, "trial_cap": CAP, **QUIET, **params}
     checked = cntp.Params.model_validate(given)
     started = time.perf_counter()
-    events = list(cntp.run(model, checked))
+    events = list(cntp.run(model, checked, RunContext()))
     result.seconds += time.perf_counter() - started
     end = [event for event in events if isinstance(event, TraceEnd)][-1]
     result.forwards += end.cost.main_forwards + end.cost.trial_forwards

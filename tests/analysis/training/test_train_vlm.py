@@ -46,7 +46,7 @@ def chosen() -> Iterator[list[Scene]]:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_a_step_lowers_the_loss(lesson: train_vlm.Lesson) -> None:
+def test_a_step_lowers_the_loss(lesson: train_vlm.PictureLesson) -> None:
     torch.manual_seed(0)
     taught = vlm_losses.Learner(parts_make())
     optimizer = torch.optim.SGD(taught.parameters(), lr=0.02)
