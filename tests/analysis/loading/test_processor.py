@@ -9,6 +9,7 @@ from transformers import AutoTokenizer
 
 from analysis.loading.processor import read_processor
 from analysis.model import Model, VisionLanguageModel
+from analysis.model.chat_template import process
 from analysis.model.classes import picture_prompt
 from tests.load_folder import load_folder
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
@@ -24,6 +25,7 @@ def test_nothing_is_installed_while_a_model_loads(
     tmp_path: Path, make: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TransformerLens would call pip for torchvision."""
+    process()._running()  # which renders chat templates, and is started when first needed
     started: list[Any] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *args, **_: started.append(args))
     check = load_folder(make(tmp_path / "own")).info.self_check
