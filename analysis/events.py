@@ -118,7 +118,9 @@ class SelfCheck(Record):
     """
 
     passed: bool
-    max_abs_difference: float = Field(description="Largest |Δ| of the hooked eager model.")
+    max_abs_difference: float = Field(
+        description="Largest |Δ| of the slow route: masks that hide nothing, or hooks."
+    )
     max_abs_difference_fast: float = Field(description="Largest |Δ| of the SDPA model.")
     tolerance: float = Field(description="Largest difference that passes the check.")
     tokens: int = Field(description="Length of the compared prompt.")
@@ -126,6 +128,11 @@ class SelfCheck(Record):
         default="", description="Reason for which the hooked model could not be built."
     )
     compared: str = Field(default="", description="What was compared, as a sentence.")
+    abilities: dict[str, str] = Field(
+        default={},
+        description="What methods do with a model and was tried: masks, weights, positions, "
+        "gradients, hooks. The value says why it failed; empty: it works.",
+    )
     rounding_nats: float | None = Field(
         default=None,
         description="Rounding error of log-probabilities: the largest difference between exact "
@@ -189,4 +196,12 @@ class ModelLoaded(Event):
     info: ModelInfo
 
 
-Common = Progress | ModelLoaded
+class Omitted(Event):
+    """An analysis that was requested and could not be made; the run goes on without it."""
+
+    kind: Literal["omitted"] = "omitted"
+    analysis: str = Field(description="Its name, as a heading.")
+    reason: str = Field(description="Why it was left out, as a sentence.")
+
+
+Common = Progress | ModelLoaded | Omitted

@@ -73,12 +73,19 @@ def _attention(
     """As transformers calls attention; the output is [B, N, H, D]."""
     structure, keep = _ACTIVE.get()
     _refuse(structure, attention_mask, options)
+    # Heads of latent attention have values of another width than keys.
+    width, missing = value_BGND.shape[-1], key_BGND.shape[-1] - value_BGND.shape[-1]
     found = attend(
-        query_BHND, key_BGND, value_BGND, structure, scale=scaling, parts=keep is not None
+        nn.functional.pad(query_BHND, (0, max(0, -missing))),
+        nn.functional.pad(key_BGND, (0, max(0, -missing))),
+        nn.functional.pad(value_BGND, (0, max(0, missing))),
+        structure,
+        scale=scaling,
+        parts=keep is not None,
     )
     if keep is not None:
         keep(found)
-    return found.output_BHND.transpose(1, 2).contiguous(), None
+    return found.output_BHND[..., :width].transpose(1, 2).contiguous(), None
 
 
 def _refuse(structure: BlockStructure, mask: Tensor | None, options: dict[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """A causal language model run under attention masks, per layer, head and row of a batch.
 
 A mask only takes away: what the model's own mask hides (the future, what lies outside a sliding
-window) stays hidden. Two routes give the same numbers: `logits` on the plain model with SDPA, for
-many variants as one batch, and `hooked` through TransformerLens, which also gives the attention
-patterns. Without masks each is that route's own forward pass, to the last bit.
+window) stays hidden. Two routes give the same numbers: `logits` with SDPA, and `eager`, which also
+gives the attention weights. Without masks each is that route's own forward pass, to the last bit.
 
 Shapes: B rows, N tokens, H heads, L layers, T kept positions, V vocabulary; Q queries and K keys
 are tokens. A mask is bool [B or 1, H or 1, N, N], True where the query may read the key.
@@ -11,7 +10,6 @@ are tokens. A mask is bool [B or 1, H or 1, N, N], True where the query may read
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,20 +18,13 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from analysis.attention.edges import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
-from analysis.errors import InvalidParams, ModelIncompatible
+from analysis.attention.modules import attentions, unmaskable
+from analysis.attention.weights import Receive, attention_weights
+from analysis.errors import InvalidParams
 from analysis.model import Model
-from analysis.model.finite import refuse_not_finite
 
 Masks = Sequence[torch.Tensor | None]  # one per layer; None: the model's own alone
 MASK = "attention_mask"
-
-
-@dataclass(frozen=True)
-class Hooked:
-    """`logits_BNV`, and `patterns_LBHNN` where they were asked for."""
-
-    logits_BNV: torch.Tensor
-    patterns_LBHNN: torch.Tensor | None
 
 
 def of_cuts(cuts: Sequence[Cut], size: Size, *, first: int = 0) -> list[torch.Tensor | None]:
@@ -75,34 +66,32 @@ def logits(
     given = _inputs(model, ids_BN, masks, positions_N)
     with masked(model.plain, masks):
         out = model.forward(**given, logits_to_keep=keep_T.to(model.device), use_cache=False)
-    found: torch.Tensor = out.logits
-    return found if found.shape[1] == len(keep_T) else found[:, keep_T]
+    return _kept(out.logits, keep_T)
 
 
 @torch.no_grad()
-def hooked(
+def eager(
     model: Model,
     ids_BN: torch.Tensor,
     masks: Masks,
     *,
+    keep_T: torch.Tensor,
     positions_N: torch.Tensor | None = None,
     zero: bool = False,
-    patterns: bool = False,
-) -> Hooked:
-    """As `logits`, through TransformerLens: logits of every position, and the patterns on demand.
+    receive: Receive | None = None,
+) -> torch.Tensor:
+    """As `logits`, by eager attention; `receive` gets each layer's weights as they are used.
 
     `zero` sets what may not be read to 0 after softmax instead of −∞ before it: its mass is lost.
     """
+    change = partial(_zeroed, masks) if zero else None
     given = _inputs(model, ids_BN, masks, positions_N)
-    kept: list[torch.Tensor] = []
-    hooks = _zero_hooks(masks) if zero else _score_hooks(masks)
-    if patterns:
-        hooks += [(_pattern(layer), partial(_keep, kept)) for layer in range(len(masks))]
-    model.passes.count(ids_BN.shape[0])
-    with model.hooks(hooks):
-        out = model.bridge(given.pop("input_ids"), **given)
-    refuse_not_finite(out, model.modules)
-    return Hooked(out, torch.stack(kept) if patterns else None)
+    with (
+        masked(model.plain, [None] * len(masks) if zero else masks),
+        attention_weights(model.plain, len(masks), partial(_changed, change, receive)),
+    ):
+        out = model.forward(**given, logits_to_keep=keep_T.to(model.device), use_cache=False)
+    return _kept(out.logits, keep_T)
 
 
 @contextmanager
@@ -138,24 +127,23 @@ def _inputs(
     return given
 
 
-def attentions(plain: PreTrainedModel, layers: int) -> list[nn.Module]:
-    """The attention of each layer, in order. Raises ModelIncompatible."""
-    found: list[Any] = [
-        module
-        for module in plain.modules()
-        if hasattr(module, "layer_idx") and type(module).__name__.endswith("Attention")
-    ]
-    if [module.layer_idx for module in found] != list(range(layers)):
-        raise _unmaskable(plain)
+def _kept(logits_BTV: torch.Tensor, keep_T: torch.Tensor) -> torch.Tensor:
+    """Some models give the logits of every position."""
+    return logits_BTV if logits_BTV.shape[1] == len(keep_T) else logits_BTV[:, keep_T]
+
+
+def _changed(
+    change: Receive | None, receive: Receive | None, layer: int, weights_BHQK: torch.Tensor
+) -> torch.Tensor | None:
+    found = change(layer, weights_BHQK) if change else None
+    if receive is not None:
+        receive(layer, weights_BHQK if found is None else found)
     return found
 
 
-def _unmaskable(plain: nn.Module) -> ModelIncompatible:
-    return ModelIncompatible(
-        f"The attention of a {type(plain).__name__} takes no mask of its own per layer.",
-        remedy="Choose a model such as Llama, Qwen, Gemma, Mistral or GPT-2.",
-        field="model",
-    )
+def _zeroed(masks: Masks, layer: int, weights_BHQK: torch.Tensor) -> torch.Tensor | None:
+    mask_BHQK = masks[layer]
+    return None if mask_BHQK is None else weights_BHQK * mask_BHQK.to(weights_BHQK.device)
 
 
 def _mask_hook(
@@ -167,14 +155,19 @@ def _mask_hook(
 ) -> tuple[tuple[torch.Tensor, ...], dict[str, Any]]:
     """Give the attention its own mask, less what the mask takes away."""
     if MASK not in kwargs:
-        raise _unmaskable(attention)
+        raise unmaskable(attention)
     states = args[0] if args else kwargs["hidden_states"]
     queries, keys = states.shape[1], mask_BHNN.shape[-1]
-    own = _own(kwargs[MASK], queries, keys, states.device)
+    given, hides = kwargs[MASK], _hides(kwargs[MASK], keys - queries)
+    own = ~given if hides else _own(given, queries, keys, states.device)
     open_BHQK = own & mask_BHNN[:, :, -queries:].to(states.device)
     refuse_blind(open_BHQK, layer, first=keys - queries)
-    additive = torch.zeros(open_BHQK.shape, dtype=states.dtype, device=states.device)
-    return args, {**kwargs, MASK: additive.masked_fill_(~open_BHQK, -torch.inf)}
+    return args, {**kwargs, MASK: ~open_BHQK if hides else _additive(given, open_BHQK, states)}
+
+
+def _hides(given: torch.Tensor | None, first: int) -> bool:
+    """Whether True means hidden, as in MPT: else the first query could not read its own token."""
+    return given is not None and given.dtype == torch.bool and not bool(given[0, 0, 0, first])
 
 
 def _own(given: torch.Tensor | None, queries: int, keys: int, device: torch.device) -> torch.Tensor:
@@ -185,40 +178,11 @@ def _own(given: torch.Tensor | None, queries: int, keys: int, device: torch.devi
     return given if given.dtype == torch.bool else given > BLOCKED
 
 
-def _score_hooks(masks: Masks) -> list[tuple[str, Any]]:
-    return [
-        (f"blocks.{layer}.attn.hook_attn_scores", partial(_block_scores, mask, layer))
-        for layer, mask in enumerate(masks)
-        if mask is not None
-    ]
-
-
-def _block_scores(
-    mask_BHNN: torch.Tensor, layer: int, scores_BHNN: torch.Tensor, hook: Any
+def _additive(
+    given: torch.Tensor | None, open_BHQK: torch.Tensor, states: torch.Tensor
 ) -> torch.Tensor:
-    del hook
-    open_BHNN = (scores_BHNN > BLOCKED) & mask_BHNN.to(scores_BHNN.device)
-    refuse_blind(open_BHNN, layer)
-    return scores_BHNN.masked_fill(~open_BHNN, -torch.inf)
-
-
-def _zero_hooks(masks: Masks) -> list[tuple[str, Any]]:
-    return [
-        (_pattern(layer), partial(_zero_pattern, mask))
-        for layer, mask in enumerate(masks)
-        if mask is not None
-    ]
-
-
-def _zero_pattern(mask_BHNN: torch.Tensor, pattern_BHNN: torch.Tensor, hook: Any) -> torch.Tensor:
-    del hook
-    return pattern_BHNN * mask_BHNN.to(pattern_BHNN.device)
-
-
-def _pattern(layer: int) -> str:
-    return f"blocks.{layer}.attn.hook_pattern"
-
-
-def _keep(kept: list[torch.Tensor], pattern_BHNN: torch.Tensor, hook: Any) -> None:
-    del hook
-    kept.append(pattern_BHNN.detach())
+    """−∞ where closed; else what the model adds, which is a bias by position under ALiBi."""
+    if given is None or given.dtype == torch.bool:
+        given = torch.zeros((), dtype=states.dtype, device=states.device)
+    bias: torch.Tensor = given.masked_fill(~open_BHQK, -torch.inf)
+    return bias

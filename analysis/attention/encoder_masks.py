@@ -18,6 +18,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from analysis.attention.edges import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
+from analysis.attention.modules import eager_attention
 from analysis.errors import ModelIncompatible
 
 
@@ -110,17 +111,6 @@ def _give_input(
     del block
     states = args[0] if args else kwargs["hidden_states"]
     return (states, *output[1:]) if isinstance(output, tuple) else states
-
-
-@contextmanager
-def eager_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Context in which a model runs eager attention; its own comes back after."""
-    own = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(own)
 
 
 def encoder_parts(encoder: PreTrainedModel) -> EncoderParts:

@@ -50,8 +50,11 @@ def asked(stem: str, run: Recorded) -> str | None:
 
 
 def findings(stem: str, run: Recorded) -> list[str]:
+    """The method's findings, then the analyses that were left out."""
     found = _module(stem)
-    return list(found.findings(run)) if found else []
+    sentences = list(found.findings(run)) if found else []
+    omitted = run.all("omitted")
+    return sentences + [f"{one['analysis']} was left out. {one['reason']}" for one in omitted]
 
 
 def tokens(stem: str, run: Recorded) -> list[str]:

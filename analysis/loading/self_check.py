@@ -8,15 +8,19 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from analysis.attention import encoder_masks
+from analysis.attention import decoder_masks, encoder_masks
+from analysis.attention.modules import eager_attention
 from analysis.catalog.folder import first_line
+from analysis.errors import ModelIncompatible
 from analysis.events import SelfCheck
+from analysis.loading.attempts import attempts
 from analysis.model import masked_diffusion
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.rounding import rounding_nats
 from analysis.precision import exact
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
+TRIED_TOKENS = 12
 MANY_TOKENS = 512  # more than the text has by any tokenizer
 CHECK_PICTURE_SIZE = 64
 # Largest |Δ logit| that rounding explains, relative to the largest |logit|.
@@ -46,18 +50,21 @@ def check_picture() -> Image.Image:
 
 
 def _check_causal(model: Model) -> SelfCheck:
+    """The routes of the methods, and each thing that methods do with a model (see `attempts`)."""
     ids_BN = _ids(model)
     fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
-    hooked, failure = _hooked(model, input_ids=ids_BN)
-    return _verdict(
+    masked = _masked(model, ids_BN)
+    check = _verdict(
         model.plain.dtype,
         plain=plain,
-        hooked=hooked,
+        hooked=masked,
         fast=fast,
-        failure=failure and f"No hooks for this model: {failure}",
         tokens=ids_BN.shape[1],
-        compared="Logits with hooks, and by the fast route, against plain transformers.",
+        compared="Logits under masks that hide nothing, and by the fast route, against plain eager "
+        "transformers.",
     )
+    found = attempts(model, ids_BN[:, :TRIED_TOKENS], check.tolerance)
+    return check.model_copy(update={"abilities": found})
 
 
 def _check_masked(model: Model) -> SelfCheck:
@@ -161,10 +168,20 @@ def _routes(
     """What `run` gives by the model's own attention (SDPA where it has it), and by eager."""
     own = model.config._attn_implementation
     fast = run()
-    with encoder_masks.eager_attention(model):
+    with eager_attention(model):
         plain = run()
     assert model.config._attn_implementation == own
     return fast, plain
+
+
+def _masked(model: Model, ids_BN: torch.Tensor) -> torch.Tensor | None:
+    """Logits under masks that hide nothing; None for an attention that takes no masks."""
+    tokens = ids_BN.shape[1]
+    masks = [torch.ones(1, 1, tokens, tokens, dtype=torch.bool)] * model.info.layers
+    try:
+        return decoder_masks.logits(model, ids_BN, masks, keep_T=torch.arange(tokens))
+    except ModelIncompatible:
+        return None
 
 
 def _hooked(model: Model, *, input_ids: torch.Tensor, **inputs: Any) -> tuple[Any, str]:

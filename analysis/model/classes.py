@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+from analysis.errors import ModelIncompatible
 from analysis.events import Brings, ModelInfo
 from analysis.model import chat_template
 from analysis.model.bridge import boot_bridge
@@ -48,6 +49,19 @@ class Model:
         """What the checkpoint contains in addition to its weights, today."""
         owner = getattr(self, "processor", self.tokenizer)
         return brought(self.plain, owner, str(chat_template.day()))
+
+    def require(self, *abilities: str) -> None:
+        """Raise ModelIncompatible if the self-check found that one of them does not work."""
+        check = self.info.self_check
+        for ability in abilities:
+            why = check.abilities.get(ability) if check else None
+            if why:
+                raise ModelIncompatible(
+                    why,
+                    remedy="Choose a model whose self-check lists "
+                    f"{ability} as working, such as Llama, Qwen or GPT-2.",
+                    field="model",
+                )
 
     @property
     def device(self) -> torch.device:

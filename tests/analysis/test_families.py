@@ -11,7 +11,6 @@ import transformers
 import analysis
 from analysis.catalog.entries import folder_entry
 from analysis.catalog.metadata import read_metadata
-from analysis.errors import ModelIncompatible
 from analysis.events import Event
 from tests.load_folder import load_folder
 from tests.tiny_models import byte_tokenizer, edit_config, save, spread
@@ -131,11 +130,3 @@ def test_linear_attention_is_decoded_as_it_is_without_a_cache(tmp_path: Path) ->
             assert int(model.plain(input_ids=ids, use_cache=False).logits[0, -1].argmax()) == token
             ids = torch.cat([ids, torch.tensor([[token]])], 1)
     assert run("cntp", folder, **params)[-1].kind == "trace_end"
-
-
-@pytest.mark.parametrize("make", [qwen3_next, neox])
-def test_an_analysis_that_reads_what_a_model_does_not_show_says_so(
-    make: Make, tmp_path: Path
-) -> None:
-    with pytest.raises(ModelIncompatible, match="no hook_"):
-        run("information_flow", folder_of(make, tmp_path / "model"), max_new_tokens=2)

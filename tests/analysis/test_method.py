@@ -210,7 +210,7 @@ def test_the_event_schema_has_each_kind_once(method: Method) -> None:
         schema["$defs"][part["$ref"].rpartition("/")[2]]["properties"]["kind"]["const"]
         for part in schema.get("oneOf") or schema["anyOf"]
     ]
-    assert sorted(consts) == sorted([*kinds(method), "progress", "model"])
+    assert sorted(consts) == sorted([*kinds(method), "progress", "model", "omitted"])
 
 
 @each_method

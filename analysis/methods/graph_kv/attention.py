@@ -8,7 +8,6 @@ Shape legend: B rows, N tokens, T tokens of the answer, V vocabulary, L layers, 
 blocks, C blocks.
 """
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +18,7 @@ from transformers import DynamicCache
 
 from analysis.attention import decoder_masks
 from analysis.attention.block_sparse import Keep, block_sparse, runs_blockwise
+from analysis.attention.modules import ORDINARY, layer_kinds
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.methods.graph_kv.layout import TokenLayout
@@ -54,14 +54,12 @@ def refuse_unfit(model: Model, tokens: int) -> None:
     """Raise ModelIncompatible for a model whose attention cannot be masked in this way."""
     config = model.plain.config.get_text_config()
     name = model.info.architecture
-    if "position_ids" not in inspect.signature(model.plain.forward).parameters:
-        raise _unfit(f"{name} does not accept position ids")
-    kinds = set(getattr(config, "layer_types", None) or ()) - {
-        "full_attention",
-        "sliding_attention",
-    }
+    if getattr(config, "alibi", False):
+        raise _unfit(f"{name} adds a bias by the order of tokens (ALiBi)")
+    kinds = layer_kinds(model.plain) - ORDINARY
     if kinds:
         raise _unfit(f"{name} has layers of {', '.join(sorted(kinds))}")
+    model.require("masks", "positions")
     window = getattr(config, "sliding_window", None)
     if window and tokens > window:
         raise ModelIncompatible(
@@ -148,18 +146,21 @@ def _block_logits(
 
 @torch.no_grad()
 def patterned(model: Model, layout: TokenLayout, kept: int) -> Patterned:
-    """One eager pass with hooks that reduce each layer's pattern at once. Raises OutOfMemory."""
+    """One eager pass that reduces each layer's weights at once. Raises OutOfMemory."""
     tokens = len(layout.ids_N)
-    model.rows_per_pass(tokens, tokens, 1)  # raises if a single row does not fit
-    sums = _Sums(layout.structure, model.device)
-    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.info.layers)]
+    model.rows_per_pass(tokens, kept, 1)  # raises if a single row does not fit
+    sums = _Sums(layout.structure, model)
     ids, positions = _tokens(model, [layout])
-    with model.hooks([(name, sums.add) for name in names]):
-        logits_BNV = decoder_masks.hooked(
-            model, ids, _masks(model, [layout]), positions_N=positions
-        ).logits_BNV
+    logits_1TV = decoder_masks.eager(
+        model,
+        ids,
+        _masks(model, [layout]),
+        keep_T=torch.arange(tokens - kept, tokens),
+        positions_N=positions,
+        receive=sums.add,
+    )
     return Patterned(
-        logits_BNV[0, -kept:],
+        logits_1TV[0],
         torch.stack(sums.mass_HP).permute(2, 0, 1),
         torch.stack(sums.tokens_CN),
         torch.stack(sums.sinks_HC).permute(2, 0, 1),
@@ -169,7 +170,9 @@ def patterned(model: Model, layout: TokenLayout, kept: int) -> Patterned:
 class _Sums:
     """Patterns as means over the tokens of each block, layer by layer."""
 
-    def __init__(self, structure: BlockStructure, device: torch.device) -> None:
+    def __init__(self, structure: BlockStructure, model: Model) -> None:
+        device = model.device
+        self.wide = torch.promote_types(model.plain.dtype, torch.float32)
         lengths_C = torch.tensor(structure.lengths, device=device)
         self.member_CN = torch.nn.functional.one_hot(torch.repeat_interleave(lengths_C)).T
         self.lengths_C1 = lengths_C[:, None]
@@ -179,11 +182,10 @@ class _Sums:
         self.tokens_CN: list[torch.Tensor] = []
         self.sinks_HC: list[torch.Tensor] = []
 
-    def add(self, pattern_1HNN: torch.Tensor, hook: object) -> None:
-        del hook
-        wide = torch.promote_types(pattern_1HNN.dtype, torch.float32)
-        pattern_HNN = pattern_1HNN[0].to(wide)
-        member_CN = self.member_CN.to(wide)
+    def add(self, layer: int, pattern_1HNN: torch.Tensor) -> None:
+        del layer  # they come in their order
+        pattern_HNN = pattern_1HNN[0].to(self.wide)
+        member_CN = self.member_CN.to(self.wide)
         total_HCN = member_CN @ pattern_HNN
         mean_HCN = total_HCN / self.lengths_C1
         self.mass_HP.append((mean_HCN @ member_CN.T)[:, self.reader_P, self.source_P])

@@ -40,7 +40,7 @@ from analysis.text import context as contexts
 from analysis.text.context import Context, Output, Tokens
 from analysis.text.cost import Cost, PassMeter
 
-VERSION = "5"
+VERSION = "6"
 NEEDS = ("causal_lm",)
 
 

@@ -14,7 +14,9 @@ from jaxtyping import Float
 from pydantic import Field
 from scipy.stats import spearmanr
 
-from analysis.events import Array, Event, Progress
+from analysis.attention.weights import attention_weights
+from analysis.errors import ModelIncompatible, OutOfMemory
+from analysis.events import Array, Event, Omitted, Progress
 from analysis.methods.reagent.estimators import top_set
 from analysis.methods.reagent.integrated_gradients import Completeness, Integrated, integrate
 from analysis.methods.reagent.probing import ProbeCase
@@ -55,7 +57,7 @@ def compare(case: ProbeCase, scores_N: np.ndarray) -> Generator[Event, None, lis
     allowed, found = case.allowed(0), []
     top = top_set(scores_N, allowed, case.top_n)
     for other in maps(case):
-        if isinstance(other, Progress):
+        if not isinstance(other, OtherMap):
             yield other
             continue
         found.append(other)
@@ -73,8 +75,8 @@ def compare(case: ProbeCase, scores_N: np.ndarray) -> Generator[Event, None, lis
     return found
 
 
-def maps(case: ProbeCase) -> Iterator[OtherMap | Progress]:
-    """Yield the baselines one by one, and progress; rollout only if all layers expose attention.
+def maps(case: ProbeCase) -> Iterator[OtherMap | Progress | Omitted]:
+    """Yield the baselines one by one, and progress; what cannot be made is an Omitted.
 
     An absent token is the mean embedding of the vocabulary, as returned by the embedding module. It
     is not zero, because a model that begins with RMSNorm is discontinuous there, and a path from
@@ -89,14 +91,7 @@ def maps(case: ProbeCase) -> Iterator[OtherMap | Progress]:
     yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
     yield from _integrated(case, explain, inputs, absent, nats)
     yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs, absent))
-    if _shows_patterns(case):
-        yield OtherMap(
-            "attention_rollout",
-            "Attention rollout",
-            "share of attention",
-            "TransformerLens hook_pattern",
-            _where_allowed(case, rollout(case)),
-        )
+    yield _rolled_out(case)
 
 
 def _integrated(
@@ -124,29 +119,35 @@ def _integrated(
             yield Progress(stage="integrating gradients", done=found, total=0, unit="steps")
 
 
-def _shows_patterns(case: ProbeCase) -> bool:
-    """Whether the hooks pass the self-check and each layer exposes its attention."""
-    check = case.model.info.self_check
-    if check is None or not check.passed:
-        return False
-    names = case.model.bridge.hook_dict
-    return all(f"blocks.{n}.attn.hook_pattern" in names for n in range(case.model.info.layers))
-
-
 def rollout(case: ProbeCase) -> Float[np.ndarray, "N"]:
-    """Attention rollout (Abnar & Zuidema 2020): Π_l (½ A_l + ½ I), heads averaged, [N]."""
+    """Attention rollout (Abnar & Zuidema 2020): Π_l (½ A_l + ½ I), heads averaged, [N].
+
+    Raises ModelIncompatible if a layer has no attention weights.
+    """
     ids = _inputs(case)
-    _, cache = case.model.bridge.run_with_cache(
-        ids, names_filter=lambda name: name.endswith("attn.hook_pattern")
-    )
     flow = torch.eye(ids.shape[1], dtype=torch.float64)
-    for layer in range(case.model.info.layers):
-        pattern_HNN = cache[f"blocks.{layer}.attn.hook_pattern"][0]
-        flow = (exact(pattern_HNN).mean(0).cpu() + torch.eye(len(flow))) / 2 @ flow
+
+    def multiply(layer: int, weights_1HNN: torch.Tensor) -> None:
+        nonlocal flow
+        del layer  # they come in their order
+        flow = (exact(weights_1HNN[0]).mean(0).cpu() + torch.eye(len(flow))) / 2 @ flow
+
+    with torch.no_grad(), attention_weights(case.model.plain, case.model.info.layers, multiply):
+        case.model.logits(ids, torch.tensor([0]))
     rows = [case.prompt_length + t - 1 for t in case.span]
     found = np.zeros(case.length)
     found[: len(flow)] = flow[rows].mean(0).numpy()
     return found
+
+
+def _rolled_out(case: ProbeCase) -> OtherMap | Omitted:
+    label = "Attention rollout"
+    try:
+        scores_N = _where_allowed(case, rollout(case))
+    except (ModelIncompatible, OutOfMemory) as error:
+        return Omitted(analysis=label, reason=str(error))
+    source = "softmax of each layer"
+    return OtherMap("attention_rollout", label, "share of attention", source, scores_N)
 
 
 def agreement(case: ProbeCase, one_N: np.ndarray, other_N: np.ndarray) -> float | None:

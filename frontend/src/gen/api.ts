@@ -952,7 +952,7 @@ export interface components {
             passed: boolean;
             /**
              * Max Abs Difference
-             * @description Largest |Δ| of the hooked eager model.
+             * @description Largest |Δ| of the slow route: masks that hide nothing, or hooks.
              */
             max_abs_difference: number;
             /**
@@ -982,6 +982,14 @@ export interface components {
              * @default
              */
             compared: string;
+            /**
+             * Abilities
+             * @description What methods do with a model and was tried: masks, weights, positions, gradients, hooks. The value says why it failed; empty: it works.
+             * @default {}
+             */
+            abilities: {
+                [key: string]: string;
+            };
             /**
              * Rounding Nats
              * @description Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.

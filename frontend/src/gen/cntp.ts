@@ -4,6 +4,7 @@ import type {
   ForcedToken,
   ForcedTrial,
   ModelLoaded,
+  Omitted,
   OutputTokens,
   Progress,
   PromptTokens,
@@ -18,6 +19,7 @@ export type {
   ForcedTrial,
   ModelInfo,
   ModelLoaded,
+  Omitted,
   OutputTokens,
   Progress,
   PromptTokens,
@@ -28,7 +30,16 @@ export type {
 } from "./common";
 
 export type MethodEvent =
-  Progress | ModelLoaded | PromptTokens | TraceStart | TokenStep | TrialTokens | Fork | OutputTokens | TraceEnd;
+  | Progress
+  | ModelLoaded
+  | Omitted
+  | PromptTokens
+  | TraceStart
+  | TokenStep
+  | TrialTokens
+  | Fork
+  | OutputTokens
+  | TraceEnd;
 
 /**
  * A candidate for the next token.

@@ -123,7 +123,7 @@ export interface ModelInfo {
 export interface SelfCheck {
   passed: boolean;
   /**
-   * Largest |Δ| of the hooked eager model.
+   * Largest |Δ| of the slow route: masks that hide nothing, or hooks.
    */
   max_abs_difference: number;
   /**
@@ -146,6 +146,12 @@ export interface SelfCheck {
    * What was compared, as a sentence.
    */
   compared: string;
+  /**
+   * What methods do with a model and was tried: masks, weights, positions, gradients, hooks. The value says why it failed; empty: it works.
+   */
+  abilities: {
+    [k: string]: string;
+  };
   /**
    * Rounding error of log-probabilities: the largest difference between exact code paths, but at least half a step of the dtype at the largest logit. null: unknown.
    */
@@ -211,6 +217,20 @@ export interface ForcedTrial {
    * Number of the trial, from 0.
    */
   trial: number;
+}
+/**
+ * An analysis that was requested and could not be made; the run goes on without it.
+ */
+export interface Omitted {
+  kind: "omitted";
+  /**
+   * Its name, as a heading.
+   */
+  analysis: string;
+  /**
+   * Why it was left out, as a sentence.
+   */
+  reason: string;
 }
 /**
  * The output that is explained.

@@ -5,6 +5,7 @@ import type {
   ArrayRef,
   Cost,
   ModelLoaded,
+  Omitted,
   Progress,
 } from "./common";
 
@@ -15,6 +16,7 @@ export type {
   Cost,
   ModelInfo,
   ModelLoaded,
+  Omitted,
   Progress,
   SelfCheck,
 } from "./common";
@@ -22,6 +24,7 @@ export type {
 export type MethodEvent =
   | Progress
   | ModelLoaded
+  | Omitted
   | Segments
   | SegmentTokens
   | Layout

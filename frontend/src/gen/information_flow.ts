@@ -5,6 +5,7 @@ import type {
   ArrayRef,
   Cost,
   ModelLoaded,
+  Omitted,
   Output,
   PictureRef,
   Progress,
@@ -18,6 +19,7 @@ export type {
   Cost,
   ModelInfo,
   ModelLoaded,
+  Omitted,
   Output,
   OutputStep,
   PictureRef,
@@ -30,6 +32,7 @@ export type {
 export type MethodEvent =
   | Progress
   | ModelLoaded
+  | Omitted
   | Tokens
   | Output
   | Groups

@@ -3,6 +3,7 @@
 import type {
   ForcedCommit,
   ModelLoaded,
+  Omitted,
   OutputTokens,
   Progress,
   PromptTokens,
@@ -17,6 +18,7 @@ export type {
   ForcedTrial,
   ModelInfo,
   ModelLoaded,
+  Omitted,
   OutputTokens,
   Progress,
   PromptTokens,
@@ -27,7 +29,7 @@ export type {
 } from "./common";
 
 export type MethodEvent =
-  Progress | ModelLoaded | PromptTokens | TraceStart | CanvasStep | OutputTokens | Delays | TraceEnd;
+  Progress | ModelLoaded | Omitted | PromptTokens | TraceStart | CanvasStep | OutputTokens | Delays | TraceEnd;
 
 export interface CanvasCandidate {
   id: number;

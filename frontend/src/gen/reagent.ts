@@ -4,6 +4,7 @@ import type {
   ArrayRef,
   Cost,
   ModelLoaded,
+  Omitted,
   Output,
   Progress,
   Tokens,
@@ -16,6 +17,7 @@ export type {
   Cost,
   ModelInfo,
   ModelLoaded,
+  Omitted,
   Output,
   OutputStep,
   Progress,
@@ -27,6 +29,7 @@ export type {
 export type MethodEvent =
   | Progress
   | ModelLoaded
+  | Omitted
   | Tokens
   | Output
   | Replacement

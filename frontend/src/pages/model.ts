@@ -17,6 +17,17 @@ const WORDS: Record<string, string> = {
 
 export const capabilityWords = (name: string) => WORDS[name] ?? name;
 
+const ABILITIES: Record<string, string> = {
+  masks: "Attention between chosen tokens can be cut",
+  weights: "Attention weights can be read in each layer and head",
+  positions: "Texts behind one another can have the same positions",
+  gradients: "Gradients reach the input embeddings",
+  hooks: "TransformerLens hooks act (no bundled method requires them)",
+};
+
+/** What the self-check tried, in words. */
+export const abilityWords = (name: string) => ABILITIES[name] ?? name;
+
 export const count = (value: number | null) => value?.toLocaleString("en") ?? UNKNOWN;
 
 /** Bytes in the unit that leaves one to four digits. */

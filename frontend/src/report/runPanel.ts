@@ -2,7 +2,8 @@
 
 import { writable, type Readable } from "svelte/store";
 import { createArraySource, createPictureSource } from "../net/arrays";
-import type { CommonEvent, ModelInfo } from "../gen/common";
+import type { CommonEvent, ModelInfo, Omitted } from "../gen/common";
+import { noteOmitted } from "../pictures/omitted";
 import type { PageRun } from "../gen/report";
 import { createSelection, type Item } from "../view/selection";
 import type { Theme } from "../base/theme";
@@ -80,7 +81,10 @@ export function createRunPanel(root: HTMLElement, detail: HTMLElement, given: Gi
     detail.replaceChildren();
     const context = contextOf(values, infoOf(read as CommonEvent[]));
     view = create(root, context);
-    for (const event of read) if (event.kind !== STATUS) view.update(event);
+    for (const event of read) {
+      if (event.kind === "omitted") noteOmitted(root, event as Omitted);
+      else if (event.kind !== STATUS) view.update(event);
+    }
     choose(context, selected);
     root.removeAttribute("aria-busy");
   }

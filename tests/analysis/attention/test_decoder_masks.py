@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from analysis.attention import decoder_masks
-from analysis.attention.decoder_masks import hooked, logits, of_cuts, size_of
+from analysis.attention.decoder_masks import eager, logits, of_cuts, size_of
 from analysis.attention.edges import Cut, Size
+from analysis.attention.modules import eager_attention
 from analysis.errors import CutOutOfRange, InvalidParams, ModelIncompatible
 from analysis.model import Model
 from tests.analysis.attention.cuts import OUT_OF_RANGE
+from tests.analysis.attention.hooked import hooked
 from tests.load_folder import load_folder
 from tests.tiny_models import make_gemma, make_gpt2, make_llama, make_qwen2
 
@@ -47,7 +49,20 @@ def fast(model: Model, ids: torch.Tensor, *cuts: Cut) -> torch.Tensor:
 
 
 def slow(model: Model, ids: torch.Tensor, *cuts: Cut, zero: bool = False) -> torch.Tensor:
-    return hooked(model, ids, of_cuts(cuts, size_of(model, ids)), zero=zero).logits_BNV
+    keep = torch.arange(ids.shape[1])
+    return eager(model, ids, of_cuts(cuts, size_of(model, ids)), keep_T=keep, zero=zero)
+
+
+def by_hooks(model: Model, ids: torch.Tensor, *cuts: Cut, zero: bool = False) -> torch.Tensor:
+    return hooked(model, ids, of_cuts(cuts, size_of(model, ids)), zero=zero)
+
+
+def weights_of(model: Model, ids: torch.Tensor, masks: Any, *, zero: bool = False) -> torch.Tensor:
+    """[L, B, H, N, N]"""
+    found: list[torch.Tensor] = []
+    keep = torch.arange(ids.shape[1])
+    eager(model, ids, masks, keep_T=keep, zero=zero, receive=lambda _, one: found.append(one))
+    return torch.stack(found)
 
 
 @torch.inference_mode()
@@ -55,9 +70,11 @@ def test_without_masks_logits_are_the_routes_own_to_the_last_bit(
     model: Model, ids: torch.Tensor
 ) -> None:
     assert torch.equal(fast(model, ids), model.plain(ids).logits)
-    assert torch.equal(slow(model, ids), model.bridge(ids))
+    with eager_attention(model.plain):
+        plain = model.plain(ids).logits
+    assert torch.equal(slow(model, ids), plain)
     nothing = Cut((), ALL)
-    assert torch.equal(slow(model, ids, nothing), model.bridge(ids))
+    assert torch.equal(slow(model, ids, nothing), plain)
     torch.testing.assert_close(fast(model, ids, nothing), model.plain(ids).logits)
 
 
@@ -83,8 +100,12 @@ cuts = st.builds(
 @given(chosen=st.lists(cuts, max_size=3))
 def test_both_routes_agree(model: Model, ids: torch.Tensor, chosen: list[tuple[Any, ...]]) -> None:
     made = [Cut(*fields) for fields in chosen]  # here: a strategy must not draw random checks
-    one, other = fast(model, ids, *made), slow(model, ids, *made)
-    torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * float(other.abs().max()))
+    other = by_hooks(model, ids, *made)
+    near = {"rtol": 0, "atol": 1e-5 * float(other.abs().max())}
+    torch.testing.assert_close(fast(model, ids, *made), other, **near)
+    torch.testing.assert_close(slow(model, ids, *made), other, **near)
+    zeroed = slow(model, ids, *made, zero=True)
+    torch.testing.assert_close(zeroed, by_hooks(model, ids, *made, zero=True), **near)
 
 
 @pytest.fixture(scope="module")
@@ -139,16 +160,15 @@ def test_knocked_out_edges_renormalise_and_zeroed_ones_lose_their_mass(
     model: Model, ids: torch.Tensor
 ) -> None:
     masks = of_cuts([Cut((5,), (1,), layers=(0,), heads=(2,))], size_of(model, ids))
-    plain = hooked(model, ids, NO_MASKS, patterns=True).patterns_LBHNN
-    found = hooked(model, ids, masks, patterns=True).patterns_LBHNN
-    assert plain is not None
-    assert found is not None
+    plain, found = weights_of(model, ids, NO_MASKS), weights_of(model, ids, masks)
+    patterns: list[torch.Tensor] = []
+    hooked(model, ids, masks, patterns=patterns)
+    torch.testing.assert_close(found, torch.stack(patterns))
     expected = plain[0].clone()
     expected[:, 2, 5, 1] = 0
     expected[:, 2, 5] /= expected[:, 2, 5].sum(-1, keepdim=True)
     torch.testing.assert_close(found[0], expected)
-    zeroed = hooked(model, ids, masks, patterns=True, zero=True).patterns_LBHNN
-    assert zeroed is not None
+    zeroed = weights_of(model, ids, masks, zero=True)
     lost = 1 - plain[0, :, 2, 5, 1]
     torch.testing.assert_close(zeroed[0, :, 2, 5].sum(-1), lost)
 
@@ -161,8 +181,10 @@ def test_position_ids_may_start_again(model: Model, ids: torch.Tensor) -> None:
     found = logits(model, ids, [apart] * LAYERS, keep_T=keep, positions_N=positions)
     torch.testing.assert_close(found[:, :4], fast(model, ids[:, :4]))
     torch.testing.assert_close(found[:, 4:], fast(model, ids[:, 4:]))
-    other = hooked(model, ids, [apart] * LAYERS, positions_N=positions).logits_BNV
+    other = hooked(model, ids, [apart] * LAYERS, positions_N=positions)
     torch.testing.assert_close(found, other, rtol=0, atol=1e-5 * float(other.abs().max()))
+    slowly = eager(model, ids, [apart] * LAYERS, keep_T=keep, positions_N=positions)
+    torch.testing.assert_close(slowly, other, rtol=0, atol=1e-5 * float(other.abs().max()))
 
 
 def test_position_ids_that_start_again_without_a_mask_are_not_read_as_packed_texts(
@@ -174,10 +196,10 @@ def test_position_ids_that_start_again_without_a_mask_are_not_read_as_packed_tex
     given = {"keep_T": keep, "positions_N": positions}
     expected = logits(model, ids, [full] * LAYERS, **given)
     torch.testing.assert_close(logits(model, ids, NO_MASKS, **given), expected)
-    torch.testing.assert_close(
-        hooked(model, ids, NO_MASKS, positions_N=positions).logits_BNV,
-        expected, rtol=0, atol=1e-5 * float(expected.abs().max()),
-    )  # fmt: skip
+    near = {"rtol": 0, "atol": 1e-5 * float(expected.abs().max())}
+    torch.testing.assert_close(eager(model, ids, NO_MASKS, **given), expected, **near)
+    other = hooked(model, ids, NO_MASKS, positions_N=positions)
+    torch.testing.assert_close(other, expected, **near)
 
 
 def test_a_mask_never_shows_the_future(model: Model, ids: torch.Tensor) -> None:
@@ -203,7 +225,7 @@ def test_a_token_is_left_something_to_attend_to(model: Model, ids: torch.Tensor,
 
 def test_there_is_a_mask_per_layer(model: Model, ids: torch.Tensor) -> None:
     with pytest.raises(InvalidParams, match="3 masks are given; the model has 2 layers"):
-        hooked(model, ids, [None] * 3)
+        eager(model, ids, [None] * 3, keep_T=torch.arange(TOKENS))
 
 
 class Unmasked(PreTrainedModel):

@@ -8,12 +8,15 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import GptOssConfig, GptOssForCausalLM
 
-from analysis.attention import encoder_masks
+from analysis.attention import decoder_masks, encoder_masks
+from analysis.errors import ModelIncompatible
 from analysis.loading import self_check
 from analysis.loading.self_check import CHECK_TEXT, check_picture
 from analysis.model import ImagePipeline, Model
 from analysis.model.masked_diffusion import MaskedDiffusion
+from tests.families import TEXT
 from tests.load_folder import checked, load_folder, plain_logits
+from tests.tiny_models import byte_tokenizer, save, spread
 
 Bridge = Callable[..., Any]
 
@@ -26,9 +29,14 @@ def test_the_self_check_passes_with_the_differences_that_are_there(model: Model)
     ids = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids[:, : model.info.context]
     plain = plain_logits(model, input_ids=ids)
     with torch.inference_mode():
-        hooked = (model.bridge(ids) - plain).abs().max().item()
+        seen = torch.zeros(1, 1, ids.shape[1], ids.shape[1]) + torch.triu(
+            torch.full((ids.shape[1],) * 2, -torch.inf), 1
+        )
+        masked = (model.plain(ids, attention_mask=seen).logits - plain).abs().max().item()
         fast = (model.plain(ids).logits - plain).abs().max().item()
-    assert check.max_abs_difference == pytest.approx(hooked, abs=1e-7)
+    assert check.max_abs_difference == pytest.approx(masked, abs=1e-7)
+    assert set(check.abilities) == {"masks", "weights", "positions", "gradients", "hooks"}
+    assert not any(check.abilities.values())
     assert check.max_abs_difference_fast == pytest.approx(fast, abs=1e-7)
     assert check.tolerance == pytest.approx(1e-4 * max(1, plain.abs().max().item()))
     assert check.tokens == ids.shape[1]
@@ -71,22 +79,20 @@ def with_logits(change: Callable[[torch.Tensor], torch.Tensor]) -> Bridge:
     return alter
 
 
-def test_hooks_that_shift_the_logits_fail_the_check(
-    folder: Path, corrupt: Callable[[Bridge], None]
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(lambda one: one + 0.25, "differ by 3e-01"), (lambda one: one * torch.nan, "nan")],
+)
+def test_hooks_that_change_logits_are_reported(
+    folder: Path,
+    corrupt: Callable[[Bridge], None],
+    change: Callable[[torch.Tensor], torch.Tensor],
+    why: str,
 ) -> None:
-    corrupt(with_logits(lambda logits: logits + 0.25))
+    corrupt(with_logits(change))
     check = checked(folder)
-    assert not check.passed
-    assert check.max_abs_difference == pytest.approx(0.25, abs=1e-4)
-
-
-def test_logits_that_are_no_numbers_fail_the_check(
-    folder: Path, corrupt: Callable[[Bridge], None]
-) -> None:
-    corrupt(with_logits(lambda logits: logits * torch.nan))
-    check = checked(folder)
-    assert not check.passed
-    assert "not finite" in check.message
+    assert why in check.abilities["hooks"]
+    assert check.passed  # no method reads them
 
 
 def test_a_bridge_that_cannot_be_built_is_reported(
@@ -96,9 +102,49 @@ def test_a_bridge_that_cannot_be_built_is_reported(
         raise AssertionError
 
     corrupt(refuse)
-    check = checked(folder)
-    assert not check.passed
-    assert "AssertionError" in check.message
+    assert "AssertionError" in checked(folder).abilities["hooks"]
+
+
+def without_effect(
+    layer: int, module: Any, args: Any, kwargs: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    return args, kwargs
+
+
+def test_masks_that_hide_nothing_are_reported_and_refused(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_masks, "_mask_hook", lambda mask, *given: without_effect(*given))
+    check = self_check(model)
+    assert "one hidden token and with another differ" in check.abilities["masks"]
+    assert "A token that is hidden has attention." in check.abilities["weights"]
+    assert "behind another and alone differ" in check.abilities["positions"]
+    found = replace(model, info=model.info.model_copy(update={"self_check": check}))
+    with pytest.raises(ModelIncompatible, match="one hidden token"):
+        found.require("gradients", "masks")
+
+
+def test_gradients_that_do_not_arrive_are_reported(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = Model.logits
+    monkeypatch.setattr(Model, "logits", lambda *a, **k: logits(*a, **k).detach())
+    assert "does not require grad" in self_check(model).abilities["gradients"]
+
+
+def test_sdpa_that_gives_other_numbers_is_not_used(tmp_path: Path) -> None:
+    """SDPA of a Falcon with ALiBi ignores the scale that eager attention gives its bias."""
+    torch.manual_seed(0)
+    falcon = spread(TEXT["Falcon RW (ALiBi)"]().eval())
+    model = load_folder(save(falcon, byte_tokenizer(), tmp_path / "falcon"))
+    check = model.info.self_check
+    assert check is not None
+    assert check.passed
+    assert "eager attention is used" in check.message
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        found = model.logits(ids, torch.arange(4))
+    torch.testing.assert_close(found, plain_logits(model, input_ids=ids))
 
 
 def test_without_hooks_a_masked_model_is_checked_by_its_fast_routes(

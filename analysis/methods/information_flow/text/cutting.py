@@ -16,12 +16,11 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from analysis.attention.decoder_masks import Masks, hooked, masked, of_cuts
+from analysis.attention.decoder_masks import Masks, eager, masked, of_cuts
 from analysis.attention.edges import Cut, Size
+from analysis.attention.modules import decoder_stack
 from analysis.decoding.cache import can_cut, empty
 from analysis.methods.information_flow.text.case import FlowCase
-
-FINAL_STATES = "ln_final.hook_out"
 
 
 @dataclass(frozen=True)
@@ -136,19 +135,18 @@ def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> CutResult
 
 
 def _zeroed(case: FlowCase, ids_BN: torch.Tensor, masks: Masks) -> CutResult:
-    """Through the hooks: weights are set to 0 after softmax."""
-    states: list[torch.Tensor] = []
-    with case.model.hooks([(FINAL_STATES, lambda found, hook: states.append(found))]):
-        out = hooked(case.model, ids_BN, masks, zero=True)
-    return CutResult(case.logprobs(out.logits_BNV[:, list(case.queries)]), states[0], 0)
+    """By eager attention: weights are set to 0 after softmax."""
+    with final_states(case) as states:
+        logits_BTV = eager(case.model, ids_BN, masks, keep_T=torch.tensor(case.queries), zero=True)
+    return CutResult(case.logprobs(logits_BTV), states[0], 0)
 
 
 @contextmanager
 def final_states(case: FlowCase) -> Iterator[list[torch.Tensor]]:
     """Context that collects the output of the final norm, [B, S, D] per forward pass."""
     states: list[torch.Tensor] = []
-    base: Any = case.model.plain.base_model
-    handle = base.register_forward_hook(lambda *args: states.append(args[2].last_hidden_state))
+    stack = decoder_stack(case.model.plain, case.model.info.layers)
+    handle = stack.register_forward_hook(lambda *args: states.append(args[2].last_hidden_state))
     try:
         yield states
     finally:

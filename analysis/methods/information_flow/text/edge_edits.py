@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 import torch
 
 from analysis.attention import decoder_masks
-from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.decoder_masks import of_cuts, size_of
 from analysis.attention.edges import Cut
 from analysis.errors import CutOutOfRange
 from analysis.events import Event, Progress
@@ -87,7 +87,7 @@ def _logprobs(trunk: Trunk, ids: list[int], cuts: Sequence[Cut], first: int) -> 
     masks = of_cuts(cuts, size_of(model, ids_1N))
     keep_T = torch.arange(first - 1, len(ids))
     if trunk.case.zero:
-        logits_TV = hooked(model, ids_1N, masks, zero=True).logits_BNV[0, keep_T]
+        logits_TV = decoder_masks.eager(model, ids_1N, masks, keep_T=keep_T, zero=True)[0]
     else:
         logits_TV = decoder_masks.logits(model, ids_1N, masks, keep_T=keep_T)[0]
     return exact(logits_TV).log_softmax(-1).cpu()

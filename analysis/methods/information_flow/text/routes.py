@@ -8,88 +8,131 @@ max(‖y‖₁ − ‖y − z‖₁, ε), divided by the sum over all parts; an 
 Shapes: L layers, N positions, H heads, D width, E edges; Q reads, K is read.
 """
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from analysis.errors import ModelIncompatible
+from analysis.events import Event, Progress
+from analysis.methods.information_flow.text.block_parts import BlockParts, block_parts
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.events import Agreement, Routes
 from analysis.methods.information_flow.text.matrix import MatrixRow
 
 FLOOR = 0.01
 EPSILON = 1e-9  # of ‖y‖₁, so that the shares are defined even if no part contributes
-SLACK = 1e-3  # largest share of a state that rounding may leave unexplained
-HOOKS = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "attn.hook_pattern", "attn.hook_v")
+WEIGHTS_BYTES = 2**29  # of attention weights that are kept at a time
+PARTS_BYTES = 2**27  # of the parts of some queries
+
+
+@dataclass(frozen=True)
+class LayerShares:
+    """Importances in one layer, float32. `edges_HQK` per head; edges, bias and
+    `attention_residual_N` add to 1 for each query, and so do `mlp_N` and `mlp_residual_N`.
+    """
+
+    edges_HQK: np.ndarray
+    bias_N: np.ndarray
+    attention_residual_N: np.ndarray
+    mlp_N: np.ndarray
+    mlp_residual_N: np.ndarray
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges of one layer with importances summed over heads, and each one's largest head."""
+
+    query_E: np.ndarray
+    key_E: np.ndarray
+    importance_E: np.ndarray
+    head_E: np.ndarray
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Importances, float32; `edges_LHNN` [query, key] per head, the rest per layer and position.
+    """Importances of all layers; edges of at least FLOOR or τ, and their sum over layers."""
 
-    In each layer and position edges, bias and `attention_residual_LN` add to 1, and so do
-    `mlp_LN` and `mlp_residual_LN`.
-    """
-
-    edges_LHNN: np.ndarray
-    bias_LN: np.ndarray
+    edges: list[Edges]
+    total_NN: np.ndarray
     attention_residual_LN: np.ndarray
     mlp_LN: np.ndarray
     mlp_residual_LN: np.ndarray
 
 
+def shares(case: FlowCase) -> Generator[Event, None, Shares]:
+    """Yield progress; return the shares. Raises ModelIncompatible if blocks are not such sums."""
+    layers, size = case.model.info.layers, case.model.info.heads * case.positions**2 * 4
+    at_once = max(1, WEIGHTS_BYTES // size)
+    edges, rest = list[Edges](), list[tuple[np.ndarray, ...]]()
+    total_NN = np.zeros((case.positions, case.positions), np.float32)
+    for first in range(0, layers, at_once):
+        asked = range(first, min(first + at_once, layers))
+        for layer, parts in block_parts(case.model, case.ids_1N, asked):
+            found = yield from layer_shares(parts, layer, layers)
+            summed_NN = found.edges_HQK.sum(0)
+            total_NN += summed_NN
+            edges.append(_edges(found.edges_HQK, summed_NN, min(FLOOR, case.params.tau)))
+            rest.append((found.attention_residual_N, found.mlp_N, found.mlp_residual_N))
+    return Shares(edges, total_NN, *(np.stack(part) for part in zip(*rest, strict=True)))
+
+
 @torch.no_grad()
-def shares(case: FlowCase) -> Shares:
-    """Raises ModelIncompatible if a model's blocks are not such sums."""
-    captured: dict[str, torch.Tensor] = {}
-    layers = range(case.model.info.layers)
-
-    names = [f"blocks.{layer}.{name}" for layer in layers for name in HOOKS]
-    case.model.passes.count(1)
-    with case.model.hooks([(name, partial(_keep, captured, name)) for name in names]):
-        case.model.bridge(case.ids_1N)
-    found = [_layer(case, captured, layer) for layer in layers]
-    return Shares(*(np.stack(parts) for parts in zip(*found, strict=True)))
-
-
-def _keep(captured: dict[str, torch.Tensor], name: str, found: torch.Tensor, hook: Any) -> None:
-    del hook  # it has another name if hooks are aliases
-    captured[name] = found.detach()[0]
-
-
-def _layer(case: FlowCase, captured: dict[str, torch.Tensor], layer: int) -> tuple[np.ndarray, ...]:
-    before_ND, middle_ND, after_ND, pattern_HNN, values = (
-        captured[f"blocks.{layer}.{name}"].float() for name in HOOKS
-    )
-    written_NHD, bias_D = written(case, values, layer)
-    sum_ND = before_ND + bias_D + torch.einsum("hqk,khd->qd", pattern_HNN, written_NHD)
-    _refuse_unexplained(case, middle_ND, sum_ND, layer)
-    edges_HNN, bias_N, residual_N = _attention(
-        before_ND, middle_ND, pattern_HNN, written_NHD, bias_D
-    )
+def layer_shares(parts: BlockParts, layer: int, layers: int) -> Generator[Event, None, LayerShares]:
+    """Yield progress by queries; return the shares of one layer."""
+    middle_ND, after_ND = parts.middle_ND, parts.after_ND
+    edges_HQK = torch.zeros_like(parts.weights_HQK)
+    for at in _blocks(parts):
+        block_HQK = _edge_importances(parts, at)
+        edges_HQK[:, at.start : at.stop, : at.stop] = block_HQK
+        done = layer * len(middle_ND) + at.stop
+        yield Progress(
+            stage="dividing states into contributions",
+            done=done,
+            total=layers * len(middle_ND),
+            unit="states",
+        )
+    bias_ND = parts.scale_ND * parts.bias_D
+    bias_N = importance(middle_ND, bias_ND) * float(bool(parts.bias_D.any()))
+    residual_N = importance(middle_ND, parts.before_ND)
+    total_N = edges_HQK.sum((0, 2)) + bias_N + residual_N
     mlp_N = importance(after_ND, after_ND - middle_ND)
     mlp_residual_N = importance(after_ND, middle_ND)
-    total_N = mlp_N + mlp_residual_N
-    parts = (edges_HNN, bias_N, residual_N, mlp_N / total_N, mlp_residual_N / total_N)
-    return tuple(part.cpu().numpy() for part in parts)
+    sum_N = mlp_N + mlp_residual_N
+    edges_HQK /= total_N[None, :, None]
+    found = (bias_N / total_N, residual_N / total_N, mlp_N / sum_N, mlp_residual_N / sum_N)
+    return LayerShares(edges_HQK.cpu().numpy(), *(part.cpu().numpy() for part in found))
 
 
-def written(case: FlowCase, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each head's output if it attended only to one position, [N, H, D], and the bias, [D]."""
-    heads, positions = case.model.info.heads, values.shape[0]
-    values_NHV = values.reshape(positions, -1, values.shape[-1])
-    values_NHV = values_NHV.repeat_interleave(heads // values_NHV.shape[1], dim=1)
-    apart = torch.zeros(positions, heads, heads, values.shape[-1], device=values.device)
-    each = torch.arange(heads)
-    apart[:, each, each] = values_NHV
-    project = case.model.bridge.blocks[layer].attn.o.original_component
-    dtype = case.model.plain.dtype
-    bias_D = project(torch.zeros_like(apart[:1, 0].flatten(1)).to(dtype))[0].float()
-    return project(apart.flatten(2).to(dtype)).float() - bias_D, bias_D
+def _blocks(parts: BlockParts) -> Iterator[range]:
+    """Queries whose parts are computed at once."""
+    positions, heads, width = parts.written_KHD.shape
+    start = 0
+    while start < positions:
+        size = max(1, PARTS_BYTES // (4 * (start + 1) * heads * width))
+        stop = min(positions, start + min(size, start + 1))
+        yield range(start, stop)
+        start = stop
+
+
+def _edge_importances(parts: BlockParts, at: range) -> torch.Tensor:
+    """Of the keys up to each query and its block's end, [H, Q, K]; later keys have weight 0."""
+    queries = slice(at.start, at.stop)
+    weights_QKH = parts.weights_HQK[:, queries, : at.stop].permute(1, 2, 0)
+    written_KHD = parts.written_KHD[: at.stop]
+    scale_QD = parts.scale_ND[queries]
+    part_QKHD = weights_QKH[..., None] * written_KHD * scale_QD[:, None, None]
+    found_QKH = importance(parts.middle_ND[queries][:, None, None], part_QKHD)
+    reads_QK = torch.ones(len(at), at.stop, device=found_QKH.device).tril(at.start)
+    return (found_QKH * reads_QK[..., None]).permute(2, 0, 1)
+
+
+def _edges(edges_HQK: np.ndarray, summed_NN: np.ndarray, lowest: float) -> Edges:
+    query_E, key_E = (part.astype(np.int32) for part in np.nonzero(summed_NN >= lowest))
+    head_E = edges_HQK[:, query_E, key_E].argmax(0).astype(np.int32)
+    return Edges(query_E, key_E, summed_NN[query_E, key_E], head_E)
 
 
 def importance(whole_ND: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
@@ -98,64 +141,37 @@ def importance(whole_ND: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     return (norm_N - (whole_ND - part).abs().sum(-1)).maximum(EPSILON * norm_N)
 
 
-def _attention(
-    before_ND: torch.Tensor,
-    middle_ND: torch.Tensor,
-    pattern_HNN: torch.Tensor,
-    written_NHD: torch.Tensor,
-    bias_D: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    edges_HNN = torch.zeros_like(pattern_HNN)
-    for query in range(len(middle_ND)):
-        part_KHD = pattern_HNN[:, query, : query + 1].T[..., None] * written_NHD[: query + 1]
-        edges_HNN[:, query, : query + 1] = importance(middle_ND[query], part_KHD).T
-    has_bias = float(bool(bias_D.any()))
-    bias_N = importance(middle_ND, bias_D) * has_bias
-    residual_N = importance(middle_ND, before_ND)
-    total_N = edges_HNN.sum((0, 2)) + bias_N + residual_N
-    return edges_HNN / total_N[None, :, None], bias_N / total_N, residual_N / total_N
-
-
-def _refuse_unexplained(
-    case: FlowCase, middle_ND: torch.Tensor, sum_ND: torch.Tensor, layer: int
-) -> None:
-    error = float((middle_ND - sum_ND).abs().max() / middle_ND.abs().max())
-    if not error <= SLACK:
-        raise ModelIncompatible(
-            f"Layer {layer} of a {case.model.info.architecture} is not the sum of its heads' "
-            f"outputs and the previous state: {error:.0e} of it is unexplained.",
-            remedy="Set routes to false.",
-            field="routes",
-        )
-
-
 def routes_event(case: FlowCase, found: Shares) -> Routes:
     """All edges of at least FLOOR, and those on a route from the target."""
-    edges_LNN = found.edges_LHNN.sum(1)
-    layer, query, key = (part.astype(np.int32) for part in np.nonzero(edges_LNN >= FLOOR))
-    reached = reach(case, found, case.params.tau)
-    importance_E = edges_LNN[layer, query, key]
-    middle = reached[1][layer, query]
+    states, middles = reach(case, found, case.params.tau)
+    shown = [edges.importance_E >= FLOOR for edges in found.edges]
+
+    def joined(name: str) -> np.ndarray:
+        pairs = zip(found.edges, shown, strict=True)
+        return np.concatenate([getattr(edges, name)[keep] for edges, keep in pairs])
+
+    layer_E = np.repeat(np.arange(len(shown), dtype=np.int32), [keep.sum() for keep in shown])
+    query_E, importance_E = joined("query_E"), joined("importance_E")
+    kept_E = middles[layer_E, query_E] & (importance_E >= case.params.tau)
     return Routes(
         tau=case.params.tau,
         floor=FLOOR,
-        layer=layer,
-        query=query,
-        key=key,
-        importance=importance_E.astype(np.float32),
-        head=found.edges_LHNN[layer, :, query, key].argmax(-1).astype(np.int32),
-        kept=(middle & (importance_E >= case.params.tau)).astype(np.uint8),
+        layer=layer_E,
+        query=query_E,
+        key=joined("key_E"),
+        importance=importance_E,
+        head=joined("head_E"),
+        kept=kept_E.astype(np.uint8),
         attention_residual=found.attention_residual_LN,
         mlp=found.mlp_LN,
         mlp_residual=found.mlp_residual_LN,
-        reached=reached[0].astype(np.uint8),
+        reached=states.astype(np.uint8),
     )
 
 
 def reach(case: FlowCase, found: Shares, tau: float) -> tuple[np.ndarray, np.ndarray]:
     """States on a route from the target, [L + 1, N] before and after each block, and [L, N]
     between its attention and its MLP; every step is at least τ."""
-    edges_LNN = found.edges_LHNN.sum(1)
     layers, positions = found.mlp_LN.shape
     states = np.zeros((layers + 1, positions), bool)
     middles = np.zeros((layers, positions), bool)
@@ -163,15 +179,16 @@ def reach(case: FlowCase, found: Shares, tau: float) -> tuple[np.ndarray, np.nda
     for layer in reversed(range(layers)):
         open_N = (found.mlp_LN[layer] >= tau) | (found.mlp_residual_LN[layer] >= tau)
         middles[layer] = states[layer + 1] & open_N
-        stays_N = middles[layer] & (found.attention_residual_LN[layer] >= tau)
-        read_N = (middles[layer][:, None] & (edges_LNN[layer] >= tau)).any(0)
-        states[layer] = stays_N | read_N
+        states[layer] = middles[layer] & (found.attention_residual_LN[layer] >= tau)
+        edges = found.edges[layer]
+        followed_E = middles[layer, edges.query_E] & (edges.importance_E >= tau)
+        states[layer, edges.key_E[followed_E]] = True
     return states, middles
 
 
 def agreements(case: FlowCase, found: Shares, rows: dict[int, MatrixRow]) -> list[Agreement]:
     """Agreement of routes with the cuts: into the target, and between all groups."""
-    edges_NN = found.edges_LHNN.sum((0, 1))
+    edges_NN = found.total_NN
     last = len(case.groups) - 1
     into = [_between(case, edges_NN, last, key) for key in range(last)]
     cuts = [-delta for delta in rows[last].delta]

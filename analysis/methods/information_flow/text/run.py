@@ -1,9 +1,9 @@
 """The language-model part of information flow, from the prompt to the last event."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-from analysis.errors import InvalidParams
-from analysis.events import Event
+from analysis.errors import InvalidParams, ModelIncompatible, OutOfMemory
+from analysis.events import Event, Omitted
 from analysis.methods.information_flow.text.case import FlowCase, groups_event, read_case
 from analysis.methods.information_flow.text.cutting import Trunk, trunk_of
 from analysis.methods.information_flow.text.edge_edits import edit
@@ -30,6 +30,7 @@ from analysis.text.cost import PassMeter
 
 def run(model: Model, params: FlowParams) -> Iterator[Event]:
     """Yield the events in the order given in the method's docstring."""
+    model.require("masks")
     meter = PassMeter(model)
     context = yield from contexts.read(model, params)
     case = read_case(model, params, context)
@@ -44,10 +45,8 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     if params.edges:
         yield from edit(trunk)
         meter.book("edges")
-    found = shares(case) if params.routes else None
-    if found:
-        yield routes_event(case, found)
-        meter.book("routes")
+    found = (yield from _contributions(case)) if params.routes else None
+    meter.book("routes")
     yield from _cuts(trunk, found, named, meter)
     yield meter.cost()
 
@@ -65,6 +64,17 @@ def _named(case: FlowCase) -> list[NamedPositions]:
             field="subject",
         )
     return named
+
+
+def _contributions(case: FlowCase) -> Generator[Event, None, Shares | None]:
+    """The contribution graph, left out if the model or its memory does not allow it."""
+    try:
+        found = yield from shares(case)
+    except (ModelIncompatible, OutOfMemory) as error:
+        yield Omitted(analysis="Contribution graph", reason=str(error))
+        return None
+    yield routes_event(case, found)
+    return found
 
 
 def _cuts(

@@ -6,7 +6,7 @@ Shapes: K draws of noise, N positions, S of them from the restored group on, L l
 D width, B rows (layer by layer, all draws of each).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from analysis.attention.decoder_masks import attentions
+from analysis.attention.modules import blocks_of
 from analysis.decoding.cache import can_cut, empty
 from analysis.errors import ModelIncompatible
-from analysis.events import Event, Progress
+from analysis.events import Event, Omitted, Progress
+from analysis.methods.information_flow.text.block_parts import block_parts
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import shared_cache
 from analysis.methods.information_flow.text.events import Corrupted, Restored, Trace
@@ -27,8 +28,8 @@ from analysis.methods.information_flow.text.knockout import windows_of
 from analysis.methods.information_flow.text.positions import NamedPositions
 from analysis.text.embedding_table import embedding_deviation
 
-KINDS: tuple[Restored, ...] = ("residual", "attention", "mlp")
 SHOWN_EVERY = 8  # groups per event
+SHORT = 8  # tokens that show what is added to a state
 
 
 @dataclass(frozen=True)
@@ -43,33 +44,28 @@ class Noisy:
     probability_K: np.ndarray
 
 
-def trace(case: FlowCase, subject: NamedPositions) -> Iterator[Event]:
-    """Yield the effect of the noise, then the growing maps. Raises ModelIncompatible."""
-    modules = {kind: modules_of(case, kind) for kind in KINDS}
+def trace(case: FlowCase, subject: Places) -> Iterator[Event]:
+    """Yield the effect of the noise, then the growing maps."""
+    modules = yield from _modules(case)
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
     yield _corrupted(case, subject, noisy)
     clean = _clean(case, modules)
-    for kind in KINDS:
+    for kind in modules:
         yield from _map(case, subject, noisy, kind, modules[kind], clean[kind])
 
 
-def modules_of(case: FlowCase, kind: Restored) -> list[nn.Module]:
-    """The module that outputs the states of a kind, per layer. Raises ModelIncompatible."""
-    plain = case.model.plain
-    found = attentions(plain, case.model.info.layers)
-    if kind == "attention":
-        return found
-    names = {id(module): name for name, module in plain.named_modules()}
-    blocks = [plain.get_submodule(names[id(module)].rpartition(".")[0]) for module in found]
-    if kind == "residual":
-        return blocks
-    if not all(hasattr(block, "mlp") for block in blocks):
-        raise ModelIncompatible(
-            f"The MLP of {type(plain).__name__} models is unknown.",
-            remedy="Set tracing to false, or choose a model such as Llama, Qwen, Gemma or GPT-2.",
-            field="model",
-        )
-    return [block.get_submodule("mlp") for block in blocks]
+def _modules(case: FlowCase) -> Generator[Event, None, dict[Restored, list[nn.Module]]]:
+    """The modules whose outputs are the states of each kind, per layer."""
+    layers = case.model.info.layers
+    modules: dict[Restored, list[nn.Module]] = {"residual": blocks_of(case.model.plain, layers)}
+    try:
+        found = block_parts(case.model, case.ids_1N[:, :SHORT], range(layers))
+        parts = [(part.attention, part.mlp) for _, part in found]
+    except ModelIncompatible as error:
+        yield Omitted(analysis="Causal tracing of attention and MLP", reason=str(error))
+        return modules
+    attention, mlp = zip(*parts, strict=True)
+    return {**modules, "attention": list(attention), "mlp": list(mlp)}
 
 
 @torch.no_grad()
@@ -134,7 +130,8 @@ def _clean(
 
 def _keep(states: list[torch.Tensor], module: nn.Module, args: Any, output: Any) -> None:
     del module, args
-    states.append((output[0] if isinstance(output, tuple) else output)[0])
+    # A copy: Falcon adds to its MLP's output in place.
+    states.append((output[0] if isinstance(output, tuple) else output)[0].clone())
 
 
 def _map(

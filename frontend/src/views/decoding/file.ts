@@ -35,7 +35,7 @@ export function writeTraces(events: Iterable<RunEvent>): string {
 
 const KINDS: Record<string, string> = definitions.kinds;
 const SCHEMAS = definitions.$defs as unknown as Definitions;
-const OTHER_KINDS = ["progress", "model"]; // of a run, and no part of its traces
+const OTHER_KINDS = ["progress", "model", "omitted"]; // of a run, and no part of its traces
 const AGAIN = "Export the trace again; do not edit it by hand.";
 
 /** Events of a document, or of an events.jsonl. Throws BadTrace. */

@@ -1,7 +1,7 @@
 // What the events of a decoding run add up to: the prompt, and one trace per decoder.
 
 import type { Fork, MethodEvent as TokenEvent, TokenStep, TrialTokens } from "../../gen/cntp";
-import type { ModelLoaded, Progress } from "../../gen/common";
+import type { ModelLoaded, Omitted, Progress } from "../../gen/common";
 import type {
   CanvasStep,
   Delays,
@@ -13,7 +13,7 @@ import type {
 } from "../../gen/local_leap";
 
 export type RunEvent = TokenEvent | CanvasEvent;
-export type TraceEvent = Exclude<RunEvent, Progress | ModelLoaded>;
+export type TraceEvent = Exclude<RunEvent, Progress | ModelLoaded | Omitted>;
 
 /** The tokens of a trial, or of any stretch of text: entry i of each list is token i. */
 export type TrialPath = Pick<
@@ -60,6 +60,7 @@ export function withEvent(state: Traces, event: RunEvent): Traces {
     case "trace_start":
       return { ...state, traces: put(state.traces, event.trace, begun(event)) };
     case "progress":
+    case "omitted":
     case "model":
       return state; // shown by the page, not by the view
     default:

@@ -104,6 +104,7 @@ export function changeOf(
     case "cost":
       return (state) => ({ ...state, cost: event });
     case "progress":
+    case "omitted":
     case "model":
       return (state) => state; // shown by the page, not by the view
   }

@@ -85,6 +85,7 @@ export function changeOf(
       return (state) => ({ ...state, cost: event });
     case "probes": // for the export: the scores can be estimated again from them
     case "progress":
+    case "omitted":
     case "model":
       return (state) => state; // shown by the page, not by the view
   }

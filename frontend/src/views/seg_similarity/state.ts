@@ -52,6 +52,7 @@ function applied(state: State, event: MethodEvent): State {
     case "blanked":
       return { ...state, blanked: [...state.blanked, event] };
     case "progress":
+    case "omitted":
     case "model":
       return state; // shown by the page, not by the view
   }

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.decoder_masks import of_cuts, size_of
 from analysis.attention.edges import Cut
 from analysis.errors import CutOutOfRange, InvalidParams
 from analysis.methods.information_flow.text.cutting import trunk_of
@@ -15,6 +15,7 @@ from analysis.methods.information_flow.text.knockout import curves, percent, sou
 from analysis.methods.information_flow.text.matrix import target_row
 from analysis.methods.information_flow.text.positions import numbers
 from analysis.model import Model
+from tests.analysis.attention.hooked import hooked
 from tests.analysis.methods.information_flow.text.make_case import make_case, one_cut
 
 
@@ -87,7 +88,7 @@ def test_an_edit_scores_the_output_and_writes_anew_under_its_cuts(model: Model) 
     case = make_case(model)
     ids = torch.tensor([case.context.ids[:-1]])
     cuts = [Cut((9, 10, 11), (3, 10), (1,)), Cut((11,), (2,), None, (0, 3))]
-    out = hooked(model, ids, of_cuts(cuts, size_of(model, ids))).logits_BNV[0]
+    out = hooked(model, ids, of_cuts(cuts, size_of(model, ids)))[0]
     logprobs = out.double().log_softmax(-1)
     for token in found.output:
         expected = float(logprobs[token.position - 1, case.context.ids[token.position]])

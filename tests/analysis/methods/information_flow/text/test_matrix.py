@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.attention.decoder_masks import hooked, of_cuts, size_of
+from analysis.attention.decoder_masks import of_cuts, size_of
 from analysis.attention.edges import Cut
-from analysis.methods.information_flow.text import cutting
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import control_masks, run_variants, trunk_of
 from analysis.methods.information_flow.text.events import Flow, FlowRow
@@ -20,6 +19,7 @@ from analysis.methods.information_flow.text.matrix import (
     target_row,
 )
 from analysis.model import Model
+from tests.analysis.attention.hooked import hooked
 from tests.analysis.methods.information_flow.text.make_case import make_case, one_cut
 
 
@@ -33,7 +33,7 @@ def largest_state_change(case: FlowCase, query: int, key: int, found: float) -> 
     """Difference between a state change and the same by the hooked route."""
     states: list[torch.Tensor] = []
     for cuts in ([], [cut_of(case, query, key)]):
-        hook = [(cutting.FINAL_STATES, lambda state, hook: states.append(state[0]))]
+        hook = [("ln_final.hook_out", lambda state, hook: states.append(state[0]))]
         with torch.inference_mode(), case.model.hooks(hook):
             hooked(case.model, case.ids_1N, of_cuts(cuts, size_of(case.model, case.ids_1N)))
     at = list(case.groups[query])

@@ -14,8 +14,8 @@ from analysis.loading import ModelCache, load, loaded
 from analysis.methods.information_flow.text import tracing
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.events import Corrupted, Trace
-from analysis.methods.information_flow.text.positions import NamedPositions
-from analysis.methods.information_flow.text.tracing import KINDS, corrupt, trace
+from analysis.methods.information_flow.text.positions import Places
+from analysis.methods.information_flow.text.tracing import corrupt, trace
 from analysis.model import Model
 from tests.analysis.methods.information_flow.text.make_case import make_case
 from tests.tiny_models import byte_tokenizer, save, spread
@@ -35,7 +35,7 @@ def test_with_nothing_corrupted_nothing_is_restored(
     monkeypatch.setattr(tracing, "embedding_deviation", lambda _: 0.0)
     corrupted, maps = traced(make_case(model, draws=2))
     assert corrupted.corrupted == pytest.approx(corrupted.clean, abs=1e-6)
-    assert set(maps) == set(KINDS)
+    assert set(maps) == {"residual", "attention", "mlp"}
     assert max(float(np.abs(found.effect).max()) for found in maps.values()) <= 1e-6
 
 
