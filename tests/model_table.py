@@ -32,7 +32,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "CNTP": ("cntp", {**PROMPT, "trial_cap": 2}),
     "Graph-KV": ("graph_kv", SEGMENTS),
     "Information flow": ("information_flow", {**PROMPT, "draws": 2}),
-    "LocalLeap": ("local_leap", {"prompt": "Anna has", "canvas_length": 8, "block_length": 8}),
+    "LocalLeap": ("local_leap", {"prompt": "Anna has", "canvas_length": 8, "block": 8}),
     "SEG similarity": ("seg_similarity", {"kind": "attribute", "scene": 0}),
     "Attribute leakage": ("information_flow", {"prompt": "a red ball and a book", "size": 32}),
 }

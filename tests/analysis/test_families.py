@@ -1,6 +1,8 @@
 """Model families whose configs or buffers differ from Llama's, through the methods as they are."""
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,17 @@ import torch
 import transformers
 
 import analysis
+from analysis.attention import decoder_masks
+from analysis.attention.decoder_masks import of_cuts, size_of
+from analysis.attention.edges import Cut
+from analysis.attention.modules import eager_attention
 from analysis.catalog.entries import folder_entry
 from analysis.catalog.metadata import read_metadata
+from analysis.errors import ModelIncompatible
 from analysis.events import Event
+from analysis.methods.information_flow.text.block_parts import block_parts
+from analysis.model import Model
+from tests.families import TEXT
 from tests.load_folder import load_folder
 from tests.tiny_models import byte_tokenizer, edit_config, save, spread
 
@@ -130,3 +140,70 @@ def test_linear_attention_is_decoded_as_it_is_without_a_cache(tmp_path: Path) ->
             assert int(model.plain(input_ids=ids, use_cache=False).logits[0, -1].argmax()) == token
             ids = torch.cat([ids, torch.tensor([[token]])], 1)
     assert run("cntp", folder, **params)[-1].kind == "trace_end"
+
+
+@pytest.fixture(scope="module", params=TEXT)
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model of each family that takes masks per layer."""
+    found = load_folder(folder_of(TEXT[request.param], tmp_path_factory.mktemp("family") / "model"))
+    assert found.info.self_check
+    if found.info.self_check.abilities["masks"]:
+        pytest.skip(found.info.self_check.abilities["masks"])
+    return found
+
+
+@torch.no_grad()
+def test_weights_are_those_that_transformers_gives(family: Model) -> None:
+    ids, layers, found = torch.arange(10, 21)[None], family.info.layers, list[torch.Tensor]()
+    keep = torch.arange(ids.shape[1])
+    logits = decoder_masks.eager(
+        family, ids, [None] * layers, keep_T=keep, receive=lambda _, one: found.append(one)
+    )
+    with eager_attention(family.plain):
+        plain = family.plain(ids, output_attentions=True)
+    torch.testing.assert_close(torch.stack(found), torch.stack(plain.attentions))
+    torch.testing.assert_close(logits, plain.logits)
+
+
+@torch.no_grad()
+def test_a_cut_is_that_of_a_mask_given_to_the_whole_model(family: Model) -> None:
+    """transformers takes a mask [1, 1, N, N] as it is, except beside ALiBi."""
+    if family.info.architecture in ("BloomForCausalLM", "MptForCausalLM", "FalconForCausalLM"):
+        pytest.skip("the model builds its mask from one value per token")
+    ids = torch.arange(10, 21)[None]
+    size = ids.shape[1]
+    hidden = torch.ones(size, size, dtype=torch.bool).triu(1)
+    hidden[[5, 8], [2, 3]] = True
+    mask = torch.zeros(1, 1, size, size).masked_fill(hidden, torch.finfo(torch.float32).min)
+    with eager_attention(family.plain):
+        positions = torch.arange(size)[None]
+        expected = family.plain(ids, attention_mask=mask, position_ids=positions).logits
+    cuts = of_cuts([Cut((5,), (2,)), Cut((8,), (3,))], size_of(family, ids))
+    for route in (decoder_masks.logits, decoder_masks.eager):
+        found = route(family, ids, cuts, keep_T=torch.arange(size))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+@torch.no_grad()
+def test_the_parts_of_a_block_add_up_to_its_states(family: Model) -> None:
+    ids, layers = torch.arange(10, 21)[None], family.info.layers
+    if getattr(family.plain.config, "do_layer_norm_before", True) is False:  # OPT-350m
+        with pytest.raises(ModelIncompatible, match="is not a sum"):
+            list(block_parts(family, ids, range(layers)))
+        return
+    for _, parts in block_parts(family, ids, range(layers)):
+        heads_ND = torch.einsum("hqk,khd->qd", parts.weights_HQK, parts.written_KHD)
+        whole = parts.before_ND + parts.scale_ND * (heads_ND + parts.bias_D)
+        near = 1e-5 * float(whole.abs().max())
+        torch.testing.assert_close(whole, parts.middle_ND, rtol=0, atol=near)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_contributions_are_divided_in_half_precision(dtype: torch.dtype, tmp_path: Path) -> None:
+    model = load_folder(folder_of(TEXT["Llama 3.2"], tmp_path / "model"))
+    half = replace(model, plain=copy.deepcopy(model.plain).to(dtype))
+    ids = torch.arange(10, 41)[None]
+    exact = dict(block_parts(model, ids, range(2)))
+    for layer, parts in block_parts(half, ids, range(2)):
+        size = float(exact[layer].after_ND.abs().max())
+        assert float((parts.after_ND - exact[layer].after_ND).abs().max()) <= 0.05 * size

@@ -189,7 +189,7 @@ def test_rollout_is_the_product_of_mean_attentions(case: ProbeCase) -> None:
     np.testing.assert_allclose(baselines.rollout(case)[:-1], expected, atol=1e-6)
 
 
-def test_agreement_is_spearmans_and_none_where_undefined(case: Case) -> None:
+def test_agreement_is_spearmans_and_none_where_undefined(case: ProbeCase) -> None:
     rising = np.arange(case.length, dtype=float)
     assert baselines.agreement(case, rising, rising**3) == pytest.approx(1)
     assert baselines.agreement(case, rising, -rising) == pytest.approx(-1)
