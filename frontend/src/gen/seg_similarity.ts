@@ -20,7 +20,7 @@ export type {
 } from "./common";
 
 export type MethodEvent =
-  Progress | ModelLoaded | Omitted | Scene | Tokens | Map | MapPoints | DecoderMap | Mask | Blanked;
+  Progress | ModelLoaded | Omitted | Scene | AnswerTokens | Map | MapPoints | DecoderMap | Mask | Blanked;
 
 /**
  * A token of the question or the answer; image tokens are omitted.

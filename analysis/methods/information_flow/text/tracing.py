@@ -44,7 +44,7 @@ class Noisy:
     probability_K: np.ndarray
 
 
-def trace(case: FlowCase, subject: Places) -> Iterator[Event]:
+def trace(case: FlowCase, subject: NamedPositions) -> Iterator[Event]:
     """Yield the effect of the noise, then the growing maps."""
     modules = yield from _modules(case)
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")

@@ -14,7 +14,7 @@ from analysis.loading import ModelCache, load, loaded
 from analysis.methods.information_flow.text import tracing
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.events import Corrupted, Trace
-from analysis.methods.information_flow.text.positions import Places
+from analysis.methods.information_flow.text.positions import NamedPositions
 from analysis.methods.information_flow.text.tracing import corrupt, trace
 from analysis.model import Model
 from tests.analysis.methods.information_flow.text.make_case import make_case
