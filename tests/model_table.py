@@ -17,6 +17,7 @@ from analysis.errors import GlassbenchError
 from analysis.events import ModelInfo, ModelLoaded, Omitted
 from tests import tiny_models, tiny_pictures
 from tests.families import TEXT, Make
+from tests.multimodal import MULTIMODAL
 from tests.tiny_models import byte_tokenizer, save, spread
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "models.md"
@@ -62,6 +63,14 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, Fill]]] = {
             "ModernBERT": tiny_models.make_modernbert,
             "LLaDA (its own code)": tiny_models.make_llada,
             "Dream (its own code)": tiny_models.make_dream,
+        },
+    ),
+    "Language models of multimodal checkpoints, on a text alone": (
+        ("ReAGent", "CNTP", "Graph-KV", "Information flow"),
+        {
+            "LLaVA 1.5 (text)": tiny_pictures.make_llava,
+            "Qwen2.5-VL (text)": tiny_pictures.make_qwen2_5_vl,
+            **{name: text_folder(make) for name, make in MULTIMODAL.items()},
         },
     ),
     "Vision-language models": (

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from analysis.errors import InvalidParams
 
 Kind = Literal[
-    "causal_lm", "masked_lm", "masked_diffusion_lm", "vision_language", "text_to_image",
+    "causal_lm", "masked_lm", "masked_diffusion_lm", "vision_language", "multimodal",
+    "text_to_image",
     "sequence_to_sequence", "encoder", "pipeline", "other",
 ]  # fmt: skip
 # The first pattern that is found decides.
@@ -18,6 +19,9 @@ KINDS: dict[Kind, str] = {
     "vision_language": (
         r"^(Llava|LlavaNext|LlavaOnevision|Qwen2VL|Qwen2_5_VL|Qwen3VL|Gemma3|Idefics3|SmolVLM"
         r"|PaliGemma)ForConditionalGeneration$"
+    ),
+    "multimodal": (
+        r"^(Mistral3|Llama4|Mllama|Gemma3n|AyaVision|Cohere2Vision)ForConditionalGeneration$"
     ),
     "text_to_image": (
         r"^(Flux|StableDiffusion3|StableDiffusionXL|StableDiffusion|PixArtAlpha|PixArtSigma|Sana)"
@@ -33,6 +37,7 @@ DOES: dict[Kind, str] = {
     "masked_lm": "reads both ways and fills in masked tokens",
     "masked_diffusion_lm": "reads both ways and fills in masked tokens, many at a time",
     "vision_language": "answers in text about a picture",
+    "multimodal": "answers in text about a text and other media",
     "text_to_image": "draws a picture from a text",
     "sequence_to_sequence": "reads a text with an encoder and writes another with a decoder",
     "encoder": "turns a text into vectors and predicts no token",
@@ -64,6 +69,8 @@ def capabilities(architecture: str, *, has_mask_token: bool = False) -> list[str
     kind = kind_of(architecture)
     if kind == "masked_lm" and has_mask_token:
         return ["masked_lm", "masked_diffusion_lm"]
+    if kind in ("vision_language", "multimodal"):  # both continue a text alone
+        return ["causal_lm", "vision_language"] if kind == "vision_language" else ["causal_lm"]
     return [kind] if kind in CANNOT else []
 
 
@@ -101,7 +108,7 @@ def _reason(architecture: str, capability: str) -> str:
     if kind == "masked_lm" and capability == "masked_diffusion_lm":
         return WITHOUT_MASK
     cannot = SERVES if kind in ("sequence_to_sequence", "encoder") else CANNOT[capability]
-    if kind == "vision_language" and capability == "causal_lm":
-        cannot = "its language model is not run without a picture"
+    if kind == "multimodal" and capability == "vision_language":
+        cannot = "how its picture tokens lie in a picture is not known here"
     article = "An" if architecture[:1] in "AEIOU" else "A"
     return f"{article} {architecture} {DOES[kind]}; {cannot}."

@@ -48,8 +48,11 @@ def select(cache: DynamicCache, rows: Sequence[int], device: torch.device) -> No
 
 
 def can_cut(cache: DynamicCache) -> bool:
-    """Whether each layer stores every position, so that rows can be sliced and joined."""
-    return all(type(layer) is DynamicLayer for layer in cache.layers)
+    """Whether each layer stores every position read, so that rows can be sliced and joined.
+
+    A layer that attends to a picture stores nothing of a text alone.
+    """
+    return all(type(layer) is DynamicLayer and layer.is_initialized for layer in cache.layers)
 
 
 def cut(cache: DynamicCache, row: int, start: int) -> Tail:

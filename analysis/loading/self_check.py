@@ -63,7 +63,11 @@ def _check_causal(model: Model) -> SelfCheck:
         compared="Logits under masks that hide nothing, and by the fast route, against plain eager "
         "transformers.",
     )
-    found = attempts(model, ids_BN[:, :TRIED_TOKENS], check.tolerance)
+    return _with_abilities(model, check)
+
+
+def _with_abilities(model: Model, check: SelfCheck) -> SelfCheck:
+    found = attempts(model, _ids(model)[:, :TRIED_TOKENS], check.tolerance)
     return check.model_copy(update={"abilities": found})
 
 
@@ -97,7 +101,7 @@ def _check_vision_language(model: VisionLanguageModel) -> SelfCheck:
     inputs = model.inputs(check_picture(), CHECK_TEXT)
     fast, plain = _routes(model.plain, lambda: model.plain(**inputs).logits)
     hooked, failure = _hooked(model, **inputs)
-    return _verdict(
+    check = _verdict(
         model.plain.dtype,
         plain=plain,
         hooked=hooked,
@@ -107,6 +111,7 @@ def _check_vision_language(model: VisionLanguageModel) -> SelfCheck:
         compared="Logits for a drawn picture and a text, with hooks and by the fast route, "
         "against plain transformers.",
     )
+    return _with_abilities(model, check)
 
 
 def _check_encoders(model: ImagePipeline) -> SelfCheck:

@@ -124,6 +124,7 @@ def rollout(case: ProbeCase) -> Float[np.ndarray, "N"]:
 
     Raises ModelIncompatible if a layer has no attention weights.
     """
+    case.model.require("weights")
     ids = _inputs(case)
     flow = torch.eye(ids.shape[1], dtype=torch.float64)
 

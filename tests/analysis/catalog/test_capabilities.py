@@ -88,10 +88,10 @@ def test_a_masked_model_is_decoded_by_diffusion_where_it_has_a_mask_token() -> N
             "alone, it can be the text encoder of a text-to-image pipeline.",
         ),
         (
-            "Idefics3ForConditionalGeneration",
-            "causal_lm",
-            "An Idefics3ForConditionalGeneration answers in text about a picture; "
-            "its language model is not run without a picture.",
+            "Mistral3ForConditionalGeneration",
+            "vision_language",
+            "A Mistral3ForConditionalGeneration answers in text about a text and other media; "
+            "how its picture tokens lie in a picture is not known here.",
         ),
     ],
 )

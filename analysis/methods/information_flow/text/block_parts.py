@@ -132,17 +132,19 @@ def _first(output: Any) -> Any:
 
 
 def _parts(model: Model, layer: int, seen: _Seen) -> BlockParts:
-    assert seen.before is not None
-    assert seen.after is not None
-    assert seen.weights is not None
-    assert seen.values is not None
+    if seen.before is None or seen.after is None or seen.weights is None or seen.values is None:
+        raise _no_sum(model, layer)  # a layer that does not run on a text alone
     slack = max(SLACK, ROUNDINGS * torch.finfo(model.plain.dtype).eps)
     before_ND, after_ND = seen.before[0].float(), seen.after[0].float()
     z_NHV = torch.einsum("hqk,hkv->qhv", seen.weights, seen.values)
-    project, output_ND = _projection(seen.inside, z_NHV.flatten(1), slack) or _refuse(model, layer)
+    projected = _projection(seen.inside, z_NHV.flatten(1), slack)
+    if projected is None:
+        raise _no_sum(model, layer)
+    project, output_ND = projected
     scale_ND = _norm_scale(seen.later, output_ND)
-    added_ND = scale_ND * output_ND
-    found = _middle(seen.later, before_ND, added_ND, after_ND, slack) or _refuse(model, layer)
+    found = _middle(seen.later, before_ND, scale_ND * output_ND, after_ND, slack)
+    if found is None:
+        raise _no_sum(model, layer)
     multiplier, middle_ND, mlp = found
     written_KHD, bias_D = _written(project, seen.values, model.plain.dtype)
     return BlockParts(
@@ -158,8 +160,8 @@ def _parts(model: Model, layer: int, seen: _Seen) -> BlockParts:
     )
 
 
-def _refuse(model: Model, layer: int) -> Any:
-    raise ModelIncompatible(
+def _no_sum(model: Model, layer: int) -> ModelIncompatible:
+    return ModelIncompatible(
         f"Layer {layer} of a {model.info.architecture} is not a sum of its heads' outputs, its MLP "
         "and the state before it.",
         remedy="Set routes to false.",

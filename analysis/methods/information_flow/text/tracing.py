@@ -47,9 +47,13 @@ class Noisy:
 def trace(case: FlowCase, subject: NamedPositions) -> Iterator[Event]:
     """Yield the effect of the noise, then the growing maps."""
     modules = yield from _modules(case)
+    clean = _clean(case, modules)
+    if any(len(clean[kind]) != len(modules[kind]) for kind in modules):
+        reason = "Some layers do not run on a text alone."
+        yield Omitted(analysis="Causal tracing", reason=reason)
+        return
     noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
     yield _corrupted(case, subject, noisy)
-    clean = _clean(case, modules)
     for kind in modules:
         yield from _map(case, subject, noisy, kind, modules[kind], clean[kind])
 
