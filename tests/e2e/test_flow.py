@@ -4,12 +4,15 @@ import re
 from typing import Any
 
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import WAIT, figure, status
 from tests.e2e.contexts import Contexts
 from tests.e2e.stack import Stack
+from tests.families import TEXT
+from tests.tiny_models import byte_tokenizer, save, spread
 
 pytestmark = pytest.mark.e2e
 
@@ -166,3 +169,21 @@ def test_no_picture_has_a_serious_barrier(
     assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     context.close()
+
+
+def test_an_analysis_that_a_model_does_not_allow_is_noted(page: Page, stack: Stack) -> None:
+    """A block with its norms behind it is no sum of parts: OPT-350m."""
+    torch.manual_seed(0)
+    save(spread(TEXT["OPT-350m"]().eval()), byte_tokenizer(), stack.models / "tiny-opt")
+    run = stack.start_run(method="information_flow", model="tiny-opt", **SMALL)
+    assert stack.wait_for_status(run, "done", "failed")["status"] == "done", stack.run(run)
+    page.goto(f"/runs/{run}")
+    status(page, "done")
+    expect(matrix(page)).to_be_visible()
+    note = page.get_by_text("Contribution graph was left out. Layer 0 of a OPTForCausalLM")
+    expect(note).to_be_visible()
+    expect(figure(page, "Contribution graph")).to_be_hidden()
+    page.goto("/models/tiny-opt")
+    abilities = page.get_by_role("listitem")
+    expect(abilities.filter(has_text="Attention weights can be read")).to_be_visible(timeout=WAIT)
+    expect(abilities.filter(has_text="hidden by hooks and by a mask differ")).to_be_visible()
