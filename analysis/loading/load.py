@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 
 from analysis.attention.modules import set_attention
 from analysis.catalog.capabilities import serving
@@ -10,6 +11,7 @@ from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible, ModelUnreadable
 from analysis.events import Event, ModelLoaded, Progress
+from analysis.loading.background import read_in_background, wait_for_stopped
 from analysis.loading.cache import Key, ModelCache
 from analysis.loading.download import download
 from analysis.loading.quantized import loaded_bytes
@@ -46,12 +48,14 @@ def load_entry(
     _require(entry.id, metadata, needs)
     model = cache.get(_key(entry))
     if model is None:
-        yield Progress(stage="loading the model", done=0, total=1, unit="models")
         cache.make_room(loaded_bytes(entry.path, metadata))
-        model = read(entry, metadata, trusted=_is_trusted(entry, catalog))
+        trusted = _is_trusted(entry, catalog)
+        model = yield from read_in_background(partial(read, entry, metadata, trusted=trusted))
         yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
         model = _checked(model)
         cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
+    else:
+        yield from wait_for_stopped()
     yield ModelLoaded(info=model.info.model_copy(update={"brings": model.brings()}))
     return model
 

@@ -79,10 +79,8 @@ def test_inspect_ends_with_the_model_and_its_self_check(
     catalog: Catalog, cache: ModelCache
 ) -> None:
     events = list(analysis.run("inspect", model="tiny-llama", params={}, catalog=catalog))
-    assert [event.stage for event in events if isinstance(event, Progress)] == [
-        "loading the model",
-        "checking the hooks",
-    ]
+    stages = [event.stage for event in events if isinstance(event, Progress)]
+    assert list(dict.fromkeys(stages)) == ["loading the model", "checking the hooks"]
     assert isinstance(events[-1], ModelLoaded)
     assert events[-1].info.id == "tiny-llama"
     assert events[-1].info.self_check is not None

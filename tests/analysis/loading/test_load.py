@@ -38,7 +38,7 @@ def test_loading_shows_its_stages_then_the_model(catalog: Catalog) -> None:
     cache = ModelCache(2**30)
     events = list(load("tiny-llama", catalog=catalog, cache=cache))
     stages = [event.stage for event in events if isinstance(event, Progress)]
-    assert stages == ["loading the model", "checking the hooks"]
+    assert list(dict.fromkeys(stages)) == ["loading the model", "checking the hooks"]
     again = list(load("tiny-llama", catalog=catalog, cache=cache))
     assert (
         again == events[-1:] == [ModelLoaded(info=loaded(catalog.find("tiny-llama"), cache).info)]
