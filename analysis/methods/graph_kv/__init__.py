@@ -17,6 +17,10 @@ between them lowers the answer's log-probability by 0.24 ± 0.02 nats in `graph`
 %) and by 0.14 ± 0.02 in `graph_ordered`; cutting an edge between two other segments changes it by
 −0.04 ± 0.01 and −0.05 ± 0.01.
 
+A mode to compare with that spans more positions than the model was trained on, or more memory than
+there is, is left out with an `Omitted`; so is attention per token for a text of more than 2,048
+tokens, whose edge mass is computed block by block.
+
 analysis/methods/graph_kv/events.py describes the events and their order.
 """
 
@@ -26,8 +30,8 @@ import numpy as np
 import torch
 
 from analysis.attention.block_sparse import runs_blockwise
-from analysis.errors import InvalidParams, ModelIncompatible
-from analysis.events import Event, Progress
+from analysis.errors import OutOfMemory
+from analysis.events import Event, Omitted, Progress
 from analysis.methods.graph_kv import attention, examples
 from analysis.methods.graph_kv.edges import Edge
 from analysis.methods.graph_kv.encoding import ResolvedParams, read
@@ -77,8 +81,8 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     meter = PassMeter(model)
     reading = read(model, params)
     layouts = {mode: reading.layout(mode) for mode in reading.modes}
-    _refuse_unfit(model, reading, list(layouts.values()))
     yield _segments_event(reading)
+    yield from _omitted_modes(reading)
     yield from _token_events(model, reading)
     yield from (_layout_event(reading, layout) for layout in layouts.values())
     answer = yield from _answer(model, reading, layouts[params.mode])
@@ -97,23 +101,9 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     yield meter.cost()
 
 
-def _refuse_unfit(model: Model, reading: ResolvedParams, layouts: Sequence[TokenLayout]) -> None:
-    longest = max(len(reading.answer), reading.params.max_new_tokens)
-    tokens = max(len(layout.ids_N) for layout in layouts) + longest
-    attention.refuse_unfit(model, tokens)
-    if reading.params.patterns and len(layouts[0].ids_N) + longest > attention.DENSE_TOKENS:
-        raise InvalidParams(
-            f"{layouts[0].mode} has {len(layouts[0].ids_N) + longest} tokens; attention patterns "
-            f"are limited to {attention.DENSE_TOKENS} tokens.",
-            remedy="Set patterns to false: edge mass is then computed block by block.",
-            field="patterns",
-        )
-    if not reading.params.patterns and not runs_blockwise(model.plain):
-        raise ModelIncompatible(
-            f"The block-sparse attention does not support {model.info.architecture}.",
-            remedy="Set patterns to true, or choose another model.",
-            field="model",
-        )
+def _omitted_modes(reading: ResolvedParams) -> Iterator[Omitted]:
+    for mode, why in reading.omitted.items():
+        yield Omitted(analysis=f"Mode {mode.replace('_', ' ')}", reason=why)
 
 
 def _segments_event(reading: ResolvedParams) -> Segments:
@@ -158,7 +148,6 @@ def _stretches(
 def _layout_event(reading: ResolvedParams, layout: TokenLayout) -> Layout:
     row_start, run_start, run_stop = layout.mask_runs()
     together = sum(len(ids) for ids in reading.parts.segments)
-    answer = max(len(reading.answer), reading.params.max_new_tokens)
     bounds = layout.structure.bounds
     return Layout(
         mode=layout.mode,
@@ -176,7 +165,7 @@ def _layout_event(reading: ResolvedParams, layout: TokenLayout) -> Layout:
             for number, block in enumerate(layout.blocks)
         ],
         tokens=len(layout.ids_N),
-        span=layout.positions_N[-1] + 1 + answer,
+        span=layout.positions_N[-1] + 1 + reading.longest_answer,
         area=layout.structure.area,
         relative_area=layout.segment_area / (together * (together + 1) / 2),
         row_start=row_start,
@@ -267,10 +256,11 @@ def _attention(
 ) -> Iterator[Event]:
     """Edge mass from patterns or block by block; with both, their largest difference."""
     yield Progress(stage="reading attention", done=0, total=1, unit="passes")
-    found = attention.patterned(model, layout, kept) if reading.params.patterns else None
+    patterns = yield from _patterns(model, reading, layout, kept)
     blocks = attention.blockwise(model, layout, kept) if runs_blockwise(model.plain) else None
-    chosen = found or blocks
-    assert chosen is not None
+    chosen = patterns or blocks
+    if chosen is None:
+        return
     readers, sources, _ = layout.structure.parts
     yield EdgeMass(
         mode=layout.mode,
@@ -278,16 +268,34 @@ def _attention(
         sources=sources.tolist(),
         mass=_array(chosen.mass_PLH),
     )
-    if found:
+    if patterns and reading.params.patterns:
         several = [n for n, block in enumerate(layout.blocks) if len(block.ids) > 1]
-        yield TokenMass(mode=layout.mode, mass=_array(found.tokens_LCN))
-        yield Sinks(mode=layout.mode, blocks=several, mass=_array(found.sinks_CLH[several]))
-    if found and blocks:
+        yield TokenMass(mode=layout.mode, mass=_array(patterns.tokens_LCN))
+        yield Sinks(mode=layout.mode, blocks=several, mass=_array(patterns.sinks_CLH[several]))
+    if patterns and blocks:
         yield RouteAgreement(
             mode=layout.mode,
-            logit_difference=_largest(found.logits_TV - blocks.logits_TV),
-            mass_difference=_largest(found.mass_PLH - blocks.mass_PLH),
+            logit_difference=_largest(patterns.logits_TV - blocks.logits_TV),
+            mass_difference=_largest(patterns.mass_PLH - blocks.mass_PLH),
         )
+
+
+def _patterns(
+    model: Model, reading: ResolvedParams, layout: TokenLayout, kept: int
+) -> Generator[Event, None, attention.Patterned | None]:
+    """Patterns if requested, or if attention cannot be read block by block."""
+    blockwise, tokens = runs_blockwise(model.plain), len(layout.ids_N)
+    if blockwise and not reading.params.patterns:
+        return None
+    try:
+        if not blockwise or tokens <= attention.DENSE_TOKENS:
+            return attention.patterned(model, layout, kept)
+        why = f"{layout.mode} has {tokens} tokens; the limit is {attention.DENSE_TOKENS}."
+    except OutOfMemory as error:
+        why = str(error)
+    name = "Attention per token and attention sinks" if blockwise else "Attention"
+    yield Omitted(analysis=name, reason=why)
+    return None
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

@@ -70,6 +70,16 @@ def refuse_unfit(model: Model, tokens: int) -> None:
         )
 
 
+def refuse_memory(model: Model, tokens: int, kept: int) -> None:
+    """Raise OutOfMemory if logits at `kept` positions of so many tokens are too much."""
+    if _runs_dense(model, tokens):
+        model.rows_per_pass(tokens, kept, 1)
+
+
+def _runs_dense(model: Model, tokens: int) -> bool:
+    return tokens <= DENSE_TOKENS or not runs_blockwise(model.plain)
+
+
 def _unfit(why: str) -> ModelIncompatible:
     return ModelIncompatible(
         f"{why}: the attention between segments cannot be chosen.",
@@ -87,7 +97,7 @@ def answer_logits(
     """
     for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
         same = list(group)
-        if tokens > DENSE_TOKENS and runs_blockwise(model.plain):
+        if not _runs_dense(model, tokens):
             yield from (_block_logits(model, layout, kept) for layout in same)
             continue
         size = model.rows_per_pass(tokens, kept, limit)
@@ -227,7 +237,7 @@ def write(
 def _prefill(model: Model, layout: TokenLayout, cache: DynamicCache) -> Any:
     ids, positions = _tokens(model, [layout])
     given = {"input_ids": ids, "position_ids": positions, "past_key_values": cache}
-    if len(layout.ids_N) > DENSE_TOKENS and runs_blockwise(model.plain):
+    if not _runs_dense(model, len(layout.ids_N)):
         with block_sparse(model.plain, layout.structure):
             return model.forward(**given, use_cache=True, logits_to_keep=1)
     with decoder_masks.masked(model.plain, _masks(model, [layout])):

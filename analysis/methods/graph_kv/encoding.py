@@ -1,12 +1,20 @@
 """Params as token ids and edges between numbers, after validation."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import get_args
 
 from transformers import PreTrainedTokenizerBase
 
-from analysis.errors import InvalidParams, PromptEmpty, PromptTooLong
+from analysis.errors import (
+    InvalidParams,
+    ModelIncompatible,
+    OutOfMemory,
+    PromptEmpty,
+    PromptTooLong,
+)
+from analysis.methods.graph_kv import attention
 from analysis.methods.graph_kv import edges as drawing
 from analysis.methods.graph_kv.edges import Edge
 from analysis.methods.graph_kv.events import Mode
@@ -27,19 +35,28 @@ from analysis.text.context import given_ids
 
 @dataclass(frozen=True)
 class ResolvedParams:
-    """Resolved params; `answer` is empty if none was given."""
+    """Resolved params; `answer` is empty if none was given.
+
+    `omitted` are the modes to compare with that the model or its memory does not allow, with the
+    reason.
+    """
 
     params: SegmentParams
     parts: PromptParts
     edges: tuple[Edge, ...]
     answer: list[int]
+    omitted: Mapping[Mode, str] = field(default_factory=dict)
 
     @property
     def modes(self) -> list[Mode]:
         """The chosen mode, then those it is compared with."""
         chosen = self.params.mode
         baselines = [m for m in get_args(Mode) if m != chosen and getattr(self.params, f"with_{m}")]
-        return [chosen, *baselines]
+        return [chosen, *(mode for mode in baselines if mode not in self.omitted)]
+
+    @property
+    def longest_answer(self) -> int:
+        return max(len(self.answer), self.params.max_new_tokens)
 
     def layout(self, mode: Mode, order: tuple[int, ...] | None = None) -> TokenLayout:
         """The tokens of a mode with the segments in that order, up to the end of the question."""
@@ -65,7 +82,8 @@ class ResolvedParams:
 def read(model: Model, params: SegmentParams) -> ResolvedParams:
     """Encode the parts and number the edges.
 
-    Raises InvalidParams, PromptEmpty, PromptTooLong, InvalidText, SpecialTokenInText.
+    Raises InvalidParams, PromptEmpty, PromptTooLong, InvalidText, SpecialTokenInText and
+    ModelIncompatible.
     """
     _refuse_unclear_segments(params)
     parts = PromptParts(
@@ -81,9 +99,10 @@ def read(model: Model, params: SegmentParams) -> ResolvedParams:
             field="answer",
         )
     reading = ResolvedParams(params, parts, tuple(_edges(params)), answer)
-    for mode in reading.modes:
-        _refuse_far(model, reading, mode)
-    return reading
+    chosen, *others = reading.modes
+    _refuse_unfit(model, reading, chosen)
+    unfit = {mode: why for mode in others if (why := _why_unfit(model, reading, mode))}
+    return replace(reading, omitted=unfit)
 
 
 def _refuse_unclear_segments(params: SegmentParams) -> None:
@@ -205,10 +224,24 @@ def _ranking(params: SegmentParams) -> list[int]:
     return drawing.ranking([segment.score for segment in params.segments])
 
 
-def _refuse_far(model: Model, reading: ResolvedParams, mode: Mode) -> None:
-    """Raise PromptTooLong if positions exceed those that the model was trained on."""
+def _why_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> str | None:
+    """Why a mode to compare with is left out."""
+    try:
+        _refuse_unfit(model, reading, mode)
+        tokens = len(reading.layout(mode).ids_N) + reading.longest_answer
+        attention.refuse_memory(model, tokens, reading.longest_answer)
+    except (PromptTooLong, ModelIncompatible, OutOfMemory) as error:
+        return str(error)
+    return None
+
+
+def _refuse_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> None:
+    """Raise PromptTooLong if positions exceed those that the model was trained on,
+    ModelIncompatible if its attention cannot be masked.
+    """
     layout, parts, limit = reading.layout(mode), reading.parts, model.info.context
-    answer = max(len(reading.answer), reading.params.max_new_tokens)
+    answer = reading.longest_answer
+    attention.refuse_unfit(model, len(layout.ids_N) + answer)
     span = layout.positions_N[-1] + 1 + answer
     if not limit or span <= limit:
         return
@@ -217,10 +250,9 @@ def _refuse_far(model: Model, reading: ResolvedParams, mode: Mode) -> None:
     if mode not in ORDERED:
         rounds = max(block.round or 0 for block in layout.blocks) + 1
         before = f"prefix {len(parts.prefix)} + {rounds} × longest segment {parts.longest}"
-    switch = "" if mode == reading.params.mode else f"set with_{mode} to false, or "
     raise PromptTooLong(
         f"{mode} spans {span} positions ({before} + question {question} + answer {answer}); the "
         f"model was trained on {limit}.",
-        remedy=f"{switch}shorten the segments.".capitalize(),
+        remedy="Shorten the segments.",
         field="segments",
     )

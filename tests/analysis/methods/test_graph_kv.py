@@ -12,13 +12,14 @@ from pydantic import TypeAdapter
 
 import analysis
 from analysis.catalog.entries import Catalog
-from analysis.errors import InvalidParams
 from analysis.events import content_ref
 from analysis.loading import load, loaded
 from analysis.method import get
+from analysis.methods import graph_kv
 from analysis.methods.graph_kv import attention
 from analysis.methods.graph_kv.layout import LayoutPlan, PromptParts, TokenLayout, arrange
 from analysis.model import Model
+from analysis.model.memory import rows_do_not_fit
 from analysis.runner import model_cache
 from analysis.text import tokenization as texts
 from analysis.worlds import plans, stories
@@ -224,14 +225,56 @@ def test_the_batch_size_changes_no_number(run: Run) -> None:
     assert together == pytest.approx(apart, abs=1e-5)
 
 
-def test_patterns_of_too_many_tokens_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mode_that_is_left_out_is_named(run: Run) -> None:
+    long = [{**one, "text": one["text"] + "z" * 25} for one in SEGMENTS]
+    events = run(segments=long, with_full=True)
+    omitted = of_kind(events, "omitted")
+    assert [event.analysis for event in omitted] == ["Mode sequential", "Mode full"]
+    assert "full spans" in omitted[-1].reason
+    modes = ["graph", "parallel", "random_edges"]
+    for kind in ("layout", "arrangement", "spread"):
+        assert [event.mode for event in of_kind(events, kind)] == modes
+
+
+def test_patterns_of_too_many_tokens_are_left_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = only(run(), "edge_mass")
     monkeypatch.setattr(attention, "DENSE_TOKENS", 12)
-    with pytest.raises(
-        InvalidParams, match="attention patterns are limited to 12 tokens"
-    ) as raised:
-        run()
-    assert raised.value.field == "patterns"
-    assert of_kind(run(patterns=False), "edge_mass")
+    events = run()
+    assert only(events, "omitted").analysis == "Attention per token and attention sinks"
+    assert "the limit is 12" in only(events, "omitted").reason
+    found = only(events, "edge_mass")
+    np.testing.assert_allclose(found.mass, expected.mass, atol=1e-5)
+    assert not any(of_kind(events, kind) for kind in ("token_mass", "sinks", "routes"))
+
+
+@pytest.mark.parametrize("patterns", [True, False])
+def test_attention_is_read_from_patterns_where_no_blocks_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, patterns: bool
+) -> None:
+    for module in (graph_kv, attention):
+        monkeypatch.setattr(module, "runs_blockwise", lambda model: False)
+    monkeypatch.setattr(attention, "DENSE_TOKENS", 12)
+    events = run(patterns=patterns)
+    assert of_kind(events, "edge_mass")
+    assert bool(of_kind(events, "sinks")) == patterns
+    assert not of_kind(events, "omitted")
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_patterns_that_do_not_fit_are_left_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, blocks: bool
+) -> None:
+    def patterned(model: Model, layout: TokenLayout, kept: int) -> None:
+        raise rows_do_not_fit(1, len(layout.ids_N))
+
+    monkeypatch.setattr(attention, "patterned", patterned)
+    monkeypatch.setattr(graph_kv, "runs_blockwise", lambda model: blocks)
+    events = run()
+    assert "do not fit" in only(events, "omitted").reason
+    assert bool(of_kind(events, "edge_mass")) == blocks
+    assert of_kind(events, "knock_out")
 
 
 def test_the_largest_run_has_events_under_64_kib(run: Run) -> None:

@@ -16,6 +16,7 @@ from analysis.errors import (
 from analysis.method import get
 from analysis.methods.graph_kv.encoding import ResolvedParams, read
 from analysis.model import Model
+from analysis.model.memory import rows_do_not_fit
 
 TEXTS = {"a": "Anna has the ball.", "b": "Tom has the book.", "c": "Where is Tom?"}
 
@@ -139,16 +140,41 @@ def test_a_span_beyond_training_is_refused_with_its_parts(model: Model) -> None:
         reading(model, **{**given, "edges": chain})
 
 
-def test_a_mode_beside_the_chosen_one_may_be_what_is_too_long(model: Model) -> None:
-    many = segments(*"pqrstuvwxy", *"abc")
+def long_segments() -> list[dict[str, Any]]:
+    """Too long one after the other; short in a shared range of positions."""
+    return [{**one, "text": one["text"] + "z" * 8} for one in segments(*"pqrstuvwxy", *"abc")]
+
+
+def test_a_mode_to_compare_with_that_is_too_long_is_left_out(model: Model) -> None:
+    found = reading(model, segments=long_segments(), with_full=True)
+    assert found.modes == ["graph", "parallel", "random_edges"]
+    assert list(found.omitted) == ["graph_ordered", "sequential", "full"]
+    limit = f"the model was trained on {model.info.context}."
+    for mode, reason in found.omitted.items():
+        assert reason.startswith(f"{mode} spans ")
+        assert reason.endswith(limit)
+
+
+def test_a_chosen_mode_that_is_too_long_is_refused(model: Model) -> None:
     with pytest.raises(PromptTooLong, match="sequential spans") as raised:
-        reading(
-            model,
-            segments=[{**one, "text": one["text"] + "z" * 8} for one in many],
-            with_graph_ordered=False,
-            with_random_edges=False,
-        )
-    assert "Set with_sequential to false" in raised.value.remedy
+        reading(model, segments=long_segments(), mode="sequential")
+    assert raised.value.remedy == "Shorten the segments."
+
+
+def test_a_mode_to_compare_with_that_memory_does_not_allow_is_left_out(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = len(reading(model).layout("full").ids_N)
+
+    def rows(self: Model, tokens: int, kept: int, limit: int) -> int:
+        if tokens >= long:
+            raise rows_do_not_fit(1, tokens)
+        return 1
+
+    monkeypatch.setattr(Model, "rows_per_pass", rows)
+    found = reading(model, with_full=True)
+    assert list(found.omitted) == ["full"]
+    assert "do not fit" in found.omitted["full"]
 
 
 def test_special_tokens_act_where_they_may(model: Model) -> None:
