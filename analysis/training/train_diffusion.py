@@ -7,9 +7,6 @@ weighted by 1/t (LLaDA, arXiv 2502.09992, equation 3).
 """
 
 import argparse
-import json
-import time
-from collections import deque
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -19,7 +16,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 from transformers import (
     AutoConfig,
     LlamaConfig,
@@ -35,8 +31,8 @@ from analysis.training.canvas import Masked, MaskedLesson, masked_batches
 from analysis.training.corpus import mixed, tales
 from analysis.training.drills import pair_questions, shuffled_retelling, word_rounds
 from analysis.training.gates_diffusion import FOLDER, numbers_filled
+from analysis.training.journal import Entry, Journal, StepLoss, lessons_train, log_write
 from analysis.training.train_lm import FOLDER as LM_FOLDER
-from analysis.training.train_lm import LOG_NAME, MASTERY_STEPS, WARMUP_STEPS
 from analysis.worlds.numbers import number_document, number_item, numbers_asked, sums, sums_in_words
 from analysis.worlds.stories import chains, document
 
@@ -198,9 +194,7 @@ def _repeated(weight_KW: Tensor, head_dim: int, repeats: int) -> Tensor:
     return torch.cat(heads)
 
 
-def loss_of(
-    model: ModernBertForMaskedLM, batch: Masked
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def loss_of(model: ModernBertForMaskedLM, batch: Masked) -> StepLoss:
     """The bound on a token's negative log-likelihood, in nats; share of masked tokens right."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden_BNW = model.model(batch.ids_BN, attention_mask=batch.there_BN).last_hidden_state
@@ -226,74 +220,46 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    journal = Journal(model, tokenizer, folder)
-    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS[first:]))
-    for lesson in LESSONS[first:]:
-        rights = deque[float](maxlen=MASTERY_STEPS)
-        lots = masked_batches(tokenizer, Random(f"diffusion {seed} {lesson.name}"), lesson)
-        for step, batch in zip(range(lesson.steps), lots, strict=False):
-            begin, end = lesson.rate
-            share = begin + (end - begin) * step / lesson.steps
-            warm = min(1.0, (journal.steps + 1) / WARMUP_STEPS)
-            optimizer.param_groups[0]["lr"] = PEAK_RATE * warm * share
-            loss, right = train_step(model, optimizer, batch)
-            bar.update()
-            rights.append(right)
-            journal.note(lesson, loss=loss, right=right)
-            if len(rights) == MASTERY_STEPS and fmean(rights) >= lesson.mastered:
-                bar.update(lesson.steps - step - 1)
-                break
-    journal.check(LESSONS[-1])
+    journal = DiffusionJournal(model, tokenizer, folder)
+    for lesson, _, loss, right in lessons_train(
+        model,
+        optimizer,
+        LESSONS[first:],
+        batches=lambda lesson: masked_batches(
+            tokenizer, Random(f"diffusion {seed} {lesson.name}"), lesson
+        ),
+        loss_of=partial(loss_of, model),
+        learning_rate=learning_rate,
+    ):
+        journal.add({"loss_nats": loss, "masked_right": right})
+        if journal.steps % CHECK_EVERY == 0:
+            journal.check(lesson)
+    if journal.figures:
+        journal.check(LESSONS[-1])
 
 
-def train_step(
-    model: ModernBertForMaskedLM, optimizer: torch.optim.Optimizer, batch: Masked
-) -> tuple[float, float]:
-    """One step on `batch`; the loss before it, and the share of masked tokens right."""
-    loss, right = loss_of(model, batch)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item(), right.item()
+def learning_rate(lesson: MaskedLesson, step: int, warmup: float) -> float:
+    """The rate at a step of a lesson, which goes evenly from its first to its last."""
+    first, last = lesson.rate
+    return PEAK_RATE * warmup * (first + (last - first) * step / lesson.steps)
 
 
-class Journal:
-    """Keeps the course of a training and saves model and course every `CHECK_EVERY` steps."""
+class DiffusionJournal(Journal):
+    """The journal that measures the gate at a check, and saves model and log."""
 
     def __init__(
         self, model: ModernBertForMaskedLM, tokenizer: PreTrainedTokenizerFast, folder: Path
     ) -> None:
+        super().__init__()
         self.model, self.tokenizer, self.folder = model, tokenizer, folder
-        self.entries: list[dict[str, float | str]] = []
         self.items = [number_item(Random(f"check numbers {n}")) for n in range(CHECK_ITEMS)]
-        self.started, self.steps = time.monotonic(), 0
-        self.losses, self.rights = list[float](), list[float]()
-
-    def note(self, lesson: MaskedLesson, *, loss: float, right: float) -> None:
-        """Take down one step; check when it is time."""
-        self.steps += 1
-        self.losses.append(loss)
-        self.rights.append(right)
-        if self.steps % CHECK_EVERY == 0:
-            self.check(lesson)
 
     def check(self, lesson: MaskedLesson) -> None:
-        """Measure the gate, print and save."""
-        if not self.losses:
-            return
+        """Measures, prints and saves."""
         filled = numbers_filled(self.model, self.tokenizer, self.items)
-        entry: dict[str, float | str] = {
-            "step": self.steps,
-            "lesson": lesson.name,
-            "seconds": round(time.monotonic() - self.started),
-            "loss_nats": round(fmean(self.losses), 4),
-            "masked_right": round(fmean(self.rights), 4),
-            "exact_numbers": round(fmean(filled), 4),
-        }
-        self.losses, self.rights = [], []
-        self.entries.append(entry)
-        tqdm.write(json.dumps(entry))
+        self.enter(
+            {"step": self.steps, "lesson": lesson.name}, {"exact_numbers": round(fmean(filled), 4)}
+        )
         folder_write(self.folder, self.model, self.tokenizer, self.entries)
 
 
@@ -301,14 +267,14 @@ def folder_write(
     folder: Path,
     model: ModernBertForMaskedLM,
     tokenizer: PreTrainedTokenizerFast,
-    log: list[dict[str, float | str]],
+    log: list[Entry],
 ) -> None:
     """Writes a transformers folder in float16."""
     half = ModernBertForMaskedLM(model.config)
     half.load_state_dict(model.state_dict())
     half.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / LOG_NAME).write_text("".join(json.dumps(entry) + "\n" for entry in log))
+    log_write(folder, log)
 
 
 def main() -> None:

@@ -5,9 +5,6 @@ stories that grow longer and noisier.
 """
 
 import argparse
-import json
-import time
-from collections import deque
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -15,10 +12,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from analysis.training.corpus import ANSWER_WEIGHT, DocumentBatch, TextLesson, batches, mixed, tales
@@ -30,16 +24,14 @@ from analysis.training.drills import (
     word_rounds,
 )
 from analysis.training.gates_lm import answers_right, numbers_right
+from analysis.training.journal import Entry, Journal, StepLoss, lessons_train, log_write
 from analysis.training.tokenizer import tokenizer_train
 from analysis.worlds.numbers import number_document, number_item, sums
 from analysis.worlds.stories import chains, document, item
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-lm"
-LOG_NAME = "training_log.jsonl"
 TOKENIZER_TEXTS = 12_000
 PEAK_RATE = 2e-3
-WARMUP_STEPS = 50
-MASTERY_STEPS = 50  # over which the share of right answers is taken
 CHECK_EVERY = 250
 CHECK_ITEMS = 300
 SHORT_STORIES = partial(document, max_questions=None, facts=(2, 4))
@@ -145,9 +137,7 @@ def model_make(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
-def loss_of(
-    model: LlamaForCausalLM, batch: DocumentBatch
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def loss_of(model: LlamaForCausalLM, batch: DocumentBatch) -> StepLoss:
     """Weighted mean cross-entropy of the next token, in nats; share of answer tokens right."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits_BNV = model(batch.ids_BN[:, :-1]).logits
@@ -161,10 +151,10 @@ def loss_of(
     return (nats_BN * weight_BN).sum() / weight_BN.sum(), share
 
 
-def learning_rate(lesson: TextLesson, step: int) -> float:
+def learning_rate(lesson: TextLesson, step: int, warmup: float = 1.0) -> float:
     """The rate at a step of a lesson, which goes evenly from its first to its last."""
     first, last = lesson.rate
-    return PEAK_RATE * (first + (last - first) * step / lesson.steps)
+    return warmup * (PEAK_RATE * (first + (last - first) * step / lesson.steps))
 
 
 def train(
@@ -182,85 +172,53 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
-    journal = Journal(model, tokenizer, folder)
-    bar = tqdm(total=sum(lesson.steps for lesson in LESSONS[first:]))
-    for lesson in LESSONS[first:]:
-        rights = deque[float](maxlen=MASTERY_STEPS)
-        lots = batches(tokenizer, Random(f"train {seed} {lesson.name}"), lesson)
-        for step, batch in zip(range(lesson.steps), lots, strict=False):
-            warm = min(1.0, (journal.steps + 1) / WARMUP_STEPS)
-            optimizer.param_groups[0]["lr"] = warm * learning_rate(lesson, step)
-            loss, right = train_step(model, optimizer, batch)
-            bar.update()
-            rights.append(right)
-            journal.note(lesson, batch, loss=loss, right=right)
-            if len(rights) == MASTERY_STEPS and fmean(rights) >= lesson.mastered:
-                bar.update(lesson.steps - step - 1)
-                break
-    journal.check(LESSONS[-1])
+    journal = LmJournal(model, tokenizer, folder)
+    for lesson, batch, loss, right in lessons_train(
+        model,
+        optimizer,
+        LESSONS[first:],
+        batches=lambda lesson: batches(tokenizer, Random(f"train {seed} {lesson.name}"), lesson),
+        loss_of=partial(loss_of, model),
+        learning_rate=learning_rate,
+    ):
+        journal.tokens += batch.ids_BN.numel()
+        journal.add({"loss_nats": loss, "answers_right": right})
+        if journal.steps % CHECK_EVERY == 0:
+            journal.check(lesson)
+    if journal.figures:
+        journal.check(LESSONS[-1])
 
 
-def train_step(
-    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, batch: DocumentBatch
-) -> tuple[float, float]:
-    """One step on `batch`; the loss before it, and the share of answer tokens right."""
-    loss, right = loss_of(model, batch)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item(), right.item()
-
-
-class Journal:
-    """Keeps the course of a training and saves model and course every `CHECK_EVERY` steps."""
+class LmJournal(Journal):
+    """The journal that measures both gates at a check, and saves model and log."""
 
     def __init__(
         self, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
     ) -> None:
+        super().__init__()
         self.model, self.tokenizer, self.folder = model, tokenizer, folder
-        self.entries: list[dict[str, float | str]] = []
         self.checked = {
             hops: [item(Random(f"check {hops} {n}"), hops=hops) for n in range(CHECK_ITEMS)]
             for hops in (1, 2)
         }
         self.numbers = [number_item(Random(f"check numbers {n}")) for n in range(CHECK_ITEMS)]
-        self.started, self.steps, self.tokens = time.monotonic(), 0, 0
-        self.losses, self.rights = list[float](), list[float]()
-
-    def note(self, lesson: TextLesson, batch: DocumentBatch, *, loss: float, right: float) -> None:
-        """Take down one step; check when it is time."""
-        self.steps += 1
-        self.tokens += batch.ids_BN.numel()
-        self.losses.append(loss)
-        self.rights.append(right)
-        if self.steps % CHECK_EVERY == 0:
-            self.check(lesson)
+        self.tokens = 0
 
     def check(self, lesson: TextLesson) -> None:
-        """Measure both gates, print and save."""
-        if not self.losses:
-            return
+        """Measures, prints and saves."""
         one, two = (
             fmean(answers_right(self.model, self.tokenizer, items))
             for items in self.checked.values()
         )
-        entry: dict[str, float | str] = {
-            "step": self.steps,
-            "lesson": lesson.name,
-            "tokens": self.tokens,
-            "seconds": round(time.monotonic() - self.started),
-            "loss_nats": round(fmean(self.losses), 4),
-            "answers_right": round(fmean(self.rights), 4),
-            "exact_one_hop": round(one, 4),
-            "exact_two_hops": round(two, 4),
-            "exact_numbers": round(
-                fmean(numbers_right(self.model, self.tokenizer, self.numbers)), 4
-            ),
-        }
-        self.losses, self.rights = [], []
-        self.entries.append(entry)
-        tqdm.write(json.dumps(entry))
+        numbers = fmean(numbers_right(self.model, self.tokenizer, self.numbers))
+        self.enter(
+            {"step": self.steps, "lesson": lesson.name, "tokens": self.tokens},
+            {
+                "exact_one_hop": round(one, 4),
+                "exact_two_hops": round(two, 4),
+                "exact_numbers": round(numbers, 4),
+            },
+        )
         folder_write(self.folder, self.model, self.tokenizer, self.entries)
 
 
@@ -268,7 +226,7 @@ def folder_write(
     folder: Path,
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
-    log: list[dict[str, float | str]],
+    log: list[Entry],
 ) -> None:
     """Writes a transformers folder in float16; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -284,7 +242,7 @@ def folder_write(
         draft = Path(name)
         half.half().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        (draft / LOG_NAME).write_text("".join(json.dumps(entry) + "\n" for entry in log))
+        log_write(draft, log)
         for file in sorted(draft.iterdir()):
             file.chmod(0o644)
             file.replace(folder / file.name)

@@ -6,9 +6,6 @@ of the committed weights instead, and writes report.json and the table of the mo
 """
 
 import argparse
-import json
-import time
-from collections import defaultdict
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -21,6 +18,7 @@ from tqdm import tqdm
 from transformers import T5EncoderModel, T5Tokenizer
 
 from analysis.training.gates_t2i import GatedPipeline, all_shown, held_out_captions
+from analysis.training.journal import Journal, log_write
 from analysis.training.report import report
 from analysis.training.t2i_codec import codec_make
 from analysis.training.t2i_denoiser import (
@@ -32,59 +30,38 @@ from analysis.training.t2i_denoiser import (
 from analysis.training.t2i_encoder import encoder_make, encoder_train, tokenizer_make
 from analysis.training.t2i_pipeline import FOLDER, folder_write
 
-LOG_NAME = "training_log.jsonl"
 ENCODER_STEPS, DENOISER_STEPS = 1200, 3600
 NOTE_EVERY, CHECK_EVERY = 50, 600  # steps
 CHECK_CAPTIONS = 100
 
 
-class Journal:
-    """Prints and keeps the course of a training: the mean of each figure between two notes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.started = path, time.monotonic()
-        self.figures = defaultdict[str, list[float]](list)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("")
-
-    def take(self, figures: dict[str, float]) -> None:
-        """Takes down the figures of one step."""
-        for name, value in figures.items():
-            self.figures[name].append(value)
-
-    def note(self, stage: str, step: int, **more: float) -> None:
-        """Prints and appends one line, and starts again."""
-        means = {name: round(fmean(values), 4) for name, values in self.figures.items()}
-        seconds = round(time.monotonic() - self.started)
-        line = json.dumps({"stage": stage, "step": step, "seconds": seconds, **means, **more})
-        self.figures.clear()
-        tqdm.write(line)
-        with self.path.open("a") as log:
-            log.write(line + "\n")
-
-
 def train(*, seed: int, folder: Path) -> None:
     """Trains both stages; saves the pipeline into `folder` at every check and at the end."""
-    journal = Journal(folder / LOG_NAME)
+    journal = Journal()
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer = tokenizer_make()
     encoder = encoder_make(tokenizer)
     for step, figures in enumerate(
         encoder_train(encoder, tokenizer, steps=ENCODER_STEPS, seed=seed), start=1
     ):
-        journal.take(figures)
+        journal.add(figures)
         if step % NOTE_EVERY == 0:
-            journal.note("encoder", step)
+            journal.enter({"stage": "encoder", "step": step}, {})
+            log_write(folder, journal.entries)
     encoder.eval().requires_grad_(requires_grad=False)
     chunks = chunks_draw(encoder, tokenizer, Random(f"denoiser {seed}"))
     training = denoiser_train(denoiser_make(), chunks, steps=DENOISER_STEPS, seed=seed)
     for step, (loss, averaged) in enumerate(tqdm(training, total=DENOISER_STEPS), start=1):
-        journal.take({"loss": loss})
+        journal.add({"loss": loss})
+        if step % NOTE_EVERY:
+            continue
+        measured: dict[str, float] = {}
         if step % CHECK_EVERY == 0:
             pipeline = pipeline_make(tokenizer, encoder, averaged.module)
-            journal.note("denoiser", step, **check(pipeline))
+            measured = check(pipeline)
             folder_write(folder, pipeline)
-        elif step % NOTE_EVERY == 0:
-            journal.note("denoiser", step)
+        journal.enter({"stage": "denoiser", "step": step}, measured)
+        log_write(folder, journal.entries)
 
 
 def pipeline_make(

@@ -7,7 +7,6 @@ and last `<SEG>` prompts the decoder. Nothing is asked of the map between `<SEG>
 """
 
 import argparse
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis.images.mask_decoder import masks
+from analysis.training.journal import WARMUP_STEPS, Entry, Journal, log_read, step_down
 from analysis.training.picture_losses import overlap
 from analysis.training.report import report
 from analysis.training.scene_batches import (
@@ -35,14 +35,12 @@ from analysis.training.scene_batches import (
 from analysis.training.vlm import (
     FOLDER,
     folder_write,
-    log_read,
     parts_load,
     parts_make,
 )
 from analysis.training.vlm_lessons import LESSONS, PictureLesson
 from analysis.training.vlm_losses import (
     Learner,
-    Losses,
     answer_logits,
     patch_losses,
     seg_losses,
@@ -52,10 +50,8 @@ from analysis.training.vlm_losses import (
 from analysis.worlds.scenes import Scene
 
 POOL = 12_000  # scenes that a lesson draws its pictures from
-WARMUP_STEPS = 50
 CHECK_EVERY = 250
 CHECK_SCENES = 64
-Entry = dict[str, float | str]  # of the log; its seconds are those of the processor
 
 
 def learning_rate(lesson: PictureLesson, step: int) -> float:
@@ -90,7 +86,7 @@ def train(
     optimizer = torch.optim.AdamW(
         learner.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
-    journal = Journal(learner, folder, entries)
+    journal = VlmJournal(learner, folder, entries)
     for lesson in lessons:
         rng = Random(f"train {seed} {lesson.name}")
         scenes = chosen_scenes(rng, lesson, pool=pool)
@@ -99,8 +95,10 @@ def train(
             rate = learning_rate(lesson, step)
             optimizer.param_groups[0]["lr"] = rate
             losses = lesson.losses(learner, scenes, rng, lesson.mix)
-            train_step(learner, optimizer, losses)
-            journal.note(lesson, losses, rate=rate, last=step == lesson.steps - 1)
+            step_down(learner, optimizer, torch.stack(list(losses.values())).sum())
+            journal.add({f"loss_{name}": loss.item() for name, loss in losses.items()})
+            if step == lesson.steps - 1 or journal.steps % CHECK_EVERY == 0:
+                journal.check(lesson, rate=rate)
 
 
 def see(learner: Learner, *, learns: bool) -> None:
@@ -109,47 +107,20 @@ def see(learner: Learner, *, learns: bool) -> None:
     learner.llava.model.multi_modal_projector.requires_grad_(learns)
 
 
-def train_step(learner: Learner, optimizer: torch.optim.Optimizer, losses: Losses) -> None:
-    """One step down the sum of the losses."""
-    torch.stack(list(losses.values())).sum().backward()
-    torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-
-
-class Journal:
-    """Keeps the course of a training; checks and saves every `CHECK_EVERY` steps."""
+class VlmJournal(Journal):
+    """The journal that saves model and log at a check; its seconds are those of the processor."""
 
     def __init__(self, learner: Learner, folder: Path, entries: Sequence[Entry]) -> None:
+        super().__init__(entries, clock=time.process_time)
         self.learner, self.folder = learner, folder
-        self.entries = list(entries)
-        last: Entry = self.entries[-1] if self.entries else {"step": 0, "seconds": 0}
-        self.steps = int(last["step"])
-        self.started = time.process_time() - float(last["seconds"])
-        self.losses = defaultdict[str, list[float]](list)
-
-    def note(self, lesson: PictureLesson, losses: Losses, *, rate: float, last: bool) -> None:
-        """Take down one step; check when it is time."""
-        self.steps += 1
-        for name, loss in losses.items():
-            self.losses[name].append(loss.item())
-        if last or self.steps % CHECK_EVERY == 0:
-            self.check(lesson, rate=rate)
 
     def check(self, lesson: PictureLesson, *, rate: float) -> None:
-        """Measure, print and save."""
-        entry: Entry = {
-            "step": self.steps,
-            "lesson": lesson.name,
-            "rate": round(rate, 6),
-            "seconds": round(time.process_time() - self.started),
-        }
-        entry |= {f"loss_{name}": round(fmean(each), 4) for name, each in self.losses.items()}
-        if lesson.losses in (text_losses, seg_losses):
-            entry |= held_out_figures(self.learner, lesson.mix)
-        self.losses.clear()
-        self.entries.append(entry)
-        tqdm.write(json.dumps(entry))
+        """Measures, prints and saves."""
+        answers = lesson.losses in (text_losses, seg_losses)
+        self.enter(
+            {"step": self.steps, "lesson": lesson.name, "rate": round(rate, 6)},
+            held_out_figures(self.learner, lesson.mix) if answers else {},
+        )
         folder_write(self.folder, self.learner.parts, self.entries)
 
 

@@ -1,6 +1,5 @@
 """The parts of the bundled model `demo-vlm`, untrained, and the folder that they are written to."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from transformers import (
 from transformers.models.llama.modeling_llama import LlamaAttention
 
 from analysis.images.mask_decoder import MaskDecoder, load, save, text_head_make
+from analysis.training.journal import log_write
 from analysis.training.scene_batches import IMAGE, PATCH, Mix, ask
 from analysis.training.tokenizer import tokenizer_train
 from analysis.worlds.scene_questions import KINDS, SEG
@@ -37,7 +37,6 @@ from analysis.worlds.scenes import SIZE, scene
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo-vlm"
 DECODER_NAME = "mask_decoder"
-LOG_NAME = "training_log.jsonl"
 TOKENIZER_SCENES = 400
 WIDTH = 128  # of the tower and of the language model
 SAM_WIDTH = 64
@@ -197,11 +196,6 @@ def parts_load(folder: Path) -> VlmParts:
     return VlmParts(llava.train(), load(folder / DECODER_NAME).train(), tokenizer)
 
 
-def log_read(folder: Path) -> list[dict[str, float | str]]:
-    """The log of the training that made the model of a folder."""
-    return [json.loads(line) for line in (folder / LOG_NAME).read_text().splitlines()]
-
-
 def processor_make(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     """Scales a picture to the tower's size and puts a token for each patch in `<image>`'s place."""
     side = {"height": SIZE, "width": SIZE}
@@ -257,7 +251,7 @@ def folder_write(folder: Path, parts: VlmParts, log: Sequence[Mapping[str, float
         processor_make(tokenizer).save_pretrained(draft)
         save(decoder.half(), draft / DECODER_NAME)
         sam_processor_make().save_pretrained(draft / DECODER_NAME)
-        (draft / LOG_NAME).write_text("".join(json.dumps(entry) + "\n" for entry in log))
+        log_write(draft, log)
         for file in sorted(draft.rglob("*.*")):
             file.chmod(0o644)
             file.replace(folder / file.relative_to(draft))

@@ -14,6 +14,7 @@ from transformers import (
 from analysis.training import train_diffusion
 from analysis.training.canvas import MaskedLesson, masked_batches
 from analysis.training.gates_diffusion import canvases_fill, numbers_filled
+from analysis.training.journal import LOG_NAME
 from analysis.training.tokenizer import tokenizer_train
 from analysis.worlds.numbers import number_document, number_item
 
@@ -96,7 +97,7 @@ def test_training_writes_a_folder_that_loads(
     assert isinstance(loaded, ModernBertForMaskedLM)
     assert torch.equal(loaded.head.dense.weight, model.head.dense.weight.half())
     assert loaded.config.masked_diffusion
-    assert json.loads((tmp_path / train_diffusion.LOG_NAME).read_text())["step"] == 2
+    assert json.loads((tmp_path / LOG_NAME).read_text())["step"] == 2
 
 
 def test_a_canvas_is_filled_whatever_the_length_of_its_neighbours(

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from analysis.training import train_lm
 from analysis.training.corpus import DocumentBatch, TextLesson, batches
+from analysis.training.journal import LOG_NAME
 from analysis.training.tokenizer import tokenizer_train
 from analysis.worlds.stories import document
 
@@ -50,7 +51,7 @@ def test_training_writes_a_folder_that_loads(
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "lm", dtype=torch.float16)
     assert torch.equal(loaded.lm_head.weight, model.lm_head.weight.half())
     assert AutoTokenizer.from_pretrained(tmp_path / "lm").get_vocab() == TOKENIZER.get_vocab()
-    entries = (tmp_path / "lm" / train_lm.LOG_NAME).read_text().splitlines()
+    entries = (tmp_path / "lm" / LOG_NAME).read_text().splitlines()
     assert json.loads(entries[-1])["step"] == 3
 
 

@@ -11,9 +11,10 @@ import torch
 
 from analysis.training import train_vlm, vlm_losses
 from analysis.training.gates_vlm import area_under_curve, held_out_items, model_load, read, vlm_rows
+from analysis.training.journal import LOG_NAME, log_read, step_down
 from analysis.training.picture_losses import common_share, mask_losses
 from analysis.training.scene_batches import ALL_KINDS, PATCHES, Mix, ask, batch
-from analysis.training.vlm import DECODER_NAME, LOG_NAME, WIDTH, log_read, parts_load, parts_make
+from analysis.training.vlm import DECODER_NAME, WIDTH, parts_load, parts_make
 from analysis.worlds.scenes import Scene, scene
 
 LESSONS = tuple(
@@ -54,7 +55,7 @@ def test_a_step_lowers_the_loss(lesson: train_vlm.PictureLesson) -> None:
     for losses in (before, after):
         found = lesson.losses(taught, chosen(), Random(1), lesson.mix)
         losses.append(sum(loss.item() for loss in found.values()))
-        train_vlm.train_step(taught, optimizer, found)
+        step_down(taught, optimizer, torch.stack(list(found.values())).sum())
     assert 0 < after[0] < before[0]
 
 
