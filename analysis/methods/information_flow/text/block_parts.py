@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -47,6 +47,11 @@ class BlockParts:
     scale_ND: torch.Tensor
     attention: nn.Module
     mlp: nn.Module
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether attention's output is added as it is."""
+        return bool((self.scale_ND == 1).all())
 
 
 class Call(NamedTuple):

@@ -24,8 +24,8 @@ from analysis.methods.information_flow.text.matrix import MatrixRow
 
 FLOOR = 0.01
 EPSILON = 1e-9  # of ‖y‖₁, so that the shares are defined even if no part contributes
-WEIGHTS_BYTES = 2**29  # of attention weights that are kept at a time
-PARTS_BYTES = 2**27  # of the parts of some queries
+WEIGHTS_BYTES = 2**28  # of attention weights that are kept at a time
+PARTS_BYTES = 2**24  # of the parts of some queries: they stay in the cache of a CPU
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,13 @@ def _edge_importances(parts: BlockParts, at: range) -> torch.Tensor:
     """Of the keys up to each query and its block's end, [H, Q, K]; later keys have weight 0."""
     queries = slice(at.start, at.stop)
     weights_QKH = parts.weights_HQK[:, queries, : at.stop].permute(1, 2, 0)
-    written_KHD = parts.written_KHD[: at.stop]
-    scale_QD = parts.scale_ND[queries]
-    part_QKHD = weights_QKH[..., None] * written_KHD * scale_QD[:, None, None]
-    found_QKH = importance(parts.middle_ND[queries][:, None, None], part_QKHD)
+    middle_QD = parts.middle_ND[queries]
+    part_QKHD = weights_QKH[..., None] * parts.written_KHD[: at.stop]
+    if not parts.is_plain:
+        part_QKHD *= parts.scale_ND[queries][:, None, None]
+    rest_QKH = part_QKHD.sub_(middle_QD[:, None, None]).abs_().sum(-1)
+    norm_Q11 = middle_QD.abs().sum(-1)[:, None, None]
+    found_QKH = (norm_Q11 - rest_QKH).maximum(EPSILON * norm_Q11)
     reads_QK = torch.ones(len(at), at.stop, device=found_QKH.device).tril(at.start)
     return (found_QKH * reads_QK[..., None]).permute(2, 0, 1)
 
