@@ -103,7 +103,8 @@ class Method:
     """The declarations of a method module.
 
     `needs` lists capabilities of which the model must have one; the first that it has determines
-    what the method does. `presets` are partial params.
+    what the method does. `presets` are partial params. `refuse` raises for params that contradict
+    each other.
     """
 
     stem: str
@@ -116,13 +117,19 @@ class Method:
     examples: tuple[Example, ...]
     run: Callable[[Any, Any, Any], Iterator[Event]]  # model, params, RunContext
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuse: Callable[[Any], None] | None = None
 
     def check(self, values: object) -> BaseParams:
-        """`values` as params. Raises InvalidParams naming field, value and limit."""
+        """`values` as params. Raises InvalidParams naming field, value and limit, and the method's
+        own errors for what params alone tell.
+        """
         try:
-            return self.params.model_validate(values)
+            params = self.params.model_validate(values)
         except ValidationError as error:
             raise _invalid(error, self.params) from None
+        if self.refuse:
+            self.refuse(params)
+        return params
 
     def event_schema(self) -> dict[str, Any]:
         """JSON schema of every event that a run can yield, discriminated on `kind`."""
@@ -166,6 +173,7 @@ def read(module: ModuleType) -> Method:
         examples=tuple(module.EXAMPLES),
         presets=dict(getattr(module, "PRESETS", {})),
         run=module.run,
+        refuse=getattr(module, "refuse", None),
     )
 
 

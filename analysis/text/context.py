@@ -303,7 +303,22 @@ def single_token(model: Model, given: str | int, *, before: list[int], field: st
 
 def target_span(context: Context, start: int, length: int) -> range:
     """Indices of a target's tokens in the output. Raises TargetOutOfRange."""
-    outputs, stop = len(context.ids) - context.prompt_length, start + length
+    return _target_span(len(context.ids) - context.prompt_length, start, length)
+
+
+def refuse_target(params: TextParams, start: int, length: int) -> None:
+    """Raise TargetOutOfRange for a target beyond the longest output that the params allow.
+
+    The tokens of a continuation given as text are not known without a tokenizer.
+    """
+    if not isinstance(params.continuation, str):
+        _target_span(len(params.continuation), start, length)
+    elif not params.continuation:
+        _target_span(params.max_new_tokens, start, length)
+
+
+def _target_span(outputs: int, start: int, length: int) -> range:
+    stop = start + length
     if stop > outputs:
         raise TargetOutOfRange(
             f"The target is output tokens {start} to {stop - 1}; the output has {outputs} tokens "

@@ -34,7 +34,7 @@ from analysis.errors import OutOfMemory
 from analysis.events import Event, Omitted, Progress
 from analysis.methods.graph_kv import attention, examples
 from analysis.methods.graph_kv.edges import Edge
-from analysis.methods.graph_kv.encoding import ResolvedParams, read
+from analysis.methods.graph_kv.encoding import ResolvedParams, read, refuse
 from analysis.methods.graph_kv.events import (
     TOKENS_PER_EVENT,
     Answer,
@@ -74,6 +74,7 @@ EVENTS = (
 )  # fmt: skip
 EXAMPLES = examples.EXAMPLES
 ALTERNATIVES = 5
+__all__ = ["EVENTS", "EXAMPLES", "NEEDS", "VERSION", "Params", "refuse", "run"]
 
 
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:

@@ -79,13 +79,19 @@ class ResolvedParams:
         return random_orders(len(self.parts.segments), count, rng) if count else []
 
 
+def refuse(params: SegmentParams) -> None:
+    """Raise InvalidParams or PromptEmpty for segments, edges or a question that make no layout."""
+    _refuse_unclear_segments(params)
+    _edges(params)
+    if not params.question.strip():
+        raise PromptEmpty("The question is empty.", remedy="Type some text.", field="question")
+
+
 def read(model: Model, params: SegmentParams) -> ResolvedParams:
     """Encode the parts and number the edges.
 
-    Raises InvalidParams, PromptEmpty, PromptTooLong, InvalidText, SpecialTokenInText and
-    ModelIncompatible.
+    Raises InvalidParams, PromptTooLong, InvalidText, SpecialTokenInText and ModelIncompatible.
     """
-    _refuse_unclear_segments(params)
     parts = PromptParts(
         prefix=_prefix(model.tokenizer, params),
         segments=[_segment(model.tokenizer, params, n) for n in range(len(params.segments))],
@@ -142,8 +148,6 @@ def _segment(tokenizer: PreTrainedTokenizerBase, params: SegmentParams, number: 
 
 
 def _question(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list[int]:
-    if not params.question.strip():
-        raise PromptEmpty("The question is empty.", remedy="Type some text.", field="question")
     texts.refuse_lost(tokenizer, params.question, field="question")
     if params.special_tokens == "refuse":
         texts.refuse_special(tokenizer, params.question)

@@ -137,3 +137,8 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     if isinstance(model, ImagePipeline):
         return picture_flow.run(model, params)
     return flow.run(model, params)
+
+
+def refuse(params: Params) -> None:
+    """Raise TargetOutOfRange or InvalidParams for what params alone tell."""
+    flow.refuse(params)

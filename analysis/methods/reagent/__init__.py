@@ -159,7 +159,7 @@ EXAMPLES = (
 
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of one attribution."""
-    _refuse_contradictions(params)
+    _refuse_contrast(params)
     meter = PassMeter(model)
     text = yield from contexts.read(model, params)
     meter.book("output")
@@ -179,7 +179,18 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     yield meter.cost()
 
 
-def _refuse_contradictions(params: Params) -> None:
+def refuse(params: Params) -> None:
+    """Raise TargetOutOfRange or InvalidParams for params that contradict each other."""
+    contexts.refuse_target(params, params.target_start, params.target_length)
+    if params.replacer == "masked_lm" and not params.replacer_model:
+        raise InvalidParams(
+            "The masked_lm replacer needs a masked language model.",
+            remedy="Set replacer_model, or choose the uniform replacer.",
+            field="replacer_model",
+        )
+
+
+def _refuse_contrast(params: Params) -> None:
     if params.estimator == "paper" and params.contrast != "":
         raise InvalidParams(
             "The paper's estimator takes no contrast: its D is a difference of probabilities.",
@@ -238,18 +249,8 @@ def _replacer(
         return replacers.uniform(model, context)
     if params.replacer == "same_model":
         return (yield from replacers.same_model(model, context))
-    masked = yield from _masked_model(params, load_model)
+    masked = yield from load_model(params.replacer_model, needs=("masked_lm",))
     return (yield from replacers.masked_lm(model, masked, context))
-
-
-def _masked_model(params: Params, load_model: LoadModel) -> Generator[Event, None, Model]:
-    if not params.replacer_model:
-        raise InvalidParams(
-            "The masked_lm replacer needs a masked language model.",
-            remedy="Set replacer_model, or choose the uniform replacer.",
-            field="replacer_model",
-        )
-    return (yield from load_model(params.replacer_model, needs=("masked_lm",)))
 
 
 def _scores(case: ProbeCase, params: Params) -> Generator[Event, None, np.ndarray]:

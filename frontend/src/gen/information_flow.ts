@@ -698,7 +698,7 @@ export interface Params {
    */
   routes?: boolean;
   /**
-   * Unit that is cut and restored as a whole. A prompt ten times as long makes the matrix a thousand times as expensive: choose sentence for long prompts.
+   * Unit that is cut and restored as a whole. A prompt ten times as long makes the matrix a thousand times as expensive: choose sentence for long prompts. More than 512 units are merged into the next larger unit.
    */
   grouping?: "token" | "word" | "sentence";
   /**

@@ -11,6 +11,7 @@ from analysis.catalog.entries import Catalog
 from analysis.errors import GlassbenchError, InvalidParams, PromptTooLong, TargetOutOfRange
 from analysis.loading import load, loaded
 from analysis.method import get
+from analysis.methods.information_flow.text import case as case_module
 from analysis.methods.information_flow.text.case import read_case
 from analysis.methods.information_flow.text.cutting import trunk_of
 from analysis.methods.information_flow.text.matrix import fill_matrix
@@ -92,6 +93,45 @@ def test_groups_end_where_the_target_is_foretold(run: Run) -> None:
     assert [group.start for group in found.groups[1:]] == [g.end for g in found.groups[:-1]]
     assert (found.groups[0].start, found.groups[-1].end) == (0, found.positions)
     assert found.target_queries == [found.groups[-1].start] == [found.positions - 1]
+
+
+@pytest.mark.parametrize(("asked", "made"), [("token", "word"), ("word", "sentence")])
+def test_too_many_groups_become_coarser_with_a_note(
+    run: Run, monkeypatch: pytest.MonkeyPatch, asked: str, made: str
+) -> None:
+    quiet: dict[str, Any] = dict.fromkeys(("matrix", "knockout", "tracing", "routes"), False)
+    quiet["prompt"] = f"Zqéé {PROMPT}"
+    expected = [event for event in run(grouping=made, **quiet) if event.kind == "groups"]
+    monkeypatch.setattr(case_module, "MOST_GROUPS", len(expected[0].groups))
+    events = run(grouping=asked, **quiet)
+    assert [event for event in events if event.kind == "groups"] == expected
+    (note,) = (event for event in events if event.kind == "omitted")
+    assert note.analysis == f"Grouping by {asked}"
+    assert note.reason.endswith(f"the groups are {made}s.")
+
+
+def test_too_many_sentences_are_refused_with_what_is_not_set_already(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_module, "MOST_GROUPS", 1)
+    with pytest.raises(PromptTooLong, match="sentences; the limit is 1") as raised:
+        run(grouping="sentence")
+    assert raised.value.remedy == "Shorten the prompt."
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"target_start": 2, "max_new_tokens": 2},
+        {"target_length": 3, "continuation": [40, 41]},
+        {"subject": "Anna; Tom"},
+    ],
+)
+def test_what_params_alone_tell_is_refused_before_a_model_is_looked_for(
+    params: dict[str, Any],
+) -> None:
+    with pytest.raises((TargetOutOfRange, InvalidParams)):
+        get("information_flow").check({"prompt": PROMPT, **params})
 
 
 def test_every_example_is_accepted_and_says_what_to_look_for() -> None:

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 
-from analysis.errors import InvalidParams
+from analysis.errors import InvalidParams, PromptTooLong
 from analysis.methods.information_flow.text.events import Group, Groups
-from analysis.methods.information_flow.text.params import FlowParams
+from analysis.methods.information_flow.text.params import FlowParams, Grouping
 from analysis.methods.information_flow.text.positions import numbers
 from analysis.model import Model
 from analysis.precision import exact
 from analysis.text import generation
 from analysis.text.context import Context, target_span
 
-MOST_GROUPS = 512
+MOST_GROUPS = 512  # with the texts of all positions, in any script, they are one event
 MOST_POSITIONS = 4096
 
 
@@ -24,7 +25,8 @@ class FlowCase:
     """An input of N positions whose last ones predict the target.
 
     `ids_1N` are the input ids; `target_T` the ids predicted at the positions `queries`, which form
-    the last group. `layers` and `heads` are those in which matrix and curves cut.
+    the last group. `grouping` is the requested one or the next coarser one with at most MOST_GROUPS
+    groups. `layers` and `heads` are those in which matrix and curves cut.
     """
 
     model: Model
@@ -33,6 +35,7 @@ class FlowCase:
     ids_1N: torch.Tensor
     target_T: torch.Tensor
     queries: range
+    grouping: Grouping
     groups: list[range]
     logprob: float
     layers: tuple[int, ...] | None
@@ -65,11 +68,12 @@ class FlowCase:
 
 
 def read_case(model: Model, params: FlowParams, context: Context) -> FlowCase:
-    """Raises TargetOutOfRange, InvalidParams."""
+    """Raises TargetOutOfRange, InvalidParams, PromptTooLong."""
     span = target_span(context, params.target_start, params.target_length)
     target = range(context.prompt_length + span.start, context.prompt_length + span.stop)
     ids = context.ids[: target.stop - 1]
     queries = range(target.start - 1, target.stop - 1)
+    grouping, groups = _groups(context, params, queries)
     scored = generation.score(model, context.ids, context.prompt_length)
     return FlowCase(
         model=model,
@@ -78,7 +82,8 @@ def read_case(model: Model, params: FlowParams, context: Context) -> FlowCase:
         ids_1N=torch.tensor([ids], device=model.device),
         target_T=torch.tensor(context.ids[target.start : target.stop], device=model.device),
         queries=queries,
-        groups=_groups(context, params, queries),
+        grouping=grouping,
+        groups=groups,
         logprob=float(scored.logprob_T[span.start : span.stop].sum()),
         layers=numbers(params.layers, count=model.info.layers, field="layers"),
         heads=numbers(params.heads, count=model.info.heads, field="heads"),
@@ -89,7 +94,7 @@ def groups_event(case: FlowCase) -> Groups:
     texts = case.context.texts
     target = range(case.queries.start + 1, case.queries.stop + 1)
     return Groups(
-        grouping=case.params.grouping,
+        grouping=case.grouping,
         ablation=case.params.ablation,
         groups=[
             Group(start=group.start, end=group.stop, text=label_of(case, group))
@@ -110,30 +115,39 @@ def label_of(case: FlowCase, positions: range | list[int]) -> str:
     return " ".join(joined.split()) or joined
 
 
-def _groups(context: Context, params: FlowParams, queries: range) -> list[range]:
+def _groups(context: Context, params: FlowParams, queries: range) -> tuple[Grouping, list[range]]:
     """Tokens, words or sentences before the target's positions, which are the last group."""
-    _refuse_size(queries.stop, MOST_POSITIONS, "positions", "Shorten the prompt.")
-    names = {"word": context.words, "sentence": context.sentences}
-    numbered = names.get(params.grouping, list(range(queries.stop)))
-    starts = [n for n in range(queries.start) if n == 0 or numbered[n] != numbered[n - 1]]
-    groups = [
-        range(start, end) for start, end in zip(starts, [*starts[1:], queries.start], strict=False)
-    ]
-    if not groups:
+    if queries.stop > MOST_POSITIONS:
+        raise _too_long(queries.stop, "positions", MOST_POSITIONS)
+    if not queries.start:
         raise InvalidParams(
             "No token precedes the position that predicts the target, so nothing can be cut.",
             remedy="Give a prompt of at least two tokens.",
             field="prompt",
         )
-    remedy = "Set grouping to word or sentence, or shorten the prompt."
-    _refuse_size(len(groups) + 1, MOST_GROUPS, "groups", remedy)
-    return [*groups, range(queries.start, queries.stop)]
+    names: dict[Grouping, list[int]] = {
+        "token": list(range(queries.stop)),
+        "word": context.words,
+        "sentence": context.sentences,
+    }
+    asked = list(names).index(params.grouping)
+    groups: list[range] = []
+    for grouping in list(names)[asked:]:
+        groups = _parts(names[grouping], queries)
+        if len(groups) <= MOST_GROUPS:
+            return grouping, groups
+    raise _too_long(len(groups), "sentences", MOST_GROUPS)
 
 
-def _refuse_size(count: int, limit: int, what: str, remedy: str) -> None:
-    if count > limit:
-        raise InvalidParams(
-            f"The prompt with the output has {count} {what}; the limit is {limit}.",
-            remedy=remedy,
-            field="prompt" if what == "positions" else "grouping",
-        )
+def _parts(numbered: list[int], queries: range) -> list[range]:
+    starts = [n for n in range(queries.start) if n == 0 or numbered[n] != numbered[n - 1]]
+    bounds = [*starts, queries.start, queries.stop]
+    return [range(start, stop) for start, stop in pairwise(bounds)]
+
+
+def _too_long(count: int, what: str, limit: int) -> PromptTooLong:
+    return PromptTooLong(
+        f"The prompt with the output has {count} {what}; the limit is {limit}.",
+        remedy="Shorten the prompt.",
+        field="prompt",
+    )

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from analysis.events import Array, Event, Record
-from analysis.methods.information_flow.text.params import EdgeSet
+from analysis.methods.information_flow.text.params import EdgeSet, Grouping
 from analysis.text.context import Alternative
 
 Restored = Literal["residual", "attention", "mlp"]
@@ -23,7 +23,7 @@ class Groups(Event):
     """The G groups of input positions that attend to each other."""
 
     kind: Literal["groups"] = "groups"
-    grouping: Literal["token", "word", "sentence"]
+    grouping: Grouping
     ablation: Literal["knockout", "zero"]
     groups: list[Group] = Field(
         description="Groups in text order. The positions from target_queries[0] on are one group."

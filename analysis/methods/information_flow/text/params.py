@@ -10,6 +10,7 @@ from analysis.text.context import TextParams
 MOST_EDGE_SETS = 64
 MOST_TOKENS = 4096
 TARGET_TOKENS = 16
+Grouping = Literal["token", "word", "sentence"]
 Place = Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
 
 
@@ -83,10 +84,11 @@ class FlowParams(TextParams):
         group="Analyses",
         capability="causal_lm",
     )
-    grouping: Literal["token", "word", "sentence"] = param(
+    grouping: Grouping = param(
         "word",
         "Unit that is cut and restored as a whole. A prompt ten times as long makes "
-        "the matrix a thousand times as expensive: choose sentence for long prompts.",
+        "the matrix a thousand times as expensive: choose sentence for long prompts. More than "
+        "512 units are merged into the next larger unit.",
         group="Cuts",
         capability="causal_lm",
     )

@@ -50,8 +50,11 @@ def named_positions(
     """Named positions separated by semicolons, all before position `before`. Raises
     InvalidParams.
     """
-    parts = [part.strip() for part in text.split(";") if part.strip()]
-    return [_place(part, context, before=before, field=field) for part in parts]
+    return [_place(part, context, before=before, field=field) for part in parts_of(text)]
+
+
+def parts_of(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]
 
 
 def _place(part: str, context: Context, *, before: int, field: str) -> NamedPositions:

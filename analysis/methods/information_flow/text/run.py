@@ -4,7 +4,12 @@ from collections.abc import Generator, Iterator
 
 from analysis.errors import InvalidParams, ModelIncompatible, OutOfMemory
 from analysis.events import Event, Omitted
-from analysis.methods.information_flow.text.case import FlowCase, groups_event, read_case
+from analysis.methods.information_flow.text.case import (
+    MOST_GROUPS,
+    FlowCase,
+    groups_event,
+    read_case,
+)
 from analysis.methods.information_flow.text.cutting import Trunk, trunk_of
 from analysis.methods.information_flow.text.edge_edits import edit
 from analysis.methods.information_flow.text.knockout import (
@@ -20,7 +25,11 @@ from analysis.methods.information_flow.text.matrix import (
     target_row,
 )
 from analysis.methods.information_flow.text.params import FlowParams
-from analysis.methods.information_flow.text.positions import NamedPositions, named_positions
+from analysis.methods.information_flow.text.positions import (
+    NamedPositions,
+    named_positions,
+    parts_of,
+)
 from analysis.methods.information_flow.text.routes import Shares, agreements, routes_event, shares
 from analysis.methods.information_flow.text.tracing import trace
 from analysis.model import Model
@@ -39,6 +48,8 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     span = range(params.target_start, params.target_start + params.target_length)
     generated = not params.continuation
     yield contexts.output_event(model, context, generated=generated, span=span, contrast_token=None)
+    if case.grouping != params.grouping:
+        yield _coarser(case)
     yield groups_event(case)
     meter.book("output")
     trunk = trunk_of(case)
@@ -51,19 +62,29 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     yield meter.cost()
 
 
+def _coarser(case: FlowCase) -> Omitted:
+    reason = f"It gives more than {MOST_GROUPS} groups; the groups are {case.grouping}s."
+    return Omitted(analysis=f"Grouping by {case.params.grouping}", reason=reason)
+
+
+def refuse(params: FlowParams) -> None:
+    """Raise TargetOutOfRange or InvalidParams for what params alone tell."""
+    contexts.refuse_target(params, params.target_start, params.target_length)
+    subjects = len(parts_of(params.subject))
+    if subjects > 1:
+        raise InvalidParams(
+            f"subject has {subjects} parts: {params.subject[:80]!a}.",
+            remedy="Give one; positions such as @3-5,9 need not be adjacent.",
+            field="subject",
+        )
+
+
 def _named(case: FlowCase) -> list[NamedPositions]:
     """The subject if given; invalid params are refused before any work."""
     params, before = case.params, case.queries.start
     windows_of(case.model.info.layers, params.window)
     named_positions(params.sources, case.context, before=before, field="sources")
-    named = named_positions(params.subject, case.context, before=before, field="subject")
-    if len(named) > 1:
-        raise InvalidParams(
-            f"subject has {len(named)} parts: {params.subject[:80]!a}.",
-            remedy="Give one; positions such as @3-5,9 need not be adjacent.",
-            field="subject",
-        )
-    return named
+    return named_positions(params.subject, case.context, before=before, field="subject")
 
 
 def _contributions(case: FlowCase) -> Generator[Event, None, Shares | None]:
