@@ -1,11 +1,11 @@
 """What methods do with a causal language model, tried on a few tokens when it is loaded.
 
-An attempt returns "" or, as a sentence, why it failed. Each compares two ways to the same numbers
-or asserts what must hold for every architecture.
+An attempt returns "" or, as a sentence, why it failed; it yields between forward passes. Each
+compares two ways to the same numbers or asserts what must hold for every architecture.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -19,48 +19,55 @@ from analysis.errors import GlassbenchError
 from analysis.model import Model
 
 HIDDEN = 2  # the position that later tokens may not read
-Attempt = Callable[[Model, torch.Tensor, float], str]
+Steps = Generator[None, None, str]
+Attempt = Callable[[Model, torch.Tensor, float], Steps]
 
 
-@torch.no_grad()
-def attempts(model: Model, ids_1N: torch.Tensor, tolerance: float) -> dict[str, str]:
+def attempts(
+    model: Model, ids_1N: torch.Tensor, tolerance: float
+) -> Generator[None, None, dict[str, str]]:
     """By name; `tolerance` is the largest |Δ logit| that is rounding."""
-    return {name: _tried(attempt, model, ids_1N, tolerance) for name, attempt in ATTEMPTS.items()}
+    found: dict[str, str] = {}
+    for name, attempt in ATTEMPTS.items():
+        yield
+        found[name] = yield from _tried(attempt, model, ids_1N, tolerance)
+    return found
 
 
-def _tried(attempt: Attempt, model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
+def _tried(attempt: Attempt, model: Model, ids_1N: torch.Tensor, tolerance: float) -> Steps:
     if ids_1N.shape[1] <= HIDDEN + 1:
         return ""  # a text too short to try anything
     try:
-        return attempt(model, ids_1N, tolerance)
+        return (yield from attempt(model, ids_1N, tolerance))
     except GlassbenchError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 (any failure of an attempt is its result)
         return first_line(error)
 
 
-def _masks(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
+def _masks(model: Model, ids_1N: torch.Tensor, tolerance: float) -> Steps:
     """Tokens that may not read a token do not depend on it, by either route."""
     other_1N = ids_1N.clone()
     other_1N[0, HIDDEN] = next((i for i in ids_1N[0] if i != ids_1N[0, HIDDEN]), HIDDEN)
     later_T = torch.arange(HIDDEN + 1, ids_1N.shape[1])
     masks = of_cuts([_cut(ids_1N)], size_of(model, ids_1N))
-    fast, slow = (
-        route(model, ids_1N, masks, keep_T=later_T)
-        for route in (decoder_masks.logits, decoder_masks.eager)
-    )
+    fast = decoder_masks.logits(model, ids_1N, masks, keep_T=later_T)
+    yield
+    slow = decoder_masks.eager(model, ids_1N, masks, keep_T=later_T)
+    yield
     changed = decoder_masks.logits(model, other_1N, masks, keep_T=later_T)
     why = _unequal(fast, changed, tolerance, "Logits with one hidden token and with another")
     return why or _unequal(fast, slow, tolerance, "Masked logits of SDPA and of eager attention")
 
 
-def _weights(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
+def _weights(model: Model, ids_1N: torch.Tensor, tolerance: float) -> Steps:
     """A hidden token has weight 0 in every head, and rows sum to 1 at the most."""
     masks = of_cuts([_cut(ids_1N)], size_of(model, ids_1N))
     found: list[torch.Tensor] = []
     decoder_masks.eager(
         model, ids_1N, masks, keep_T=torch.tensor([0]), receive=lambda _, one: found.append(one)
     )
+    yield
     heads = {one.shape[1] for one in found}
     if len(found) != model.info.layers or heads != {model.info.heads}:
         return f"{len(found)} layers with {sorted(heads)} heads show attention weights."
@@ -70,7 +77,7 @@ def _weights(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
     return "" if most <= 1 + tolerance else f"Attention weights sum to {most:.3g}."
 
 
-def _positions(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
+def _positions(model: Model, ids_1N: torch.Tensor, tolerance: float) -> Steps:
     """A text behind another that it may not read, with positions from 0, is as if it were alone."""
     if "position_ids" not in inspect.signature(model.plain.forward).parameters:
         return f"{model.info.architecture} does not accept position ids."
@@ -82,11 +89,12 @@ def _positions(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
     masks = [apart] * model.info.layers
     keep_T = torch.arange(first, tokens)
     both = decoder_masks.logits(model, ids_1N, masks, keep_T=keep_T, positions_N=positions_N)
+    yield
     alone = model.logits(ids_1N[:, first:], keep_T - first)
     return _unequal(both, alone, tolerance, "Logits of a text behind another and alone")
 
 
-def _gradients(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
+def _gradients(model: Model, ids_1N: torch.Tensor, tolerance: float) -> Steps:
     """Logits of embeddings are those of the ids, and their gradient is finite and not 0."""
     last_T = torch.tensor([ids_1N.shape[1] - 1])
     with torch.enable_grad():
@@ -95,17 +103,22 @@ def _gradients(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
         [gradient] = torch.autograd.grad(logits.float().max(), given)
     if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
         return "The gradient of a logit by the embeddings is 0 or not finite."
+    yield
     plain = model.logits(ids_1N, last_T)
     return _unequal(logits.detach(), plain, tolerance, "Logits of embeddings and of ids")
 
 
-def _hooks(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
+def _hooks(model: Model, ids_1N: torch.Tensor, tolerance: float) -> Steps:
     """TransformerLens gives the same logits, also with a token hidden by its hooks."""
     keep_T, masks = torch.arange(ids_1N.shape[1]), [None] * model.info.layers
     plain = decoder_masks.eager(model, ids_1N, masks, keep_T=keep_T)
-    why = _unequal(model.bridge(ids_1N), plain, tolerance, "Logits with and without hooks")
+    yield
+    bridge = model.bridge
+    yield
+    why = _unequal(bridge(ids_1N), plain, tolerance, "Logits with and without hooks")
     if why:
         return why
+    yield
     cut = of_cuts([_cut(ids_1N)], size_of(model, ids_1N))
     expected = decoder_masks.eager(model, ids_1N, cut, keep_T=keep_T)
     hooks = [
@@ -113,8 +126,9 @@ def _hooks(model: Model, ids_1N: torch.Tensor, tolerance: float) -> str:
         for layer, mask in enumerate(cut)
         if mask is not None
     ]
+    yield
     with model.hooks(hooks):
-        found = model.bridge(ids_1N)
+        found = bridge(ids_1N)
     return _unequal(found, expected, tolerance, "Logits with a token hidden by hooks and by a mask")
 
 

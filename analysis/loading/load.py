@@ -10,7 +10,7 @@ from analysis.catalog.entries import Catalog, Entry
 from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
 from analysis.errors import ModelIncompatible, ModelUnreadable
-from analysis.events import Event, ModelLoaded, Progress
+from analysis.events import Event, ModelLoaded
 from analysis.loading.background import read_in_background, wait_for_stopped
 from analysis.loading.cache import Key, ModelCache
 from analysis.loading.download import download
@@ -51,8 +51,7 @@ def load_entry(
         cache.make_room(loaded_bytes(entry.path, metadata))
         trusted = _is_trusted(entry, catalog)
         model = yield from read_in_background(partial(read, entry, metadata, trusted=trusted))
-        yield Progress(stage="checking the hooks", done=0, total=1, unit="checks")
-        model = _checked(model)
+        model = yield from _checked(model)
         cache.models[_key(entry)] = model  # not sooner: a run stopped here leaves no half of it
     else:
         yield from wait_for_stopped()
@@ -60,16 +59,16 @@ def load_entry(
     return model
 
 
-def _checked(model: Model) -> Model:
+def _checked(model: Model) -> Generator[Event, None, Model]:
     """The model with its self-check; with eager attention where SDPA gives other numbers."""
-    check = self_check(model)
+    check = yield from self_check(model)
     if check.max_abs_difference_fast > check.tolerance:
         set_attention(model.plain, "eager")
         message = (
             f"SDPA attention differs from eager attention by {check.max_abs_difference_fast:.0e}; "
             "eager attention is used."
         )
-        check = self_check(model)
+        check = yield from self_check(model)
         check = check.model_copy(update={"message": " ".join([message, check.message]).strip()})
     return replace(model, info=model.info.model_copy(update={"self_check": check}))
 

@@ -1,6 +1,8 @@
 """The self-check at load: the routes that methods take against plain transformers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,13 @@ from analysis.attention import decoder_masks, encoder_masks
 from analysis.attention.modules import eager_attention
 from analysis.catalog.folder import first_line
 from analysis.errors import ModelIncompatible
-from analysis.events import SelfCheck
+from analysis.events import Event, Progress, SelfCheck
 from analysis.loading.attempts import attempts
 from analysis.model import masked_diffusion
 from analysis.model.classes import ImagePipeline, Model, VisionLanguageModel
 from analysis.model.rounding import rounding_nats
 from analysis.precision import exact
+from analysis.steps import follow
 
 CHECK_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 TRIED_TOKENS = 12
@@ -26,20 +29,45 @@ CHECK_PICTURE_SIZE = 64
 # Largest |Δ logit| that rounding explains, relative to the largest |logit|.
 CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 NOT_FINITE = "Some numbers are not finite; the differences leave them out."
+# Yields between forward passes.
+Checks = Generator[None, None, SelfCheck]
 
 
-@torch.no_grad()
-def self_check(model: Model) -> SelfCheck:
+def self_check(model: Model) -> Generator[Event, None, SelfCheck]:
     """What methods will read, against plain eager transformers on a fixed input."""
+    done = count()
+    return (
+        yield from follow(
+            _without_gradients(_checks(model)),
+            lambda _: Progress(stage="checking the hooks", done=next(done), total=0, unit="checks"),
+        )
+    )
+
+
+def _without_gradients(checks: Checks) -> Checks:
+    """The same steps; between them gradients are as the caller has set them."""
+    with closing(checks):
+        while True:
+            with torch.no_grad():
+                try:
+                    next(checks)
+                except StopIteration as end:
+                    found: SelfCheck = end.value
+                    return found
+            yield
+
+
+def _checks(model: Model) -> Checks:
+    yield
     if isinstance(model, ImagePipeline):
-        return _check_encoders(model)
+        return (yield from _check_encoders(model))
     if isinstance(model, VisionLanguageModel):
-        return _check_vision_language(model)
+        return (yield from _check_vision_language(model))
     if "causal_lm" in model.info.capabilities:
-        return _check_causal(model)
+        return (yield from _check_causal(model))
     if "masked_lm" in model.info.capabilities:
-        return _check_masked(model)
-    return _check_diffusion(model)
+        return (yield from _check_masked(model))
+    return (yield from _check_diffusion(model))
 
 
 def check_picture() -> Image.Image:
@@ -49,10 +77,11 @@ def check_picture() -> Image.Image:
     return Image.fromarray(np.stack(channels, -1).astype(np.uint8))
 
 
-def _check_causal(model: Model) -> SelfCheck:
+def _check_causal(model: Model) -> Checks:
     """The routes of the methods, and each thing that methods do with a model (see `attempts`)."""
     ids_BN = _ids(model)
-    fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
+    fast, plain = yield from _routes(model.plain, lambda: model.plain(ids_BN).logits)
+    yield
     masked = _masked(model, ids_BN)
     check = _verdict(
         model.plain.dtype,
@@ -63,20 +92,22 @@ def _check_causal(model: Model) -> SelfCheck:
         compared="Logits under masks that hide nothing, and by the fast route, against plain eager "
         "transformers.",
     )
-    return _with_abilities(model, check)
+    return (yield from _with_abilities(model, check))
 
 
-def _with_abilities(model: Model, check: SelfCheck) -> SelfCheck:
-    found = attempts(model, _ids(model)[:, :TRIED_TOKENS], check.tolerance)
+def _with_abilities(model: Model, check: SelfCheck) -> Checks:
+    found = yield from attempts(model, _ids(model)[:, :TRIED_TOKENS], check.tolerance)
     return check.model_copy(update={"abilities": found})
 
 
-def _check_masked(model: Model) -> SelfCheck:
+def _check_masked(model: Model) -> Checks:
     """With hooks where TransformerLens has them for this class: no method needs them of it."""
     ids_BN = _ids(model)
-    fast, plain = _routes(model.plain, lambda: model.plain(ids_BN).logits)
-    hooked, failure = _hooked(model, input_ids=ids_BN)
+    fast, plain = yield from _routes(model.plain, lambda: model.plain(ids_BN).logits)
+    yield
+    hooked, failure = yield from _hooked(model, input_ids=ids_BN)
     if "masked_diffusion_lm" in model.info.capabilities:
+        yield
         adapter = masked_diffusion.adapter_for(model)
         positions_P = torch.arange(ids_BN.shape[1])
         fast = torch.cat([fast, adapter.logits(ids_BN, positions_P)])
@@ -97,10 +128,11 @@ def _check_masked(model: Model) -> SelfCheck:
     return check.model_copy(update={"message": check.message or message})
 
 
-def _check_vision_language(model: VisionLanguageModel) -> SelfCheck:
+def _check_vision_language(model: VisionLanguageModel) -> Checks:
     inputs = model.inputs(check_picture(), CHECK_TEXT)
-    fast, plain = _routes(model.plain, lambda: model.plain(**inputs).logits)
-    hooked, failure = _hooked(model, **inputs)
+    fast, plain = yield from _routes(model.plain, lambda: model.plain(**inputs).logits)
+    yield
+    hooked, failure = yield from _hooked(model, **inputs)
     check = _verdict(
         model.plain.dtype,
         plain=plain,
@@ -111,24 +143,28 @@ def _check_vision_language(model: VisionLanguageModel) -> SelfCheck:
         compared="Logits for a drawn picture and a text, with hooks and by the fast route, "
         "against plain transformers.",
     )
-    return _with_abilities(model, check)
+    return (yield from _with_abilities(model, check))
 
 
-def _check_encoders(model: ImagePipeline) -> SelfCheck:
+def _check_encoders(model: ImagePipeline) -> Checks:
     """Each text encoder run with cuts, of which there are none, against itself run plainly."""
     found = []
     for encoder, tokenizer in model.encoders.values():
         longest = encoder_masks.longest_input(encoder) or tokenizer.model_max_length
-        found.append(_check_encoder(encoder, _check_ids(tokenizer, longest).to(model.device)))
+        ids_BN = _check_ids(tokenizer, longest).to(model.device)
+        found.append((yield from _check_encoder(encoder, ids_BN)))
     return max(found, key=lambda check: (not check.passed, check.max_abs_difference))
 
 
-def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
-    fast, plain = _routes(encoder, lambda: encoder(ids_BN).last_hidden_state)
+def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> Checks:
+    fast, plain = yield from _routes(encoder, lambda: encoder(ids_BN).last_hidden_state)
+    yield
+    hooked = encoder_masks.run_with_cuts(encoder, ids_BN, ()).final_BND
+    yield
     return _verdict(
         encoder.dtype,
         plain=plain,
-        hooked=encoder_masks.run_with_cuts(encoder, ids_BN, ()).final_BND,
+        hooked=hooked,
         fast=fast,
         tokens=ids_BN.shape[1],
         compared="States of the text encoders run with cuts, of which there are none, and by the "
@@ -137,13 +173,17 @@ def _check_encoder(encoder: PreTrainedModel, ids_BN: torch.Tensor) -> SelfCheck:
     )
 
 
-def _check_diffusion(model: Model) -> SelfCheck:
+def _check_diffusion(model: Model) -> Checks:
     """The adapter's rows, each asked for alone, against one full forward pass."""
     ids_BN = _ids(model)
     adapter = masked_diffusion.adapter_for(model)
     full = adapter.align(model.plain(ids_BN).logits)
     positions = range(ids_BN.shape[1])
-    single = [adapter.logits(ids_BN, torch.tensor([position])) for position in positions]
+    single = []
+    for position in positions:
+        yield
+        single.append(adapter.logits(ids_BN, torch.tensor([position])))
+    yield
     return _verdict(
         model.plain.dtype,
         plain=full,
@@ -169,10 +209,11 @@ def _check_ids(tokenizer: PreTrainedTokenizerBase, longest: int) -> torch.Tensor
 
 def _routes(
     model: PreTrainedModel, run: Callable[[], torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> Generator[None, None, tuple[torch.Tensor, torch.Tensor]]:
     """What `run` gives by the model's own attention (SDPA where it has it), and by eager."""
     own = model.config._attn_implementation
     fast = run()
+    yield
     with eager_attention(model):
         plain = run()
     assert model.config._attn_implementation == own
@@ -189,10 +230,14 @@ def _masked(model: Model, ids_BN: torch.Tensor) -> torch.Tensor | None:
         return None
 
 
-def _hooked(model: Model, *, input_ids: torch.Tensor, **inputs: Any) -> tuple[Any, str]:
+def _hooked(
+    model: Model, *, input_ids: torch.Tensor, **inputs: Any
+) -> Generator[None, None, tuple[Any, str]]:
     """Logits of the bridge, or None and why there are none."""
     try:
-        return model.bridge(input_ids, **inputs), ""
+        bridge = model.bridge
+        yield
+        return bridge(input_ids, **inputs), ""
     except Exception as error:  # noqa: BLE001 (any failure of the bridge is the finding itself)
         return None, first_line(error)
 

@@ -10,19 +10,26 @@ from transformers import GptOssConfig, GptOssForCausalLM
 
 from analysis.attention import decoder_masks, encoder_masks
 from analysis.errors import ModelIncompatible
+from analysis.events import SelfCheck
 from analysis.loading import self_check
 from analysis.loading.self_check import CHECK_TEXT, check_picture
 from analysis.model import ImagePipeline, Model
 from analysis.model.masked_diffusion import MaskedDiffusion
+from tests.drain import drain
 from tests.families import TEXT
+from tests.gaps import gaps
 from tests.load_folder import checked, load_folder, plain_logits
 from tests.tiny_models import byte_tokenizer, save, spread
 
 Bridge = Callable[..., Any]
 
 
+def check_of(model: Model) -> SelfCheck:
+    return drain(self_check(model))[1]
+
+
 def test_the_self_check_passes_with_the_differences_that_are_there(model: Model) -> None:
-    check = self_check(model)
+    check = check_of(model)
     assert check == model.info.self_check
     assert check is not None
     assert check.passed
@@ -42,8 +49,36 @@ def test_the_self_check_passes_with_the_differences_that_are_there(model: Model)
     assert check.tokens == ids.shape[1]
 
 
+def test_each_forward_pass_of_the_self_check_is_an_event(model: Model) -> None:
+    found, check = gaps(model, self_check(model))
+    assert check == model.info.self_check
+    assert max(found) == 1
+    assert sum(found) > 10
+
+
+@pytest.mark.parametrize("name", ["bert", "llada", "dream", "llava"])
+def test_so_it_is_for_other_kinds_of_models(every: Callable[[str], Model], name: str) -> None:
+    model = every(name)
+    found, check = gaps(model, self_check(model))
+    assert check == model.info.self_check
+    assert max(found) == 1
+    assert sum(found) > 2
+
+
+def test_a_self_check_that_is_stopped_leaves_the_model_as_it_was(model: Model) -> None:
+    _, expected = gaps(model, self_check(model))
+    for events in range(1, 20):
+        steps = self_check(model)
+        for _ in zip(range(events), steps, strict=False):
+            pass
+        steps.close()
+        assert torch.is_grad_enabled()
+        assert model.plain.config._attn_implementation == "sdpa"
+    assert check_of(model) == expected
+
+
 def test_after_the_self_check_the_plain_model_runs_sdpa(model: Model) -> None:
-    self_check(model)
+    check_of(model)
     assert model.plain.config._attn_implementation == "sdpa"
 
 
@@ -115,7 +150,7 @@ def test_masks_that_hide_nothing_are_reported_and_refused(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoder_masks, "_mask_hook", lambda mask, *given: without_effect(*given))
-    check = self_check(model)
+    check = check_of(model)
     assert "one hidden token and with another differ" in check.abilities["masks"]
     assert "A token that is hidden has attention." in check.abilities["weights"]
     assert "behind another and alone differ" in check.abilities["positions"]
@@ -129,7 +164,7 @@ def test_gradients_that_do_not_arrive_are_reported(
 ) -> None:
     logits = Model.logits
     monkeypatch.setattr(Model, "logits", lambda *a, **k: logits(*a, **k).detach())
-    assert "does not require grad" in self_check(model).abilities["gradients"]
+    assert "does not require grad" in check_of(model).abilities["gradients"]
 
 
 def test_sdpa_that_gives_other_numbers_is_not_used(tmp_path: Path) -> None:
@@ -161,18 +196,18 @@ def test_without_hooks_a_masked_model_is_checked_by_its_fast_routes(
 def test_rows_of_a_masked_model_that_score_another_token_fail_the_check(
     every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert self_check(every(name)).passed
+    assert check_of(every(name)).passed
     monkeypatch.setattr(MaskedDiffusion, "_rows", one_to_the_left)
-    assert not self_check(every(name)).passed
+    assert not check_of(every(name)).passed
 
 
 @pytest.mark.parametrize("name", ["llada", "dream"])
 def test_rows_of_a_diffusion_model_that_score_another_token_fail_the_check(
     every: Callable[[str], Model], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert self_check(every(name)).passed
+    assert check_of(every(name)).passed
     monkeypatch.setattr(MaskedDiffusion, "_rows", one_to_the_left)
-    check = self_check(every(name))
+    check = check_of(every(name))
     assert not check.passed
     assert min(check.max_abs_difference, check.max_abs_difference_fast) > check.tolerance
 
@@ -206,7 +241,7 @@ def test_a_vision_language_model_whose_hooks_ignore_the_picture_fails_the_check(
         "bridge",
         lambda ids, **inputs: bridge(ids, **{**inputs, "pixel_values": -inputs["pixel_values"]}),
     )
-    check = self_check(model)
+    check = check_of(model)
     assert not check.passed
     assert check.max_abs_difference > 0.01
 
@@ -226,7 +261,7 @@ def test_every_text_encoder_of_a_pipeline_is_checked(
 
         with monkeypatch.context() as patch:
             patch.setattr(encoder_masks, "run_with_cuts", shifted)
-            check = self_check(model)
+            check = check_of(model)
         assert not check.passed
         assert check.max_abs_difference == pytest.approx(1, abs=1e-4)
-    assert self_check(model).max_abs_difference == 0.0
+    assert check_of(model).max_abs_difference == 0.0

@@ -7,6 +7,7 @@ from analysis.loading import self_check
 from analysis.loading.self_check import CHECK_TEXT
 from analysis.model import Model
 from analysis.model.rounding import rounding_nats
+from tests.drain import drain
 from tests.load_folder import plain_logits
 
 LOGITS = torch.tensor([[[1.0, 3.0, -8.0], [0.5, 0.0, 0.25]]])
@@ -29,7 +30,7 @@ def test_equal_routes_leave_half_a_step_of_the_dtype(dtype: torch.dtype, step: f
 
 
 def test_the_self_check_tells_it_for_a_model(model: Model) -> None:
-    found = self_check(model).rounding_nats
+    found = drain(self_check(model))[1].rounding_nats
     ids = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids[:, : model.info.context]
     plain = plain_logits(model, input_ids=ids).double().log_softmax(-1)
     with torch.inference_mode():
