@@ -258,7 +258,7 @@ def test_the_model_page_shows_sizes_and_the_self_check(page: Page) -> None:
     for word in ("Parameters", "Layers", "Heads", "Context", "Revision"):
         expect(main).to_contain_text(re.compile(word, re.IGNORECASE))
     expect(main).to_contain_text("it cannot fill in a token from both sides")
-    expect(main).to_contain_text("Logits with hooks, and by the fast route, against plain")
+    expect(main).to_contain_text("Logits under masks that hide nothing, and by the fast route")
     card = page.get_by_role("region", name="Model card")
     expect(card.get_by_role("heading", name="demo-lm", level=3)).to_be_visible()
     expect(card.get_by_role("table").first).to_contain_text("held-out items")

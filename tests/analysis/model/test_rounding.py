@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from analysis.attention import decoder_masks
 from analysis.loading import self_check
 from analysis.loading.self_check import CHECK_TEXT
 from analysis.model import Model
@@ -33,8 +34,11 @@ def test_the_self_check_tells_it_for_a_model(model: Model) -> None:
     found = drain(self_check(model))[1].rounding_nats
     ids = model.tokenizer(CHECK_TEXT, return_tensors="pt").input_ids[:, : model.info.context]
     plain = plain_logits(model, input_ids=ids).double().log_softmax(-1)
+    tokens = ids.shape[1]
+    every = [torch.ones(1, 1, tokens, tokens, dtype=torch.bool)] * model.info.layers
     with torch.inference_mode():
-        routes = [model.bridge(ids), model.plain(ids).logits]
+        masked = decoder_masks.logits(model, ids, every, keep_T=torch.arange(tokens))
+        routes = [masked, model.plain(ids).logits]
     at = plain.argmax(-1, keepdim=True)
     apart = [
         float((route.double().log_softmax(-1).gather(-1, at) - plain.gather(-1, at)).abs().max())
