@@ -2,8 +2,8 @@
 
 Every architecture of transformers calls softmax once in the eager attention of a layer. That call
 is intercepted, so that the weights are those that the layer uses: nothing is known about an
-architecture, and no copy of its attention is made. Hooks of TransformerLens change nothing in
-models of which they only wrap a copy of the weights (GPT-J, GPT-Neo, OPT).
+architecture, and no copy of its attention is made. Hooks of TransformerLens do not reach the logits
+of GPT-J, OPT, Llama 4 and Qwen2.5-VL (docs/decisions/0074-attention-in-plain-transformers.md).
 
 Shapes: B rows, H heads, N tokens, D width of a head's values; Q queries and K keys are tokens.
 """
