@@ -6,6 +6,6 @@ const RULES = new Intl.PluralRules("en");
 export const noun = (count: number, one: string, many = `${one}s`) =>
   RULES.select(count) === "one" ? one : many;
 
-/** "1 fork", "1,024 forks". */
+/** "1 trial", "1,024 trials". */
 export const counted = (count: number, one: string, many?: string) =>
   `${count.toLocaleString("en")} ${noun(count, one, many)}`;

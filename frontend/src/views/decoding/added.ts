@@ -1,5 +1,6 @@
 // Traces compared with the run's own: from other runs and from files.
 
+import { momentOf } from "../../base/time";
 import type { RunEntry, ViewContext } from "../../view/view";
 import { BadTrace, LONGEST_FILE, readTraces } from "./file";
 import { EMPTY, withEvent, type RunEvent, type Trace, type Traces } from "./traces";
@@ -57,14 +58,10 @@ function refuseOtherPrompt({ prompt }: Traces, wanted: string | null): void {
 /** "CNTP, demo-lm, seed 3, 1 forced by you, 11:20". */
 export function nameOf({ method, model, params, createdAt }: RunEntry): string {
   const forced = Array.isArray(params.forced) ? params.forced.length : 0;
-  const time = new Date(createdAt).toLocaleString(undefined, {
-    dateStyle: "short",
-    timeStyle: "short",
-  });
   const parts = [String(params.decoder ?? method).replaceAll("_", " "), model];
   parts.push(`seed ${String(params.seed ?? 0)}`);
   if (forced) parts.push(`${forced} forced by you`);
-  return [...parts, time].join(", ");
+  return [...parts, momentOf(createdAt)].join(", ");
 }
 
 /** Other runs whose prompt reads the same. */
