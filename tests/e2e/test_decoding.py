@@ -27,7 +27,7 @@ CANVAS = {"prompt": PROMPT, "canvas_length": 16, "block": 8, "kappa": 0.4, "tau"
 
 @pytest.fixture(scope="module")
 def forked(stack: Stack) -> str:
-    """A finished CNTP run with forks."""
+    """A finished CNTP run with branch points."""
     run = stack.start_run(method="cntp", **FORKING)
     assert stack.wait_for_status(run, "done", "failed")["status"] == "done"
     return run
@@ -55,8 +55,7 @@ def test_one_click_on_an_example_shows_forks_and_their_trials(page: Page) -> Non
     for name in ("Text and entropy", "Branch point: prefix tree of its trials", "Compare",
                  "Trial perplexities", "Other thresholds (no new run)"):  # fmt: skip
         expect(figure(page, name)).to_be_visible()
-    fork = page.get_by_role("option", name=re.compile(r"branch point with \d+ trials")).first
-    fork.click()
+    page.get_by_role("option", name=re.compile(r"branch point with \d+ trials")).first.click()
     expect(page.get_by_role("complementary", name="Detail of the selection")).to_contain_text(
         "Alternatives at this position"
     )

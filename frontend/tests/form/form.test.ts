@@ -169,10 +169,10 @@ describe("the title of a run", () => {
 
 describe("counts", () => {
   it("agree with their nouns", () => {
-    expect([0, 1, 2].map((count) => counted(count, "fork"))).toEqual([
-      "0 forks",
-      "1 fork",
-      "2 forks",
+    expect([0, 1, 2].map((count) => counted(count, "trial"))).toEqual([
+      "0 trials",
+      "1 trial",
+      "2 trials",
     ]);
     expect(counted(1, "near miss", "near misses")).toBe("1 near miss");
     expect(counted(1024, "patch", "patches")).toBe("1,024 patches");

@@ -46,7 +46,7 @@ export function createBranchPoint(root: HTMLElement, context: ViewContext): Pane
     (shown) => {
       const opened = openedOf(shown, last, readNumber(context, "trial"));
       if (!opened) return figure.hide();
-      last = { trace: opened.trace.start.trace, index: opened.fork.index };
+      last = { trace: opened.trace.start.trace, index: opened.branchPoint.index };
       heading.replaceChildren(...headline(opened));
       const look = lookOf(opened);
       const size = drawTrie(group, look);
@@ -54,7 +54,7 @@ export function createBranchPoint(root: HTMLElement, context: ViewContext): Pane
       svg.attr("aria-label", sentence(opened));
       scroller.setAttribute("aria-label", "Prefix tree, scrolls horizontally");
       trials.render(opened);
-      votes.hidden = opened.fork.votes.length === 0;
+      votes.hidden = opened.branchPoint.votes.length === 0;
       if (!votes.hidden) voteBars.render(voteChart(opened));
       renderLegend(figure.legend, legendOf(look));
       figure.update(sourceOf(opened, context));
@@ -69,19 +69,19 @@ function openedOf(
   last: { trace: number; index: number } | null,
   trial: number | null,
 ): Opened | null {
-  const forks = trace ? branchPointsOf(trace) : [];
-  const chosen = forks.find(
-    ({ step, fork }) =>
-      position !== null && position >= step.position && position < step.position + fork.kept,
+  const branchPoints = trace ? branchPointsOf(trace) : [];
+  const chosen = branchPoints.find(
+    ({ step, branchPoint }) =>
+      position !== null && position >= step.position && position < step.position + branchPoint.kept,
   );
-  const before = forks.find(
-    ({ fork }) => last?.trace === trace?.start.trace && fork.index === last?.index,
+  const before = branchPoints.find(
+    ({ branchPoint }) => last?.trace === trace?.start.trace && branchPoint.index === last?.index,
   );
-  const found = chosen ?? before ?? forks[0];
+  const found = chosen ?? before ?? branchPoints[0];
   if (!trace || !found) return null;
-  const { step, fork, fan } = found;
-  const selected = trial !== null && trial in fork.trials ? trial : null;
-  return { trace, fork, fan, position: step.position, theme, selected };
+  const { step, branchPoint, fan } = found;
+  const selected = trial !== null && trial in branchPoint.trials ? trial : null;
+  return { trace, branchPoint, fan, position: step.position, theme, selected };
 }
 
 const CHOSEN_BY: Record<Fork["by"], string> = {
@@ -92,31 +92,34 @@ const CHOSEN_BY: Record<Fork["by"], string> = {
   forced: "forced by you",
 };
 
-function headline({ fork, position, fan }: Opened): (Node | string)[] {
+function headline({ branchPoint, position, fan }: Opened): (Node | string)[] {
   const parts: (Node | string)[] = [
-    `Branch point at output token ${fromOne(position)}: ${counted(fork.trials.length, "trial")}, `,
+    `Branch point at output token ${fromOne(position)}: ${counted(branchPoint.trials.length, "trial")}, `,
   ];
-  const text = fan.paths[fork.winner]?.texts.slice(0, fork.kept).join("") ?? "";
-  parts.push(`trial ${fromOne(fork.winner)} appended (${CHOSEN_BY[fork.by]}): `);
+  const text = fan.paths[branchPoint.winner]?.texts.slice(0, branchPoint.kept).join("") ?? "";
+  parts.push(`trial ${fromOne(branchPoint.winner)} appended (${CHOSEN_BY[branchPoint.by]}): `);
   parts.push(quotedToken(text.length > 80 ? `${text.slice(0, 80)}…` : text));
-  if (fork.kept < (fork.trials[fork.winner]?.length ?? 0))
+  if (branchPoint.kept < (branchPoint.trials[branchPoint.winner]?.length ?? 0))
     parts.push(", cut short by a forced token");
-  if (fork.margin !== null) parts.push(`, margin ${showNumber(fork.margin)}`);
-  if (fork.greedy_rank !== null) parts.push(`, greedy trial ranked ${fork.greedy_rank}`);
+  if (branchPoint.margin !== null) parts.push(`, margin ${showNumber(branchPoint.margin)}`);
+  if (branchPoint.greedy_rank !== null)
+    parts.push(`, greedy trial ranked ${branchPoint.greedy_rank}`);
   return parts;
 }
 
 function sentence(opened: Opened): string {
-  const { fork } = opened;
-  return `Prefix tree of ${counted(fork.trials.length, "trial")} in ${counted(fork.nodes, "node")}; trial ${fromOne(fork.winner)} wins.`;
+  const { branchPoint } = opened;
+  return `Prefix tree of ${counted(branchPoint.trials.length, "trial")} in ${counted(branchPoint.nodes, "node")}; trial ${fromOne(branchPoint.winner)} wins.`;
 }
 
-function lookOf({ fork, fan, theme, selected }: Opened): TrieLook {
-  const pruned = new Set(fork.trials.flatMap((trial, i) => (trial.end === "pruned" ? [i] : [])));
+function lookOf({ branchPoint, fan, theme, selected }: Opened): TrieLook {
+  const pruned = new Set(
+    branchPoint.trials.flatMap((trial, i) => (trial.end === "pruned" ? [i] : [])),
+  );
   return {
     roots: trieOf(fan),
-    trials: fork.trials.length,
-    noteOf: (trials) => noteOf(fork, trials),
+    trials: branchPoint.trials.length,
+    noteOf: (trials) => noteOf(branchPoint, trials),
     pruned,
     selected,
     theme,
@@ -124,28 +127,30 @@ function lookOf({ fork, fan, theme, selected }: Opened): TrieLook {
 }
 
 /** "★ ×2 · perplexity 1.21 · stop". */
-function noteOf(fork: Fork, trials: readonly number[]): string {
-  const first = fork.trials[trials[0] ?? -1];
+function noteOf(branchPoint: Fork, trials: readonly number[]): string {
+  const first = branchPoint.trials[trials[0] ?? -1];
   if (!first) return "";
-  const won = trials.includes(fork.winner);
+  const won = trials.includes(branchPoint.winner);
   const parts = [trials.length > 1 ? `×${trials.length}` : `#${fromOne(trials[0] ?? 0)}`];
-  parts.push(first.end === "pruned" ? "✂ pruned" : `ppl ${showNumber(scoreOf(fork, first))}`);
+  parts.push(
+    first.end === "pruned" ? "✂ pruned" : `ppl ${showNumber(scoreOf(branchPoint, first))}`,
+  );
   if (first.end !== "pruned" && first.end !== "stop") parts.push(ENDS[first.end]);
-  if (trials.some((trial) => fork.trials[trial]?.greedy)) parts.push("◇ greedy");
+  if (trials.some((trial) => branchPoint.trials[trial]?.greedy)) parts.push("◇ greedy");
   return `${won ? "★ " : ""}${parts.join(" · ")}`;
 }
 
-function voteChart({ fork, theme }: Opened): BarChart {
+function voteChart({ branchPoint, theme }: Opened): BarChart {
   return {
     title: "Votes by answer",
     stem: "votes",
     theme,
     categories: [{ key: "votes", label: "votes", slot: 0 }],
-    bars: fork.votes.map((vote, i) => ({
+    bars: branchPoint.votes.map((vote, i) => ({
       key: vote.answer,
       label: visible(vote.answer),
       parts: [vote.trials.length],
-      note: `${vote.trials.length} of ${fork.trials.length}`,
+      note: `${vote.trials.length} of ${branchPoint.trials.length}`,
       strong: i === 0,
     })),
   };
@@ -164,10 +169,10 @@ function legendOf({ roots, theme }: TrieLook): Legend {
 }
 
 function sourceOf(opened: Opened, context: ViewContext): FigureSource {
-  const { fork, fan, trace, position, theme } = opened;
+  const { branchPoint, fan, trace, position, theme } = opened;
   return {
     table: () => tableOf(opened),
-    data: () => ({ decoder: trace.start.label, position, fork, paths: fan.paths }),
+    data: () => ({ decoder: trace.start.label, position, fork: branchPoint, paths: fan.paths }),
     svg: () => {
       const title = `${trace.start.label}: branch point at output token ${fromOne(position)}`;
       const sheet = createSheet(title, theme, get(context.run));
@@ -181,8 +186,8 @@ function sourceOf(opened: Opened, context: ViewContext): FigureSource {
   };
 }
 
-function tableOf({ fork, fan }: Opened): Table {
-  const rows = fork.trials.map((trial, number) => [
+function tableOf({ branchPoint, fan }: Opened): Table {
+  const rows = branchPoint.trials.map((trial, number) => [
     number,
     visible(fan.paths[number]?.texts.join("") ?? ""),
     trial.length,
@@ -192,10 +197,10 @@ function tableOf({ fork, fan }: Opened): Table {
     ENDS[trial.end],
     trial.duplicate_of,
     trial.greedy,
-    number === fork.winner,
+    number === branchPoint.winner,
     trial.answer,
   ]);
-  const margin = fork.margin === null ? "" : `, margin ${showSigned(fork.margin)}`;
+  const margin = branchPoint.margin === null ? "" : `, margin ${showSigned(branchPoint.margin)}`;
   return {
     caption: `Trials of the branch point, ${nodesOf(trieOf(fan))} tree nodes${margin}`,
     columns: [

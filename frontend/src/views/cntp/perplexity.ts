@@ -20,7 +20,7 @@ import { choosePosition, type Panel, type Shown } from "../decoding/shown";
 import { branchPointsOf, type Trace } from "../decoding/traces";
 
 interface Strip {
-  forks: { position: number; fork: Fork }[];
+  branchPoints: { position: number; branchPoint: Fork }[];
   chosen: number | null;
   theme: Theme;
 }
@@ -45,50 +45,55 @@ export function createPerplexity(root: HTMLElement, context: ViewContext): Panel
     ({ trace, theme, position }) => [trace, theme, position],
     ({ trace, theme, position }) => {
       const strip = trace && stripOf(trace, position, theme);
-      if (!strip || strip.forks.length === 0) return figure.hide();
+      if (!strip || strip.branchPoints.length === 0) return figure.hide();
       figure.update(sourceOf(strip, context));
       const size = drawStrip(group, strip, scroller.clientWidth || 620);
       svg.attr("width", size.width).attr("height", size.height);
       svg.attr(
         "aria-label",
-        `Perplexity of the trials of ${counted(strip.forks.length, "branch point")}`,
+        `Perplexity of the trials of ${counted(strip.branchPoints.length, "branch point")}`,
       );
       group
-        .selectAll<SVGGElement, Strip["forks"][number]>("g.fork")
-        .on("click", (_, fork) => choosePosition(context, fork.position));
+        .selectAll<SVGGElement, Strip["branchPoints"][number]>("g.branch-point")
+        .on("click", (_, branchPoint) => choosePosition(context, branchPoint.position));
     },
   );
   return { render: draw, destroy: figure.destroy };
 }
 
 function stripOf(trace: Trace, position: number | null, theme: Theme): Strip {
-  const forks = branchPointsOf(trace).map(({ step, fork }) => ({ position: step.position, fork }));
-  const chosen = forks.findIndex(
-    ({ position: start, fork }) =>
-      position !== null && position >= start && position < start + fork.kept,
+  const branchPoints = branchPointsOf(trace).map(({ step, branchPoint }) => ({
+    position: step.position,
+    branchPoint,
+  }));
+  const chosen = branchPoints.findIndex(
+    ({ position: start, branchPoint }) =>
+      position !== null && position >= start && position < start + branchPoint.kept,
   );
-  return { forks, chosen: chosen < 0 ? null : chosen, theme };
+  return { branchPoints, chosen: chosen < 0 ? null : chosen, theme };
 }
 
-const valueOf = (fork: Fork, trial: Trial) =>
-  Math.max(1, fork.by === "perplexity_raw" ? trial.perplexity_raw : trial.perplexity);
+const valueOf = (branchPoint: Fork, trial: Trial) =>
+  Math.max(1, branchPoint.by === "perplexity_raw" ? trial.perplexity_raw : trial.perplexity);
 
 function drawStrip(group: Group, strip: Strip, available: number) {
-  const { forks, theme } = strip;
-  const room = (available - PLOT.left - 10) / forks.length;
+  const { branchPoints, theme } = strip;
+  const room = (available - PLOT.left - 10) / branchPoints.length;
   const pitch = Math.min(PITCH.most, Math.max(PITCH.least, room));
-  const values = forks.flatMap(({ fork }) => fork.trials.map((trial) => valueOf(fork, trial)));
+  const values = branchPoints.flatMap(({ branchPoint }) =>
+    branchPoint.trials.map((trial) => valueOf(branchPoint, trial)),
+  );
   const bottom = PLOT.top + PLOT.height;
   const y = scaleLog([1, Math.max(1.1, ...values) * 1.05], [bottom, PLOT.top]);
   const axis = layer(group, "y-axis").attr("transform", `translate(${PLOT.left},0)`);
   axis.call(axisLeft(y).ticks(4, "~g").tickSizeOuter(0)).attr("font-family", null);
   axis.selectAll("line, path").attr("stroke", ruleOf(theme));
   axis.selectAll("text").attr("fill", mutedOf(theme)).attr("font-size", 10.5);
-  const columns = layer(group, "forks")
-    .selectAll<SVGGElement, Strip["forks"][number]>("g.fork")
-    .data(forks)
+  const columns = layer(group, "branch-points")
+    .selectAll<SVGGElement, Strip["branchPoints"][number]>("g.branch-point")
+    .data(branchPoints)
     .join((enter) => {
-      const column = enter.append("g").attr("class", "fork");
+      const column = enter.append("g").attr("class", "branch-point");
       column.append("rect").attr("class", "area");
       column.append("g").attr("class", "trials");
       column.append("text").attr("class", "at").attr("text-anchor", "middle");
@@ -112,12 +117,12 @@ function drawStrip(group: Group, strip: Strip, available: number) {
   columns
     .select<SVGGElement>(".trials")
     .attr("transform", `translate(${pitch / 2},0)`)
-    .each(function ({ fork }) {
-      drawTrials(select(this) as unknown as Group, fork, y, theme);
+    .each(function ({ branchPoint }) {
+      drawTrials(select(this) as unknown as Group, branchPoint, y, theme);
     });
   const below = { x: PLOT.left, y: bottom + 32, size: 11, ink: mutedOf(theme) };
   words(group, "x-label", "output token of the branch point", below);
-  const width = Math.max(300, PLOT.left + 12 + pitch * forks.length);
+  const width = Math.max(300, PLOT.left + 12 + pitch * branchPoints.length);
   return { width, height: bottom + PLOT.bottom };
 }
 
@@ -129,22 +134,29 @@ interface Dot {
 
 type Log = ScaleLogarithmic<number, number>;
 
-function drawTrials(group: Group, fork: Fork, y: Log, theme: Theme): void {
-  const dots = fork.trials.map((trial, number) => ({ number, trial, won: number === fork.winner }));
+function drawTrials(group: Group, branchPoint: Fork, y: Log, theme: Theme): void {
+  const dots = branchPoint.trials.map((trial, number) => ({
+    number,
+    trial,
+    won: number === branchPoint.winner,
+  }));
   dots.sort((a, b) => Number(a.won) - Number(b.won)); // the chosen one on top
   const ink = LINES[theme][0] ?? "";
   const marks = group
     .selectAll<SVGPathElement, Dot>("path")
     .data(dots)
     .join((enter) => enter.append("path").call((path) => path.append("title")))
-    .attr("transform", ({ trial }) => `translate(0,${y(valueOf(fork, trial))})`)
+    .attr("transform", ({ trial }) => `translate(0,${y(valueOf(branchPoint, trial))})`)
     .attr("d", (dot) => symbol(shapeOf(dot), sizeOf(dot))())
     .attr("fill", ({ won, trial }) => (won ? ink : trial.greedy ? "none" : mutedOf(theme)))
     .attr("fill-opacity", ({ won }) => (won ? 1 : 0.55))
     .attr("stroke", ({ trial }) => (trial.greedy ? inkOf(theme) : "none"))
     .attr("stroke-width", 1.5);
   marks.select("title").text(({ number, trial, won }) => {
-    const parts = [`trial ${fromOne(number)}`, `perplexity ${showNumber(valueOf(fork, trial))}`];
+    const parts = [
+      `trial ${fromOne(number)}`,
+      `perplexity ${showNumber(valueOf(branchPoint, trial))}`,
+    ];
     if (won) parts.push("appended");
     if (trial.greedy) parts.push("greedy");
     if (trial.end === "pruned") parts.push("pruned");
@@ -160,13 +172,13 @@ function shapeOf({ trial }: Dot): SymbolType {
 const sizeOf = ({ won, trial }: Dot) => (won ? 80 : trial.greedy ? 80 : 26);
 
 function sourceOf(strip: Strip, context: ViewContext): FigureSource {
-  const rows = strip.forks.flatMap(({ position, fork }) =>
-    fork.trials.map((trial, number) => [
+  const rows = strip.branchPoints.flatMap(({ position, branchPoint }) =>
+    branchPoint.trials.map((trial, number) => [
       position,
       number,
       trial.perplexity,
       trial.perplexity_raw,
-      number === fork.winner,
+      number === branchPoint.winner,
       trial.greedy,
       trial.end === "pruned",
     ]),
@@ -182,7 +194,8 @@ function sourceOf(strip: Strip, context: ViewContext): FigureSource {
   ];
   return {
     table: () => ({ caption: "Perplexity of every trial", columns, rows }),
-    data: () => strip.forks,
+    data: () =>
+      strip.branchPoints.map(({ position, branchPoint }) => ({ position, fork: branchPoint })),
     svg: () => {
       const sheet = createSheet("Trial perplexities", strip.theme, get(context.run));
       const size = drawStrip(sheet.body as Group, strip, 620);

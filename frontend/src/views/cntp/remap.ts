@@ -40,17 +40,17 @@ export function trialsAt(entropy: number, thresholds: Thresholds): number {
 
 export interface Tally {
   /** Evaluations at which trials are drawn. */
-  forks: number;
+  branchPoints: number;
   /** Trials of all of them. */
   trials: number;
   most: number;
 }
 
 export function tally(counts: readonly number[]): Tally {
-  const forks = counts.filter((count) => count > 1);
+  const branchPoints = counts.filter((count) => count > 1);
   return {
-    forks: forks.length,
-    trials: forks.reduce((sum, count) => sum + count, 0),
+    branchPoints: branchPoints.length,
+    trials: branchPoints.reduce((sum, count) => sum + count, 0),
     most: Math.max(0, ...counts),
   };
 }

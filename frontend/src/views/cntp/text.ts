@@ -96,11 +96,11 @@ function keyOf(item: Item | null): number | null {
 
 function summary(trace: Trace): string {
   const written = writtenOf(trace);
-  const forks = written.filter((one) => one.place === 0 && one.trials > 1);
-  const trials = forks.reduce((sum, one) => sum + one.trials, 0);
+  const branchPoints = written.filter((one) => one.place === 0 && one.trials > 1);
+  const trials = branchPoints.reduce((sum, one) => sum + one.trials, 0);
   const parts = [counted(written.length, "token")];
-  if (forks.length)
-    parts.push(`${counted(forks.length, "branch point")}, ${counted(trials, "trial")}`);
+  if (branchPoints.length)
+    parts.push(`${counted(branchPoints.length, "branch point")}, ${counted(trials, "trial")}`);
   if (trace.end) parts.push(`ended by ${STOPS[trace.end.stop]}`);
   const answer = trace.end && answerText(trace.end);
   if (answer) parts.push(answer);

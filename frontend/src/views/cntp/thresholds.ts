@@ -110,7 +110,7 @@ function sentence({ evaluations }: Mapping): string {
   const before = tally(evaluations.map((one) => one.before));
   const after = tally(evaluations.map((one) => one.after));
   return (
-    `${counted(evaluations.length, "evaluation")}: branch points ${before.forks} → ${after.forks}, ` +
+    `${counted(evaluations.length, "evaluation")}: branch points ${before.branchPoints} → ${after.branchPoints}, ` +
     `trials ${before.trials} → ${after.trials}, most at one branch point ${before.most} → ${after.most}.`
   );
 }

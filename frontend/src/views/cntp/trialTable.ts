@@ -13,15 +13,15 @@ import type { Fan, Trace } from "../decoding/traces";
 /** A branch point that is decided, of the trace that is drawn. */
 export interface Opened {
   trace: Trace;
-  fork: Fork;
+  branchPoint: Fork;
   fan: Fan;
   position: number;
   theme: Theme;
   selected: number | null;
 }
 
-export const scoreOf = (fork: Fork, trial: Trial) =>
-  fork.by === "perplexity_raw" ? trial.perplexity_raw : trial.perplexity;
+export const scoreOf = (branchPoint: Fork, trial: Trial) =>
+  branchPoint.by === "perplexity_raw" ? trial.perplexity_raw : trial.perplexity;
 
 export const ENDS: Record<Trial["end"], string> = {
   stop: "clause ended",
@@ -35,16 +35,19 @@ export const ENDS: Record<Trial["end"], string> = {
 interface Column {
   name: string;
   /** What its lines are ordered by; absent: nothing. */
-  key?: (fork: Fork, number: number) => number;
+  key?: (branchPoint: Fork, number: number) => number;
 }
 
-const trialOf = (fork: Fork, number: number) => fork.trials[number] as Trial;
+const trialOf = (branchPoint: Fork, number: number) => branchPoint.trials[number] as Trial;
 const COLUMNS: Column[] = [
   { name: "#", key: (_, number) => number },
   { name: "Text" },
   { name: "Answer" },
-  { name: "Tokens", key: (fork, number) => trialOf(fork, number).length },
-  { name: "Perplexity", key: (fork, number) => scoreOf(fork, trialOf(fork, number)) },
+  { name: "Tokens", key: (branchPoint, number) => trialOf(branchPoint, number).length },
+  {
+    name: "Perplexity",
+    key: (branchPoint, number) => scoreOf(branchPoint, trialOf(branchPoint, number)),
+  },
   { name: "Ended by" },
   { name: "" },
 ];
@@ -59,11 +62,13 @@ export function createTrialTable(root: HTMLElement, context: ViewContext) {
   return { render };
 
   function render(opened: Opened): void {
-    const { fork } = opened;
-    const answers = fork.trials.some((trial) => trial.answer !== null);
+    const { branchPoint } = opened;
+    const answers = branchPoint.trials.some((trial) => trial.answer !== null);
     const columns = COLUMNS.filter(({ name }) => answers || name !== "Answer");
     const heads = columns.map((column) => headOf(column, opened));
-    const rows = ordered(fork, order).map((number) => trialRow(opened, number, answers, context));
+    const rows = ordered(branchPoint, order).map((number) =>
+      trialRow(opened, number, answers, context),
+    );
     const head = element("thead", {}, element("tr", {}, ...heads));
     const table = element("table", { class: "trials" }, head, element("tbody", {}, ...rows));
     const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Trials" };
@@ -87,11 +92,11 @@ export function createTrialTable(root: HTMLElement, context: ViewContext) {
   }
 }
 
-function ordered(fork: Fork, { column, down }: Order): number[] {
+function ordered(branchPoint: Fork, { column, down }: Order): number[] {
   const key = COLUMNS.find(({ name }) => name === column)?.key;
-  const numbers = fork.trials.map((_, number) => number);
+  const numbers = branchPoint.trials.map((_, number) => number);
   const compare = down ? descending : ascending;
-  return key ? numbers.sort((a, b) => compare(key(fork, a), key(fork, b))) : numbers;
+  return key ? numbers.sort((a, b) => compare(key(branchPoint, a), key(branchPoint, b))) : numbers;
 }
 
 const spokenOnly = (text: string) => element("span", { class: "visually-hidden" }, text);
@@ -102,21 +107,21 @@ function trialRow(
   answers: boolean,
   context: ViewContext,
 ): HTMLElement {
-  const { fork, fan, selected } = opened;
-  const trial = fork.trials[number] as Trial;
+  const { branchPoint, fan, selected } = opened;
+  const trial = branchPoint.trials[number] as Trial;
   const text = fan.paths[number]?.texts.join("") ?? "";
-  const marks = marksOf(fork, number);
+  const marks = marksOf(branchPoint, number);
   const name = element("th", { scope: "row", class: "number" }, `${fromOne(number)}${marks}`);
   const words = element("td", { class: "trial-text" }, tokenText(text));
   const cell = (content: string) => element("td", { class: "number" }, content);
   const row = element(
     "tr",
-    { class: rowClass(number === fork.winner, number === selected) },
+    { class: rowClass(number === branchPoint.winner, number === selected) },
     name,
     words,
     answers && element("td", {}, trial.answer ?? "–"),
     cell(String(trial.length)),
-    cell(showNumber(scoreOf(fork, trial))),
+    cell(showNumber(scoreOf(branchPoint, trial))),
     element("td", {}, duplicateOf(trial) || ENDS[trial.end]),
     element("td", {}, actionOf(opened, number, context)),
   );
@@ -130,14 +135,14 @@ const rowClass = (won: boolean, selected: boolean) =>
 const duplicateOf = ({ duplicate_of }: Trial) =>
   duplicate_of === null ? "" : `same as ${fromOne(duplicate_of)}`;
 
-function marksOf(fork: Fork, number: number): string {
-  const greedy = fork.trials[number]?.greedy ? " ◇" : "";
-  return number === fork.winner ? ` ★${greedy}` : greedy;
+function marksOf(branchPoint: Fork, number: number): string {
+  const greedy = branchPoint.trials[number]?.greedy ? " ◇" : "";
+  return number === branchPoint.winner ? ` ★${greedy}` : greedy;
 }
 
 function actionOf(opened: Opened, number: number, context: ViewContext): HTMLElement | null {
-  const { fork, trace, position } = opened;
-  if (number === fork.winner) return element("span", { class: "muted" }, "appended");
+  const { branchPoint, trace, position } = opened;
+  if (number === branchPoint.winner) return element("span", { class: "muted" }, "appended");
   if (trace.start.decoder !== "cntp") return null;
   const hint = `Start a new run that appends trial ${fromOne(number)} here and continues from it`;
   return branchButton(

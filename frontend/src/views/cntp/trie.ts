@@ -38,10 +38,10 @@ const node = (token: TrieToken | null): Node => ({
 });
 
 /** The tree's first segments; rows are numbered from the top, the winner's branch first. */
-export function trieOf({ fork, paths }: Fan): TrieSegment[] {
+export function trieOf({ branchPoint, paths }: Fan): TrieSegment[] {
   const root = node(null);
   paths.forEach((path, trial) => insert(root, path, trial));
-  const roots = partsOf(root, fork?.winner ?? -1);
+  const roots = partsOf(root, branchPoint?.winner ?? -1);
   let rows = 0;
   const place = (segment: TrieSegment) => {
     segment.row = rows;

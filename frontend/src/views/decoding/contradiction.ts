@@ -36,7 +36,7 @@ function traceContradiction(trace: Trace, event: Later): string | null {
     case "trial_tokens":
       return trialContradiction(trace, event);
     case "fork":
-      return forkContradiction(trace, event);
+      return branchPointContradiction(trace, event);
     case "output_tokens":
       return follows(trace.output?.ids.length ?? 0, event);
     case "delays":
@@ -95,16 +95,18 @@ function trialContradiction(
   return even ? null : "its columns differ in length";
 }
 
-function forkContradiction(
+function branchPointContradiction(
   trace: Trace,
-  fork: Extract<TraceEvent, { kind: "fork" }>,
+  branchPoint: Extract<TraceEvent, { kind: "fork" }>,
 ): string | null {
-  const paths = trace.fans.get(fork.index)?.paths ?? [];
-  const lengths = fork.trials.map((_, i) => paths[i]?.ids.length ?? 0);
-  const wrong = fork.trials.findIndex((trial, i) => trial.length !== lengths[i]);
+  const paths = trace.fans.get(branchPoint.index)?.paths ?? [];
+  const lengths = branchPoint.trials.map((_, i) => paths[i]?.ids.length ?? 0);
+  const wrong = branchPoint.trials.findIndex((trial, i) => trial.length !== lengths[i]);
   if (wrong >= 0)
-    return `trial ${wrong} has ${lengths[wrong]} tokens, not ${fork.trials[wrong]?.length}`;
-  return fork.winner in fork.trials ? null : `there is no trial ${fork.winner}`;
+    return `trial ${wrong} has ${lengths[wrong]} tokens, not ${branchPoint.trials[wrong]?.length}`;
+  return branchPoint.winner in branchPoint.trials
+    ? null
+    : `there is no trial ${branchPoint.winner}`;
 }
 
 function endContradiction(

@@ -113,7 +113,7 @@ export function* eventsOf({ prompt, traces }: Traces): Generator<TraceEvent> {
 }
 
 function* traceEvents(trace: Trace): Generator<TraceEvent> {
-  const { start, steps, canvas, fans, output, delays, end } = trace;
+  const { start, steps, canvas, fans, output, delayedDecoding, end } = trace;
   yield start;
   for (const step of steps) {
     yield step;
@@ -122,10 +122,10 @@ function* traceEvents(trace: Trace): Generator<TraceEvent> {
       const at = { trace: start.trace, index: step.index, trial, start: 0 };
       yield { kind: "trial_tokens", ...at, ...columnsOf(path) };
     }
-    if (fan?.fork) yield fan.fork;
+    if (fan?.branchPoint) yield fan.branchPoint;
   }
   yield* canvas;
-  if (delays) yield delays;
+  if (delayedDecoding) yield delayedDecoding;
   if (output) {
     const { ids, texts } = output;
     const at = { kind: "output_tokens", trace: start.trace, start: 0, total: ids.length } as const;

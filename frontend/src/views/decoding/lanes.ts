@@ -99,13 +99,14 @@ function textNode(lane: Lane, handlers: LaneHandlers): HTMLElement {
   const node = element("p", { class: "lane-text", dir: "auto" });
   if (written.length === 0) node.append(element("span", { class: "muted" }, "no tokens yet"));
   for (const { start, length } of runsOf(written, lane.alignment)) {
-    if (start === lane.alignment.divergence) node.append(fork());
+    if (start === lane.alignment.divergence) node.append(divergenceMark());
     const shared = lane.alignment.shared[start] ?? true;
     const shown = length < LONG_RUN ? written.slice(start, start + length) : [written[start]];
     node.append(...shown.flatMap((one) => (one ? [tokenNode(one, shared)] : [])));
     if (length >= LONG_RUN) node.append(element("span", { class: "muted" }, ` ×${length} `));
   }
-  if (lane.alignment.divergence === written.length && written.length > 0) node.append(fork());
+  if (lane.alignment.divergence === written.length && written.length > 0)
+    node.append(divergenceMark());
   node.addEventListener("click", (event) => {
     const token = (event.target as Element).closest<HTMLElement>("[data-position]");
     if (token) handlers.choose(lane, Number(token.dataset.position));
@@ -127,7 +128,7 @@ function runsOf(written: readonly Written[], { shared, divergence }: Alignment) 
   return runs;
 }
 
-const fork = () =>
+const divergenceMark = () =>
   element("strong", { class: "diverges", title: "First difference" }, "▸", spoken());
 const spoken = () => element("span", { class: "visually-hidden" }, " first difference ");
 

@@ -21,9 +21,9 @@ export type TrialPath = Pick<
   "ids" | "texts" | "logprobs" | "logprobs_raw" | "entropies" | "ranks"
 >;
 
-/** A branch point with its trials' tokens, by number; `fork` is null while they are being drawn. */
+/** A branch point with its trials' tokens, by number; `branchPoint` is null while they are being drawn. */
 export interface Fan {
-  fork: Fork | null;
+  branchPoint: Fork | null;
   paths: readonly TrialPath[];
 }
 
@@ -42,7 +42,7 @@ export interface Trace {
   canvas: readonly CanvasStep[];
   /** The text as it stood at the end; null before. */
   output: Text | null;
-  delays: Delays | null;
+  delayedDecoding: Delays | null;
   end: TraceEnd | null;
 }
 
@@ -71,7 +71,14 @@ export function withEvent(state: Traces, event: RunEvent): Traces {
 type Later = Exclude<TraceEvent, PromptTokens | TraceStart>;
 
 function begun(start: TraceStart): Trace {
-  const empty = { steps: [], fans: new Map(), canvas: [], output: null, delays: null, end: null };
+  const empty = {
+    steps: [],
+    fans: new Map(),
+    canvas: [],
+    output: null,
+    delayedDecoding: null,
+    end: null,
+  };
   return { start, ...empty };
 }
 
@@ -93,13 +100,13 @@ function withTraceEvent(trace: Trace, event: Later): Trace {
     case "trial_tokens":
       return withFan(trace, event.index, (fan) => ({ ...fan, paths: withPath(fan.paths, event) }));
     case "fork":
-      return withFan(trace, event.index, (fan) => ({ ...fan, fork: event }));
+      return withFan(trace, event.index, (fan) => ({ ...fan, branchPoint: event }));
     case "canvas":
       return { ...trace, canvas: put(trace.canvas, event.index, event) };
     case "output_tokens":
       return { ...trace, output: withText(trace.output, event) };
     case "delays":
-      return { ...trace, delays: event };
+      return { ...trace, delayedDecoding: event };
     case "trace_end":
       return { ...trace, end: event };
   }
@@ -114,7 +121,7 @@ function withText(text: Text | null, part: PromptTokens | OutputTokens): Text {
 }
 
 function withFan(trace: Trace, index: number, change: (fan: Fan) => Fan): Trace {
-  const fan = trace.fans.get(index) ?? { fork: null, paths: [] };
+  const fan = trace.fans.get(index) ?? { branchPoint: null, paths: [] };
   return { ...trace, fans: new Map(trace.fans).set(index, change(fan)) };
 }
 
@@ -134,10 +141,10 @@ function withPath(paths: readonly TrialPath[], part: TrialTokens): readonly Tria
 export const mainOf = ({ traces }: Traces): Trace | undefined =>
   traces.find((trace) => trace.start.main) ?? traces[0];
 
-/** Forks that are decided, in order. */
-export function branchPointsOf(trace: Trace): { step: TokenStep; fork: Fork; fan: Fan }[] {
+/** Branch points that are decided, in order. */
+export function branchPointsOf(trace: Trace): { step: TokenStep; branchPoint: Fork; fan: Fan }[] {
   return trace.steps.flatMap((step) => {
     const fan = trace.fans.get(step.index);
-    return fan?.fork ? [{ step, fork: fan.fork, fan }] : [];
+    return fan?.branchPoint ? [{ step, branchPoint: fan.branchPoint, fan }] : [];
   });
 }

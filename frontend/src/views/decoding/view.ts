@@ -64,14 +64,17 @@ export function chooseBranchPoint(
   { trace, position }: Shown,
   by: 1 | -1,
 ): void {
-  const forks = trace
+  const branchPoints = trace
     ? writtenOf(trace)
         .filter((one) => one.place === 0 && one.trials > 1)
         .map((one) => one.position)
     : [];
   const at = position ?? (by > 0 ? -1 : Infinity);
-  const next = by > 0 ? forks.find((fork) => fork > at) : forks.filter((fork) => fork < at).at(-1);
-  const found = next ?? (by > 0 ? forks[0] : forks.at(-1));
+  const next =
+    by > 0
+      ? branchPoints.find((branchPoint) => branchPoint > at)
+      : branchPoints.filter((branchPoint) => branchPoint < at).at(-1);
+  const found = next ?? (by > 0 ? branchPoints[0] : branchPoints.at(-1));
   if (found === undefined) context.announce("This trace has no branch points");
   else choosePosition(context, found);
 }

@@ -69,9 +69,9 @@ function single(step: TokenStep): Written {
 }
 
 function winnerOf(step: TokenStep, fan: Fan | undefined): Written[] {
-  const path = fan?.fork ? fan.paths[fan.fork.winner] : undefined;
+  const path = fan?.branchPoint ? fan.paths[fan.branchPoint.winner] : undefined;
   if (!path) return [];
-  const kept = path.ids.slice(0, fan?.fork?.kept);
+  const kept = path.ids.slice(0, fan?.branchPoint?.kept);
   return kept.map((id, place) => ({
     position: step.position + place,
     id,

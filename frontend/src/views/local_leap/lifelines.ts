@@ -74,32 +74,37 @@ export function createLifelines(root: HTMLElement, context: ViewContext): Panel 
   }
 
   const draw = whenChanged<Shown>(
-    ({ traces, theme }) => [delayedOf(traces.traces)?.delays, theme, context.state.get("eos")],
+    ({ traces, theme }) => [
+      delayedOf(traces.traces)?.delayedDecoding,
+      theme,
+      context.state.get("eos"),
+    ],
     ({ traces, theme }) => {
       const trace = delayedOf(traces.traces);
-      if (!trace?.delays) return figure.hide();
-      const { delays } = trace;
+      if (!trace?.delayedDecoding) return figure.hide();
+      const { delayedDecoding } = trace;
       without.setAttribute("aria-pressed", String(dropsEos()));
-      table = dropsEos() ? delays.table_without_eos : delays.table;
-      const drawn = drawnOf(trace, delays, dropsEos(), theme);
-      figure.update(sourceOf(trace, delays, drawn, context));
+      table = dropsEos() ? delayedDecoding.table_without_eos : delayedDecoding.table;
+      const drawn = drawnOf(trace, delayedDecoding, dropsEos(), theme);
+      figure.update(sourceOf(trace, delayedDecoding, drawn, context));
       const size = drawLines(group, drawn, holder.clientWidth || 620);
       svg.attr("width", size.width).attr("height", size.height);
-      line.textContent = summary(trace, delays);
+      line.textContent = summary(trace, delayedDecoding);
       svg.attr("aria-label", line.textContent);
       group
         .selectAll<SVGGElement, DelayedPosition>("g.life")
         .on("click", (_, { position }) => choosePosition(context, position));
       heading.textContent = "How often early predictions were already final";
       bins.render(matrixOf(table, theme));
-      proposal.render(delays);
+      proposal.render(delayedDecoding);
       sayBin(null);
     },
   );
   return { render: draw, destroy: figure.destroy };
 }
 
-const delayedOf = (traces: readonly Trace[]) => traces.find(({ delays }) => delays !== null);
+const delayedOf = (traces: readonly Trace[]) =>
+  traces.find(({ delayedDecoding }) => delayedDecoding !== null);
 
 function summary({ start }: Trace, { redundancy, redundancy_without_eos }: Delays): string {
   const parts = [
@@ -111,11 +116,11 @@ function summary({ start }: Trace, { redundancy, redundancy_without_eos }: Delay
   return parts.join(" · ");
 }
 
-function drawnOf(trace: Trace, delays: Delays, dropsEos: boolean, theme: Theme): Drawn {
+function drawnOf(trace: Trace, delayedDecoding: Delays, dropsEos: boolean, theme: Theme): Drawn {
   const { label, length, block } = trace.start;
   const size = block ?? length;
   const rules = Array.from({ length: Math.ceil(length / size) - 1 }, (_, i) => (i + 1) * size);
-  const positions = delays.positions.filter(({ eos }) => !(dropsEos && eos));
+  const positions = delayedDecoding.positions.filter(({ eos }) => !(dropsEos && eos));
   return { label, positions, rules, length, theme };
 }
 
@@ -223,7 +228,12 @@ function matrixOf(table: readonly Consistency[], theme: Theme): Matrix {
   };
 }
 
-function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewContext): FigureSource {
+function sourceOf(
+  trace: Trace,
+  delayedDecoding: Delays,
+  drawn: Drawn,
+  context: ViewContext,
+): FigureSource {
   const lives = drawn.positions.map(({ position, stable, committed, eos }): Cell[] => [
     indexColumn("position"),
     String(position),
@@ -232,7 +242,7 @@ function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewConte
     committed - stable,
     eos,
   ]);
-  const looks = delays.table.map(({ confidence, distance, looks, consistent }): Cell[] => [
+  const looks = delayedDecoding.table.map(({ confidence, distance, looks, consistent }): Cell[] => [
     "evaluations",
     `confidence ${binName(confidence)}, distance ${distanceName(distance)}`,
     looks,
@@ -242,7 +252,7 @@ function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewConte
   ]);
   return {
     table: () => ({
-      caption: summary(trace, delays),
+      caption: summary(trace, delayedDecoding),
       columns: [
         "row",
         "which",
@@ -251,9 +261,9 @@ function sourceOf(trace: Trace, delays: Delays, drawn: Drawn, context: ViewConte
         "delay or share",
         "eos",
       ],
-      rows: [...lives, ...looks, ...proposalRows(delays)],
+      rows: [...lives, ...looks, ...proposalRows(delayedDecoding)],
     }),
-    data: () => delays,
+    data: () => delayedDecoding,
     svg: () => {
       const sheet = createSheet(
         `Delayed decoding: ${trace.start.label}`,

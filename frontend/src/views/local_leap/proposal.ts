@@ -24,8 +24,8 @@ export function createProposal(root: HTMLElement, context: ViewContext) {
   }
 
   return {
-    render(delays: Delays): void {
-      shown = proposalOf(delays);
+    render(delayedDecoding: Delays): void {
+      shown = proposalOf(delayedDecoding);
       node.hidden = shown === null;
       say(text, shown?.sentence ?? "");
       use.hidden = !context.rerun || shown?.verdict !== "proposed" || isOfRun(shown, context);
@@ -44,8 +44,8 @@ function isOfRun({ kappa, tau, width }: Proposal, context: ViewContext): boolean
 }
 
 /** Rows of the figure's table: the counts behind the proposal, and its verdict. */
-export function proposalRows(delays: Delays): Cell[][] {
-  const found = proposalOf(delays);
+export function proposalRows(delayedDecoding: Delays): Cell[][] {
+  const found = proposalOf(delayedDecoding);
   if (!found) return [];
   const { kappa, tau, width, looks, consistent, verdict } = found;
   const which = `κ ${kappa}, τ ${tau}, W ${width}: ${verdict}`;

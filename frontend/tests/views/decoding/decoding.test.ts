@@ -60,23 +60,23 @@ describe("what events add up to", () => {
 });
 
 describe("the prefix tree", () => {
-  const forks = tracesOf(CNTP).traces.flatMap(branchPointsOf);
+  const branchPoints = tracesOf(CNTP).traces.flatMap(branchPointsOf);
 
   it("has as many nodes as the decoder counted, and ends every trial once", () => {
-    expect(forks.length).toBeGreaterThan(4);
-    for (const { fork, fan } of forks) {
+    expect(branchPoints.length).toBeGreaterThan(4);
+    for (const { branchPoint, fan } of branchPoints) {
       const roots = trieOf(fan);
-      expect(nodesOf(roots)).toBe(fork.nodes);
+      expect(nodesOf(roots)).toBe(branchPoint.nodes);
       const ends = [...segments(roots)].flatMap((segment) => segment.ends);
-      expect(ends.sort((a, b) => a - b)).toEqual(fork.trials.map((_, i) => i));
+      expect(ends.sort((a, b) => a - b)).toEqual(branchPoint.trials.map((_, i) => i));
     }
   });
 
   it("puts the winner on the first line", () => {
-    for (const { fork, fan } of forks) {
+    for (const { branchPoint, fan } of branchPoints) {
       const winning = [...segments(trieOf(fan))].filter((segment) => segment.winning);
       expect(winning.every(({ row }) => row === 0)).toBe(true);
-      expect(winning.at(-1)?.ends).toContain(fork.winner);
+      expect(winning.at(-1)?.ends).toContain(branchPoint.winner);
     }
   });
 
@@ -89,7 +89,10 @@ describe("the prefix tree", () => {
       entropies: ids.map(() => 1),
       ranks: ids.map(() => 1),
     });
-    const roots = trieOf({ fork: null, paths: [path([1, 2]), path([1, 2, 3]), path([1, 4])] });
+    const roots = trieOf({
+      branchPoint: null,
+      paths: [path([1, 2]), path([1, 2, 3]), path([1, 4])],
+    });
     const lines = [...segments(roots)].map(({ tokens, ends, row }) => [tokens.length, ends, row]);
     expect(lines).toEqual([
       [1, [], 0],
@@ -137,8 +140,8 @@ describe("other thresholds without a new run", () => {
     expect(trialsAt(0, { ...base, mode: "fixed" })).toBe(10);
   });
 
-  it("counts forks and their trials, and refuses thresholds out of order", () => {
-    expect(tally([1, 3, 1, 7])).toEqual({ forks: 2, trials: 10, most: 7 });
+  it("counts branch points and their trials, and refuses thresholds out of order", () => {
+    expect(tally([1, 3, 1, 7])).toEqual({ branchPoints: 2, trials: 10, most: 7 });
     expect(refuse(base)).toBeNull();
     expect(refuse({ ...base, high: 0.5 })).toContain("H_hi");
     expect(refuse({ ...base, most: NaN })).toContain("N_max");

@@ -43,7 +43,7 @@ describe("the text with entropy", () => {
     ...figure(root, "text").querySelectorAll<HTMLElement>(".strip-section:last-child .token"),
   ];
 
-  it("raises a bar over each token and counts trials where a fork begins", () => {
+  it("raises a bar over each token and counts trials at a branch point", () => {
     const { play, root } = cntpStage();
     play(CNTP);
     const output = tokens(root);
@@ -55,7 +55,7 @@ describe("the text with entropy", () => {
     expect(output[0]?.classList.contains("joined")).toBe(true);
   });
 
-  it("opens the fork of the token that is clicked", () => {
+  it("opens the branch point of the token that is clicked", () => {
     const { play, root, context } = cntpStage();
     play(CNTP);
     tokens(root)[9]?.click();
@@ -87,17 +87,18 @@ describe("the text with entropy", () => {
   });
 });
 
-describe("the fork", () => {
+describe("the branch point", () => {
   it("orders its trials by a number, and keeps the focus on its head", () => {
     const { play, root } = cntpStage();
     play(CNTP);
-    const fork = figure(root, "fork");
-    const head = () => fork.querySelector<HTMLElement>("[data-column=Perplexity]") as HTMLElement;
-    const column = [...fork.querySelectorAll(".trials th[scope=col]")].findIndex((one) =>
+    const branchPoint = figure(root, "fork");
+    const head = () =>
+      branchPoint.querySelector<HTMLElement>("[data-column=Perplexity]") as HTMLElement;
+    const column = [...branchPoint.querySelectorAll(".trials th[scope=col]")].findIndex((one) =>
       one.textContent?.startsWith("Perplexity"),
     );
     const values = () =>
-      [...fork.querySelectorAll(".trials tbody tr")].map((row) =>
+      [...branchPoint.querySelectorAll(".trials tbody tr")].map((row) =>
         Number(row.children[column]?.textContent),
       );
     const sorted = [...values()].sort((a, b) => a - b);

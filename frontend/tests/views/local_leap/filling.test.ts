@@ -67,11 +67,15 @@ describe("the canvas", () => {
   it("draws how long answers waited, and drops what is end of text on request", () => {
     const { play, root } = leapStage();
     play(LEAP);
-    const delays = figure(root, "delays");
-    expect(delays.querySelectorAll(".life").length).toBe(16);
-    expect(delays.textContent).toContain("of evaluations came after the prediction was final");
-    buttons(delays, "Without end-of-text")[0]?.click();
-    expect(buttons(delays, "Without end-of-text")[0]?.getAttribute("aria-pressed")).toBe("true");
+    const delayedDecoding = figure(root, "delays");
+    expect(delayedDecoding.querySelectorAll(".life").length).toBe(16);
+    expect(delayedDecoding.textContent).toContain(
+      "of evaluations came after the prediction was final",
+    );
+    buttons(delayedDecoding, "Without end-of-text")[0]?.click();
+    expect(buttons(delayedDecoding, "Without end-of-text")[0]?.getAttribute("aria-pressed")).toBe(
+      "true",
+    );
   });
 
   describe("the proposal of κ, τ and W", () => {
