@@ -4,15 +4,14 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TypeVar
 
-from analysis.events import Event
-
 Step = TypeVar("Step")
+Seen = TypeVar("Seen")
 Result = TypeVar("Result")
 
 
 def follow(
-    steps: Generator[Step, None, Result], event: Callable[[Step], Event | None]
-) -> Generator[Event, None, Result]:
+    steps: Generator[Step, None, Result], event: Callable[[Step], Seen | None]
+) -> Generator[Seen, None, Result]:
     """Yield the event of each step, skipping steps whose event is None; return the result."""
     with closing(steps):
         while True:

@@ -16,6 +16,7 @@ from analysis.model.bridge import boot_bridge
 from analysis.model.checkpoint import brought
 from analysis.model.finite import refuse_not_finite
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
+from analysis.model.stepping import pause
 
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
 PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
@@ -114,6 +115,7 @@ class Model:
         Raises OutOfMemory naming the rows that did not fit; ModelNumbers where logits are not
         finite.
         """
+        pause()
         rows, length = next(iter(inputs.values())).shape[:2]
         self.passes.count(rows)
         try:

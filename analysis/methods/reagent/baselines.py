@@ -5,7 +5,8 @@ Each returns one score per position, [N]; 0 where the target has no score.
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from itertools import count
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +21,12 @@ from analysis.events import Array, Event, Omitted, Progress
 from analysis.methods.reagent.estimators import top_set
 from analysis.methods.reagent.integrated_gradients import Completeness, Integrated, integrate
 from analysis.methods.reagent.probing import ProbeCase
+from analysis.model.stepping import by_pass
 from analysis.precision import exact
+from analysis.steps import follow
 from analysis.text.embedding_table import embedding_mean
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,23 @@ def maps(case: ProbeCase) -> Iterator[OtherMap | Progress | Omitted]:
     inputs = case.model.embeddings(_inputs(case)).detach()
     absent = embedding_mean(case.model).expand_as(inputs)
     nats = "nats (log-probability)"
-    with torch.enable_grad():
-        product = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
+    product = yield from _told("input × gradient", lambda: _input_x_gradient(explain, inputs))
     yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
     yield from _integrated(case, explain, inputs, absent, nats)
-    yield _map(case, "occlusion", "Occlusion", nats, _occlusion(case, explain, inputs, absent))
-    yield _rolled_out(case)
+    product = yield from _told("occluding", lambda: _occlusion(case, explain, inputs, absent))
+    yield _map(case, "occlusion", "Occlusion", nats, product)
+    yield (yield from _told("attention rollout", lambda: _rolled_out(case)))
+
+
+def _told(stage: str, work: Callable[[], Result]) -> Generator[Progress, None, Result]:
+    """Yield progress before each forward pass of `work`."""
+    done = count()
+    return (
+        yield from follow(
+            by_pass(work),
+            lambda _: Progress(stage=stage, done=next(done), total=0, unit="passes"),
+        )
+    )
 
 
 def _integrated(
@@ -180,6 +196,14 @@ def _explainer(case: ProbeCase) -> Callable[[torch.Tensor], torch.Tensor]:
         ).sum((1, 2))
 
     return explain
+
+
+@torch.enable_grad()
+def _input_x_gradient(
+    explain: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+) -> torch.Tensor:
+    found: torch.Tensor = InputXGradient(explain).attribute(inputs.clone().requires_grad_())
+    return found
 
 
 @torch.no_grad()

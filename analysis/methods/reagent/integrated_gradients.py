@@ -6,8 +6,9 @@ of it. The difference for a piece is its remainder, which errors of other pieces
 Shape legend: N positions, D width.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from captum.attr import IntegratedGradients
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis.model.stepping import by_pass
 from analysis.precision import exact
+from analysis.steps import follow
 
 FIRST_PIECES = 4
 PIECE_STEPS = 16  # Gauss-Legendre nodes of one piece
@@ -23,6 +26,7 @@ MOST_STEPS = 4096
 LARGEST_REMAINDER = 0.01  # of f(input) − f(baseline)
 SMALLEST_TOLERANCE = 1e-3  # nats: where the difference itself is about 0
 
+Result = TypeVar("Result")
 Explain = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -71,7 +75,7 @@ def integrate(
     *,
     rounding: float = 0.0,
 ) -> Iterator[int | Integrated]:
-    """Yield the number of steps so far, then the result; at most `rows` rows per pass.
+    """Yield the number of steps before each pass, then the result; at most `rows` rows per pass.
 
     `rounding`: differences of f up to this value are ignored, so that no steps are spent on them.
 
@@ -79,16 +83,17 @@ def integrate(
     `rounding`), unless `MOST_STEPS` is reached first.
     """
     path = _Path(explain, inputs_1ND, baseline_1ND, rows)
-    difference = path.difference(0.0, 1.0)
+    difference = yield from path.told(lambda: path.difference(0.0, 1.0))
     tolerance = max(LARGEST_REMAINDER * abs(difference), SMALLEST_TOLERANCE, rounding)
     pieces = []
     for number in range(FIRST_PIECES):
-        pieces.append(path.piece(number / FIRST_PIECES, (number + 1) / FIRST_PIECES))
+        pieces.append((yield from path.piece(number / FIRST_PIECES, (number + 1) / FIRST_PIECES)))
         yield path.steps
     while _apart(pieces) > tolerance and path.steps + 2 * PIECE_STEPS <= MOST_STEPS:
         worst = pieces.pop(max(range(len(pieces)), key=lambda n: abs(pieces[n].remainder)))
         middle = (worst.start + worst.stop) / 2
-        pieces += [path.piece(worst.start, middle), path.piece(middle, worst.stop)]
+        for start, stop in ((worst.start, middle), (middle, worst.stop)):
+            pieces.append((yield from path.piece(start, stop)))
         yield path.steps
     scores_N = np.sum([piece.scores_N for piece in pieces], 0)
     yield Integrated(
@@ -126,7 +131,14 @@ class _Path:
         low, high = (float(self.explain(self.at(share))) for share in (start, stop))
         return high - low
 
-    def piece(self, start: float, stop: float) -> _Piece:
+    def piece(self, start: float, stop: float) -> Generator[int, None, _Piece]:
+        return (yield from self.told(lambda: self._piece(start, stop)))
+
+    def told(self, work: Callable[[], Result]) -> Generator[int, None, Result]:
+        """Yield the number of steps before each forward pass of `work`."""
+        return (yield from follow(by_pass(work), lambda _: self.steps))
+
+    def _piece(self, start: float, stop: float) -> _Piece:
         with torch.enable_grad():
             product_1ND = IntegratedGradients(self.explain).attribute(
                 self.at(stop), baselines=self.at(start), n_steps=PIECE_STEPS,

@@ -1,4 +1,6 @@
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +10,12 @@ import analysis
 from analysis.catalog.entries import Catalog
 from analysis.loading import ModelCache, load, loaded
 from analysis.method import get
-from analysis.methods.reagent import baselines, replacers
+from analysis.methods.reagent import baselines, integrated_gradients, replacers
 from analysis.methods.reagent.baselines import OtherMap
 from analysis.methods.reagent.probing import ProbeCase
 from analysis.model import Model
 from analysis.runner import model_cache
+from tests.gaps import gaps
 from tests.tiny_models import make_gemma, make_gemma2, make_gemma3
 
 TEXT = "Anna has the ball and Tom has the book."
@@ -70,6 +73,28 @@ def test_occlusion_equals_one_replacement_at_a_time(case: ProbeCase) -> None:
         hidden[0, place] = mean
         expected = float(target(case, inputs) - target(case, hidden))
         assert found[place] == pytest.approx(expected, abs=1e-4)
+
+
+def test_each_forward_pass_is_an_event(case: ProbeCase) -> None:
+    found, _ = gaps(case.model, baselines.compare(case, np.zeros(case.length)))
+    assert max(found) == 1
+    assert sum(found) > 10
+
+
+def test_the_maps_are_those_of_direct_calls(
+    case: ProbeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def direct(work: Callable[[], Any]) -> Generator[None, None, Any]:
+        return work()
+        yield
+
+    stepped = by_name(case)
+    for module in (baselines, integrated_gradients):
+        monkeypatch.setattr(module, "by_pass", direct)
+    called = by_name(case)
+    assert stepped.keys() == called.keys()
+    for name, scores_N in called.items():
+        np.testing.assert_array_equal(stepped[name], scores_N)
 
 
 def midpoint_sum(case: ProbeCase, absent: torch.Tensor, steps: int) -> np.ndarray:
