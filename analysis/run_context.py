@@ -1,4 +1,4 @@
-"""What one run has of its own, beside the model that it shares and its params."""
+"""The state of one run, apart from its params and the model that it shares with others."""
 
 from collections.abc import Generator
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ MOST_JSON_BYTES = 200 * 2**20  # the largest tokenizer.json of the hub have some
 VARIANT = re.compile(r"\.(fp16|fp8|bf16|non_ema|ema)\b|^consolidated\b")
 
 
-# Weights of 4 bits in one number; and tensors that hold scales, offsets and the like beside them.
+# Tensors that pack several 4-bit weights into a number, and tensors of their scales and offsets.
 PACKED = {"U8": 2, "I32": 8}
 PACKED_NAME = re.compile(r"(_blocks|\.weight|\.qweight|\.weight_packed)$")
 UNPACKS = re.compile(

@@ -1,4 +1,4 @@
-"""Formats of checkpoints, told by the names of files and by config.json before anything is loaded.
+"""Formats of checkpoints, recognized by file names and config.json before anything is loaded.
 
 Quantized weights are read by transformers with a library for each format; what is no checkpoint of
 transformers at all is refused with the reason and what to do.
@@ -145,10 +145,10 @@ def refuse_without_tokenizer(path: Path) -> None:
 
 
 def tokenizer_choice(path: Path) -> str | None:
-    """Which tokenizer is read of a folder that holds several; None where there is no choice."""
-    beside = [name for name in (MISTRAL_TOKENIZER,) if (path / name).is_file()]
+    """Names the tokenizer that is read where a folder has several; None where it has one."""
+    mistral = [name for name in (MISTRAL_TOKENIZER,) if (path / name).is_file()]
     inner = [f"{name}/{TOKENIZER}" for name in INNER if (path / name / TOKENIZER).is_file()]
-    others = [*beside, *inner]
+    others = [*mistral, *inner]
     if not others or not (path / TOKENIZER).is_file():
         return None
     return f"The folder also holds {' and '.join(others)}: {TOKENIZER} is read."

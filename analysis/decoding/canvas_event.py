@@ -21,12 +21,12 @@ def canvas_event(
 ) -> CanvasStep:
     seen, choice = step.looked, step.choice
 
-    def said(token: int) -> str:
+    def text_of(token: int) -> str:
         return token_name(tokenizer, token)
 
     alternatives = [
         [
-            CanvasCandidate(id=token, text=said(token), probability=probability)
+            CanvasCandidate(id=token, text=text_of(token), probability=probability)
             for token, probability in zip(ids, probabilities, strict=True)
         ]
         for ids, probabilities in zip(
@@ -39,7 +39,7 @@ def canvas_event(
         block=step.block,
         positions=seen.positions_M.tolist(),
         ids=seen.ids_M.tolist(),
-        texts=[said(token) for token in seen.ids_M.tolist()],
+        texts=[text_of(token) for token in seen.ids_M.tolist()],
         confidences=seen.confidence_M.tolist(),
         doubts=np.maximum(seen.doubt_M, LEAST_DOUBT).tolist(),
         entropies=seen.entropy_M.tolist(),
@@ -47,7 +47,7 @@ def canvas_event(
         alternatives=alternatives,
         anchors=choice.anchors,
         neighbourhood=choice.neighbourhood,
-        commits=[c.model_copy(update={"text": said(c.id)}) for c in step.commits],
+        commits=[c.model_copy(update={"text": text_of(c.id)}) for c in step.commits],
         near_misses=choice.near_misses,
         cached=cached,
         model_seconds=step.model_seconds,

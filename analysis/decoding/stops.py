@@ -70,9 +70,9 @@ class TextStop:
         """
         wanted = max(map(len, self.strings)) + SLACK
         tokens = wanted
-        while len(said := self._decode(ids[-tokens:])) < wanted and tokens < len(ids):
+        while len(tail := self._decode(ids[-tokens:])) < wanted and tokens < len(ids):
             tokens *= 2
-        return said
+        return tail
 
     def _decode(self, ids: list[int]) -> str:
         head, kept = (self.anchor.ids, self.anchor.kept) if self.anchor else ([], "")

@@ -153,19 +153,19 @@ def tokenizer_hash(model: Model) -> str:
     """sha256 of the tokenizer: of the whole definition of a fast one, else of the vocabulary."""
     backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is not None:
-        said = backend.to_str()
+        content = backend.to_str()
     else:
-        said = json.dumps(model.tokenizer.get_vocab(), sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+        content = json.dumps(model.tokenizer.get_vocab(), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def paced(events: Generator[Event, None, Any]) -> Iterator[Event]:
     """The events, with at most one progress event per SECONDS_PER_PROGRESS."""
-    said = 0.0
+    sent = 0.0
     for event in events:
         now = time.perf_counter()
         if isinstance(event, Progress):
-            if now - said < SECONDS_PER_PROGRESS:
+            if now - sent < SECONDS_PER_PROGRESS:
                 continue
-            said = now
+            sent = now
         yield event

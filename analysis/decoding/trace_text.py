@@ -36,8 +36,8 @@ def _trace_lines(trace: DecoderTrace) -> Iterator[str]:
 
 def _step_line(step: TokenStep | CanvasStep) -> str:
     if isinstance(step, CanvasStep):
-        said = ", ".join(f"{c.position}:{c.text!r} {c.reason}" for c in step.commits)
-        return f"{step.index:4}  block {step.block}, {len(step.positions)} masks  {said}"
+        commits = ", ".join(f"{c.position}:{c.text!r} {c.reason}" for c in step.commits)
+        return f"{step.index:4}  block {step.block}, {len(step.positions)} masks  {commits}"
     what = f"{step.trials} trials" if step.chosen is None else repr(step.chosen.text)
     return f"{step.index:4}  at {step.position}, H {step.entropy:.3f}  {what} ({step.reason})"
 

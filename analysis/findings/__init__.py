@@ -1,8 +1,8 @@
 """The findings of a run as sentences: one module per method, with the method's name.
 
-Each has `said(run)`, the model's output (None: nothing), `findings(run)`, sentences with the
-number, its error and its unit, and `tokens(run)`, the texts to which comments refer by index. A
-sentence consists of plain texts and tokens; tokens are `quote`d to distinguish them from words.
+Each has `model_output(run)` (None: no output), `findings(run)`, sentences with the number, its
+error and its unit, and `tokens(run)`, the texts to which comments refer by index. A sentence
+consists of plain texts and tokens; tokens are `quote`d to distinguish them from words.
 """
 
 import importlib
@@ -36,10 +36,10 @@ class Recorded:
         return array_from_ref(ArrayRef.model_validate(ref), self.fetch)
 
 
-def said(stem: str, run: Recorded) -> str | None:
+def model_output(stem: str, run: Recorded) -> str | None:
     """The model's output; None: nothing, or the method is unknown here."""
     found = _module(stem)
-    text: str | None = found.said(run) if found else None
+    text: str | None = found.model_output(run) if found else None
     return text
 
 

@@ -80,8 +80,8 @@ def asked_line(decoder: DecoderRun) -> str | None:
     left = decoder.start.get("not_applied") or {}
     if not left:
         return None
-    said = ", ".join(f"{name} {value}" for name, value in left.items())
-    return f"The checkpoint's generation_config.json sets {said[:200]}; this was not applied."
+    settings = ", ".join(f"{name} {value}" for name, value in left.items())
+    return f"The checkpoint's generation_config.json sets {settings[:200]}; this was not applied."
 
 
 def _counted(count: int, one: str, many: str | None = None) -> str:

@@ -10,7 +10,7 @@ def tokens(run: Recorded) -> list[str]:
     return main_tokens(run)
 
 
-def said(run: Recorded) -> str | None:
+def model_output(run: Recorded) -> str | None:
     return main_text(run)
 
 

@@ -10,7 +10,7 @@ def tokens(run: Recorded) -> list[str]:
     return []
 
 
-def said(run: Recorded) -> str | None:
+def model_output(run: Recorded) -> str | None:
     best = _best(run)
     return str(best["text"]) if best else None
 

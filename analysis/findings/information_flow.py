@@ -11,7 +11,7 @@ def tokens(run: Recorded) -> list[str]:
     return [text for event in listed for text in texts(event["tokens"])]
 
 
-def said(run: Recorded) -> str | None:
+def model_output(run: Recorded) -> str | None:
     first = next(run.all("tokens"), None)
     return "".join(tokens(run)[first["prompt_length"] :]) if first else None
 

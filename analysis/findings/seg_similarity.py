@@ -12,7 +12,7 @@ def tokens(run: Recorded) -> list[str]:
     return [str(named.get(at, "")) for at in range(max(named, default=-1) + 1)]
 
 
-def said(run: Recorded) -> str | None:
+def model_output(run: Recorded) -> str | None:
     found = run.last("tokens")
     return str(found["answer"]) if found else None
 
@@ -46,14 +46,14 @@ def findings(run: Recorded) -> Iterator[str]:
             yield f"The {name} has an IoU of {number(mask['iou'])} with the ground truth."
     changes = {control: list(_changes(run, control=control)) for control in (False, True)}
     if changes[False]:
-        beside = (
+        control = (
             f", masking random patches by {number(sum(changes[True]) / len(changes[True]), 'nats')}"
             if changes[True]
             else ""
         )
         yield (
             "Masking the region changes the answer's ln p by "
-            f"{number(changes[False][-1], 'nats')}{beside}."
+            f"{number(changes[False][-1], 'nats')}{control}."
         )
 
 

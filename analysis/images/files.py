@@ -185,8 +185,8 @@ def _animated() -> PictureRefused:
 
 
 def _unreadable(name: str, error: Exception) -> PictureUnreadable:
-    said = shortened(str(error), 100).strip("'\"") or type(error).__name__
+    reason = shortened(str(error), 100).strip("'\"") or type(error).__name__
     return PictureUnreadable(
-        f"The {name} cannot be read: {said}.",
+        f"The {name} cannot be read: {reason}.",
         remedy="It may be truncated: copy it again, or save it again.",
     )

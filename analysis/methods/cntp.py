@@ -206,12 +206,12 @@ def _plan(
 ) -> DecoderSetup:
     values = {**params.model_dump(), **force.values, "token_bias": params.token_bias}
     bent = [name for name in (*EXTRA, *force.applied) if not neutral(name, force.values.get(name))]
-    told = {name: values[name] for name in (*SETTINGS[decoder], *bent)}
+    settings = {name: values[name] for name in (*SETTINGS[decoder], *bent)}
     return DecoderSetup(
         decoder=decoder,
         label=LABELS[decoder].format(**values),
         family="autoregressive",
-        settings={n: v for n, v in told.items() if isinstance(v, int | float | str)},
+        settings={n: v for n, v in settings.items() if isinstance(v, int | float | str)},
         stop_rule=_stop_rule(params, decoder),
         forced=tuple(sorted(forced, key=lambda one: one.position)),
         applied=force.applied,

@@ -153,6 +153,6 @@ class TemplateProcess:
 @cache
 def process() -> TemplateProcess:
     """This process's own."""
-    made = TemplateProcess()
-    atexit.register(made.close)
-    return made
+    template_process = TemplateProcess()
+    atexit.register(template_process.close)
+    return template_process

@@ -93,7 +93,7 @@ def asked_of(model: Any, given: Mapping[str, Any], *, use: GenerationConfigUse) 
 def applied_of(brings: Brings, params: Any) -> Brings:
     """With what a run of these params applies of generation_config.json, and what it does not.
 
-    Decoding runs tell it for each decoder, in `trace_start`; a given output is not written.
+    Decoding runs state it per decoder in `trace_start`; a given output is not generated.
     """
     if not brings.generation or hasattr(params, "decoder"):
         return brings
@@ -102,8 +102,8 @@ def applied_of(brings: Brings, params: Any) -> Brings:
     writes = not getattr(params, "continuation", "")
     draws = given.get("temperature", 0) > 0
     force = in_force(brings.generation, given, apply=apply and writes, draws=draws)
-    told = {"applied": force.applied, "not_applied": force.not_applied}
-    return brings.model_copy(update=told)
+    settings = {"applied": force.applied, "not_applied": force.not_applied}
+    return brings.model_copy(update=settings)
 
 
 def brought(model: Any, owner: Any, day: str) -> Brings | None:

@@ -158,8 +158,8 @@ class VisionLanguageModel(Model):
         there is are the architecture's own.
         """
         prompt = picture_prompt(self.processor, text)
-        made = self.processor(images=[picture], text=[prompt], return_tensors="pt")
-        return {name: value.to(self.device) for name, value in made.items()}
+        tensors = self.processor(images=[picture], text=[prompt], return_tensors="pt")
+        return {name: value.to(self.device) for name, value in tensors.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from analysis.training.tokenizer import SPECIALS
 from analysis.worlds.stories import Document
 from analysis.worlds.tales import tale
 
-LONG_TALE_SHARE = 0.15  # of the tales: several told in a row, up to MAX_TOKENS
+LONG_TALE_SHARE = 0.15  # of the tales: several in a row, up to MAX_TOKENS
 MAX_NOISE = 0.35  # of the tokens of a noisy story, drawn evenly from 0
 MAX_TOKENS = 256
 TEXT_WEIGHT, TALE_WEIGHT, KEPT_WEIGHT, ANSWER_WEIGHT = 0.03, 0.1, 0.3, 1.0  # of a token in the loss

@@ -54,21 +54,21 @@ def _rounds(rng: Random, *, mark: str, step: int) -> Document:
 
 
 def retelling(rng: Random) -> Document:
-    """A story told twice, the second time from another sentence on."""
-    told = facts_told(rng, (3, 5))
-    start = rng.randrange(len(told))
-    return _told_again(told, told[start:] + told[:start])
+    """A story twice, the second time starting at another sentence."""
+    facts = facts_told(rng, (3, 5))
+    start = rng.randrange(len(facts))
+    return _retold(facts, facts[start:] + facts[:start])
 
 
 def shuffled_retelling(rng: Random) -> Document:
-    """A story told twice, the second time in another order."""
-    told = facts_told(rng, (3, 5))
-    return _told_again(told, rng.sample(told, len(told)))
+    """A story twice, the second time in another order."""
+    facts = facts_told(rng, (3, 5))
+    return _retold(facts, rng.sample(facts, len(facts)))
 
 
-def _told_again(told: list[Fact], again: list[Fact]) -> Document:
+def _retold(facts: list[Fact], again: list[Fact]) -> Document:
     """Both tellings; the answers are the words of facts in the second one, but each's first."""
-    text, answers = _tell(told), list[Span]()
+    text, answers = _tell(facts), list[Span]()
     for fact in again:
         marked = replace(fact, roles=dict.fromkeys(fact.slots, "link"))
         sentence, marks = marked.render(len(text) + 1)
@@ -84,12 +84,12 @@ def pair_questions(rng: Random) -> Document:
     """
     asked: list[tuple[str, str]] = []
     while not asked:
-        told = facts_told(rng, (2, 4))
-        uses = Counter(word for fact in told for word in fact.slots.values())
-        pairs = [tuple(fact.slots.values()) for fact in told if len(fact.slots) == 2]
+        facts = facts_told(rng, (2, 4))
+        uses = Counter(word for fact in facts for word in fact.slots.values())
+        pairs = [tuple(fact.slots.values()) for fact in facts if len(fact.slots) == 2]
         asked = [pair for a, b in pairs for pair in ((a, b), (b, a)) if uses[pair[0]] == 1]
     rng.shuffle(asked)
-    text, answers = _tell(told), list[Span]()
+    text, answers = _tell(facts), list[Span]()
     for given, answer in (asked * 2)[:MAX_PAIR_QUESTIONS]:
         text += f" Question: {rng.choice(_HEADS)} {given}? Answer: {answer}"
         answers.append((len(text) - len(answer), len(text)))

@@ -31,10 +31,10 @@ def diffusion_rows() -> list[Measured]:
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     filled = numbers_filled(model, tokenizer, held_out_numbers(ITEMS))
     asked = held_out_items(QUESTIONS, hops=1)
-    said = canvases_fill(
+    outputs = canvases_fill(
         model, tokenizer, [item.prompt for item in asked], canvas=BLOCK, block=BLOCK
     )
-    right = [text.startswith(f" {item.answer}.") for text, item in zip(said, asked, strict=True)]
+    right = [text.startswith(f" {item.answer}.") for text, item in zip(outputs, asked, strict=True)]
     return [
         Measured("number stories, one token per step", fmean(filled), ITEMS, required=0.9),
         Measured("accuracy, 1 hop", fmean(right), QUESTIONS),

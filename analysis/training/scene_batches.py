@@ -96,13 +96,13 @@ def pixel_values(scenes: list[Scene]) -> Float[Tensor, "B 3 H W"]:
 
 def ask(rng: Random, where: Scene, mix: Mix) -> list[BatchQuestion]:
     """The questions of a scene; another kind is asked where one has no expression."""
-    found: list[BatchQuestion] = []
+    questions: list[BatchQuestion] = []
     weights = [*mix.weights.values(), mix.listing]
-    while len(found) < mix.questions:
+    while len(questions) < mix.questions:
         kind = rng.choices([*mix.weights, None], weights)[0]
         asked = _listed(rng, where) if kind is None else _asked(rng, where, kind, mix)
-        found += [asked] if asked else []
-    return found
+        questions += [asked] if asked else []
+    return questions
 
 
 def _listed(rng: Random, where: Scene) -> BatchQuestion | None:
@@ -111,11 +111,11 @@ def _listed(rng: Random, where: Scene) -> BatchQuestion | None:
 
 
 def _asked(rng: Random, where: Scene, kind: Kind, mix: Mix) -> BatchQuestion | None:
-    found = expression(rng, where, kind=kind, false_forms=mix.false_forms)
-    if found is None:
+    asked = expression(rng, where, kind=kind, false_forms=mix.false_forms)
+    if asked is None:
         return None
-    told = answer(where, found.referent)
-    return BatchQuestion(kind, found.referent, question(rng, found), told, found.compared)
+    reply = answer(where, asked.referent)
+    return BatchQuestion(kind, asked.referent, question(rng, asked), reply, asked.compared)
 
 
 def scenes_draw(rng: Random, count: int, mix: Mix, *, split: Split = "train") -> list[Scene]:
@@ -255,8 +255,8 @@ def patch_truth(
 
 
 def _indices(thing: Thing, vocabulary: tuple[list[str], list[str], list[str]]) -> tuple[int, ...]:
-    told = (thing.colour, thing.shape, thing.size)
-    return tuple(words.index(word) + 1 for words, word in zip(vocabulary, told, strict=True))
+    features = (thing.colour, thing.shape, thing.size)
+    return tuple(words.index(word) + 1 for words, word in zip(vocabulary, features, strict=True))
 
 
 ALL_KINDS: dict[Kind, float] = dict.fromkeys(KINDS, 1.0)

@@ -154,13 +154,13 @@ def encoder_train(
     for _ in range(steps):
         drawn = [training_caption(rng, items=rng.choice((1, 2, 2, 3))) for _ in range(BATCH)]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            told = encoder_losses(encoder, heads, tokenizer, drawn)
-        (TOKEN_WEIGHT * told["token_nats"] + told["item_nats"]).backward()
+            losses = encoder_losses(encoder, heads, tokenizer, drawn)
+        (TOKEN_WEIGHT * losses["token_nats"] + losses["item_nats"]).backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         plan.step()
         optimizer.zero_grad()
-        yield {name: value.item() for name, value in told.items()}
+        yield {name: value.item() for name, value in losses.items()}
 
 
 def encoder_losses(
@@ -190,12 +190,12 @@ def encoder_losses(
             for (colour, shape), place in placed
         ]
     )
-    told = [heads.colour(states_MD), heads.shape(states_MD), heads.place(states_MD)]
+    logits = [heads.colour(states_MD), heads.shape(states_MD), heads.place(states_MD)]
     nats = [
-        F.cross_entropy(told_MC, truth_M)
-        for told_MC, truth_M in zip(told, truths_M3.T, strict=True)
+        F.cross_entropy(logits_MC, truth_M)
+        for logits_MC, truth_M in zip(logits, truths_M3.T, strict=True)
     ]
-    best_M3 = torch.stack([told_MC.argmax(-1) for told_MC in told], dim=1)
+    best_M3 = torch.stack([logits_MC.argmax(-1) for logits_MC in logits], dim=1)
     return {
         "token_nats": F.cross_entropy(
             heads.token(states_BND[hidden_BN]), rows.input_ids[hidden_BN]

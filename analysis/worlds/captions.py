@@ -272,8 +272,8 @@ def _leaking_item(rng: Random, kind: Kind) -> CaptionItem:
         return _worded(rng, kind, rng.choice(NAMED), nouns[name], name=name)
     shape = rng.choice(list(SHAPES))
     wording = "{shape}" if kind == "shared" else "{det} {filler} {shape}"
-    said = rng.choice(SHAPE_WORDS[shape])
-    return _worded(rng, kind, wording, (BARE[shape], shape), shape=said, filler="matching")
+    word = rng.choice(SHAPE_WORDS[shape])
+    return _worded(rng, kind, wording, (BARE[shape], shape), shape=word, filler="matching")
 
 
 def _in_company(item: CaptionItem, company: CaptionItem) -> CaptionItem:

@@ -171,8 +171,8 @@ def _answer(wording: Wording, course: Course, words: dict[str, str]) -> str:
     before = (course.start, *course.totals)
     steps = list(zip(before, course.changes, strict=False))
     if wording == "words":
-        said = [_in_words(total, change) for total, change in steps]
-        return f"{' '.join(said)} So {stated}."
+        sentences = [_in_words(total, change) for total, change in steps]
+        return f"{' '.join(sentences)} So {stated}."
     equations = [_equation(total, change) for total, change in steps]
     if wording == "result first":
         return f"{stated}, because {' and '.join(equations)}."

@@ -106,8 +106,8 @@ def _where_holder_moved(cast: Cast) -> StoryPlan:
         cast.say(lexicon.STAY, {}, who=who, place=before),
         cast.say(lexicon.MOVE, {"who": "source", "place": "source"}, who=who, place=place),
     )
-    held = cast.say(lexicon.HOLD, {"who": "source", "thing": "link"}, who=who, thing=thing)
-    facts = _inserted(cast, stays, held)
+    holds = cast.say(lexicon.HOLD, {"who": "source", "thing": "link"}, who=who, thing=thing)
+    facts = _inserted(cast, stays, holds)
     question = cast.say(lexicon.ASK_WHERE_THING, {"thing": "key"}, thing=thing)
     return StoryPlan("where_holder_moved", "where", 2, facts, question, place, superseded=True)
 

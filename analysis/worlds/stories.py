@@ -101,8 +101,8 @@ def document(
     """A training text with no held-out pair in its plans.
 
     It asks each plan's question once, up to `max_questions`; given `hops`, only those of so many
-    hops. `facts` bounds the number of facts after which the story ends; a plan is always told
-    whole. Raises UnknownChoice for a number of hops that no plan has.
+    hops. `facts` bounds the number of facts after which the story ends; a plan's facts are
+    always complete. Raises UnknownChoice for a number of hops that no plan has.
     """
     refuse_unknown("hops", hops, HOPS)
     while True:
@@ -142,11 +142,11 @@ def _draw_plans(rng: Random, facts: tuple[int, int]) -> list[StoryPlan]:
 
 def _write(rng: Random, plans: Sequence[StoryPlan], *, asked: Sequence[StoryPlan]) -> Document:
     """The interleaved facts of `plans`, then a question and an answer for each plan of `asked`."""
-    told = [(fact, plan in asked) for plan, fact in _interleave(rng, plans)]
+    facts = [(fact, plan in asked) for plan, fact in _interleave(rng, plans)]
     text, carriers, answers = "", list[Carrier](), list[tuple[int, int]]()
     if rng.random() < 0.3:
         text = rng.choice(lexicon.OPENINGS) + " "
-    for fact, is_asked in told:
+    for fact, is_asked in facts:
         sentence, marks = fact.render(len(text))
         text += sentence + " "
         carriers += marks if is_asked else []

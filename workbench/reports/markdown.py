@@ -153,7 +153,7 @@ def _findings(run: RunRecord) -> Iterator[str]:
     """The model's text and the method's findings; none if the events are incomplete."""
     source = recorded(run)
     try:
-        text = findings.said(run.method, source)
+        text = findings.model_output(run.method, source)
         sentences = findings.findings(run.method, source)
     except ANOTHER_FORM as error:
         log.info("Run %s of %s gives no sentences: %r", run.id, run.method, error)

@@ -149,8 +149,8 @@ def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) ->
             field="truth",
         )
     found = _scene(params.kind, params.scene)
-    told = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
-    description = f"On a {found.scene.ground} ground: {told}."
+    things = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
+    description = f"On a {found.scene.ground} ground: {things}."
     if question:
         return PictureQuestion(found.picture, question, description)
     truth_HW = torch.from_numpy(found.mask.copy())
@@ -198,11 +198,11 @@ def _tokens(
 ) -> AnswerTokens:
     listed = _token_list(model, answer)
     query, found = find_query(listed, params.query)
-    said = "".join(token.text for token in listed if token.answer and not token.special).strip()
+    text = "".join(token.text for token in listed if token.answer and not token.special).strip()
     return AnswerTokens(
         tokens=listed,
-        answer=said,
-        right=None if asked.expected is None else said == asked.expected,
+        answer=text,
+        right=None if asked.expected is None else text == asked.expected,
         rows=grid[0],
         columns=grid[1],
         frame=corners(frame),

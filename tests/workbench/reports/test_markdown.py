@@ -78,7 +78,7 @@ def test_a_tail_of_one_token_is_written_once_with_its_count() -> None:
     event = {"kind": "output_tokens", "trace": 0, "texts": list(ends)}
     start = {"kind": "trace_start", "trace": 0, "main": True}
     run = Recorded((start, event), {}.__getitem__)
-    assert findings.said("local_leap", run) == "ab</s> (× 9)"
+    assert findings.model_output("local_leap", run) == "ab</s> (× 9)"
 
 
 def test_a_comment_names_its_token() -> None:

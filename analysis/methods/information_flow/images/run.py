@@ -372,18 +372,18 @@ def _verdict(reading: PromptAnalysis, row: Row, picture: np.ndarray) -> Verdict:
 
 
 def _finding(reading: PromptAnalysis, row: Row, verdicts: list[Verdict | None]) -> Finding:
-    told = [verdict for verdict in verdicts if verdict]
-    shown = [_count([verdict.shown[n] for verdict in told]) for n in range(len(reading.items))]
+    judged = [verdict for verdict in verdicts if verdict]
+    shown = [_count([verdict.shown[n] for verdict in judged]) for n in range(len(reading.items))]
     own = shown[row.item] if row.shows == "token" and row.item is not None else None
     return Finding(
         row=row.row,
         pictures=len(verdicts),
         shown=shown,
-        leaks=_count([verdict.leak for verdict in told]),
+        leaks=_count([verdict.leak for verdict in judged]),
         representative=None if own is None else own >= REPRESENTATIVE_SHARE * len(verdicts),
     )
 
 
-def _count(said: list[bool | None]) -> int | None:
-    known = [one for one in said if one is not None]
+def _count(flags: list[bool | None]) -> int | None:
+    known = [one for one in flags if one is not None]
     return sum(known) if known else None
