@@ -1,8 +1,13 @@
-"""A file has one job: at most 400 lines and no banner comments, except in generated files."""
+"""A file has one job: at most 400 lines and no banner comments, except in generated files.
 
+A function has at most 45 lines, a Triton kernel 100; half of all functions have at most 8.
+"""
+
+import ast
 import re
 import subprocess
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -11,6 +16,9 @@ LONGEST = 400
 KINDS = (".py", ".ts", ".svelte", ".css")
 GENERATED = ("frontend/src/gen/",)
 TESTS = ("tests/", "frontend/tests/")
+PACKAGES = ("analysis/", "workbench/", "kernels/")
+LONGEST_FUNCTION, LONGEST_KERNEL, MEDIAN_FUNCTION = 45, 100, 8
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 BANNER = re.compile(r"^\s*(?:#|//|/\*)\s*[-=*#~─═]{3,}", re.MULTILINE)
 
 
@@ -39,3 +47,31 @@ def test_no_file_is_longer_than_it_may_be(kind: str) -> None:
 def test_no_file_has_a_banner_comment() -> None:
     """A banner marks a second job of its file: split the file."""
     assert [file for file in written() if BANNER.search((ROOT / file).read_text())] == []
+
+
+def functions() -> dict[str, Function]:
+    """The functions of our packages, by file and line."""
+    return {
+        f"{file}:{node.lineno} {node.name}": node
+        for file in written()
+        if file.startswith(PACKAGES) and file.endswith(".py")
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, Function)
+    }
+
+
+def lines_of(function: Function) -> int:
+    """From `def` to the last line of the body."""
+    return (function.end_lineno or 0) - function.lineno + 1
+
+
+def longest_of(function: Function) -> int:
+    kernel = any("triton.jit" in ast.unparse(each) for each in function.decorator_list)
+    return LONGEST_KERNEL if kernel else LONGEST_FUNCTION
+
+
+def test_functions_are_short() -> None:
+    lines = {name: lines_of(each) for name, each in functions().items()}
+    long = {name for name, each in functions().items() if lines[name] > longest_of(each)}
+    assert {name: lines[name] for name in long} == {}
+    assert median(lines.values()) <= MEDIAN_FUNCTION
