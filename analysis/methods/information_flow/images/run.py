@@ -372,14 +372,14 @@ def _verdict(reading: PromptAnalysis, row: Row, picture: np.ndarray) -> Verdict:
 
 
 def _finding(reading: PromptAnalysis, row: Row, verdicts: list[Verdict | None]) -> Finding:
-    judged = [verdict for verdict in verdicts if verdict]
-    shown = [_count([verdict.shown[n] for verdict in judged]) for n in range(len(reading.items))]
+    known = [verdict for verdict in verdicts if verdict]
+    shown = [_count([verdict.shown[n] for verdict in known]) for n in range(len(reading.items))]
     own = shown[row.item] if row.shows == "token" and row.item is not None else None
     return Finding(
         row=row.row,
         pictures=len(verdicts),
         shown=shown,
-        leaks=_count([verdict.leak for verdict in judged]),
+        leaks=_count([verdict.leak for verdict in known]),
         representative=None if own is None else own >= REPRESENTATIVE_SHARE * len(verdicts),
     )
 
