@@ -81,23 +81,6 @@ it("draws what is there when a run was stopped anywhere", () => {
   }
 });
 
-it("draws the rest of a run that left modes and patterns out", () => {
-  const without = ["sequential", "full"];
-  const patterns = ["token_mass", "sinks", "routes"];
-  const note = { kind: "omitted", analysis: "Mode full", reason: "" } as MethodEvent;
-  const rest = EVENTS.filter(
-    (event) => !patterns.includes(event.kind) && !("mode" in event && without.includes(event.mode)),
-  );
-  const { play, root } = onStage();
-  play([note, ...rest]);
-  expect(strokeOf(curve(root, "emma attends to ring"))).toBeGreaterThan(0);
-  expect(figure(root, "sinks").hidden).toBe(true);
-  expect(figure(root, "arrangements").hidden).toBe(false);
-  const modes = [...figure(root, "mask").querySelectorAll("option")].map(({ value }) => value);
-  expect(modes).toContain("graph");
-  expect(modes.filter((mode) => without.includes(mode))).toEqual([]);
-});
-
 describe("the graph", () => {
   it("is dashed until attention is measured, then as wide as it", () => {
     const { play, root } = onStage();
