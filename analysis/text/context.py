@@ -18,7 +18,9 @@ from analysis.text import generation
 from analysis.text import tokenization as text
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
-OUTPUT_TOKENS = 128  # for the same reason: the output and its alternatives are one event
+OUTPUT_TOKENS = 256  # for the same reason: the output is one event
+FULL_STEPS = 128  # a longer output has alternatives for the SHOWN_STEPS tokens from the target on
+SHOWN_STEPS = 64
 TokenId = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
@@ -156,7 +158,9 @@ class OutputStep(BaseModel):
     logprob: float = Field(description="Natural log of its probability.")
     rank: int = Field(description="1: the most probable token.")
     entropy: float = Field(description="Entropy of the next-token distribution, nats.")
-    alternatives: list[Alternative] = Field(description="The most probable tokens, at most five.")
+    alternatives: list[Alternative] = Field(
+        description="The most probable tokens, at most five; empty if not listed."
+    )
 
 
 class Output(Event):
@@ -335,6 +339,8 @@ def output_event(
     """The output with the model's own probabilities."""
     first = context.prompt_length
     scored = generation.score(model, context.ids, first)
+    count = len(context.ids) - first
+    listed = range(span.start, span.start + SHOWN_STEPS) if count > FULL_STEPS else range(count)
     steps = [
         OutputStep(
             position=first + t,
@@ -346,9 +352,10 @@ def output_event(
                 for token, logprob in zip(
                     scored.top_ids_TA[t], scored.top_logprobs_TA[t], strict=True
                 )
+                if t in listed
             ],
         )
-        for t in range(len(context.ids) - first)
+        for t in range(count)
     ]
     contrast = None
     if contrast_token is not None:

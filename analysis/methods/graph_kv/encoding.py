@@ -1,5 +1,6 @@
 """Params as token ids and edges between numbers, after validation."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -26,7 +27,13 @@ from analysis.methods.graph_kv.layout import (
     arrange,
     random_orders,
 )
-from analysis.methods.graph_kv.params import ANSWER_TOKENS, SegmentParams
+from analysis.methods.graph_kv.params import (
+    ANSWER_TOKENS,
+    EVENT_CHARACTERS,
+    ID_CHARACTERS,
+    MOST_DERIVED_EDGES,
+    SegmentParams,
+)
 from analysis.methods.graph_kv.params import Edge as NamedEdge
 from analysis.model import Model
 from analysis.text import tokenization as texts
@@ -82,7 +89,9 @@ class ResolvedParams:
 def refuse(params: SegmentParams) -> None:
     """Raise InvalidParams or PromptEmpty for segments, edges or a question that make no layout."""
     _refuse_unclear_segments(params)
-    _edges(params)
+    edges = tuple(_edges(params))
+    outline = PromptParts(prefix=[0], segments=[[0]] * len(params.segments), question=[0, 0])
+    _refuse_large(ResolvedParams(params, outline, edges, []), params.mode)
     if not params.question.strip():
         raise PromptEmpty("The question is empty.", remedy="Type some text.", field="question")
 
@@ -121,6 +130,14 @@ def _refuse_unclear_segments(params: SegmentParams) -> None:
                 field="segments",
             )
         seen[segment.id] = number
+    characters = len(json.dumps([*seen]))
+    if characters > ID_CHARACTERS:
+        raise InvalidParams(
+            f"The ids of the segments take {characters} characters; the limit is {ID_CHARACTERS}.",
+            remedy="Shorten the ids.",
+            field="segments",
+        )
+    for segment in params.segments:
         if not segment.text.strip():
             raise InvalidParams(
                 f"Segment {segment.id!a} is empty.",
@@ -161,6 +178,13 @@ def _question(tokenizer: PreTrainedTokenizerBase, params: SegmentParams) -> list
 
 def _edges(params: SegmentParams) -> list[Edge]:
     edges = _given_edges(params) if params.preset == "given" else _preset_edges(params)
+    if len(edges) > MOST_DERIVED_EDGES:
+        raise InvalidParams(
+            f"The preset {params.preset} derives {len(edges)} edges; the limit is "
+            f"{MOST_DERIVED_EDGES}.",
+            remedy="Reduce top_m, or remove segments.",
+            field="top_m",
+        )
     cycle = drawing.find_cycle(len(params.segments), edges)
     if cycle and not params.rounds:
         names = " → ".join(params.segments[n].id for n in cycle)
@@ -234,9 +258,30 @@ def _why_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> str | None:
         _refuse_unfit(model, reading, mode)
         tokens = len(reading.layout(mode).ids_N) + reading.longest_answer
         attention.refuse_memory(model, tokens, reading.longest_answer)
-    except (PromptTooLong, ModelIncompatible, OutOfMemory) as error:
+        _refuse_large(reading, mode)
+    except (InvalidParams, PromptTooLong, ModelIncompatible, OutOfMemory) as error:
         return str(error)
     return None
+
+
+def _refuse_large(reading: ResolvedParams, mode: Mode) -> None:
+    """Raise InvalidParams if the blocks, or the pairs that attend to each other, exceed an event.
+
+    A mode to compare with has no edge mass, which names both blocks of each pair.
+    """
+    layout = reading.layout(mode)
+    blocks, pairs = len(layout.blocks), len(layout.structure.parts.query)
+    digits = len(str(blocks)) + 1
+    size = 100 * blocks + digits * pairs + 30 * len(layout.edges)
+    if mode == reading.params.mode:
+        size = max(size, 2 * digits * pairs)
+    if size > EVENT_CHARACTERS:
+        raise InvalidParams(
+            f"{mode} has {blocks} blocks and {pairs} pairs of blocks that attend to each other, "
+            "more than a run can report.",
+            remedy="Remove segments, or reduce rounds.",
+            field="segments",
+        )
 
 
 def _refuse_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> None:

@@ -12,10 +12,14 @@ from analysis.methods.graph_kv.events import Mode
 from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse
 from analysis.text.context import TokenId
 
-MOST_SEGMENTS = 48
+MOST_SEGMENTS = 128
 MOST_EDGES = 512
+MOST_DERIVED_EDGES = 1024
+# Segments, layout and edge mass are one event each, under 64 KiB.
+ID_CHARACTERS = 24_000
+EVENT_CHARACTERS = 60_000
 MOST_PERMUTATIONS = 64
-ANSWER_TOKENS = 64
+ANSWER_TOKENS = 512
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
@@ -81,7 +85,7 @@ class SegmentParams(BaseParams):
         max_length=20_000,
     )
     answer: (
-        Annotated[str, Field(max_length=2000)]
+        Annotated[str, Field(max_length=10_000)]
         | Annotated[list[TokenId], Field(max_length=ANSWER_TOKENS)]
     ) = param(
         "",
@@ -153,7 +157,8 @@ class SegmentParams(BaseParams):
     patterns: bool = param(
         True,
         "Also compute attention patterns: mass on single tokens, attention sinks. "
-        "They need N × N memory; without them, edge mass is computed block by block.",
+        "They need N × N memory; without them, and above 2,048 tokens, edge mass is computed block "
+        "by block.",
         group="Measurements",
     )
     knock_outs: bool = param(

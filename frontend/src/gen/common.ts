@@ -273,7 +273,7 @@ export interface OutputStep {
    */
   entropy: number;
   /**
-   * The most probable tokens, at most five.
+   * The most probable tokens, at most five; empty if not listed.
    */
   alternatives: Alternative[];
 }

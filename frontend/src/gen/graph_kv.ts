@@ -352,7 +352,7 @@ export interface Params {
    * Segments, each encoded separately: a JSON list of {id, text, score}, or a text whose segments are separated by blank lines.
    *
    * @minItems 1
-   * @maxItems 48
+   * @maxItems 128
    */
   segments: [Segment, ...Segment[]];
   /**
@@ -430,7 +430,7 @@ export interface Params {
    */
   with_random_edges?: boolean;
   /**
-   * Also compute attention patterns: mass on single tokens, attention sinks. They need N × N memory; without them, edge mass is computed block by block.
+   * Also compute attention patterns: mass on single tokens, attention sinks. They need N × N memory; without them, and above 2,048 tokens, edge mass is computed block by block.
    */
   patterns?: boolean;
   /**

@@ -578,7 +578,7 @@ export interface Params {
    */
   prompt: string;
   /**
-   * Output to explain, at most 128 tokens; it follows the prompt directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by their ids (in JSON, a list). Empty: the model generates it.
+   * Output to explain, at most 256 tokens; it follows the prompt directly, so begin it with a space if it begins a new word. #12 #40 gives tokens by their ids (in JSON, a list). Empty: the model generates it.
    */
   continuation?: string | number[];
   /**

@@ -3,8 +3,9 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from analysis.methods.graph_kv import attention
 from analysis.methods.graph_kv.layout import LayoutPlan, PromptParts, TokenLayout, arrange
 from analysis.model import Model
 from analysis.model.memory import rows_do_not_fit
+from analysis.run_context import RunContext
 from analysis.runner import model_cache
 from analysis.text import tokenization as texts
 from analysis.worlds import plans, stories
@@ -277,17 +279,26 @@ def test_patterns_that_do_not_fit_are_left_out(
     assert of_kind(events, "knock_out")
 
 
-def test_the_largest_run_has_events_under_64_kib(run: Run) -> None:
-    names = [f"{n:02d}" + "i" * 62 for n in range(48)]
-    pairs = list(itertools.permutations(names, 2))
-    edges = [{"source": a, "target": b} for a, b in Random(0).sample(pairs, 512)]
-    events = run(
-        "tiny-llama",
-        segments=[{"id": name, "text": "a", "score": 0.123456789} for name in names],
-        edges=edges, rounds=4, with_sequential=False, patterns=False, knock_outs=False,
-        permutations=0, separator="", answer="b",
-    )  # fmt: skip
-    for event in events:
+LARGEST = [(64, {"rounds": 4}), (128, {}), (96, {"mode": "sequential"}), (82, {"mode": "full"})]
+
+
+@pytest.mark.parametrize("model", ["tiny-llama"], indirect=True)
+@pytest.mark.parametrize(("count", "given"), LARGEST)
+def test_the_largest_run_has_events_under_64_kib(
+    model: Model, count: int, given: dict[str, Any]
+) -> None:
+    """A model of a large context; what would not fit is refused or left out."""
+    roomy = replace(model, info=model.info.model_copy(update={"context": 2000}))
+    names = [f"{n:03d}" + "i" * 61 for n in range(count)]
+    rounds = given.get("rounds")
+    pairs = list((itertools.permutations if rounds else itertools.combinations)(names, 2))
+    params = get("graph_kv").check({
+        "segments": [{"id": name, "text": "a", "score": 0.123456789} for name in names],
+        "edges": [{"source": a, "target": b} for a, b in Random(0).sample(pairs, 512)],
+        "patterns": False, "knock_outs": False, "permutations": 0, "separator": "",
+        "question": "Who?", "answer": "b" * 64, "max_new_tokens": 1, **given,
+    })  # fmt: skip
+    for event in graph_kv.run(roomy, cast(Any, params), RunContext()):
         sent = TypeAdapter(type(event)).dump_json(event, context={"store": content_ref})
         assert len(sent) < 64 * 1024, event.kind
 

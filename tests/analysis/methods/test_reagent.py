@@ -429,7 +429,7 @@ REFUSED: list[tuple[dict[str, object], type[GlassbenchError], str]] = [
     ({"contrast": "a", "estimator": "paper"}, InvalidParams, "contrast"),
     ({"contrast": "a", "target_length": 2}, InvalidParams, "target_length"),
     ({"chat": True}, InvalidParams, "template"),
-    ({"continuation": "a b c d e " * 30}, InvalidParams, "128"),
+    ({"continuation": "a b c d e " * 60}, InvalidParams, "256"),
     ({"replacer": "masked_lm"}, InvalidParams, "replacer_model"),
     ({"replacer": "masked_lm", "replacer_model": "tiny-gpt2"}, ModelIncompatible, "masked_lm"),
     ({"model": "tiny-bert"}, ModelIncompatible, "causal_lm"),

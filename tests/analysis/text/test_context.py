@@ -1,7 +1,9 @@
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from analysis.errors import (
     InvalidParams,
@@ -164,13 +166,30 @@ def test_without_a_contrast_token_there_is_no_contrast(model: Model) -> None:
     assert Output.model_validate_json(event.model_dump_json()) == event
 
 
-def test_the_longest_output_that_the_model_writes_fits_an_event(model: Model) -> None:
-    roomy = replace(model, info=model.info.model_copy(update={"context": 2000}))
+@pytest.mark.parametrize("start", [0, 100, 255])
+def test_the_longest_output_fits_an_event(
+    model: Model, monkeypatch: pytest.MonkeyPatch, start: int
+) -> None:
+    """With the longest numbers, and names of tokens that are escaped."""
     longest = TextParams.model_fields["max_new_tokens"].metadata[1].le
-    ids = [0, *([40] * 88)]
-    found = Context(ids, 1, [False] * 89, ["x"] * 89, [0] * 89, [0] * 89)
-    event = contexts.output_event(roomy, found, generated=True, span=range(1), contrast_token=None)
-    assert len(event.model_dump_json()) / 88 * longest < LIMIT
+    wide = torch.full((longest, 5), -1.2345678901234567e-05, dtype=torch.float64)
+    scored = generation.Scored(
+        logprob_T=wide[:, 0],
+        rank_T=torch.full((longest,), 250_000),
+        entropy_T=-wide[:, 0],
+        top_ids_TA=torch.full((longest, 5), 40),
+        top_logprobs_TA=wide,
+        logprobs_TV=wide,
+    )
+    monkeypatch.setattr(generation, "score", lambda *given: scored)
+    monkeypatch.setattr(contexts.text, "token_name", lambda *given: "\u202e\u202e")
+    length = 90_000 + longest
+    found = Context([40] * length, 90_000, [], [], [], [])
+    span = range(start, start + 1)
+    event = contexts.output_event(model, found, generated=True, span=span, contrast_token=None)
+    assert len(json.dumps(event.model_dump(mode="json"), separators=(",", ":"))) < LIMIT
+    assert len(event.steps) == longest == 256
+    assert len(event.steps[start].alternatives) == 5
 
 
 def test_one_token_is_one_id(model: Model) -> None:

@@ -128,6 +128,7 @@ function alternativesPart(
   const items = step.alternatives.map((one) =>
     alternativeItem(one, one.id === written, output, context),
   );
+  if (items.length === 0) return note("A long output lists alternatives near the target only.");
   const list = element("ol", { class: "alternatives" }, ...items);
   return element("div", {}, element("h3", {}, "Most probable tokens at this position"), list);
 }

@@ -84,10 +84,13 @@ def test_the_chosen_mode_comes_first(model: Model) -> None:
 
 
 STAR, SCORED = {"preset": "star"}, segments("a", score=1.0)
+MANY = segments(*(f"s{n}" for n in range(128)))
+WORDY = [{**one, "id": f"{n:03}" + "😀" * 60} for n, one in enumerate(MANY)]
+HALF = {"preset": "top_m", "top_m": 64}
 REFUSED: list[tuple[type[GlassbenchError], str, dict[str, Any]]] = [
     (InvalidParams, "Segments 1 and 3 have the same id 'a'", {"segments": segments("a", "b", "a")}),
     (InvalidParams, "Segment 'b' is empty", {"segments": [{"id": "b", "text": " "}]}),
-    (InvalidParams, "at most 48 items", {"segments": segments(*map(str, range(49)))}),
+    (InvalidParams, "at most 128 items", {"segments": segments(*map(str, range(129)))}),
     (InvalidParams, "at least 1 item", {"segments": []}),
     (InvalidParams, "at least 1 item", {"segments": " \n\n "}),
     (InvalidParams, "not a JSON list", {"segments": "[{"}),
@@ -100,8 +103,11 @@ REFUSED: list[tuple[type[GlassbenchError], str, dict[str, Any]]] = [
     (InvalidParams, "but 1 edges are also given", {"edges": edges("ab"), **STAR}),
     (InvalidParams, "with 3 segments it must be at most 2", {"preset": "top_m", "top_m": 3}),
     (InvalidParams, "'b' has no score", {"segments": SCORED + segments("b"), **STAR}),
-    (InvalidParams, "answer has 66 tokens; the limit is 64", {"answer": "éé" * 16 + "zq"}),
-    (InvalidParams, "less than or equal to 64", {"max_new_tokens": 65}),
+    (InvalidParams, "answer has 514 tokens; the limit is 512", {"answer": "éé" * 128 + "zq"}),
+    (InvalidParams, "less than or equal to 512", {"max_new_tokens": 513}),
+    (InvalidParams, "ids of the segments take", {"segments": WORDY}),
+    (InvalidParams, "derives 4096 edges; the limit is 1024", {"segments": MANY, **HALF}),
+    (InvalidParams, "full has 259 blocks and 17158 pairs", {"segments": MANY, "mode": "full"}),
     (PromptEmpty, "question is empty", {"question": " "}),
     (SpecialTokenInText, "special token </s>", {"question": "Who?</s>"}),
     (SpecialTokenInText, "special token </s>", {"prefix": "</s>"}),

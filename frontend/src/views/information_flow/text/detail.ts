@@ -169,6 +169,8 @@ function outputParts({ state }: Shown, position: number): HTMLElement[] {
   return [
     element("h3", {}, "As output"),
     numbers,
-    note(`Most probable: ${others.join(", ")}. Position ${fromOne(position)}.`),
+    note(
+      `${others.length ? `Most probable: ${others.join(", ")}. ` : ""}Position ${fromOne(position)}.`,
+    ),
   ];
 }
