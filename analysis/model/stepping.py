@@ -7,10 +7,14 @@ the two threads works at a time, and numbers are those of a direct call.
 import threading
 from collections.abc import Callable, Generator
 from contextvars import ContextVar, copy_context
+from itertools import count
 from typing import Generic, TypeVar
 
 import torch
 
+from analysis.events import Event, Progress
+
+Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
@@ -31,11 +35,22 @@ def by_pass(work: Callable[[], Result]) -> Generator[None, None, Result]:
 
     Closing the generator ends `work` where it pauses.
     """
-    worker = _Worker(work)
+    return _stepped(work, lambda _: None)
+
+
+def told_passes(stage: str, work: Callable[[], Result]) -> Generator[Event, None, Result]:
+    """Likewise, with a Progress of `stage` before each pass."""
+    return _stepped(work, lambda done: Progress(stage=stage, done=done, total=0, unit="passes"))
+
+
+def _stepped(
+    work: Callable[[], Result], step: Callable[[int], Step]
+) -> Generator[Step, None, Result]:
+    worker, done = _Worker(work), count()
     worker.start()
     try:
         while worker.goes_on():
-            yield
+            yield step(next(done))
     finally:
         worker.stop()
     return worker.take()

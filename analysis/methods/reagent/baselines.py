@@ -5,8 +5,7 @@ Each returns one score per position, [N]; 0 where the target has no score.
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from itertools import count
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,12 +20,9 @@ from analysis.events import Array, Event, Omitted, Progress
 from analysis.methods.reagent.estimators import top_set
 from analysis.methods.reagent.integrated_gradients import Completeness, Integrated, integrate
 from analysis.methods.reagent.probing import ProbeCase
-from analysis.model.stepping import by_pass
+from analysis.model.stepping import told_passes
 from analysis.precision import exact
-from analysis.steps import follow
 from analysis.text.embedding_table import embedding_mean
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def compare(case: ProbeCase, scores_N: np.ndarray) -> Generator[Event, None, lis
     return found
 
 
-def maps(case: ProbeCase) -> Iterator[OtherMap | Progress | Omitted]:
+def maps(case: ProbeCase) -> Iterator[OtherMap | Event]:
     """Yield the baselines one by one, and progress; what cannot be made is an Omitted.
 
     An absent token is the mean embedding of the vocabulary, as returned by the embedding module. It
@@ -91,23 +87,12 @@ def maps(case: ProbeCase) -> Iterator[OtherMap | Progress | Omitted]:
     inputs = case.model.embeddings(_inputs(case)).detach()
     absent = embedding_mean(case.model).expand_as(inputs)
     nats = "nats (log-probability)"
-    product = yield from _told("input × gradient", lambda: _input_x_gradient(explain, inputs))
+    product = yield from told_passes("input × gradient", lambda: _input_x_gradient(explain, inputs))
     yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
     yield from _integrated(case, explain, inputs, absent, nats)
-    product = yield from _told("occluding", lambda: _occlusion(case, explain, inputs, absent))
+    product = yield from told_passes("occluding", lambda: _occlusion(case, explain, inputs, absent))
     yield _map(case, "occlusion", "Occlusion", nats, product)
-    yield (yield from _told("attention rollout", lambda: _rolled_out(case)))
-
-
-def _told(stage: str, work: Callable[[], Result]) -> Generator[Progress, None, Result]:
-    """Yield progress before each forward pass of `work`."""
-    done = count()
-    return (
-        yield from follow(
-            by_pass(work),
-            lambda _: Progress(stage=stage, done=next(done), total=0, unit="passes"),
-        )
-    )
+    yield (yield from told_passes("attention rollout", lambda: _rolled_out(case)))
 
 
 def _integrated(

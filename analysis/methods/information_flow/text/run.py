@@ -33,6 +33,7 @@ from analysis.methods.information_flow.text.positions import (
 from analysis.methods.information_flow.text.routes import Shares, agreements, routes_event, shares
 from analysis.methods.information_flow.text.tracing import trace
 from analysis.model import Model
+from analysis.model.stepping import told_passes
 from analysis.text import context as contexts
 from analysis.text.cost import PassMeter
 
@@ -42,7 +43,7 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
     model.require("masks")
     meter = PassMeter(model)
     context = yield from contexts.read(model, params)
-    case = read_case(model, params, context)
+    case = yield from told_passes("scoring the output", lambda: read_case(model, params, context))
     named = _named(case)
     yield from contexts.describe(model, context, context.protected)
     span = range(params.target_start, params.target_start + params.target_length)
@@ -52,7 +53,7 @@ def run(model: Model, params: FlowParams) -> Iterator[Event]:
         yield _coarser(case)
     yield groups_event(case)
     meter.book("output")
-    trunk = trunk_of(case)
+    trunk = yield from told_passes("reading the input", lambda: trunk_of(case))
     if params.edges:
         yield from edit(trunk)
         meter.book("edges")

@@ -26,9 +26,11 @@ from analysis.methods.information_flow.text.cutting import shared_cache
 from analysis.methods.information_flow.text.events import Corrupted, Restored, Trace
 from analysis.methods.information_flow.text.knockout import windows_of
 from analysis.methods.information_flow.text.positions import NamedPositions
+from analysis.model.stepping import told_passes
 from analysis.text.embedding_table import embedding_deviation
 
 SHOWN_EVERY = 8  # groups per event
+STAGE = "adding noise to the subject"
 SHORT = 8  # tokens that show what is added to a state
 
 
@@ -47,13 +49,14 @@ class Noisy:
 def trace(case: FlowCase, subject: NamedPositions) -> Iterator[Event]:
     """Yield the effect of the noise, then the growing maps."""
     modules = yield from _modules(case)
-    clean = _clean(case, modules)
+    clean = yield from told_passes(STAGE, lambda: _clean(case, modules))
     if any(len(clean[kind]) != len(modules[kind]) for kind in modules):
         reason = "Some layers do not run on a text alone."
         yield Omitted(analysis="Causal tracing", reason=reason)
         return
-    noisy = corrupt(case, [subject.positions] * case.params.draws, "tracing")
-    yield _corrupted(case, subject, noisy)
+    hidden = [subject.positions] * case.params.draws
+    noisy = yield from told_passes(STAGE, lambda: corrupt(case, hidden, "tracing"))
+    yield (yield from told_passes(STAGE, lambda: _corrupted(case, subject, noisy)))
     for kind in modules:
         yield from _map(case, subject, noisy, kind, modules[kind], clean[kind])
 

@@ -18,6 +18,7 @@ from analysis.methods.information_flow.text.positions import NamedPositions
 from analysis.methods.information_flow.text.tracing import corrupt, trace
 from analysis.model import Model
 from tests.analysis.methods.information_flow.text.make_case import make_case
+from tests.gaps import gaps
 from tests.tiny_models import byte_tokenizer, save, spread
 
 SUBJECT = NamedPositions("@3-4", (3, 4))
@@ -52,6 +53,13 @@ def test_what_stands_before_the_subject_has_no_effect(model: Model) -> None:
     assert before
     assert all(not found.effect[:, before].any() for found in maps.values())
     assert all(not found.effect[-1, :-1].any() for found in maps.values())
+
+
+def test_each_forward_pass_is_an_event(model: Model) -> None:
+    case = make_case(model, draws=2)
+    found, _ = gaps(model, (event for event in trace(case, SUBJECT)))
+    assert max(found) == 1
+    assert sum(found) > 3
 
 
 @torch.inference_mode()
