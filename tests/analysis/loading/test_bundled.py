@@ -8,7 +8,7 @@ from analysis.loading import ModelCache, load, loaded
 CAPABILITIES = {
     "demo-lm": ["causal_lm"],
     "demo-diffusion": ["masked_lm", "masked_diffusion_lm"],
-    "demo-vlm": ["vision_language"],
+    "demo-vlm": ["causal_lm", "vision_language"],
     "demo-t2i": ["text_to_image"],
 }
 MEGABYTE = 10**6

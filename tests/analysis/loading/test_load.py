@@ -75,8 +75,8 @@ CAPABILITIES = {
     "modernbert": ["masked_lm", "masked_diffusion_lm"],
     "llada": ["masked_diffusion_lm"],
     "dream": ["masked_diffusion_lm"],
-    "llava": ["vision_language"],
-    "qwen2-5-vl": ["vision_language"],
+    "llava": ["causal_lm", "vision_language"],
+    "qwen2-5-vl": ["causal_lm", "vision_language"],
     "flux": ["text_to_image"],
     "sd3": ["text_to_image"],
 }
