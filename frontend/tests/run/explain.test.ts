@@ -52,9 +52,9 @@ describe("from a token to ReAGent", () => {
   });
 
   it("moves what is beyond ReAGent's limit into the prompt, unless that is a chat", () => {
-    const output = tokens(...Array.from({ length: 130 }, (_, i) => ` ${i}`));
+    const output = tokens(...Array.from({ length: 258 }, (_, i) => ` ${i}`));
     const found = explainAddress(source, { output }, methods, models);
-    expect(paramsOf(found?.href ?? "")).toMatchObject({ prompt: "Anna 0 1", target_start: 127 });
+    expect(paramsOf(found?.href ?? "")).toMatchObject({ prompt: "Anna 0 1", target_start: 255 });
     const chat = { ...source, params: { prompt: "Anna", chat: true } };
     expect(explainAddress(chat, { output }, methods, models)).toBeNull();
   });
