@@ -2,7 +2,11 @@
 
 import json
 import signal
+import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import psutil
 import pytest
@@ -111,13 +115,28 @@ def test_a_stopped_worker_puts_its_run_back_in_time(stack: Stack) -> None:
     stack.wait_for_status(run, "cancelled")
 
 
+def pause_between_writes(stack: Stack, worker: "subprocess.Popen[bytes]") -> None:
+    """SIGSTOP, again until it does not hit a transaction, which would lock SQLite for all."""
+    file = stack.data_dir / "glassbench.sqlite3"
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(file, timeout=1)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                worker.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+            else:
+                return
+
+
 def test_a_worker_that_does_not_listen_is_ended(stack: Stack) -> None:
     """SIGSTOP simulates a method that hangs: its own watchdog cannot run either, so the run
     goes to another worker; the first, when it wakes, may write no more."""
     run = stack.start_run(**MIDDLING, seed=7)
     stack.wait_for_event(run, "scores")
     hung = stack.workers[0]
-    hung.send_signal(signal.SIGSTOP)
+    pause_between_writes(stack, hung)
     stack.workers.remove(hung)
     stack.start_worker()
     stack.wait_for_event(run, "scores", attempt=2)
