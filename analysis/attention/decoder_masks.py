@@ -63,10 +63,9 @@ def logits(
     `positions_N` are position ids, by default 0 to N − 1; [B, N] where rows differ. Raises
     CutOutOfRange where a token is left nothing to attend to, ModelIncompatible, OutOfMemory.
     """
-    given = _inputs(model, ids_BN, masks, positions_N)
+    ids_BN, options = _inputs(model, ids_BN, masks, positions_N)
     with masked(model.plain, masks):
-        out = model.forward(**given, logits_to_keep=keep_T.to(model.device), use_cache=False)
-    return _kept(out.logits, keep_T)
+        return model.logits(ids_BN, keep_T, **options)
 
 
 @torch.no_grad()
@@ -85,13 +84,12 @@ def eager(
     `zero` sets what may not be read to 0 after softmax instead of −∞ before it: its mass is lost.
     """
     change = partial(_zeroed, masks) if zero else None
-    given = _inputs(model, ids_BN, masks, positions_N)
+    ids_BN, options = _inputs(model, ids_BN, masks, positions_N)
     with (
         masked(model.plain, [None] * len(masks) if zero else masks),
         attention_weights(model.plain, len(masks), partial(_changed, change, receive)),
     ):
-        out = model.forward(**given, logits_to_keep=keep_T.to(model.device), use_cache=False)
-    return _kept(out.logits, keep_T)
+        return model.logits(ids_BN, keep_T, **options)
 
 
 @contextmanager
@@ -113,23 +111,19 @@ def masked(plain: PreTrainedModel, masks: Masks) -> Iterator[None]:
 
 def _inputs(
     model: Model, ids_BN: torch.Tensor, masks: Masks, positions_N: torch.Tensor | None
-) -> dict[str, Any]:
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """The ids on the model's device, and what else its forward pass is given."""
     if len(masks) != model.info.layers:
         raise InvalidParams(
             f"{len(masks)} masks are given; the model has {model.info.layers} layers.",
             remedy="Give one mask, or None, per layer.",
         )
-    given: dict[str, Any] = {"input_ids": ids_BN.to(model.device)}
-    if positions_N is not None:
-        # Positions that start again are else read as texts packed into one row.
-        given[MASK] = torch.ones_like(given["input_ids"])
-        given["position_ids"] = torch.atleast_2d(positions_N).to(model.device)
-    return given
-
-
-def _kept(logits_BTV: torch.Tensor, keep_T: torch.Tensor) -> torch.Tensor:
-    """Some models give the logits of every position."""
-    return logits_BTV if logits_BTV.shape[1] == len(keep_T) else logits_BTV[:, keep_T]
+    ids_BN = ids_BN.to(model.device)
+    if positions_N is None:
+        return ids_BN, {}
+    # Positions that start again are else read as texts packed into one row.
+    positions_BN = torch.atleast_2d(positions_N).to(model.device)
+    return ids_BN, {MASK: torch.ones_like(ids_BN), "position_ids": positions_BN}
 
 
 def _changed(

@@ -94,10 +94,12 @@ class Model:
         positions_T: torch.Tensor,
         *,
         embeddings_BND: torch.Tensor | None = None,
+        **options: Any,
     ) -> torch.Tensor:
-        """Logits at the given positions, [B, T, V], by the SDPA route.
+        """Logits at the given positions, [B, T, V], by the model's own attention, without a cache.
 
-        Raises OutOfMemory naming the rows that did not fit.
+        `options` of the forward pass, such as position ids or a cache. Raises OutOfMemory naming
+        the rows that did not fit.
         """
         given = ids_BN if embeddings_BND is None else embeddings_BND
         assert given is not None
@@ -105,8 +107,9 @@ class Model:
             {"input_ids": given} if embeddings_BND is None else {"inputs_embeds": embeddings_BND}
         )
         keep = positions_T.to(self.device)
-        out = self.forward(**inputs, logits_to_keep=keep, use_cache=False)
+        out = self.forward(**inputs, logits_to_keep=keep, **{"use_cache": False, **options})
         logits: torch.Tensor = out.logits
+        # Some models give the logits of every position.
         return logits if logits.shape[1] == len(keep) else logits[:, keep]
 
     def forward(self, **inputs: Any) -> Any:

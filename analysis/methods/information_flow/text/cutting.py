@@ -123,14 +123,13 @@ def run_masks(trunk: Trunk, masks: Masks, rows: int, *, first: int) -> CutResult
     keep = torch.tensor([query - first for query in case.queries])
     length = torch.arange(first, case.positions, device=case.model.device)
     with masked(case.model.plain, masks), final_states(case) as states:
-        out = case.model.forward(
-            input_ids=ids_BS,
+        logits_BTV = case.model.logits(
+            ids_BS,
+            keep,
             position_ids=length[None],
             past_key_values=trunk.cache(first),
-            logits_to_keep=keep.to(case.model.device),
             use_cache=first > 0,
         )
-    logits_BTV = out.logits if out.logits.shape[1] == len(keep) else out.logits[:, keep]
     return CutResult(case.logprobs(logits_BTV), states[0], first)
 
 

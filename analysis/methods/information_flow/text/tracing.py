@@ -86,15 +86,18 @@ def corrupt(case: FlowCase, hidden: Sequence[tuple[int, ...]], name: str) -> Noi
         noise = random.standard_normal((len(positions), embeddings_KND.shape[-1])) * scale
         embeddings_KND[draw, list(positions)] += torch.tensor(noise).to(embeddings_KND)
     cache = empty(case.model)
-    keep_T = torch.tensor(case.queries, device=case.model.device)
-    out = case.model.forward(
-        inputs_embeds=embeddings_KND, past_key_values=cache, logits_to_keep=keep_T
+    logits_KTV = case.model.logits(
+        None,
+        torch.tensor(case.queries),
+        embeddings_BND=embeddings_KND,
+        past_key_values=cache,
+        use_cache=True,
     )
     layers: list[Any] = cache.layers if can_cut(cache) else []
     return Noisy(
         embeddings_KND,
         [(layer.keys, layer.values) for layer in layers],
-        case.logprobs(_kept(out.logits, keep_T)).exp().numpy(),
+        case.logprobs(logits_KTV).exp().numpy(),
     )
 
 
@@ -233,22 +236,19 @@ def _restored(
     """Row numbers (layer · K + draw), and p of the target with that layer's states restored."""
     first = restore.group.start if noisy.layers else 0
     draws = len(noisy.probability_K)
-    keep_T = torch.tensor([query - first for query in case.queries], device=case.model.device)
+    keep_T = torch.tensor([query - first for query in case.queries])
     places = torch.arange(first, case.positions, device=case.model.device)
     for block in case.blocks(layers * draws, case.positions - first):
         rows = np.arange(block.start, block.stop)
         draw_B = torch.tensor(rows % draws, device=case.model.device)
         cache = shared_cache(noisy.layers, first, draw_B) if first else None
         with restore.on(rows // draws, first):
-            out = case.model.forward(
-                inputs_embeds=noisy.embeddings_KND[draw_B, first:],
+            logits_BTV = case.model.logits(
+                None,
+                keep_T,
+                embeddings_BND=noisy.embeddings_KND[draw_B, first:],
                 position_ids=places[None],
                 past_key_values=cache,
-                logits_to_keep=keep_T,
                 use_cache=first > 0,
             )
-        yield rows, case.logprobs(_kept(out.logits, keep_T)).exp().numpy()
-
-
-def _kept(logits_BTV: torch.Tensor, keep_T: torch.Tensor) -> torch.Tensor:
-    return logits_BTV if logits_BTV.shape[1] == len(keep_T) else logits_BTV[:, keep_T]
+        yield rows, case.logprobs(logits_BTV).exp().numpy()
