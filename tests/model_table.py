@@ -44,7 +44,6 @@ def text_folder(make: Make) -> Fill:
     """The folder of a language model, with a byte-level tokenizer."""
 
     def fill(path: Path) -> Path:
-        torch.manual_seed(0)
         return save(spread(make().eval()), byte_tokenizer(), path)
 
     return fill
@@ -92,6 +91,7 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, Fill]]] = {
 def row(title: str, name: str) -> list[str]:
     """Family, self-check and methods of one row, made by running all of them."""
     methods, fills = TABLES[title]
+    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as root:
         folder = fills[name](Path(root) / "model")
         cells, infos = zip(*(cell(folder, *METHODS[method]) for method in methods), strict=True)
