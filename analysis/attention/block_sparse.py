@@ -74,18 +74,25 @@ def _attention(
     structure, keep = _ACTIVE.get()
     _refuse(structure, attention_mask, options)
     # Heads of latent attention have values of another width than keys.
-    width, missing = value_BGND.shape[-1], key_BGND.shape[-1] - value_BGND.shape[-1]
+    width = max(key_BGND.shape[-1], value_BGND.shape[-1])
     found = attend(
-        nn.functional.pad(query_BHND, (0, max(0, -missing))),
-        nn.functional.pad(key_BGND, (0, max(0, -missing))),
-        nn.functional.pad(value_BGND, (0, max(0, missing))),
+        _widened(query_BHND, width),
+        _widened(key_BGND, width),
+        _widened(value_BGND, width),
         structure,
         scale=scaling,
         parts=keep is not None,
     )
     if keep is not None:
         keep(found)
-    return found.output_BHND[..., :width].transpose(1, 2).contiguous(), None
+    own_BHND = found.output_BHND[..., : value_BGND.shape[-1]]
+    return own_BHND.transpose(1, 2).contiguous(), None
+
+
+def _widened(heads_BHND: Tensor, width: int) -> Tensor:
+    """With zeros behind; `pad` copies even where nothing is missing."""
+    missing = width - heads_BHND.shape[-1]
+    return nn.functional.pad(heads_BHND, (0, missing)) if missing else heads_BHND
 
 
 def _refuse(structure: BlockStructure, mask: Tensor | None, options: dict[str, Any]) -> None:

@@ -14,12 +14,17 @@ ORDINARY = {"full_attention", "sliding_attention"}
 
 def attentions(plain: PreTrainedModel, layers: int) -> list[nn.Module]:
     """The attention of each layer, in order. Raises ModelIncompatible."""
-    found: list[Any] = [
-        module
-        for module in plain.modules()
+    return list(_named_attentions(plain, layers).values())
+
+
+def _named_attentions(plain: PreTrainedModel, layers: int) -> dict[str, nn.Module]:
+    """By name, such as model.layers.0.self_attn."""
+    found: dict[str, Any] = {
+        name: module
+        for name, module in plain.named_modules()
         if hasattr(module, "layer_idx") and type(module).__name__.endswith("Attention")
-    ]
-    if [module.layer_idx for module in found] != list(range(layers)):
+    }
+    if [module.layer_idx for module in found.values()] != list(range(layers)):
         raise unmaskable(plain, layer_kinds(plain) - ORDINARY)
     return found
 
@@ -32,16 +37,18 @@ def layer_kinds(plain: PreTrainedModel) -> set[str]:
 
 def blocks_of(plain: PreTrainedModel, layers: int) -> list[nn.Module]:
     """The block of each layer, which holds its attention. Raises ModelIncompatible."""
-    names = {id(module): name for name, module in plain.named_modules()}
-    found = attentions(plain, layers)
-    return [plain.get_submodule(names[id(module)].rpartition(".")[0]) for module in found]
+    return [_above(plain, name, 1) for name in _named_attentions(plain, layers)]
 
 
 def decoder_stack(plain: PreTrainedModel, layers: int) -> nn.Module:
     """The module that runs the blocks and the final norm. Raises ModelIncompatible."""
-    block = blocks_of(plain, layers)[0]
-    [name] = [name for name, module in plain.named_modules() if module is block]
-    return plain.get_submodule(".".join(name.split(".")[:-2]))  # model.layers.0 is in model
+    first = next(iter(_named_attentions(plain, layers)))
+    return _above(plain, first, 3)
+
+
+def _above(plain: PreTrainedModel, name: str, levels: int) -> nn.Module:
+    """The module that holds another, so many levels up."""
+    return plain.get_submodule(".".join(name.split(".")[:-levels]))
 
 
 def unmaskable(plain: nn.Module, kinds: Iterable[str] = ()) -> ModelIncompatible:
