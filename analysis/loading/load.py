@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from analysis.attention.modules import set_attention
-from analysis.catalog.capabilities import serving
+from analysis.catalog.capabilities import CANNOT, serving
 from analysis.catalog.entries import Catalog, Entry
 from analysis.catalog.metadata import ModelMetadata, read_metadata
 from analysis.catalog.revision import folder_revision
@@ -15,7 +15,7 @@ from analysis.loading.background import read_in_background, wait_for_stopped
 from analysis.loading.cache import Key, ModelCache
 from analysis.loading.download import download
 from analysis.loading.quantized import loaded_bytes
-from analysis.loading.read import READERS, read
+from analysis.loading.read import read
 from analysis.loading.self_check import self_check
 from analysis.model.classes import Model
 
@@ -88,7 +88,7 @@ def _is_trusted(entry: Entry, catalog: Catalog) -> bool:
 
 
 def _require(model_id: str, metadata: ModelMetadata, needs: tuple[str, ...]) -> None:
-    wanted = needs or tuple(READERS)
+    wanted = needs or tuple(CANNOT)
     if serving(wanted, metadata.capabilities):
         return
     why = next((metadata.missing[name] for name in wanted if name in metadata.missing), "")

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from analysis.catalog.capabilities import kind_of
+from analysis.catalog.capabilities import Kind, kind_of
 from analysis.catalog.entries import Entry
 from analysis.catalog.files import PIPELINE_INDEX, read_config, read_json
 from analysis.catalog.folder import first_line, is_panic
@@ -59,9 +59,7 @@ UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
 
 def read(entry: Entry, metadata: ModelMetadata, *, trusted: bool = False) -> Model:
     """Read a model's files. Raises ModelUnreadable, OutOfMemory."""
-    reader = next(READERS[name] for name in READERS if name in metadata.capabilities)
-    if kind_of(metadata.architecture) == "multimodal":
-        reader = _read_text(AutoModelForImageTextToText)
+    reader = READERS[kind_of(metadata.architecture)]
     try:
         return reader(entry, metadata, trusted)
     except GlassbenchError:
@@ -215,11 +213,11 @@ def _refuse_missing(name: str, report: dict[str, Any]) -> None:
             )
 
 
-# The first that a model is capable of decides: a masked language model is read as one.
-READERS: dict[str, Callable[[Entry, ModelMetadata, bool], Model]] = {
-    "vision_language": _read_vision_language,
+READERS: dict[Kind, Callable[[Entry, ModelMetadata, bool], Model]] = {
     "causal_lm": _read_text(AutoModelForCausalLM),
     "masked_lm": _read_text(AutoModelForMaskedLM),
     "masked_diffusion_lm": _read_text(AutoModel),
+    "vision_language": _read_vision_language,
+    "multimodal": _read_text(AutoModelForImageTextToText),
     "text_to_image": _read_pipeline,
 }
