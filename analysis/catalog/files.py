@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,7 +111,8 @@ def weight_files(path: Path) -> list[Path]:
     """
     files = sorted(path.glob("*.safetensors"))
     files = [file for file in files if not VARIANT.search(file.name)] or files
-    named, absent = _shards(path), missing_shards(path)
+    named = _shards(path)
+    absent = _absent(path, named)
     if absent:
         more = f" and {len(absent) - 1} more files" if len(absent) > 1 else ""
         raise ModelUnreadable(
@@ -124,7 +126,11 @@ def weight_files(path: Path) -> list[Path]:
 
 def missing_shards(path: Path) -> list[str]:
     """Files that the index of a folder's weights names and that are not there."""
-    return sorted(name for name in _shards(path) if not (path / name).is_file())
+    return _absent(path, _shards(path))
+
+
+def _absent(path: Path, names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if not (path / name).is_file())
 
 
 def _shards(path: Path) -> dict[str, str]:
