@@ -91,7 +91,8 @@ def refuse(params: SegmentParams) -> None:
     _refuse_unclear_segments(params)
     edges = tuple(_edges(params))
     outline = PromptParts(prefix=[0], segments=[[0]] * len(params.segments), question=[0, 0])
-    _refuse_large(ResolvedParams(params, outline, edges, []), params.mode)
+    reading = ResolvedParams(params, outline, edges, [])
+    _refuse_large(reading, reading.layout(params.mode))
     if not params.question.strip():
         raise PromptEmpty("The question is empty.", remedy="Type some text.", field="question")
 
@@ -115,7 +116,7 @@ def read(model: Model, params: SegmentParams) -> ResolvedParams:
         )
     reading = ResolvedParams(params, parts, tuple(_edges(params)), answer)
     chosen, *others = reading.modes
-    _refuse_unfit(model, reading, chosen)
+    _refuse_unfit(model, reading, reading.layout(chosen))
     unfit = {mode: why for mode in others if (why := _why_unfit(model, reading, mode))}
     return replace(reading, omitted=unfit)
 
@@ -254,41 +255,41 @@ def _ranking(params: SegmentParams) -> list[int]:
 
 def _why_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> str | None:
     """Why a mode to compare with is left out."""
+    layout = reading.layout(mode)
     try:
-        _refuse_unfit(model, reading, mode)
-        tokens = len(reading.layout(mode).ids_N) + reading.longest_answer
+        _refuse_unfit(model, reading, layout)
+        tokens = len(layout.ids_N) + reading.longest_answer
         attention.refuse_memory(model, tokens, reading.longest_answer)
-        _refuse_large(reading, mode)
+        _refuse_large(reading, layout)
     except (InvalidParams, PromptTooLong, ModelIncompatible, OutOfMemory) as error:
         return str(error)
     return None
 
 
-def _refuse_large(reading: ResolvedParams, mode: Mode) -> None:
+def _refuse_large(reading: ResolvedParams, layout: TokenLayout) -> None:
     """Raise InvalidParams if the blocks, or the pairs that attend to each other, exceed an event.
 
     A mode to compare with has no edge mass, which names both blocks of each pair.
     """
-    layout = reading.layout(mode)
     blocks, pairs = len(layout.blocks), len(layout.structure.parts.query)
     digits = len(str(blocks)) + 1
     size = 100 * blocks + digits * pairs + 30 * len(layout.edges)
-    if mode == reading.params.mode:
+    if layout.mode == reading.params.mode:
         size = max(size, 2 * digits * pairs)
     if size > EVENT_CHARACTERS:
         raise InvalidParams(
-            f"{mode} has {blocks} blocks and {pairs} pairs of blocks that attend to each other, "
-            "more than a run can report.",
+            f"{layout.mode} has {blocks} blocks and {pairs} pairs of blocks that attend to each "
+            "other, more than a run can report.",
             remedy="Remove segments, or reduce rounds.",
             field="segments",
         )
 
 
-def _refuse_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> None:
+def _refuse_unfit(model: Model, reading: ResolvedParams, layout: TokenLayout) -> None:
     """Raise PromptTooLong if positions exceed those that the model was trained on,
     ModelIncompatible if its attention cannot be masked.
     """
-    layout, parts, limit = reading.layout(mode), reading.parts, model.info.context
+    parts, limit = reading.parts, model.info.context
     answer = reading.longest_answer
     attention.refuse_unfit(model, len(layout.ids_N) + answer)
     span = layout.positions_N[-1] + 1 + answer
@@ -296,12 +297,12 @@ def _refuse_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> None:
         return
     question = len(parts.question)
     before = f"{len(layout.ids_N) - question} tokens before the question"
-    if mode not in ORDERED:
+    if layout.mode not in ORDERED:
         rounds = max(block.round or 0 for block in layout.blocks) + 1
         before = f"prefix {len(parts.prefix)} + {rounds} × longest segment {parts.longest}"
     raise PromptTooLong(
-        f"{mode} spans {span} positions ({before} + question {question} + answer {answer}); the "
-        f"model was trained on {limit}.",
+        f"{layout.mode} spans {span} positions ({before} + question {question} + answer {answer}); "
+        f"the model was trained on {limit}.",
         remedy="Shorten the segments.",
         field="segments",
     )
