@@ -81,7 +81,7 @@ def block_parts(
     """Run the model once; yield the parts of the given layers. Raises ModelIncompatible."""
     seen = {layer: _Seen() for layer in layers}
     with _watching(model, seen):
-        model.forward(input_ids=ids_1N, use_cache=False)
+        model.logits(ids_1N, torch.tensor([0]))
     for layer in layers:
         yield layer, _parts(model, layer, seen.pop(layer))
 

@@ -125,9 +125,8 @@ def _edge_importances(parts: BlockParts, at: range) -> torch.Tensor:
     part_QKHD = weights_QKH[..., None] * parts.written_KHD[: at.stop]
     if not parts.is_plain:
         part_QKHD *= parts.scale_ND[queries][:, None, None]
-    rest_QKH = part_QKHD.sub_(middle_QD[:, None, None]).abs_().sum(-1)
-    norm_Q11 = middle_QD.abs().sum(-1)[:, None, None]
-    found_QKH = (norm_Q11 - rest_QKH).maximum(EPSILON * norm_Q11)
+    whole_Q11D = middle_QD[:, None, None]
+    found_QKH = _importance(whole_Q11D, part_QKHD.sub_(whole_Q11D))
     reads_QK = torch.ones(len(at), at.stop, device=found_QKH.device).tril(at.start)
     return (found_QKH * reads_QK[..., None]).permute(2, 0, 1)
 
@@ -140,8 +139,13 @@ def _edges(edges_HQK: np.ndarray, summed_NN: np.ndarray, lowest: float) -> Edges
 
 def importance(whole_ND: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     """max(‖y‖₁ − ‖y − z‖₁, ε) over the last axis."""
+    return _importance(whole_ND, part - whole_ND)
+
+
+def _importance(whole_ND: torch.Tensor, apart: torch.Tensor) -> torch.Tensor:
+    """From z − y, which is overwritten."""
     norm_N = whole_ND.abs().sum(-1)
-    return (norm_N - (whole_ND - part).abs().sum(-1)).maximum(EPSILON * norm_N)
+    return (norm_N - apart.abs_().sum(-1)).maximum(EPSILON * norm_N)
 
 
 def routes_event(case: FlowCase, found: Shares) -> Routes:
