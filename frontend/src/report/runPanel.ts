@@ -7,7 +7,8 @@ import { noteOmitted } from "../pictures/omitted";
 import type { PageRun } from "../gen/report";
 import { createSelection, type Item } from "../view/selection";
 import type { Theme } from "../base/theme";
-import type { CreateView, Keys, Mark, RunFacts, View, ViewContext } from "../view/view";
+import { factsOf } from "../view/facts";
+import type { CreateView, Keys, Mark, View, ViewContext } from "../view/view";
 import type { Blocks } from "./blocks";
 import { createFrames } from "./frames";
 import { drawForPaper } from "./paper";
@@ -65,7 +66,7 @@ export function createRunPanel(root: HTMLElement, detail: HTMLElement, given: Gi
       marks: writable(given.marks),
       theme: given.theme,
       state: createState(values, given.moved),
-      run: writable(factsOf(run, info)),
+      run: writable(factsOf(run, info, run.defaults, { cached: false })),
       detail,
       keys: given.keys,
       prefix,
@@ -111,21 +112,3 @@ function choose({ selection }: ViewContext, selected: readonly Item[]): void {
 
 const infoOf = (events: CommonEvent[]) =>
   events.find((event) => event.kind === "model")?.info ?? null;
-
-function factsOf(run: PageRun, info: ModelInfo | null): RunFacts {
-  const [from, to] = [run.started_at, run.finished_at];
-  return {
-    id: run.id,
-    method: run.method,
-    version: run.method_version,
-    model: run.model,
-    revision: run.revision ?? info?.revision ?? null,
-    params: run.params,
-    defaults: run.defaults,
-    info,
-    finishedAt: to,
-    seconds: from && to ? (Date.parse(to) - Date.parse(from)) / 1000 : null,
-    status: run.status,
-    cached: false,
-  };
-}

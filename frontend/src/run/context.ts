@@ -10,28 +10,16 @@ import { defaultsOf, fieldsOf } from "../form/schema";
 import { textsOf } from "../form/tokenHint";
 import type { ModelInfo } from "../gen/common";
 import { router } from "../base/router.svelte";
+import { factsOf } from "../view/facts";
 import { createSelection } from "../view/selection";
 import { theme } from "../base/theme";
 import type { Keys, RunEntry, RunFacts, RunSource, ViewContext, ViewState } from "../view/view";
 import { explainAddress } from "./explain";
 
-export function factsOf(run: Run, info: ModelInfo | null): RunFacts {
+/** As the page knows it: defaults of the method's form, and whether the run was computed earlier. */
+export function pageFacts(run: Run, info: ModelInfo | null): RunFacts {
   const schema = catalog.method(run.method)?.params_schema ?? {};
-  const [from, to] = [run.started_at, run.finished_at];
-  return {
-    id: run.id,
-    method: run.method,
-    version: run.method_version,
-    model: run.model,
-    revision: run.revision ?? info?.revision ?? null,
-    params: run.params,
-    defaults: defaultsOf(fieldsOf(schema)),
-    info,
-    finishedAt: to,
-    seconds: from && to ? (Date.parse(to) - Date.parse(from)) / 1000 : null,
-    status: run.status,
-    cached: run.cached_from !== null,
-  };
+  return factsOf(run, info, defaultsOf(fieldsOf(schema)), { cached: run.cached_from !== null });
 }
 
 /** The query of the address; the view is notified of every change. */
@@ -104,7 +92,7 @@ async function knownTexts(model: string, ids: readonly number[]) {
 }
 
 export function createViewContext(place: Place, run: Run, info: ModelInfo | null) {
-  const facts = writable(factsOf(run, info));
+  const facts = writable(pageFacts(run, info));
   const context: ViewContext = {
     ...plainContext(place, facts),
     runs,
