@@ -6,7 +6,7 @@ transformers at all is refused with the reason and what to do.
 
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,8 +43,6 @@ QUANTIZED = {
     "eetq": Quantized("EETQ", ("kernels",)),
     "vptq": Quantized("VPTQ", ("vptq",)),
 }
-# Where a package is not imported under its own name.
-IMPORTED = {"optimum-quanto": "optimum.quanto"}
 # Mixers of state-space models, whose layers attend to nothing.
 WITHOUT_ATTENTION = re.compile(r"mamba2?|falcon_mamba|rwkv\w*|xlstm")
 VOCABULARIES = (
@@ -114,11 +112,16 @@ def _refuse_quantized(path: Path, method: str) -> None:
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package can be imported, by its name for pip."""
+    """Whether a package is installed, by its name for pip.
+
+    Its import name is not asked for: a folder of that name on the path, such as `kernels` of this
+    project, is another thing.
+    """
     try:
-        return find_spec(IMPORTED.get(package, package.replace("-", "_"))) is not None
-    except ModuleNotFoundError:  # of a package inside another
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
         return False
+    return True
 
 
 def refuse_without_tokenizer(path: Path) -> None:

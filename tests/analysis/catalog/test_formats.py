@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,18 @@ def test_an_unknown_way_of_quantizing_is_named(copy: Write) -> None:
     assert "quantized weights as 'own/way', which is not read here" in str(problem(folder))
 
 
-def test_packages_are_looked_for_under_the_name_that_is_imported() -> None:
+def test_packages_are_looked_for_by_their_name_for_pip() -> None:
     assert formats.is_installed("huggingface-hub")
+    assert formats.is_installed("jaxtyping")
     assert not formats.is_installed("optimum-quanto")
+
+
+def test_a_folder_of_this_project_is_no_installed_package(copy: Write) -> None:
+    assert find_spec("kernels") is not None
+    assert not formats.is_installed("kernels")
+    folder = copy("packed")
+    edit_config(folder, quantization_config={"quant_method": "eetq"})
+    assert "as EETQ, and kernels is not installed" in str(problem(folder))
 
 
 def split(folder: Path, *, names: int = 3) -> list[str]:
