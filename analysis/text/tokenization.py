@@ -1,6 +1,6 @@
 """Text to token ids and back: input text, displayed text, and groups of tokens."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary, proxy
@@ -179,19 +179,28 @@ def refuse_special(
 
 
 def refuse_special_in_question(
-    tokenizer: PreTrainedTokenizerBase, question: str, *, picture: int, special: str
+    tokenizer: PreTrainedTokenizerBase,
+    question: str,
+    *,
+    picture: int,
+    media: Collection[int],
+    special: str,
 ) -> None:
     """Raise SpecialTokenInText for a special token in a question about a picture.
 
-    With `special` = token it is used as such, except the image token, which needs a picture.
+    With `special` = token it is used as such, except the image token, which needs a picture, and
+    the other tokens of `media`.
     """
     names = special_tokens(tokenizer)
     if special == "token":
-        names = {name: id_ for name, id_ in names.items() if id_ == picture}
+        names = {name: id_ for name, id_ in names.items() if id_ in {picture, *media}}
     found = _typed_special(tokenizer, question, names)
     if found:
-        acts_too = names[found] != picture
-        why = "" if acts_too else "; it marks the picture, which is already inserted"
+        acts_too = names[found] not in {picture, *media}
+        marks = "the picture, which is already inserted"
+        if names[found] != picture:
+            marks = "a picture, a video or a sound, of which the question holds none"
+        why = "" if acts_too else f"; it marks {marks}"
         more = f", or set special_tokens to {ACTS}" if acts_too else ""
         raise SpecialTokenInText(
             f"The question contains the special token {found} at character "

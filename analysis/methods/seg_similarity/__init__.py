@@ -52,6 +52,7 @@ from analysis.methods.seg_similarity.states import (
     measures_of,
 )
 from analysis.model import VisionLanguageModel
+from analysis.model.media_tokens import media_tokens
 from analysis.run_context import RunContext
 from analysis.text import tokenization
 from analysis.worlds.scene_questions import Kind, SceneQuestion, item
@@ -130,6 +131,7 @@ def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) ->
             model.tokenizer,
             question,
             picture=visual_answer.picture_token(model),
+            media=media_tokens(model.plain.config),
             special=params.special_tokens,
         )
     if params.image:

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from analysis.errors import ModelIncompatible
-from analysis.events import Event, Progress
+from analysis.events import Event, Omitted, Progress
 from analysis.model import VisionLanguageModel
+from analysis.model.media_tokens import media_tokens
 from analysis.precision import exact
 from analysis.text import tokenization
 
@@ -40,17 +41,38 @@ class GreedyAnswer:
 def write(
     model: VisionLanguageModel, picture: Image.Image, question: str, length: int
 ) -> Generator[Event, None, GreedyAnswer]:
-    """Generate an answer greedily, up to `length` tokens; yields progress per token."""
+    """Generate an answer greedily, up to `length` tokens; yields progress per token.
+
+    A token of a picture, video or sound is no text and cannot be read back: the most probable
+    other token is written in its place, and a note says so.
+    """
     inputs = model.inputs(picture, question)
     prompt: list[int] = inputs["input_ids"][0].tolist()
     tokenization.check_length(len(prompt), output=length, context=model.info.longest)
     ids, logprobs = list(prompt), []
-    for token, logprob in _tokens(model, inputs, length):
+    replaced: dict[int, int] = {}
+    for token, logprob, wanted in _tokens(model, inputs, length):
         ids.append(token)
         logprobs.append(logprob)
+        if wanted != token:
+            replaced[len(logprobs)] = wanted
         yield Progress(stage="answering", done=len(logprobs), total=length, unit="tokens")
+    if replaced:
+        yield _replaced_note(model, replaced)
     full = {**inputs, **_grown(inputs, ids, model.device)}
     return GreedyAnswer(ids, len(prompt), logprobs, full, frozenset([picture_token(model)]))
+
+
+def _replaced_note(model: VisionLanguageModel, replaced: dict[int, int]) -> Omitted:
+    """`replaced`: by the number of an answer's token, counted from 1, the token not written."""
+    number, wanted = next(iter(replaced.items()))
+    more = f" (and at {len(replaced) - 1} more)" if len(replaced) > 1 else ""
+    return Omitted(
+        analysis="A token of another medium in the answer",
+        reason=f"At token {number}{more} the most probable token was "
+        f"{model.tokenizer.convert_ids_to_tokens(wanted)}, which marks a picture, a video or a "
+        "sound and is no text; the most probable other token was written.",
+    )
 
 
 def picture_token(model: VisionLanguageModel) -> int:
@@ -120,17 +142,23 @@ def inputs_with(
 
 def _tokens(
     model: VisionLanguageModel, inputs: dict[str, torch.Tensor], length: int
-) -> Iterator[tuple[int, float]]:
-    """Greedy tokens with their log-probabilities, ending after an end-of-text token."""
+) -> Iterator[tuple[int, float, int]]:
+    """Greedy tokens with their log-probabilities, ending after an end-of-text token.
+
+    Third, the most probable token: another one where that is no text.
+    """
     stops = stop_ids(model)
+    media = sorted({*media_tokens(model.plain.config), picture_token(model)} - stops)
     ids: list[int] = inputs["input_ids"][0].tolist()
     # Qwen-VL's positions in time, height and width depend on the whole sequence, so it is
     # evaluated as a whole.
     cached = "image_grid_thw" not in inputs
     given, cache = inputs, None
     for _ in range(length):
-        token, logprob, cache = _step(model, given, cache, cached=cached)
-        yield token, logprob
+        logprobs_V, cache = _step(model, given, cache, cached=cached)
+        wanted = int(logprobs_V.argmax())
+        token = int(logprobs_V.index_fill(0, _ids(media, logprobs_V), -torch.inf).argmax())
+        yield token, float(logprobs_V[token]), wanted
         if token in stops:
             return
         ids.append(token)
@@ -143,11 +171,17 @@ def _tokens(
 @torch.no_grad()
 def _step(
     model: VisionLanguageModel, given: dict[str, torch.Tensor], cache: Any, *, cached: bool
-) -> tuple[int, float, Any]:
+) -> tuple[torch.Tensor, Any]:
+    """Log-probabilities of the next token, [V], and the cache."""
     out = model.forward(**given, past_key_values=cache, use_cache=cached)
-    logprobs = exact(out.logits[0, -1]).log_softmax(-1)
-    token = int(logprobs.argmax())
-    return token, float(logprobs[token]), out.past_key_values if cached else None
+    logprobs_V = exact(out.logits[0, -1]).log_softmax(-1)
+    return logprobs_V, out.past_key_values if cached else None
+
+
+def _ids(tokens: list[int], logprobs_V: torch.Tensor) -> torch.Tensor:
+    """Those that have a logit: the picture token of Gemma 3 has none."""
+    known = [token for token in tokens if token < len(logprobs_V)]
+    return torch.tensor(known, dtype=torch.long, device=logprobs_V.device)
 
 
 def stop_ids(model: VisionLanguageModel) -> set[int]:

@@ -222,7 +222,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     def tokens(model: VisionLanguageModel, inputs: Any, length: int) -> Any:
         del inputs
         ids = model.tokenizer(words, add_special_tokens=False).input_ids
-        return ((token, -0.5) for token in [*ids, model.tokenizer.eos_token_id][:length])
+        return ((token, -0.5, token) for token in [*ids, model.tokenizer.eos_token_id][:length])
 
     monkeypatch.setattr(visual_answer, "_tokens", tokens)
 
