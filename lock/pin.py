@@ -25,7 +25,7 @@ def pin(name: str, *options: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / target.name
         if target.exists():
-            output.write_text(target.read_text())
+            output.write_text(target.read_text().replace(f"-c {CUDA}\n", ""))
         pinned, cuda = resolve(f"{name}.in", output, *options)
     constrained = ""
     if name in CONSTRAINED:
