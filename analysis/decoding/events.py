@@ -315,7 +315,7 @@ class TraceCost(Record):
     """Cost of a trace.
 
     A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
-    output.
+    output. The pass on the prompt counts in each trace, with its seconds, although traces share it.
     """
 
     main_forwards: int = Field(description="Number of forward passes that decided a step.")

@@ -45,6 +45,12 @@ class TraceMeter:
         """A snapshot of the cost, its clock stopped."""
         return replace(self, began=self.seconds)
 
+    def read_before(self, seconds: float) -> None:
+        """Add the pass on the prompt that another trace made, as if it were this one's own."""
+        self.main_forwards += 1
+        self.model_seconds += seconds
+        self.began -= seconds
+
     def repeat(self, spent: "TraceMeter") -> None:
         """Add the cost in a snapshot of another trace."""
         self.main_forwards, self.trial_forwards = spent.main_forwards, spent.trial_forwards

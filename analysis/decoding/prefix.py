@@ -1,4 +1,8 @@
-"""Prompt and output of a left-to-right decoder, with the model's keys and values."""
+"""Prompt and output of a left-to-right decoder, with the model's keys and values.
+
+A prompt that the model has read before is not read again: its keys, values and next logits are
+those of the first pass, to the last bit.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +14,7 @@ from analysis.decoding import cache as caches
 from analysis.decoding.cache import Tail
 from analysis.decoding.meter import TraceMeter
 from analysis.model import Model
+from analysis.model.read_prompts import ReadPrompt
 
 
 @dataclass
@@ -32,6 +37,8 @@ class Prefix:
 
     def next_logits(self) -> torch.Tensor:
         """Logits of the next token, [1, V]: one forward pass on the tokens not yet in the cache."""
+        if not self.read and not self.output:
+            return self._prompt_logits()
         unread = self.ids[self.read :]
         written = len(unread) - max(0, len(self.prompt) - self.read)
         with self.meter.forward(written):
@@ -39,6 +46,25 @@ class Prefix:
         self.read = len(self.prompt) + len(self.output)
         self.meter.hold(caches.held_bytes(self.cache))
         return logits
+
+    def _prompt_logits(self) -> torch.Tensor:
+        """Logits after the prompt; the pass on it is counted even if another trace made it."""
+        found = self.model.prompts.get(self.prompt)
+        if found is None:
+            found = self._read_prompt()
+            self.model.prompts.keep(self.prompt, found)
+        else:
+            self.meter.read_before(found.seconds)
+        self.cache, self.read = caches.share(found.cache), len(self.prompt)
+        self.meter.hold(found.bytes)
+        return found.logits_1V
+
+    def _read_prompt(self) -> ReadPrompt:
+        before = self.meter.model_seconds
+        with self.meter.forward(0):
+            logits_1V = forward(self.model, self.cache, [self.prompt])
+        size, seconds = caches.held_bytes(self.cache), self.meter.model_seconds - before
+        return ReadPrompt(self.cache, logits_1V.clone(), size, seconds)
 
     def append(self, ids: list[int], tail: Tail | None = None) -> None:
         """Append tokens; a tail of keys and values is added except for the last token."""

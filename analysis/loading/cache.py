@@ -16,7 +16,8 @@ Key = tuple[str, str, str]
 
 @dataclass
 class ModelCache:
-    """Loaded models, least recently used first; the bytes of their weights stay in `budget`.
+    """Loaded models, least recently used first; their weights and the prompts they keep stay in
+    `budget`, in bytes.
 
     A model that a running analysis holds cannot be dropped: it stays, and counts.
     """
@@ -36,6 +37,8 @@ class ModelCache:
                 f"The weights take {_gib(size)}; {_gib(self.budget)} is there.",
                 remedy="Choose a smaller model, a smaller dtype, or a machine with more memory.",
             )
+        if self.held() + size > self.budget:
+            self._forget_prompts()
         for key in list(self.models):
             if self.held() + size <= self.budget:
                 return
@@ -48,8 +51,14 @@ class ModelCache:
             )
 
     def held(self) -> int:
-        """Bytes of the weights of all models."""
-        return sum(weight_bytes(*model.modules) for model in self.models.values())
+        """Bytes of all models: their weights, and the prompts that they keep."""
+        return sum(
+            weight_bytes(*model.modules) + model.prompts.bytes for model in self.models.values()
+        )
+
+    def _forget_prompts(self) -> None:
+        for model in self.models.values():
+            model.prompts.clear()
 
     def _drop(self, key: Key) -> None:
         """Drop a model; one that somebody else still refers to is put back."""

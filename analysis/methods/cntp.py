@@ -172,8 +172,11 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     _refuse_long_trials(params, task)
     yield from task.prompt_events()
     pool: list[Samples] = []
-    for trace, decoder in enumerate(_decoders(params)):
-        yield from paced(_trace(task, params, trace, decoder, pool))
+    try:
+        for trace, decoder in enumerate(_decoders(params)):
+            yield from paced(_trace(task, params, trace, decoder, pool))
+    finally:
+        model.prompts.trim()
 
 
 def _decoders(params: Params) -> list[str]:

@@ -16,6 +16,7 @@ from analysis.model.bridge import boot_bridge
 from analysis.model.checkpoint import brought
 from analysis.model.finite import refuse_not_finite
 from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
+from analysis.model.read_prompts import ReadPrompts
 from analysis.model.stepping import pause
 
 # Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
@@ -45,6 +46,7 @@ class Model:
     path: Path
     trusted: bool = field(default=False)  # the checkpoint's own code may run
     passes: Passes = field(default_factory=Passes)
+    prompts: ReadPrompts = field(default_factory=ReadPrompts)
 
     def brings(self) -> Brings | None:
         """What the checkpoint contains in addition to its weights, today."""
@@ -126,6 +128,7 @@ class Model:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
+            self.prompts.clear()
             raise rows_do_not_fit(rows, length) from error
         logits = getattr(out, "logits", None)
         if logits is not None:

@@ -371,7 +371,7 @@ export interface Tokens {
  * Cost of a trace.
  *
  * A token after the prompt is computed if a forward pass ran on it, and kept if it is part of the
- * output.
+ * output. The pass on the prompt counts in each trace, with its seconds, although traces share it.
  */
 export interface TraceCost {
   /**
