@@ -1,4 +1,4 @@
-"""Attention where segments read whole segments: only what is read is computed."""
+"""Block-sparse attention between whole segments; only the attended blocks are computed."""
 
 from kernels.block_attention.dispatch import block_attention
 from kernels.block_attention.reference import BlockAttention, RouteUnfit, part_mass, part_rows

@@ -1,4 +1,4 @@
-"""Few tokens, on a CPU: torch's flash attention under an N × N bias, in one call.
+"""Short inputs on a CPU: one call of torch's flash attention with an N × N bias.
 
 Shape legend: as in reference.py.
 """
@@ -40,13 +40,13 @@ def block_attention(
 
 @lru_cache(maxsize=8)
 def _bias(structure: BlockStructure, dtype: torch.dtype) -> Tensor:
-    """[N, N] in the type of the query: 0 where a token is read, −∞ elsewhere."""
+    """[N, N] in the dtype of the query: 0 where attention is allowed, −∞ elsewhere."""
     zeros_NN = torch.zeros(structure.tokens, structure.tokens, dtype=dtype)
     return zeros_NN.masked_fill(~structure.mask(), -torch.inf)
 
 
 @lru_cache(maxsize=8)
 def _blind(structure: BlockStructure) -> Tensor | None:
-    """Bool [N], the token reads nothing; None where all read something."""
+    """Bool [N]: tokens that attend to nothing; None if there is no such token."""
     blind_N = ~structure.mask().any(-1)
     return blind_N if blind_N.any() else None

@@ -1,7 +1,7 @@
-"""Which code runs, and the result says it; what that cannot do is raised, never done slower.
+"""Choose the implementation; the result names it. There is no silent fallback to a slower one.
 
-On a GPU the kernel. On a CPU segments, or one call under a bias where tokens are few and pieces
-many: see docs/decisions/0050-attention-by-segments.md.
+GPU: the Triton kernel. CPU: by segments, or one dense call where tokens are few and pieces many
+(docs/decisions/0050-attention-by-segments.md).
 """
 
 from importlib import import_module
@@ -28,9 +28,9 @@ def block_attention(
     parts: bool = False,
     route: Route | None = None,
 ) -> BlockAttention:
-    """See `reference.block_attention`; `route` names the code, instead of leaving the choice.
+    """See `reference.block_attention`; `route` selects the implementation by name.
 
-    Raise RouteUnfit where that cannot do it; only the reference gives gradients.
+    Raise RouteUnfit if it does not support the input; only the reference has gradients.
     """
     tensors = query_BHND, key_BGND, value_BGND
     chosen = route or _chosen(query_BHND, structure, parts=parts)
@@ -56,7 +56,7 @@ def _chosen(query_BHND: Tensor, structure: BlockStructure, *, parts: bool) -> Ro
 
 
 def _few(query_BHND: Tensor, structure: BlockStructure) -> bool:
-    """Whether the scores that nobody reads cost less than the further calls without them."""
+    """Whether computing the masked scores costs less than the additional calls that avoid them."""
     if structure.tokens > MOST_DENSE:
         return False
     batch, heads, tokens, width = query_BHND.shape

@@ -1,4 +1,4 @@
-"""FlexAttention; its table of blocks comes from the structure, and no N × N mask is ever made.
+"""FlexAttention with a block table made from the structure, without an N × N mask.
 
 Shape legend: as in reference.py; S segments, C blocks of BLOCK tokens.
 """
@@ -27,7 +27,7 @@ def block_attention(
     scale: float | None = None,
     parts: bool = False,
 ) -> BlockAttention:
-    """See `reference.block_attention`; on a GPU, without parts. Compiles at its first call."""
+    """See `reference.block_attention`; GPU only, without parts. Compiled at the first call."""
     structure.check(query_BHND, key_BGND, value_BGND)
     if parts:
         raise RouteUnfit("FlexAttention gives no parts; take fused")
@@ -51,7 +51,7 @@ def compiled() -> Callable[..., Any]:
 
 @lru_cache(maxsize=8)
 def block_mask(structure: BlockStructure, device: torch.device) -> BlockMask:
-    """Which blocks are read in full, and which only in part, of each block of queries."""
+    """For each block of queries, the key blocks attended to in full and in part."""
     pairs_CC = _pairs(structure)
     full_CC = pairs_CC == BLOCK * BLOCK
     return BlockMask.from_kv_blocks(
@@ -64,7 +64,7 @@ def block_mask(structure: BlockStructure, device: torch.device) -> BlockMask:
 
 
 def _pairs(structure: BlockStructure) -> Integers:
-    """Pairs of tokens, reading and read, in each pair of blocks, [C, C]."""
+    """Number of (query, key) pairs in each pair of blocks, [C, C]."""
     first_C = np.arange(0, structure.tokens, BLOCK)
     start_CS = np.maximum(first_C[:, None], structure.bounds[:-1])
     stop_CS = np.minimum(first_C[:, None] + BLOCK, structure.bounds[1:])
@@ -87,7 +87,7 @@ def _below(rows: Integers, columns: Integers) -> Integers:
 
 
 def _table(held_CC: Booleans, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The number of blocks of each block of queries, [1, 1, C]; these first of all [1, 1, C, C]."""
+    """Number of key blocks per query block, [1, 1, C], and their indices first in [1, 1, C, C]."""
     order_CC = np.argsort(~held_CC, axis=1, kind="stable").astype(np.int32)
     counts_C = held_CC.sum(1, dtype=np.int32)
     counts, order = (torch.from_numpy(x).to(device)[None, None] for x in (counts_C, order_CC))

@@ -1,10 +1,10 @@
-"""The same in Triton: each tile of queries goes through a list of the key tiles it reads.
+"""Triton implementation: each tile of queries iterates over a list of its key tiles.
 
-A tile of queries never reaches over the end of a piece (`structure.rows`), so that all its tokens
-read the same runs. Key tiles within a run, or wholly before the queries in their own piece, are
-read without a mask; the rest of a run, and the tiles on the diagonal, with one. Running maximum and
-sum move to a larger maximum as in FlashAttention (arXiv 2205.14135); exponentials are of base 2.
-With `parts`, pieces are segments and each part has running statistics of its own.
+A tile of queries never crosses the end of a piece (`structure.rows`), so that all its tokens
+attend to the same runs. Key tiles inside a run, or entirely before the queries in their own piece,
+need no mask; the remainder of a run and the tiles on the diagonal do. Online softmax as in
+FlashAttention (arXiv 2205.14135), in base 2. With `parts`, pieces are segments and each part has
+its own running statistics.
 
 Shape legend: as in reference.py; T tiles of queries, M and K tokens of a tile, W padded width.
 """
@@ -25,7 +25,7 @@ from kernels.block_attention.structure import BlockStructure, Rows
 
 
 class Tiling(NamedTuple):
-    """Tokens of a tile of queries and of keys; warps and stages of the compiled loop."""
+    """Tokens per tile of queries and of keys; number of warps and pipeline stages."""
 
     queries: int
     keys: int
@@ -33,8 +33,8 @@ class Tiling(NamedTuple):
     stages: int
 
 
-# By the padded width of a head: no register spilled, but for 50 bytes at half precision, width 64
-# on 8.0, and at most 100 KiB of shared memory, as compiled for compute capability 8.0 and 9.0.
+# By padded head width. Compiled for compute capability 8.0 and 9.0: at most 100 KiB of shared
+# memory and no register spills, except 50 bytes at half precision, width 64, on 8.0.
 _HALF = {64: Tiling(128, 64, 4, 3), 128: Tiling(128, 64, 8, 2), 256: Tiling(64, 32, 8, 2)}
 _FLOAT = {64: Tiling(64, 32, 8, 2), 128: Tiling(64, 32, 8, 2), 256: Tiling(32, 32, 8, 1)}
 TILINGS = {torch.float16: _HALF, torch.bfloat16: _HALF, torch.float32: _FLOAT}
@@ -42,11 +42,11 @@ WIDEST = 256
 
 
 class Tables(NamedTuple):
-    """int32 on the device: of T tiles of queries, and of their key tiles, one list each.
+    """Index tables for T tiles of queries and their key tiles; int32 on the device.
 
-    `span_T2` first query and end; `whole_T1` and `cut_T1` where their lists begin. `whole` is the
-    first key of a tile read without a mask; `cut` of a masked one [5]: first key, end, whether
-    causal, and, of its part, the row that token 0 would have, and whether the part ends here.
+    `span_T2`: first query and end; `whole_T1` and `cut_T1`: where the lists of a tile begin.
+    `whole`: first key of each tile without a mask. `cut`, per masked tile [5]: first key, end,
+    whether causal, the row of its part that token 0 would have, and whether the part ends here.
     """
 
     span_T2: Tensor
@@ -67,7 +67,7 @@ def block_attention(
 ) -> BlockAttention:
     """See `reference.block_attention`; float32, float16 or bfloat16, without gradients.
 
-    Raise RouteUnfit for other types, and for heads wider than 256.
+    Raise RouteUnfit for other dtypes and for head widths above 256.
     """
     structure.check(query_BHND, key_BGND, value_BGND)
     tiling = _tiling(query_BHND, structure, parts=parts)
@@ -94,7 +94,7 @@ def _empty(query_BHND: Tensor, last: int) -> Tensor:
 
 
 def _tiling(query_BHND: Tensor, structure: BlockStructure, *, parts: bool) -> Tiling:
-    """The tiling for this width, no larger than the longest piece needs."""
+    """Tiling for this head width, no larger than the longest piece."""
     if query_BHND.device.type != "cuda" and not triton.knobs.runtime.interpret:
         raise RouteUnfit("the kernel runs on a GPU; on a CPU take segments")
     width, of_type = query_BHND.shape[-1], TILINGS.get(query_BHND.dtype)
@@ -120,7 +120,7 @@ class _Tile(NamedTuple):
 def tile_tables(
     structure: BlockStructure, queries: int, keys: int, device: torch.device, *, parts: bool
 ) -> Tables:
-    """Tiles with the longest lists first, so that no long one is left for the end."""
+    """Tiles in descending length of their lists, for balanced load."""
     tiles: list[_Tile] = []
     rows = iter(structure.parts.offsets.tolist())
     for piece in structure.segment_rows if parts else structure.rows:
@@ -139,11 +139,11 @@ def tile_tables(
 
 
 def _tile(piece: Rows, start: int, stop: int, keys: int, origins: list[int] | None) -> _Tile:
-    """Key tiles of the queries from `start` to `stop`; those of parts are all counted as cut."""
+    """Key tiles of the queries from `start` to `stop`; with parts, all of them are masked tiles."""
     tile = _Tile(start, stop, [], [])
     spans = [(*run, 0) for run in piece.runs] + [(piece.start, stop, 1)] * piece.inside
     for part, (begin, end, causal) in enumerate(spans):
-        unmasked = start + 1 if causal else end  # all queries read the keys before
+        unmasked = start + 1 if causal else end  # all queries attend to the earlier keys
         for first in range(begin, end, keys):
             if origins is None and first + keys <= unmasked:
                 tile.whole.append(first)
@@ -163,7 +163,7 @@ def _int32(values: Sequence[object], device: torch.device) -> Tensor:
 
 @triton.jit
 def _rows(x, first, stop, at_X, row_stride, width_stride, D: tl.constexpr, W: tl.constexpr):
-    """Rows first + at_X of a head, [X, W]; 0 from `stop` on, and beyond its width."""
+    """Rows first + at_X of a head, [X, W]; 0 from `stop` on and beyond the head's width."""
     row_X = first + at_X
     w = tl.arange(0, W)
     return tl.load(
@@ -175,14 +175,14 @@ def _rows(x, first, stop, at_X, row_stride, width_stride, D: tl.constexpr, W: tl
 
 @triton.jit
 def _fold(score_MK, value_KW, top_M, sum_M, mixed_MW, WIDEN: tl.constexpr):
-    """Take a tile of scores into the running maximum, sum and mixture; −∞ is not read."""
+    """Update running maximum, sum and output with a tile of scores; −∞ is masked."""
     new_M = tl.maximum(top_M, tl.max(score_MK, axis=1))
     safe_M = tl.where(new_M == float("-inf"), 0.0, new_M)  # nothing yet: all terms are 0
     weight_MK = tl.exp2(score_MK - safe_M[:, None])
     keep_M = tl.exp2(top_M - safe_M)
     sum_M = sum_M * keep_M + tl.sum(weight_MK, axis=1)
     mixed_MW = mixed_MW * keep_M[:, None]
-    if WIDEN:  # the interpreter has no product of bfloat16
+    if WIDEN:  # the interpreter has no bfloat16 matrix product
         value_KW = value_KW.to(tl.float32)
     weight_MK = weight_MK.to(value_KW.dtype)
     mixed_MW = tl.dot(weight_MK, value_KW, mixed_MW, input_precision="ieee")
@@ -191,7 +191,7 @@ def _fold(score_MK, value_KW, top_M, sum_M, mixed_MW, WIDEN: tl.constexpr):
 
 @triton.jit
 def _logsumexp(top_M, sum_M):
-    """Natural, of a maximum and a sum of base 2; −∞ of nothing."""
+    """Natural log-sum-exp from a maximum and a sum in base 2; −∞ if nothing was attended to."""
     some_M = sum_M > 0
     found_M = (top_M + tl.log2(tl.where(some_M, sum_M, 1.0))) * 0.6931471805599453
     return tl.where(some_M, found_M, float("-inf"))

@@ -1,4 +1,4 @@
-"""The definition, in torch: a softmax over all N × N scores, those not read left out.
+"""Reference implementation in torch: softmax over all N × N scores with a mask.
 
 Shape legend: B batch, H heads, G key heads (H is a multiple of G), N tokens, D width of a head,
 R rows of parts (see `structure.Parts`), P parts.
@@ -16,18 +16,18 @@ Route = Literal["reference", "dense", "segments", "flex", "fused"]
 
 
 class RouteUnfit(ValueError):
-    """The code asked for cannot do this on this device, and no other is taken in its place."""
+    """The selected implementation does not support this input or device; no other replaces it."""
 
 
 class BlockAttention(NamedTuple):
-    """Attention of each token to those it reads.
+    """Output and log-sum-exp of attention.
 
-    `output_BHND` in the type of the query, 0 for a token that reads nothing.
-    `logsumexp_BHN` of the scaled scores read, natural, float32 (float64 for float64), −∞ for a
-    token that reads nothing.
-    `part_logsumexp_BHR` the same of each part alone, where asked for: exp(part − whole) is the
-    share of a token's attention that goes to the part.
-    `route` is the code that ran.
+    `output_BHND` in the dtype of the query; 0 for a token that attends to nothing.
+    `logsumexp_BHN` of the scaled, unmasked scores; natural; float32 (float64 for float64); −∞ for
+    a token that attends to nothing.
+    `part_logsumexp_BHR` the same per part, if requested: exp(part − whole) is the share of a
+    token's attention that goes to the part.
+    `route` names the implementation.
     """
 
     output_BHND: Tensor
@@ -45,10 +45,10 @@ def block_attention(
     scale: float | None = None,
     parts: bool = False,
 ) -> BlockAttention:
-    """softmax(scale · query keyᵀ) value over what the structure reads; scale 1 / √D by default.
+    """softmax(scale · query keyᵀ) value, masked by the structure; scale is 1 / √D by default.
 
-    Positions are not its business: rotate queries and keys before. Head h of the query reads key
-    head h // (H / G). Computed in float32, in float64 for float64. Raise StructureInvalid.
+    Apply rotary positions to queries and keys before. Query head h uses key head h // (H / G).
+    Computed in float32 (float64 for float64). Raise StructureInvalid.
     """
     structure.check(query_BHND, key_BGND, value_BGND)
     wide = torch.float64 if query_BHND.dtype == torch.float64 else torch.float32
@@ -57,7 +57,7 @@ def block_attention(
     scores_BHNN = query_BHND.to(wide) @ key_BHND.mT * default_scale(query_BHND, scale)
     scores_BHNN = scores_BHNN.masked_fill(~structure.mask(query_BHND.device), -torch.inf)
     whole_BHN = scores_BHNN.logsumexp(-1)
-    finite_BHN = whole_BHN.masked_fill(whole_BHN == -torch.inf, 0.0)  # −∞ − −∞ is no number
+    finite_BHN = whole_BHN.masked_fill(whole_BHN == -torch.inf, 0.0)  # −∞ − −∞ is NaN
     pattern_BHNN = (scores_BHNN - finite_BHN[..., None]).exp()
     return BlockAttention(
         output_BHND=(pattern_BHNN @ value_BHND).to(query_BHND.dtype),
@@ -68,9 +68,9 @@ def block_attention(
 
 
 def part_mass(found: BlockAttention, structure: BlockStructure) -> Tensor:
-    """Share of attention that goes to each part, mean over the tokens that read it, [B, H, P].
+    """Attention mass of each part, mean over the tokens that attend to it, [B, H, P].
 
-    Over the parts of one segment they sum to 1. `found` was asked for with its parts.
+    Sums to 1 over the parts of a segment. `found` must have its parts.
     """
     part_BHR = found.part_logsumexp_BHR
     assert part_BHR is not None
@@ -83,7 +83,7 @@ def part_mass(found: BlockAttention, structure: BlockStructure) -> Tensor:
 
 
 def part_rows(structure: BlockStructure) -> tuple[Tensor, Tensor]:
-    """Of each row of parts the part and the token that reads it, int64 [R] each."""
+    """For each row of parts its part and its query token, int64 [R] each."""
     query, _, offsets = structure.parts
     which_R = np.repeat(np.arange(len(query)), np.diff(offsets))
     token_R = np.arange(offsets[-1]) + (structure.bounds[query] - offsets[:-1])[which_R]

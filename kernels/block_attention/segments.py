@@ -1,9 +1,9 @@
-"""One piece of the tokens after the other, on a CPU: torch's flash attention to what it reads.
+"""CPU implementation: torch's flash attention for one piece of the tokens after the other.
 
-What a piece reads in full and what it reads causally, or with `parts` each part, are attended to
-apart, and joined by their log-sum-exp: a whole of parts p is Σ e^(LSE_p − LSE) output_p.
-Keys are gathered only where the runs of a piece do not adjoin. Grouped heads multiply the rows of
-a query where it is read in full, so that keys and values are not repeated.
+The keys that a piece attends to in full and those it attends to causally (with `parts`, each part)
+are separate calls, merged by log-sum-exp: output = Σ_p e^(LSE_p − LSE) output_p.
+Keys are gathered only where the runs of a piece are not adjacent. For grouped heads without a
+causal mask the query heads of a group become rows, so that keys and values are not repeated.
 
 Shape legend: as in reference.py; L tokens of a piece, K keys.
 """
@@ -54,7 +54,7 @@ def block_attention(
 
 
 def _attend(inputs: _Inputs, rows: Rows, *, apart: bool) -> Iterator[_Attended]:
-    """To the runs (together, or each apart) and then to the piece itself."""
+    """Attention to the runs (in one call or one each), then to the piece itself."""
     query_BHLD = inputs.query_BHND[:, :, rows.start : rows.stop]
     for runs in [(run,) for run in rows.runs] if apart else [rows.runs] * bool(rows.runs):
         key_BGKD = _gathered(inputs.key_BGND, runs)
@@ -81,7 +81,7 @@ def _in_full(query_BHLD: Tensor, key_BGKD: Tensor, value_BGKD: Tensor, scale: fl
 
 
 def _flash(query: Tensor, key: Tensor, value: Tensor, scale: float, *, causal: bool) -> _Attended:
-    """torch's own CPU kernel, called by name because the public function keeps its log-sum-exp."""
+    """torch's CPU kernel, called by name because the public function hides log-sum-exp."""
     return _Attended(
         *torch._scaled_dot_product_flash_attention_for_cpu(
             query, key, value, is_causal=causal, scale=scale
@@ -94,7 +94,7 @@ def _gathered(x_BGND: Tensor, runs: tuple[tuple[int, int], ...]) -> Tensor:
 
 
 def _joint(pieces: list[Tensor]) -> Tensor:
-    """Along the tokens; a single piece is not copied."""
+    """Concatenate along the tokens; a single piece is not copied."""
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2)
 
 

@@ -19,16 +19,16 @@ Booleans = NDArray[np.bool_]
 
 
 class StructureInvalid(ValueError):
-    """Segments or edges that contradict each other, or tensors that do not fit them."""
+    """Segments and edges are inconsistent, or tensors do not match them."""
 
 
 class Parts(NamedTuple):
-    """What is read, a part at a time: int64 [P], [P] and [P + 1].
+    """The attended parts: int64 [P], [P] and [P + 1].
 
-    Part p is segment `key[p]` as the tokens of segment `query[p]` read it, in full, or causally
-    where both are the same. A segment's parts are adjacent, its own the last. A value for each
-    part and each token that reads it is in one row of values: those of part p at
-    `offsets[p]:offsets[p + 1]`, in the order of the tokens.
+    In part p the tokens of segment `query[p]` attend to segment `key[p]`, in full, or causally if
+    both are the same. The parts of a segment are adjacent, its own is the last. Values per part
+    and query token are stored in one row: those of part p at `offsets[p]:offsets[p + 1]`, in the
+    order of the tokens.
     """
 
     query: Integers
@@ -37,8 +37,8 @@ class Parts(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Tokens `start` to `stop` read the same runs of tokens, (start, stop) each, ascending; where
-    `inside`, also causally their own."""
+    """Tokens `start` to `stop` attend to the same runs, (start, stop) each, ascending; if `inside`,
+    also causally to themselves."""
 
     start: int
     stop: int
@@ -48,14 +48,14 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class BlockStructure:
-    """S segments that follow one another without a gap, and the edges between them.
+    """S contiguous segments and the edges between them.
 
-    A token of segment s reads all tokens of the segments `reads[starts[s]:starts[s + 1]]`,
-    wherever they stand, and, where `inside[s]`, its own segment up to itself; nothing else.
+    A token of segment s attends to all tokens of the segments `reads[starts[s]:starts[s + 1]]`, in
+    any position, and, if `inside[s]`, to its own segment up to itself; to nothing else.
 
-    bounds: int64 [S + 1], the first token of each segment, and the number of tokens.
-    starts: int64 [S + 1], the first edge of each segment, and the number of edges.
-    reads: int64 [E], the segments read, ascending within each reading segment, never itself.
+    bounds: int64 [S + 1], the first token of each segment, then the number of tokens.
+    starts: int64 [S + 1], the first edge of each segment, then the number of edges.
+    reads: int64 [E], the attended segments, ascending per segment, never the segment itself.
     inside: bool [S].
     """
 
@@ -71,9 +71,9 @@ class BlockStructure:
         reads: Sequence[Sequence[int]],
         inside: Sequence[bool] | None = None,
     ) -> Self:
-        """From the tokens of each segment, and for each the segments it reads, in any order.
+        """From the length of each segment and the segments it attends to, in any order.
 
-        Without `inside` all segments read themselves causally. Raise StructureInvalid.
+        Without `inside` every segment attends causally to itself. Raise StructureInvalid.
         """
         inside = [True] * len(lengths) if inside is None else inside
         if not len(lengths) == len(reads) == len(inside):
@@ -133,20 +133,20 @@ class BlockStructure:
 
     @cached_property
     def area(self) -> int:
-        """Pairs of a token and one that it reads; N (N + 1) / 2 for causal attention."""
+        """Number of (query, key) pairs; N (N + 1) / 2 for causal attention."""
         lengths, query = self.lengths, np.repeat(np.arange(self.segments), np.diff(self.starts))
         own = (lengths * (lengths + 1) // 2)[self.inside]
         return int(own.sum() + (lengths[query] * lengths[self.reads]).sum())
 
     @cached_property
     def adjacency(self) -> Booleans:
-        """Bool [S, S]: row s reads column t in full."""
+        """Bool [S, S]: segment s attends to segment t in full."""
         edges_SS = np.zeros((self.segments, self.segments), np.bool_)
         edges_SS[np.repeat(np.arange(self.segments), np.diff(self.starts)), self.reads] = True
         return edges_SS
 
     def read_by(self, segment: int) -> Integers:
-        """The segments that `segment` reads in full, ascending."""
+        """The segments that `segment` attends to in full, ascending."""
         return self.reads[self.starts[segment] : self.starts[segment + 1]]
 
     @cached_property
@@ -160,7 +160,7 @@ class BlockStructure:
 
     @cached_property
     def rows(self) -> tuple[Rows, ...]:
-        """The tokens in as few pieces as read alike, and no run that adjoins the next."""
+        """The fewest pieces whose tokens attend to the same keys, with adjacent runs merged."""
         found: list[Rows] = []
         first = 0
         for segment in range(1, self.segments + 1):
@@ -171,7 +171,7 @@ class BlockStructure:
 
     @cached_property
     def segment_rows(self) -> tuple[Rows, ...]:
-        """One piece for each segment, and one run for each segment that it reads."""
+        """One piece per segment, one run per attended segment."""
         spans = [(int(a), int(b)) for a, b in pairwise(self.bounds)]
         return tuple(
             Rows(start, stop, bool(inside), tuple(spans[key] for key in self.read_by(segment)))
@@ -179,7 +179,7 @@ class BlockStructure:
         )
 
     def mask(self, device: torch.device | str = "cpu") -> Tensor:
-        """Bool [N, N]: row i reads column j. For the reference, and for looking at."""
+        """Bool [N, N]: token i attends to token j. For the reference and for inspection."""
         mask_NN = np.zeros((self.tokens, self.tokens), np.bool_)
         for query, key in zip(self.parts.query, self.parts.key, strict=True):
             here, there = self._slice(query), self._slice(key)
@@ -187,7 +187,7 @@ class BlockStructure:
         return torch.from_numpy(mask_NN).to(device)
 
     def check(self, query_BHND: Tensor, key_BGND: Tensor, value_BGND: Tensor) -> None:
-        """Raise StructureInvalid where the tensors are not of this many tokens, or not alike."""
+        """Raise StructureInvalid if the shapes of the tensors do not match this structure."""
         if query_BHND.ndim != 4 or key_BGND.ndim != 4 or key_BGND.shape != value_BGND.shape:
             raise StructureInvalid(
                 f"query, key and value are {_shapes(query_BHND, key_BGND, value_BGND)}; they are "
@@ -206,7 +206,7 @@ class BlockStructure:
         return slice(int(self.bounds[segment]), int(self.bounds[segment + 1]))
 
     def _continues(self, first: int, segment: int) -> bool:
-        """Whether `segment` reads as though it were the end of one that began with `first`."""
+        """Whether `segment` attends to the same keys as a continuation of `first` would."""
         if not (self.inside[first] and self.inside[segment]):
             return False
         before = np.union1d(self.read_by(first), np.arange(first, segment))

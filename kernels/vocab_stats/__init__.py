@@ -1,4 +1,4 @@
-"""What decoders ask of a distribution over the vocabulary, in one read of its logits."""
+"""Statistics of a distribution over the vocabulary for decoders, in one pass over its logits."""
 
 from kernels.vocab_stats.dispatch import hidden_stats, vocab_stats
 from kernels.vocab_stats.reference import VocabStats

@@ -1,4 +1,4 @@
-"""The reference on a CPU, the fused kernel on a GPU; what fails there is raised, never replaced."""
+"""CPU: the reference; GPU: the fused kernel, without a silent fallback."""
 
 from types import ModuleType
 

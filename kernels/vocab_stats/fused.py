@@ -1,8 +1,8 @@
-"""The same in Triton: one read of the logits, or none at all where the hidden states are given.
+"""Triton implementation: one pass over the logits, which are never written if given hidden states.
 
-The vocabulary is cut into slices, one program each, so that a few rows fill a GPU. A program keeps
-running statistics of its slice (m, s, t as in reference.py, and the K largest); a second kernel
-joins the slices of a row. Running statistics move to a larger maximum m' by
+The vocabulary is split into slices, one program each, so that a few rows fill a GPU. A program
+keeps running statistics of its slice (m, s, t as in reference.py, and the K largest); a second
+kernel merges the slices of a row. A larger maximum m' rescales the running statistics:
 s' = s e^(m − m'), t' = (t + s (m − m')) e^(m − m').
 
 Shape legend: R rows, V vocabulary, D width, C slices, K kept, B rows of a program.
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from kernels.vocab_stats.reference import VocabStats, check
 
-COLUMNS = 2048  # logits read at a time
-PROGRAMS = 512  # aimed at: some four for each multiprocessor of a large GPU
+COLUMNS = 2048  # logits per load
+PROGRAMS = 512  # target: about four per multiprocessor of a large GPU
 ROWS, TILE, DEPTH = 16, 128, 64  # of the matrix product
 
 
@@ -57,7 +57,7 @@ def hidden_stats(
 
 
 class _Parts:
-    """What the slices found: sums [R, C, 3] (m, s, t), values and ids [R, C, K]."""
+    """Statistics per slice: sums [R, C, 3] (m, s, t), values and ids [R, C, K]."""
 
     def __init__(self, rows: int, slices: int, k: int, device: torch.device) -> None:
         self.rows, self.slices, self.device = rows, slices, device
@@ -89,7 +89,7 @@ class _Parts:
 
 
 def _slices(programs: int, vocabulary: int, step: int) -> tuple[int, int]:
-    """Number of slices of the vocabulary, and their length, a multiple of `step`."""
+    """Number of slices of the vocabulary and their length, a multiple of `step`."""
     steps = triton.cdiv(vocabulary, step)
     slices = min(steps, max(1, PROGRAMS // programs), 128)
     length = triton.cdiv(steps, slices) * step
@@ -98,7 +98,7 @@ def _slices(programs: int, vocabulary: int, step: int) -> tuple[int, int]:
 
 @triton.jit
 def _fold(x_BN, id_N, m_B, s_B, t_B, value_BK, id_BK, K: tl.constexpr):
-    """Take logits [B, N] into the running statistics; −∞ is no logit."""
+    """Update the running statistics with logits [B, N]; −∞ is ignored."""
     new_B = tl.maximum(m_B, tl.max(x_BN, axis=1))
     safe_B = tl.where(new_B == float("-inf"), 0.0, new_B)  # nothing yet: all terms are 0
     shift_B = tl.where(m_B == float("-inf"), 0.0, m_B - safe_B)
@@ -113,7 +113,7 @@ def _fold(x_BN, id_N, m_B, s_B, t_B, value_BK, id_BK, K: tl.constexpr):
 
 @triton.jit
 def _keep_largest(x_BN, id_N, value_BK, id_BK, K: tl.constexpr):
-    """Replace the smallest kept logit by the largest new one, as long as that is larger.
+    """Replace the smallest kept logit by the largest new one while that is larger.
 
     Equal logits come with ascending ids, so that the first of them is kept.
     """
@@ -180,7 +180,7 @@ def _hidden_slices(
     BIAS: tl.constexpr, WIDEN: tl.constexpr, C: tl.constexpr, K: tl.constexpr, B: tl.constexpr,
     TILE: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
-    """B rows, one slice of the vocabulary; its logits live in registers, TILE at a time."""
+    """B rows, one slice of the vocabulary; TILE logits at a time, in registers."""
     row_B = tl.program_id(0) * B + tl.arange(0, B)
     live_B = row_B < rows
     slot = tl.program_id(1)
@@ -206,7 +206,7 @@ def _hidden_slices(
                 mask=in_N[None, :] & (d < width)[:, None],
                 other=0.0,
             )
-            if WIDEN:  # the interpreter has no product of bfloat16
+            if WIDEN:  # the interpreter has no bfloat16 matrix product
                 h_BD, w_DN = h_BD.to(tl.float32), w_DN.to(tl.float32)
             x_BN = tl.dot(h_BD, w_DN, x_BN, input_precision="ieee")
         if BIAS:
@@ -221,7 +221,7 @@ def _join(
     sums, values, ids, entropy, logsumexp, out_values, out_ids,
     C: tl.constexpr, SLICES: tl.constexpr, K: tl.constexpr,
 ):  # fmt: skip
-    """The slices of one row; its K largest leave in descending order."""
+    """Merge the slices of one row; its K largest are written in descending order."""
     row = tl.program_id(0).to(tl.int64)
     c = tl.arange(0, SLICES)
     at_C = (row * C + c) * 3

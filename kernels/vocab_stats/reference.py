@@ -1,4 +1,4 @@
-"""The definition, in torch.
+"""Reference implementation in torch.
 
 Shape legend: R rows (distributions), V vocabulary, D width, K largest logits kept.
 """
@@ -14,11 +14,10 @@ MOST_KEPT = 64
 class VocabStats(NamedTuple):
     """Statistics of R distributions, float32 and int64.
 
-    `entropy_R` in nats; `logsumexp_R`, `max_R` and `second_R` are of the logits (the second largest
-    equals the largest where two are; −∞ where there is one logit alone); `argmax_R` is the first
-    of equals.
-    `top_values_RK` and `top_ids_RK` hold the K largest logits in descending order; the order of
-    equal ones is not defined. A logit of −∞ has probability 0; every row has a finite one.
+    `entropy_R` in nats; `logsumexp_R`, `max_R` and `second_R` are of the logits (`second_R` equals
+    `max_R` at a tie and is −∞ for a single logit); at a tie `argmax_R` is the lowest index.
+    `top_values_RK` and `top_ids_RK` hold the K largest logits in descending order; the order
+    of ties is undefined. A logit of −∞ has probability 0; every row has a finite logit.
     """
 
     entropy_R: Tensor
@@ -31,10 +30,10 @@ class VocabStats(NamedTuple):
 
 
 def vocab_stats(logits_RV: Tensor, *, k: int = 1) -> VocabStats:
-    """Of float32, float16 or bfloat16 logits; computed in float32.
+    """Statistics of float32, float16 or bfloat16 logits, computed in float32.
 
     With m = max x, s = Σ e^(x − m) and t = Σ e^(x − m) (x − m): log-sum-exp = m + ln s and
-    H = ln s − t / s, which cancels nothing however large the logits are.
+    H = ln s − t / s, without cancellation for logits of any size.
     """
     check(logits_RV.shape[-1], k)
     x_RV = logits_RV.float()
@@ -60,12 +59,12 @@ def vocab_stats(logits_RV: Tensor, *, k: int = 1) -> VocabStats:
 def hidden_stats(
     hidden_RD: Tensor, weight_VD: Tensor, bias_V: Tensor | None = None, *, k: int = 1
 ) -> VocabStats:
-    """Of the logits hidden · weightᵀ + bias, products and sums in float32."""
+    """Statistics of the logits hidden · weightᵀ + bias; products and sums in float32."""
     logits_RV = hidden_RD.float() @ weight_VD.float().T
     return vocab_stats(logits_RV if bias_V is None else logits_RV + bias_V.float(), k=k)
 
 
 def check(vocabulary: int, k: int) -> None:
-    """Raise ValueError where k is not between 1 and what there is."""
+    """Raise ValueError unless k is between 1 and the number of logits."""
     if not 1 <= k <= min(MOST_KEPT, vocabulary):
         raise ValueError(f"k is {k}; it must be 1 to {min(MOST_KEPT, vocabulary)}")
