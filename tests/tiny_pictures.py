@@ -51,13 +51,13 @@ QWEN_TEMPLATE = (
 
 def make_llava(folder: Path) -> Path:
     """A CLIP tower of 4 × 4 patches and a Llama."""
-    tokenizer = _tokenizer_with("<image>")
+    tokenizer = tokenizer_with("<image>")
     vision = CLIPVisionConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
         image_size=32, patch_size=8, projection_dim=32,
     )  # fmt: skip
     config = LlavaConfig(
-        vision_config=vision, text_config=_text(tokenizer), vision_feature_layer=-1,
+        vision_config=vision, text_config=text_config(tokenizer), vision_feature_layer=-1,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"), image_seq_length=16,
         vision_feature_select_strategy="default",
     )  # fmt: skip
@@ -74,7 +74,7 @@ def make_llava(folder: Path) -> Path:
 
 def make_qwen2_5_vl(folder: Path) -> Path:
     """A tower whose tokens follow the picture's size; its processor would also take videos."""
-    tokenizer = _tokenizer_with(*QWEN_TOKENS.values())
+    tokenizer = tokenizer_with(*QWEN_TOKENS.values())
     tokenizer.chat_template = QWEN_TEMPLATE
     vision = {
         "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "patch_size": 8,
@@ -84,7 +84,7 @@ def make_qwen2_5_vl(folder: Path) -> Path:
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     config = Qwen2_5_VLConfig(
         vision_config=vision,
-        text_config={**_text(tokenizer).to_dict(), "rope_parameters": rope, "model_type": ""},
+        text_config={**text_config(tokenizer).to_dict(), "rope_parameters": rope, "model_type": ""},
         **{name: tokenizer.convert_tokens_to_ids(token) for name, token in QWEN_TOKENS.items()},
     )
     pictures = Qwen2VLImageProcessorPil(
@@ -198,7 +198,7 @@ def _autoencoder(channels: int) -> AutoencoderKL:
     )  # fmt: skip
 
 
-def _tokenizer_with(*tokens: str) -> PreTrainedTokenizerFast:
+def tokenizer_with(*tokens: str) -> PreTrainedTokenizerFast:
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": list(tokens)})
     return tokenizer
@@ -210,7 +210,7 @@ def _prompt_tokenizer() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _text(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+def text_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,

@@ -18,10 +18,10 @@ KINDS: dict[Kind, str] = {
     "masked_diffusion_lm": r"^(LLaDAModelLM|DreamModel)$",
     "vision_language": (
         r"^(Llava|LlavaNext|LlavaOnevision|Qwen2VL|Qwen2_5_VL|Qwen3VL|Gemma3|Idefics3|SmolVLM"
-        r"|PaliGemma)ForConditionalGeneration$"
+        r"|PaliGemma|Mistral3)ForConditionalGeneration$"
     ),
     "multimodal": (
-        r"^(Mistral3|Llama4|Mllama|Gemma3n|AyaVision|Cohere2Vision)ForConditionalGeneration$"
+        r"^(Llama4|Mllama|Gemma3n|AyaVision|Cohere2Vision)ForConditionalGeneration$"
     ),
     "text_to_image": (
         r"^(Flux|StableDiffusion3|StableDiffusionXL|StableDiffusion|PixArtAlpha|PixArtSigma|Sana)"

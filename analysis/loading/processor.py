@@ -8,6 +8,7 @@ import transformers
 from transformers import AutoImageProcessor, AutoProcessor, PreTrainedTokenizerBase, ProcessorMixin
 
 from analysis.catalog.files import read_json_if_there
+from analysis.loading.picture_lines import SETTINGS, PictureLines
 
 CLASS_FILES = ("processor_config.json", "tokenizer_config.json", "preprocessor_config.json")
 # Of the models whose folders need not name their processor's class.
@@ -21,11 +22,14 @@ CLASS_BY_TYPE = {
 def read_processor(path: Path, tokenizer: PreTrainedTokenizerBase) -> Any:
     """The folder's processor; without torchvision, one of pictures alone where it takes videos.
 
-    transformers reads videos with torchvision only, and refuses the whole processor without it.
+    transformers reads videos with torchvision only, and refuses the whole processor without it; so
+    it does for Mistral 3, which takes no videos.
     """
-    name = _class_name(path)
-    if name in CLASS_BY_TYPE.values() and find_spec("torchvision") is None:
+    name, has_torchvision = _class_name(path), find_spec("torchvision") is not None
+    if name in CLASS_BY_TYPE.values() and not has_torchvision:
         return _pictures_only(getattr(transformers, name), path, tokenizer)
+    if name == "PixtralProcessor" and not has_torchvision:
+        return _picture_lines(path, tokenizer)
     return AutoProcessor.from_pretrained(path, local_files_only=True)
 
 
@@ -48,4 +52,14 @@ def _pictures_only(
         tokenizer=tokenizer,
         video_processor=None,
         chat_template=tokenizer.chat_template,
+    )
+
+
+def _picture_lines(path: Path, tokenizer: PreTrainedTokenizerBase) -> PictureLines:
+    given = read_json_if_there(path, "processor_config.json")
+    return PictureLines(
+        AutoImageProcessor.from_pretrained(path, local_files_only=True),
+        tokenizer,
+        chat_template=tokenizer.chat_template,
+        **{name: given[name] for name in SETTINGS if name in given},
     )

@@ -43,7 +43,7 @@ from analysis.methods.seg_similarity.events import (
     Scene,
 )
 from analysis.methods.seg_similarity.params import Params
-from analysis.methods.seg_similarity.patch_frame import PatchFrame, frame_of
+from analysis.methods.seg_similarity.picture_grid import PictureGrid, picture_grid
 from analysis.methods.seg_similarity.regions import corners, pointed
 from analysis.methods.seg_similarity.states import (
     AnswerStates,
@@ -107,13 +107,13 @@ def run(model: VisionLanguageModel, params: Params, context: RunContext) -> Iter
     yield _scene_event(params, asked)
     picture = Image.fromarray(asked.picture)
     answer = yield from visual_answer.write(model, picture, asked.question, params.max_new_tokens)
-    grid = visual_answer.patch_grid(model, answer)
-    frame = frame_of(model.processor.image_processor, asked.size)
-    tokens = _tokens(model, params, asked, answer, grid, frame)
+    token = visual_answer.picture_token(model)
+    found = picture_grid(model, answer.ids, answer.inputs, token=token, size=asked.size)
+    tokens = _tokens(model, params, asked, answer, found)
     yield tokens
     _refuse_outside(params, tokens)
     first = visual_answer.read(model, answer, answer.inputs)
-    looked = AnswerStates(model, params, asked, answer, grid, frame, tokens, first)
+    looked = AnswerStates(model, params, asked, answer, found, tokens, first)
     maps = _maps(looked)
     yield next(maps)
     region = yield from pointed(looked)
@@ -195,8 +195,7 @@ def _tokens(
     params: Params,
     asked: PictureQuestion,
     answer: GreedyAnswer,
-    grid: tuple[int, int],
-    frame: PatchFrame,
+    grid: PictureGrid,
 ) -> AnswerTokens:
     listed = _token_list(model, answer)
     query, found = find_query(listed, params.query)
@@ -205,9 +204,9 @@ def _tokens(
         tokens=listed,
         answer=text,
         right=None if asked.expected is None else text == asked.expected,
-        rows=grid[0],
-        columns=grid[1],
-        frame=corners(frame),
+        rows=grid.rows,
+        columns=grid.columns,
+        frame=corners(grid.frame),
         layers=model.info.layers + 1,
         query=query,
         found=found,

@@ -1,7 +1,7 @@
 """The answer of a vision-language model about a picture, and its states.
 
 Shape legend: L layers and one more (0: what enters the first block; last: after the final norm),
-N positions of the whole sequence, T tokens of the answer, P patches, row by row, D state width.
+N positions of the whole sequence, T tokens of the answer, D state width.
 """
 
 from collections.abc import Generator, Iterator
@@ -34,8 +34,10 @@ class GreedyAnswer:
 
     @property
     def text_positions(self) -> list[int]:
-        """Positions of text, including special tokens."""
-        return [n for n, token in enumerate(self.ids) if token not in self.picture_ids]
+        """Positions of text, including special tokens, before and after the picture."""
+        pictured = [n for n, token in enumerate(self.ids) if token in self.picture_ids]
+        first, last = (pictured[0], pictured[-1]) if pictured else (0, -1)
+        return [n for n in range(len(self.ids)) if not first <= n <= last]
 
 
 def write(
@@ -87,27 +89,6 @@ def picture_token(model: VisionLanguageModel) -> int:
         remedy="Choose a LLaVA, Qwen2-VL, Gemma 3 or PaliGemma model.",
         field="model",
     )
-
-
-def patch_grid(model: VisionLanguageModel, answer: GreedyAnswer) -> tuple[int, int]:
-    """Rows and columns of patches in the language model's input. Raises ModelIncompatible."""
-    count = sum(token in answer.picture_ids for token in answer.ids)
-    sizes = answer.inputs.get("image_grid_thw")
-    if sizes is not None:
-        config: Any = model.plain.config
-        merge = int(config.vision_config.spatial_merge_size)
-        _, rows, columns = (int(size) for size in sizes[0])
-        return rows // merge, columns // merge
-    side = round(count**0.5)
-    if side * side != count or "image_sizes" in answer.inputs:
-        raise ModelIncompatible(
-            f"{model.info.architecture} encodes a picture as {count} tokens, which do not form a "
-            "single grid of patches.",
-            remedy="Choose a model that does not divide a picture into tiles: LLaVA 1.5, "
-            "Qwen2-VL, Qwen2.5-VL, Gemma 3, PaliGemma.",
-            field="model",
-        )
-    return side, side
 
 
 @dataclass(frozen=True)

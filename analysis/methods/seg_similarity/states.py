@@ -17,6 +17,7 @@ from analysis.methods.seg_similarity.answer import GreedyAnswer, Read
 from analysis.methods.seg_similarity.events import AnswerToken, AnswerTokens
 from analysis.methods.seg_similarity.params import Params
 from analysis.methods.seg_similarity.patch_frame import PatchFrame
+from analysis.methods.seg_similarity.picture_grid import PictureGrid
 from analysis.methods.seg_similarity.similarity import Patches
 from analysis.model import VisionLanguageModel
 from analysis.worlds.scene_questions import SEG
@@ -46,16 +47,23 @@ class PictureQuestion:
 
 @dataclass(frozen=True)
 class AnswerStates:
-    """An answer with its states and the frame of its picture's patches."""
+    """An answer with its states and its picture's patches."""
 
     model: VisionLanguageModel
     params: Params
     asked: PictureQuestion
     answer: GreedyAnswer
-    grid: tuple[int, int]
-    frame: PatchFrame
+    picture: PictureGrid
     tokens: AnswerTokens
     first: Read
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.picture.size
+
+    @property
+    def frame(self) -> PatchFrame:
+        return self.picture.frame
 
     @property
     def position(self) -> int:
@@ -78,8 +86,7 @@ class AnswerStates:
         return found
 
     def patches(self, states_LND: torch.Tensor) -> Patches:
-        is_patch_N = torch.tensor([token in self.answer.picture_ids for token in self.answer.ids])
-        return Patches.prepare(states_LND[:, is_patch_N])
+        return Patches.prepare(states_LND[:, list(self.picture.positions_P)])
 
     def chosen_map(self, states_LND: torch.Tensor) -> torch.Tensor:
         """The map of the params: query, layer and score, [P]."""

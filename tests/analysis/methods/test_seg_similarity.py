@@ -26,6 +26,7 @@ from analysis.method import get
 from analysis.methods.seg_similarity import answer as visual_answer
 from analysis.methods.seg_similarity import segmentation
 from analysis.methods.seg_similarity.answer import picture_token
+from analysis.methods.seg_similarity.picture_grid import picture_grid
 from analysis.methods.seg_similarity.similarity import SCORES
 from analysis.model import VisionLanguageModel
 from analysis.runner import model_cache
@@ -274,12 +275,13 @@ def test_a_layer_beyond_the_last_is_refused(run: Run) -> None:
         run(layer=6)
 
 
-def test_tiles_are_refused_naming_what_works(catalog: Catalog) -> None:
+def test_what_is_no_grid_is_refused(catalog: Catalog) -> None:
     model = load_model(catalog, "tiny-llava")
     token = visual_answer.picture_token(model)
-    tiled = visual_answer.GreedyAnswer([token] * 15, 15, [], {}, frozenset([token]))
-    with pytest.raises(ModelIncompatible, match="15 tokens"):
-        visual_answer.patch_grid(model, tiled)
+    for ids in ([token] * 15, [token] * 8 + [1] + [token] * 8, [1]):
+        count = ids.count(token)
+        with pytest.raises(ModelIncompatible, match=f"{count} tokens"):
+            picture_grid(model, ids, {}, token=token, size=(64, 64))
 
 
 def seg_answer(monkeypatch: pytest.MonkeyPatch, scene: int = 3) -> Any:
