@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
     BertConfig,
     BertForMaskedLM,
     Gemma2Config,
@@ -182,6 +184,18 @@ def make_t5(folder: Path) -> Path:
         pad_token_id=2, eos_token_id=1, decoder_start_token_id=2,
     )  # fmt: skip
     return save(spread(T5ForConditionalGeneration(config)), tokenizer, folder)
+
+
+def make_bart(folder: Path) -> Path:
+    """Likewise, with learned positions."""
+    tokenizer = byte_tokenizer()
+    config = BartConfig(
+        vocab_size=len(tokenizer), d_model=32, encoder_layers=2, decoder_layers=2,
+        encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
+        decoder_ffn_dim=64, max_position_embeddings=96, bos_token_id=0, eos_token_id=1,
+        pad_token_id=2, decoder_start_token_id=1, forced_eos_token_id=1,
+    )  # fmt: skip
+    return save(spread(BartForConditionalGeneration(config)), tokenizer, folder)
 
 
 def make_llada(folder: Path) -> Path:

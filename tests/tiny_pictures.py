@@ -1,15 +1,23 @@
 """Tiny folders of models that read or draw pictures, made afresh: nothing is downloaded."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
+    AutoencoderDC,
     AutoencoderKL,
     DDIMScheduler,
+    DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
+    PixArtAlphaPipeline,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
+    SanaPipeline,
+    SanaTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
@@ -22,6 +30,8 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPVisionConfig,
+    Gemma2Config,
+    Gemma2Model,
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -154,6 +164,56 @@ def make_sdxl(folder: Path) -> Path:
         text_encoder=_clip(CLIPTextModel, tokenizer), tokenizer=tokenizer,
         text_encoder_2=_clip(CLIPTextModelWithProjection, tokenizer), tokenizer_2=tokenizer,
         add_watermarker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def make_pixart_alpha(folder: Path) -> Path:
+    """PixArt-α: T5, and the picture's size as a condition."""
+    return _pixart(PixArtAlphaPipeline, folder, use_additional_conditions=False)
+
+
+def make_pixart_sigma(folder: Path) -> Path:
+    """PixArt-Σ: T5 with longer prompts."""
+    return _pixart(PixArtSigmaPipeline, folder)
+
+
+def _pixart(pipeline: Any, folder: Path, **values: object) -> Path:
+    tokenizer = _prompt_tokenizer()
+    torch.manual_seed(0)
+    pipeline(
+        scheduler=DPMSolverMultistepScheduler(), vae=_autoencoder(4), tokenizer=tokenizer,
+        text_encoder=make_t5_encoder(tokenizer), transformer=PixArtTransformer2DModel(
+            sample_size=32, patch_size=1, num_layers=1, num_attention_heads=2,
+            attention_head_dim=16, in_channels=4, out_channels=8, cross_attention_dim=32,
+            caption_channels=32, **values,
+        ),
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def make_sana(folder: Path) -> Path:
+    """Sana: Gemma 2, which reads from left to right, and linear attention over the picture."""
+    tokenizer = _prompt_tokenizer()
+    torch.manual_seed(0)
+    encoder = Gemma2Model(Gemma2Config(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=8,
+        bos_token_id=0, eos_token_id=1, pad_token_id=2,
+    ))  # fmt: skip
+    blocks = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
+    each = {"encoder_layers_per_block": (1, 1), "decoder_layers_per_block": (1, 1)}
+    scales = {"encoder_qkv_multiscales": ((), ()), "decoder_qkv_multiscales": ((), ())}
+    SanaPipeline(
+        scheduler=DPMSolverMultistepScheduler(), tokenizer=tokenizer,
+        text_encoder=spread(encoder), vae=AutoencoderDC(
+            latent_channels=4, attention_head_dim=4, **blocks, **each, **scales
+        ),
+        transformer=SanaTransformer2DModel(
+            in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2,
+            attention_head_dim=16, num_cross_attention_heads=2, cross_attention_head_dim=16,
+            cross_attention_dim=32, caption_channels=32, sample_size=16,
+        ),
     ).save_pretrained(folder)  # fmt: skip
     return folder
 

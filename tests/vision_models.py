@@ -96,9 +96,7 @@ def make_idefics3(folder: Path) -> Path:
     pictures = hf.Idefics3ImageProcessorPil(
         size={"longest_edge": 96}, max_image_size={"longest_edge": 32}
     )
-    processor = hf.Idefics3Processor(
-        image_processor=pictures, tokenizer=tokenizer, image_seq_len=4
-    )
+    processor = hf.Idefics3Processor(image_processor=pictures, tokenizer=tokenizer, image_seq_len=4)
     return _save(hf.Idefics3ForConditionalGeneration(config), processor, folder)
 
 

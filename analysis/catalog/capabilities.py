@@ -20,9 +20,7 @@ KINDS: dict[Kind, str] = {
         r"^(Llava|LlavaNext|LlavaOnevision|Qwen2VL|Qwen2_5_VL|Qwen3VL|Gemma3|Idefics3|SmolVLM"
         r"|PaliGemma|Mistral3)ForConditionalGeneration$"
     ),
-    "multimodal": (
-        r"^(Llama4|Mllama|Gemma3n|AyaVision|Cohere2Vision)ForConditionalGeneration$"
-    ),
+    "multimodal": (r"^(Llama4|Mllama|Gemma3n|AyaVision|Cohere2Vision)ForConditionalGeneration$"),
     "text_to_image": (
         r"^(Flux|StableDiffusion3|StableDiffusionXL|StableDiffusion|PixArtAlpha|PixArtSigma|Sana)"
         r"Pipeline$"
@@ -52,7 +50,12 @@ CANNOT = {
     "text_to_image": "it draws no pictures",
 }
 SERVES = "no method uses it alone, it can be the text encoder of a text-to-image pipeline"
+ONE_STACK = "methods here follow one stack of layers from a token to the next"
+CROSS = "a picture comes in by cross-attention, so that no token is a patch of it"
+# Why a model with other media cannot be asked about a picture.
+WITHOUT_PATCHES = {"MllamaForConditionalGeneration": CROSS}
 WITHOUT_MASK = "Its tokenizer names no mask token: there is nothing to fill in step by step."
+WITHOUT_PROCESSOR = "Its folder has no preprocessor_config.json, so that it can only read text."
 
 
 def kind_of(architecture: str) -> Kind:
@@ -60,8 +63,10 @@ def kind_of(architecture: str) -> Kind:
     return next((kind for kind, found in KINDS.items() if re.search(found, architecture)), "other")
 
 
-def capabilities(architecture: str, *, has_mask_token: bool = False) -> list[str]:
-    """What a model can be used for, of `CANNOT`'s keys.
+def capabilities(
+    architecture: str, *, has_mask_token: bool = False, has_processor: bool = True
+) -> list[str]:
+    """What a model can be used for, of `CANNOT`'s keys; `has_processor`: of pictures.
 
     Any masked language model whose tokenizer has a mask token can be decoded by masked
     diffusion, whether it was trained for that (see `metadata.trained_for_diffusion`) or not.
@@ -70,7 +75,8 @@ def capabilities(architecture: str, *, has_mask_token: bool = False) -> list[str
     if kind == "masked_lm" and has_mask_token:
         return ["masked_lm", "masked_diffusion_lm"]
     if kind in ("vision_language", "multimodal"):  # both continue a text alone
-        return ["causal_lm", "vision_language"] if kind == "vision_language" else ["causal_lm"]
+        pictured = kind == "vision_language" and has_processor
+        return ["causal_lm", "vision_language"] if pictured else ["causal_lm"]
     return [kind] if kind in CANNOT else []
 
 
@@ -107,8 +113,13 @@ def _reason(architecture: str, capability: str) -> str:
     kind = kind_of(architecture)
     if kind == "masked_lm" and capability == "masked_diffusion_lm":
         return WITHOUT_MASK
-    cannot = SERVES if kind in ("sequence_to_sequence", "encoder") else CANNOT[capability]
+    if kind == "vision_language" and capability == "vision_language":
+        return WITHOUT_PROCESSOR
+    cannot = SERVES if kind == "encoder" else CANNOT[capability]
+    if kind == "sequence_to_sequence" and capability == "causal_lm":
+        cannot = ONE_STACK
     if kind == "multimodal" and capability == "vision_language":
-        cannot = "how its picture tokens lie in a picture is not known here"
+        unknown = "how its picture tokens lie in a picture is not known here"
+        cannot = WITHOUT_PATCHES.get(architecture, unknown)
     article = "An" if architecture[:1] in "AEIOU" else "A"
     return f"{article} {architecture} {DOES[kind]}; {cannot}."

@@ -45,6 +45,8 @@ QUANTIZED = {
 }
 # Mixers of state-space models, whose layers attend to nothing.
 WITHOUT_ATTENTION = re.compile(r"mamba2?|falcon_mamba|rwkv\w*|xlstm")
+# Types whose classes need a package that is not required here, by its name for pip.
+PACKAGES = {"gemma3n": "timm"}
 VOCABULARIES = (
     "tokenizer.json", "vocab.json", "vocab.txt", "*.model", "*.tiktoken", "bpe.codes", "*.vocab",
 )  # fmt: skip
@@ -77,6 +79,14 @@ def refuse_unreadable_format(path: Path, config: dict[str, Any]) -> None:
         raise ModelUnreadable(
             f"{path.name} is of the type {kind}: it has no attention, which methods here read.",
             remedy="Choose a transformer; hybrids of the two kinds of layers are read as well.",
+        )
+    package = PACKAGES.get(kind)
+    if package and not is_installed(package):
+        raise ModelUnreadable(
+            f"{path.name} is of the type {kind}, whose pictures are read by {package}, which is "
+            "not installed.",
+            remedy=f"Install {package} in the worker's environment, or choose a text-only "
+            "checkpoint of its family.",
         )
     found = quantization(config)
     if found is not None:

@@ -34,6 +34,7 @@ from analysis.catalog.vocabulary import tokens_beyond, warning_of
 from analysis.errors import ModelUnreadable, shortened
 
 LARGEST_SIZE = 2**53  # JSON readers in browsers know no larger whole number
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 MASK_TOKEN = re.compile(r"\[MASK\]|<\|?(mask|mdm_mask)\|?>")
 
 
@@ -87,7 +88,8 @@ def _model_metadata(path: Path) -> ModelMetadata:
     refuse_unreadable_format(path, config)
     architecture = _architecture(config)
     masked = kind_of(architecture) == "masked_lm" and has_mask_token(path)
-    present = capabilities(architecture, has_mask_token=masked)
+    pictured = any((path / name).is_file() for name in PROCESSORS)
+    present = capabilities(architecture, has_mask_token=masked, has_processor=pictured)
     weights = read_weights(path)
     if present:
         refuse_without_tokenizer(path)

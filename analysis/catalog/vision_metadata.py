@@ -7,6 +7,7 @@ from typing import Any
 from analysis.catalog.files import MASK_DECODER
 
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+KEEPING = (*QWEN, "mistral3")  # the shape and size of a picture
 TILED = ("idefics3", "smolvlm", "llava_next", "llava_onevision")
 # What transformers assumes where config.json leaves the patch size out.
 ASSUMED_PATCH = {"qwen2_vl": 14, "qwen2_5_vl": 14, "qwen3_vl": 16}
@@ -35,7 +36,7 @@ def vision_metadata(path: Path, config: dict[str, Any]) -> VisionMetadata:
     kind, vision = str(config.get("model_type")), _vision_part(config)
     size, patch = _edge(vision.get("image_size")), _edge(vision.get("patch_size"))
     patch = patch or ASSUMED_PATCH.get(kind)
-    if kind in QWEN:
+    if kind in KEEPING:
         size = None
     return VisionMetadata(
         architecture=str(vision.get("model_type") or "unknown"),
@@ -77,6 +78,7 @@ def _image_tokens(
 
 def _token_pixels(config: dict[str, Any], vision: dict[str, Any], patch: int | None) -> int | None:
     """Edge of the square of pixels behind one token, where a picture keeps its own size."""
-    if config.get("model_type") not in QWEN or not patch:
+    if config.get("model_type") not in KEEPING or not patch:
         return None
-    return patch * int(vision.get("spatial_merge_size") or 2)
+    merge = vision.get("spatial_merge_size") or config.get("spatial_merge_size")
+    return patch * int(merge or 2)

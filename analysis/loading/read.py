@@ -59,7 +59,10 @@ UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
 
 def read(entry: Entry, metadata: ModelMetadata, *, trusted: bool = False) -> Model:
     """Read a model's files. Raises ModelUnreadable, OutOfMemory."""
-    reader = READERS[kind_of(metadata.architecture)]
+    kind = kind_of(metadata.architecture)
+    if kind == "vision_language" and kind not in metadata.capabilities:
+        kind = "multimodal"  # on a text alone
+    reader = READERS[kind]
     try:
         return reader(entry, metadata, trusted)
     except GlassbenchError:

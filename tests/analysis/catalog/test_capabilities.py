@@ -72,6 +72,13 @@ def test_a_masked_model_is_decoded_by_diffusion_where_it_has_a_mask_token() -> N
     assert "names no mask token" in reasons("BertForMaskedLM", alone)["masked_diffusion_lm"]
 
 
+def test_without_a_processor_of_pictures_a_model_reads_text_alone() -> None:
+    alone = capabilities("Gemma3ForConditionalGeneration", has_processor=False)
+    assert alone == ["causal_lm"]
+    why = reasons("Gemma3ForConditionalGeneration", alone)["vision_language"]
+    assert "no preprocessor_config.json" in why
+
+
 @pytest.mark.parametrize(
     ("architecture", "capability", "sentence"),
     [
@@ -88,10 +95,22 @@ def test_a_masked_model_is_decoded_by_diffusion_where_it_has_a_mask_token() -> N
             "alone, it can be the text encoder of a text-to-image pipeline.",
         ),
         (
-            "Mistral3ForConditionalGeneration",
+            "Llama4ForConditionalGeneration",
             "vision_language",
-            "A Mistral3ForConditionalGeneration answers in text about a text and other media; "
+            "A Llama4ForConditionalGeneration answers in text about a text and other media; "
             "how its picture tokens lie in a picture is not known here.",
+        ),
+        (
+            "MllamaForConditionalGeneration",
+            "vision_language",
+            "A MllamaForConditionalGeneration answers in text about a text and other media; a "
+            "picture comes in by cross-attention, so that no token is a patch of it.",
+        ),
+        (
+            "BartForConditionalGeneration",
+            "causal_lm",
+            "A BartForConditionalGeneration reads a text with an encoder and writes another with a "
+            "decoder; methods here follow one stack of layers from a token to the next.",
         ),
     ],
 )

@@ -303,6 +303,15 @@ def _pixart_arguments(batch: Conditioning, empty: Conditioning) -> dict[str, Any
     }
 
 
+def _sana_encode(pipeline: Any, text: str, length: int) -> Conditioning:
+    """Without the instruction that the pipeline can put before a prompt: positions are its own."""
+    states_1ND, mask_1N, *_ = pipeline.encode_prompt(
+        text, do_classifier_free_guidance=False, max_sequence_length=length,
+        complex_human_instruction=None,
+    )  # fmt: skip
+    return Conditioning(states_1ND, mask_1N)
+
+
 def _flux_encode(pipeline: Any, text: str, length: int) -> Conditioning:
     states_1ND, pooled_1E, _ = pipeline.encode_prompt(text, text, max_sequence_length=length)
     return Conditioning(states_1ND, pooled_1E=pooled_1E)
@@ -377,6 +386,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "PixArtAlphaPipeline": Family(
         _single_segment("tokenizer", 120), _pixart_encode, _pixart_arguments, lowers=True
+    ),
+    "SanaPipeline": Family(
+        _single_segment("tokenizer", 300), _sana_encode, _pixart_arguments, lowers=True
     ),
     "FluxPipeline": Family(_single_segment("tokenizer_2", 512), _flux_encode, _flux_arguments),
     "StableDiffusion3Pipeline": Family(_sd3_segments, _sd3_encode, _sd3_arguments),

@@ -28,6 +28,7 @@ from analysis.methods.information_flow.images.conditioning import (
     PipelineAdapter,
     TokenSpan,
 )
+from analysis.methods.information_flow.images.drawing_limits import refuse_undrawable
 from analysis.methods.information_flow.images.encoder_flow import encoder_flow
 from analysis.methods.information_flow.images.events import (
     Drawn,
@@ -108,6 +109,7 @@ def _read(model: ImagePipeline, params: PictureParams) -> PromptAnalysis:
     if not text:
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
     adapter = conditioning.open_pipeline(model)
+    refuse_undrawable(model.pipeline, size=params.size, steps=params.steps)
     for span in adapter.spans:
         refuse_special(span.tokenizer, text, ways="")
     items = find_items(text, params.items)

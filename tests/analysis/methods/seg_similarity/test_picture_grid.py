@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from analysis.methods.seg_similarity.answer import picture_token
+from analysis.methods.seg_similarity.answer import picture_token, write
 from analysis.methods.seg_similarity.patch_frame import cells_of
 from analysis.methods.seg_similarity.picture_grid import PictureGrid, picture_grid
 from analysis.model import VisionLanguageModel
+from analysis.model.media_tokens import media_tokens
+from analysis.steps import follow
 from tests.load_folder import load_folder
 from tests.tiny_pictures import make_llava, make_qwen2_5_vl
 from tests.vision_models import (
@@ -26,7 +28,7 @@ from tests.vision_models import (
 
 MIXES = re.compile(r"vision|visual")
 OUTPUT = re.compile(r"(out_proj|o_proj|attn\.proj)\.(weight|bias)$")
-SHOWN = 6  # patches that are changed, one at a time
+SHOWN = 3  # patches that are changed, one at a time
 MAKERS = {
     make_llava: (4, 4),
     make_qwen2_5_vl: (3, 5),
@@ -86,3 +88,18 @@ def test_a_patch_of_the_map_is_the_one_that_its_pixels_change(
     drawn = np.random.default_rng(5).permutation(rows * columns)[:SHOWN].tolist()
     for cell in (0, columns - 1, rows * columns - 1, *drawn):
         assert most_changed(model, size, cell) == cell
+
+
+@torch.no_grad()
+def test_the_answer_is_the_one_that_generate_writes(model: VisionLanguageModel) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (96, 160, 3), np.uint8)
+    picture = Image.fromarray(pixels)
+    steps = follow(write(model, picture, "Where is it?", 5), lambda event: None)
+    with pytest.raises(StopIteration) as ended:
+        next(steps)
+    never = [[token] for token in {*media_tokens(model.plain.config), picture_token(model)}]
+    ids = model.plain.generate(
+        **model.inputs(picture, "Where is it?"), do_sample=False, max_new_tokens=5,
+        bad_words_ids=never,
+    )  # fmt: skip
+    assert ended.value.value.ids == ids[0].tolist()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from analysis.catalog.entries import Catalog
-from analysis.errors import ModelIncompatible, PromptTooLong
+from analysis.errors import InvalidParams, ModelIncompatible, PromptTooLong
 from analysis.loading import ModelCache, load, loaded
 from analysis.methods.information_flow.images import conditioning
 from analysis.methods.information_flow.images.conditioning import (
@@ -19,8 +20,16 @@ from analysis.methods.information_flow.images.conditioning import (
     DrawingSettings,
     PipelineAdapter,
 )
+from analysis.methods.information_flow.images.drawing_limits import refuse_undrawable
 from analysis.model import ImagePipeline
-from tests.tiny_pictures import make_flux, make_sd, make_sd3, make_sdxl
+from tests.tiny_pictures import (
+    make_flux,
+    make_pixart_alpha,
+    make_sana,
+    make_sd,
+    make_sd3,
+    make_sdxl,
+)
 from tests.untrained_demos import make_demo_t2i
 
 # diffusers 0.42 hands torch tensors to numpy in a way that numpy 2 is going to refuse.
@@ -32,6 +41,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "sd3": make_sd3,
     "sd": make_sd,
     "sdxl": make_sdxl,
+    "sana": make_sana,
+    "pixart-alpha": make_pixart_alpha,
 }
 TEXT = "a red ball and a book"
 SAMPLING = DrawingSettings(steps=2, guidance=2.0, size=32)
@@ -108,8 +119,10 @@ def test_the_whole_prompt_is_drawn_as_the_pipeline_itself_draws_it(
     model: ImagePipeline, adapter: PipelineAdapter, prompt: Conditioning
 ) -> None:
     own: dict[str, object] = {"max_sequence_length": adapter.spans[-1].length}
-    if type(model.pipeline).__name__.startswith("PixArt"):
+    if type(model.pipeline).__name__.startswith(("PixArt", "Sana")):
         own |= {"use_resolution_binning": False, "clean_caption": False}
+    if type(model.pipeline).__name__ == "SanaPipeline":
+        own["complex_human_instruction"] = None
     with torch.inference_mode():
         direct = model.pipeline(
             TEXT,
@@ -123,6 +136,22 @@ def test_the_whole_prompt_is_drawn_as_the_pipeline_itself_draws_it(
         ).images
     drawn = conditioning.draw(adapter, [prompt], [3], SAMPLING)
     np.testing.assert_array_equal(drawn, (direct * 255).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize(("size", "steps"), [(24, 2), (32, 1)])
+def test_what_is_refused_is_what_the_pipeline_does_not_draw(
+    adapter: PipelineAdapter, prompt: Conditioning, size: int, steps: int
+) -> None:
+    asked = DrawingSettings(steps=steps, guidance=2.0, size=size)
+    refused = ""
+    try:
+        refuse_undrawable(adapter.pipeline, size=size, steps=steps)
+    except InvalidParams as error:
+        refused = str(error.field)
+    assert refused in ("", "size" if size == 24 else "steps")
+    with pytest.raises((ValueError, RuntimeError, IndexError)) if refused else nullcontext():
+        drawn = conditioning.draw(adapter, [prompt], [3], asked)
+        assert drawn.shape[1:3] == (size, size)
 
 
 def test_the_model_names_the_guidance_that_it_was_made_for(
