@@ -1,6 +1,7 @@
 """The self-check at load: the routes that methods take against plain transformers."""
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from itertools import count
 from typing import Any
 
@@ -37,13 +38,29 @@ def self_check(model: Model) -> Generator[Event, None, SelfCheck]:
     done = count()
     return (
         yield from follow(
-            _checks(model),
+            _without_gradients(_checks(model)),
             lambda _: Progress(stage="checking the hooks", done=next(done), total=0, unit="checks"),
         )
     )
 
 
-@torch.no_grad()
+def _without_gradients(checks: Checks) -> Checks:
+    """The same steps; between them gradients are as the caller has set them.
+
+    `torch.no_grad()` as a decorator does so for a bare generator function only; if a type checker
+    wraps the function, its steps run with gradients.
+    """
+    with closing(checks):
+        while True:
+            with torch.no_grad():
+                try:
+                    next(checks)
+                except StopIteration as end:
+                    found: SelfCheck = end.value
+                    return found
+            yield
+
+
 def _checks(model: Model) -> Checks:
     yield
     if isinstance(model, ImagePipeline):
