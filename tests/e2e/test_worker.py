@@ -117,9 +117,10 @@ def test_a_stopped_worker_puts_its_run_back_in_time(stack: Stack) -> None:
 
 def pause_between_writes(stack: Stack, worker: "subprocess.Popen[bytes]") -> None:
     """SIGSTOP, again until it does not hit a transaction, which would lock SQLite for all."""
-    file = stack.data_dir / "glassbench.sqlite3"
+    file, state = stack.data_dir / "glassbench.sqlite3", psutil.Process(worker.pid).status
     while True:
         worker.send_signal(signal.SIGSTOP)
+        wait_until("the worker to be stopped", lambda: state() == psutil.STATUS_STOPPED)
         with closing(sqlite3.connect(file, timeout=1)) as database:
             try:
                 database.execute("BEGIN IMMEDIATE")
