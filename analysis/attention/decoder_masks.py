@@ -1,8 +1,10 @@
 """A causal language model run under attention masks, per layer, head and row of a batch.
 
 A mask only takes away: what the model's own mask hides (the future, what lies outside a sliding
-window) stays hidden. Two routes give the same numbers: `logits` with SDPA, and `eager`, which also
-gives the attention weights. Without masks each is that route's own forward pass, to the last bit.
+window) stays hidden, except where `windows` are given: then the masks alone decide, and the model's
+own must be those of its windows. Two routes give the same numbers: `logits` with SDPA, and `eager`,
+which also gives the attention weights. Without masks each is that route's own forward pass, to the
+last bit.
 
 Shapes: B rows, N tokens, H heads, L layers, T kept positions, V vocabulary; Q queries and K keys
 are tokens. A mask is bool [B or 1, H or 1, N, N], True where the query may read the key.
@@ -20,6 +22,7 @@ from transformers import PreTrainedModel
 from analysis.attention.edges import BLOCKED, Cut, Size, cut_mask, refuse_blind, refuse_out_of_range
 from analysis.attention.modules import attentions, unmaskable
 from analysis.attention.weights import Receive, attention_weights
+from analysis.attention.windows import Windows, refuse_other_window
 from analysis.errors import InvalidParams
 from analysis.model import Model
 
@@ -57,6 +60,7 @@ def logits(
     *,
     keep_T: torch.Tensor,
     positions_N: torch.Tensor | None = None,
+    windows: Windows | None = None,
 ) -> torch.Tensor:
     """Logits at the kept positions, [B, T, V], by the SDPA route.
 
@@ -64,7 +68,7 @@ def logits(
     CutOutOfRange where a token is left nothing to attend to, ModelIncompatible, OutOfMemory.
     """
     ids_BN, options = _inputs(model, ids_BN, masks, positions_N)
-    with masked(model.plain, masks):
+    with masked(model.plain, masks, windows):
         return model.logits(ids_BN, keep_T, **options)
 
 
@@ -78,6 +82,7 @@ def eager(
     positions_N: torch.Tensor | None = None,
     zero: bool = False,
     receive: Receive | None = None,
+    windows: Windows | None = None,
 ) -> torch.Tensor:
     """As `logits`, by eager attention; `receive` gets each layer's weights as they are used.
 
@@ -86,14 +91,14 @@ def eager(
     change = partial(_zeroed, masks) if zero else None
     ids_BN, options = _inputs(model, ids_BN, masks, positions_N)
     with (
-        masked(model.plain, [None] * len(masks) if zero else masks),
+        masked(model.plain, [None] * len(masks) if zero else masks, windows),
         attention_weights(model.plain, len(masks), partial(_changed, change, receive)),
     ):
         return model.logits(ids_BN, keep_T, **options)
 
 
 @contextmanager
-def masked(plain: PreTrainedModel, masks: Masks) -> Iterator[None]:
+def masked(plain: PreTrainedModel, masks: Masks, windows: Windows | None = None) -> Iterator[None]:
     """Context in which `plain` runs under the masks. Raises ModelIncompatible.
 
     Behind a cache the queries are the last tokens, which a mask may hold alone.
@@ -103,7 +108,8 @@ def masked(plain: PreTrainedModel, masks: Masks) -> Iterator[None]:
             for layer, module in enumerate(attentions(plain, len(masks))):
                 mask = masks[layer]
                 if mask is not None:
-                    hook = partial(_mask_hook, mask, layer)
+                    window = (windows[layer],) if windows else ()
+                    hook = partial(_mask_hook, mask, layer, window)
                     handle = module.register_forward_pre_hook(hook, with_kwargs=True)
                     stack.callback(handle.remove)
         yield
@@ -143,17 +149,25 @@ def _zeroed(masks: Masks, layer: int, weights_BHQK: torch.Tensor) -> torch.Tenso
 def _mask_hook(
     mask_BHNN: torch.Tensor,
     layer: int,
+    window: tuple[int | None, ...],
     attention: nn.Module,
     args: tuple[torch.Tensor, ...],
     kwargs: dict[str, Any],
 ) -> tuple[tuple[torch.Tensor, ...], dict[str, Any]]:
-    """Give the attention its own mask, less what the mask takes away."""
+    """Give the attention its own mask, less what the mask takes away; or the mask alone.
+
+    `window`: the one that the mask replaces, if any.
+    """
     if MASK not in kwargs:
         raise unmaskable(attention)
     states = args[0] if args else kwargs["hidden_states"]
     queries, keys = states.shape[1], mask_BHNN.shape[-1]
     given, hides = kwargs[MASK], _hides(kwargs[MASK], keys - queries)
     own = ~given if hides else _own(given, queries, keys, states.device)
+    own = own & _kept(attention, queries, keys)
+    if window:
+        refuse_other_window(own, window[0], layer)
+        own, given = torch.ones_like(own), None
     open_BHQK = own & mask_BHNN[:, :, -queries:].to(states.device)
     refuse_blind(open_BHQK, layer, first=keys - queries)
     return args, {**kwargs, MASK: ~open_BHQK if hides else _additive(given, open_BHQK, states)}
@@ -170,6 +184,14 @@ def _own(given: torch.Tensor | None, queries: int, keys: int, device: torch.devi
         causal = torch.ones(queries, keys, dtype=torch.bool, device=device)
         return causal.tril(keys - queries)
     return given if given.dtype == torch.bool else given > BLOCKED
+
+
+def _kept(attention: nn.Module, queries: int, keys: int) -> torch.Tensor:
+    """What the attention hides by a mask of its own, as in the local layers of GPT-Neo."""
+    for buffer in attention.buffers():
+        if buffer.dtype == torch.bool and buffer.ndim == 4:
+            return buffer[:, :, keys - queries : keys, :keys]
+    return torch.ones((), dtype=torch.bool, device=next(attention.parameters()).device)
 
 
 def _additive(

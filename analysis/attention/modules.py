@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -19,14 +18,22 @@ def attentions(plain: PreTrainedModel, layers: int) -> list[nn.Module]:
 
 def _named_attentions(plain: PreTrainedModel, layers: int) -> dict[str, nn.Module]:
     """By name, such as model.layers.0.self_attn."""
-    found: dict[str, Any] = {
-        name: module
-        for name, module in plain.named_modules()
-        if hasattr(module, "layer_idx") and type(module).__name__.endswith("Attention")
-    }
-    if [module.layer_idx for module in found.values()] != list(range(layers)):
+    found: dict[str, nn.Module] = {}
+    for name, module in plain.named_modules():
+        inside = found and name.startswith(f"{next(reversed(found))}.")  # GPT-Neo has two
+        if _number(module) is not None and not inside:
+            found[name] = module
+    if [_number(module) for module in found.values()] != list(range(layers)):
         raise unmaskable(plain, layer_kinds(plain) - ORDINARY)
     return found
+
+
+def _number(module: nn.Module) -> int | None:
+    """The layer of an attention; None: it is none."""
+    if not type(module).__name__.endswith("Attention"):
+        return None
+    number = getattr(module, "layer_idx", getattr(module, "layer_id", None))
+    return number if isinstance(number, int) else None
 
 
 def layer_kinds(plain: PreTrainedModel) -> set[str]:

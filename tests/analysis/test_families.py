@@ -17,7 +17,7 @@ from analysis.attention.edges import Cut
 from analysis.attention.modules import eager_attention
 from analysis.catalog.entries import folder_entry
 from analysis.catalog.metadata import read_metadata
-from analysis.errors import ModelIncompatible
+from analysis.errors import CutOutOfRange, ModelIncompatible
 from analysis.events import Event
 from analysis.methods.information_flow.text.block_parts import block_parts
 from analysis.model import Model
@@ -182,6 +182,24 @@ def test_a_cut_is_that_of_a_mask_given_to_the_whole_model(family: Model) -> None
     for route in (decoder_masks.logits, decoder_masks.eager):
         found = route(family, ids, cuts, keep_T=torch.arange(size))
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+@torch.no_grad()
+def test_a_cut_stays_within_a_window_that_the_attention_applies_itself(tmp_path: Path) -> None:
+    """GPT-Neo's local layers hide what is 16 tokens back or more, whatever mask they are given."""
+    model = load_folder(folder_of(TEXT["GPT-Neo"], tmp_path / "model"))
+    ids = torch.arange(10, 34)[None]
+    size = ids.shape[1]
+    hidden = torch.ones(size, size, dtype=torch.bool).triu(1)
+    hidden[20, [2, 12]] = True
+    mask = torch.zeros(1, 1, size, size).masked_fill(hidden, torch.finfo(torch.float32).min)
+    expected = model.plain(ids, attention_mask=mask).logits
+    cuts = of_cuts([Cut((20,), (2, 12))], size_of(model, ids))
+    found = decoder_masks.logits(model, ids, cuts, keep_T=torch.arange(size))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    blind = of_cuts([Cut((20,), tuple(range(5, 21)))], size_of(model, ids))
+    with pytest.raises(CutOutOfRange, match="token 20 nothing to attend to in layer 1"):
+        decoder_masks.logits(model, ids, blind, keep_T=torch.arange(size))
 
 
 @torch.no_grad()

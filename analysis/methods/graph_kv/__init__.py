@@ -17,6 +17,8 @@ between them lowers the answer's log-probability by 0.24 ± 0.02 nats in `graph`
 %) and by 0.14 ± 0.02 in `graph_ordered`; cutting an edge between two other segments changes it by
 −0.04 ± 0.01 and −0.05 ± 0.01.
 
+In a layer with a sliding window a token attends to what lies fewer positions back than the window.
+
 A mode to compare with that spans more positions than the model was trained on, or more memory than
 there is, is left out with an `Omitted`; so is attention per token for a text of more than 2,048
 tokens, whose edge mass is computed block by block.
@@ -29,7 +31,6 @@ from collections.abc import Generator, Iterator, Sequence
 import numpy as np
 import torch
 
-from analysis.attention.block_sparse import runs_blockwise
 from analysis.errors import OutOfMemory
 from analysis.events import Event, Omitted, Progress
 from analysis.methods.graph_kv import attention, examples
@@ -66,7 +67,7 @@ from analysis.text import tokenization as texts
 from analysis.text.context import Alternative
 from analysis.text.cost import Cost, PassMeter
 
-VERSION = "2"
+VERSION = "3"
 NEEDS = ("causal_lm",)
 EVENTS = (
     Segments, SegmentTokens, Layout, Answer, Arrangement, EdgeMass, TokenMass, Sinks,
@@ -258,7 +259,8 @@ def _attention(
     """Edge mass from patterns or block by block; with both, their largest difference."""
     yield Progress(stage="reading attention", done=0, total=1, unit="passes")
     patterns = yield from _patterns(model, reading, layout, kept)
-    blocks = attention.blockwise(model, layout, kept) if runs_blockwise(model.plain) else None
+    runs_blockwise = attention.can_run_blockwise(model, layout)
+    blocks = attention.blockwise(model, layout, kept) if runs_blockwise else None
     chosen = patterns or blocks
     if chosen is None:
         return
@@ -285,7 +287,7 @@ def _patterns(
     model: Model, reading: ResolvedParams, layout: TokenLayout, kept: int
 ) -> Generator[Event, None, attention.Patterned | None]:
     """Patterns if requested, or if attention cannot be read block by block."""
-    blockwise, tokens = runs_blockwise(model.plain), len(layout.ids_N)
+    blockwise, tokens = attention.can_run_blockwise(model, layout), len(layout.ids_N)
     if blockwise and not reading.params.patterns:
         return None
     try:

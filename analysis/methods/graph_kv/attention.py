@@ -19,6 +19,7 @@ from transformers import DynamicCache
 from analysis.attention import decoder_masks
 from analysis.attention.block_sparse import Keep, block_sparse, runs_blockwise
 from analysis.attention.modules import ORDINARY, layer_kinds
+from analysis.attention.windows import Windows, inner_window, windows_of, within
 from analysis.decoding.stops import eos_ids
 from analysis.errors import ModelIncompatible
 from analysis.methods.graph_kv.layout import TokenLayout
@@ -60,24 +61,41 @@ def refuse_unfit(model: Model, tokens: int) -> None:
     if kinds:
         raise _unfit(f"{name} has layers of {', '.join(sorted(kinds))}")
     model.require("masks", "positions")
-    window = getattr(config, "sliding_window", None)
+    window = inner_window(model.plain)
     if window and tokens > window:
         raise ModelIncompatible(
-            f"{name} attends to the last {window} tokens only in some layers; the text has "
-            f"{tokens} tokens.",
-            remedy="Shorten the segments, or choose a model without a sliding window.",
+            f"{name} attends to the last {window} tokens only in some layers, by a mask of its "
+            f"own; the text has {tokens} tokens.",
+            remedy="Shorten the segments, or choose another model.",
             field="model",
         )
 
 
-def refuse_memory(model: Model, tokens: int, kept: int) -> None:
-    """Raise OutOfMemory if logits at `kept` positions of so many tokens are too much."""
-    if _runs_dense(model, tokens):
-        model.rows_per_pass(tokens, kept, 1)
+def refuse_memory(model: Model, layout: TokenLayout, answer: int) -> None:
+    """Raise OutOfMemory if logits at an answer of so many tokens after a layout are too much."""
+    tokens = len(layout.ids_N) + answer
+    if tokens > DENSE_TOKENS and can_run_blockwise(model, layout, answer):
+        return
+    model.rows_per_pass(tokens, answer, 1)
 
 
-def _runs_dense(model: Model, tokens: int) -> bool:
-    return tokens <= DENSE_TOKENS or not runs_blockwise(model.plain)
+def can_run_blockwise(model: Model, layout: TokenLayout, more: int = 0) -> bool:
+    """Whether attention is a softmax of scores alone that no window cuts off.
+
+    `more`: tokens that follow the layout.
+    """
+    return runs_blockwise(model.plain) and not _windows(model, layout.positions_N, more)
+
+
+def _windows(model: Model, positions: Sequence[int], more: int = 0) -> Windows | None:
+    """The windows of the layers, if one is shorter than a text, in tokens or in positions."""
+    found = windows_of(model.plain, model.info.layers)
+    span = max(len(positions), positions[-1] + 1) + more
+    return found if any(window and window < span for window in found) else None
+
+
+def _runs_dense(model: Model, layout: TokenLayout) -> bool:
+    return len(layout.ids_N) <= DENSE_TOKENS or not can_run_blockwise(model, layout)
 
 
 def _unfit(why: str) -> ModelIncompatible:
@@ -97,7 +115,7 @@ def answer_logits(
     """
     for tokens, group in groupby(layouts, lambda layout: len(layout.ids_N)):
         same = list(group)
-        if not _runs_dense(model, tokens):
+        if not any(_runs_dense(model, layout) for layout in same):
             yield from (_block_logits(model, layout, kept) for layout in same)
             continue
         size = model.rows_per_pass(tokens, kept, limit)
@@ -110,7 +128,7 @@ def _dense(model: Model, layouts: Sequence[TokenLayout], kept: int) -> torch.Ten
     ids_BN, positions_BN = _tokens(model, layouts)
     last_T = torch.arange(ids_BN.shape[1] - kept, ids_BN.shape[1])
     return decoder_masks.logits(
-        model, ids_BN, _masks(model, layouts), keep_T=last_T, positions_N=positions_BN
+        model, ids_BN, keep_T=last_T, positions_N=positions_BN, **_masks(model, layouts)
     )
 
 
@@ -123,10 +141,33 @@ def _tokens(model: Model, layouts: Sequence[TokenLayout]) -> tuple[torch.Tensor,
     return ids_BN, positions_BN
 
 
-def _masks(model: Model, layouts: Sequence[TokenLayout]) -> list[torch.Tensor]:
-    """The same in every layer and head."""
+def _masks(model: Model, layouts: Sequence[TokenLayout]) -> dict[str, Any]:
+    """Masks [B, 1, N, N] per layer, the same in every head, and the windows that they replace.
+
+    A window counts in positions: a token reads what it attends to and what lies fewer positions
+    back than the window.
+    """
     mask_BNN = torch.stack([layout.structure.mask(model.device) for layout in layouts])
-    return [mask_BNN[:, None]] * model.info.layers
+    given = (_windows(model, layout.positions_N) for layout in layouts)
+    windows = next((found for found in given if found), None)
+    if windows is None:
+        return {"masks": [mask_BNN[:, None]] * model.info.layers}
+    _, positions_BN = _tokens(model, layouts)
+    by_window = {
+        window: (mask_BNN & within(window, positions_BN) if window else mask_BNN)[:, None]
+        for window in set(windows)
+    }
+    return {"masks": [by_window[window] for window in windows], "windows": windows}
+
+
+def _step_masks(model: Model, positions: Sequence[int]) -> dict[str, Any]:
+    """Likewise, of the last token alone, which attends to all others, [1, 1, 1, N]."""
+    windows = _windows(model, positions)
+    if windows is None:
+        return {"masks": [None] * model.info.layers}
+    back_N = positions[-1] - torch.tensor(positions, device=model.device)
+    masks = [(back_N < window)[None, None, None] if window else None for window in windows]
+    return {"masks": masks, "windows": windows}
 
 
 def blockwise(model: Model, layout: TokenLayout, kept: int) -> Blockwise:
@@ -164,10 +205,10 @@ def patterned(model: Model, layout: TokenLayout, kept: int) -> Patterned:
     logits_1TV = decoder_masks.eager(
         model,
         ids,
-        _masks(model, [layout]),
         keep_T=torch.arange(tokens - kept, tokens),
         positions_N=positions,
         receive=sums.add,
+        **_masks(model, [layout]),
     )
     return Patterned(
         logits_1TV[0],
@@ -218,39 +259,41 @@ def write(
     `bends`: processors by GenerationConfig's names, applied after the layout's ids.
 
     The layout is evaluated once; generated tokens continue from its last position and attend to all
-    tokens.
+    tokens that no window cuts off.
     """
-    stops, cache, start = eos_ids(model), DynamicCache(), layout.positions_N[-1] + 1
+    stops, cache, positions = eos_ids(model), DynamicCache(), list(layout.positions_N)
     out = _prefill(model, layout, cache)
     written = list(layout.ids_N)
     processors = make(PROCESSORS, bends or {}, Start(tuple(written), stops, length, model.device))
-    for position in range(start, start + length):
+    for number in range(1, length + 1):
         ids = torch.tensor([written], device=model.device)
         token = int(bent(processors, ids, out.logits[:, -1].float())[0].argmax())
         written.append(token)
+        positions.append(positions[-1] + 1)
         yield token
-        if token in stops or position == start + length - 1:
+        if token in stops or number == length:
             return
-        out = _step(model, cache, token, position)
+        out = _step(model, cache, token, positions)
 
 
 def _prefill(model: Model, layout: TokenLayout, cache: DynamicCache) -> Any:
     ids, positions = _tokens(model, [layout])
     given = {"input_ids": ids, "position_ids": positions, "past_key_values": cache}
-    if not _runs_dense(model, len(layout.ids_N)):
+    if not _runs_dense(model, layout):
         with block_sparse(model.plain, layout.structure):
             return model.forward(**given, use_cache=True, logits_to_keep=1)
-    with decoder_masks.masked(model.plain, _masks(model, [layout])):
+    with decoder_masks.masked(model.plain, **_masks(model, [layout])):
         mask = torch.ones_like(ids)
         return model.forward(**given, attention_mask=mask, use_cache=True, logits_to_keep=1)
 
 
-def _step(model: Model, cache: DynamicCache, token: int, position: int) -> Any:
-    """A token that attends to all tokens before it, as is the default in transformers."""
-    return model.forward(
-        input_ids=torch.tensor([[token]], device=model.device),
-        position_ids=torch.tensor([[position]], device=model.device),
-        attention_mask=torch.ones(1, cache.get_seq_length() + 1, device=model.device),
-        past_key_values=cache,
-        use_cache=True,
-    )
+def _step(model: Model, cache: DynamicCache, token: int, positions: list[int]) -> Any:
+    """The last token, at the last of the positions."""
+    with decoder_masks.masked(model.plain, **_step_masks(model, positions)):
+        return model.forward(
+            input_ids=torch.tensor([[token]], device=model.device),
+            position_ids=torch.tensor([positions[-1:]], device=model.device),
+            attention_mask=torch.ones(1, len(positions), device=model.device),
+            past_key_values=cache,
+            use_cache=True,
+        )

@@ -258,8 +258,7 @@ def _why_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> str | None:
     layout = reading.layout(mode)
     try:
         _refuse_unfit(model, reading, layout)
-        tokens = len(layout.ids_N) + reading.longest_answer
-        attention.refuse_memory(model, tokens, reading.longest_answer)
+        attention.refuse_memory(model, layout, reading.longest_answer)
         _refuse_large(reading, layout)
     except (InvalidParams, PromptTooLong, ModelIncompatible, OutOfMemory) as error:
         return str(error)

@@ -135,7 +135,7 @@ def _tiles(encoded: EncodedPicture) -> PictureGrid:
     if not tiles:
         return PictureGrid(tuple(last), side, side, frame)
     before = encoded.model.tokenizer.decode(list(encoded.ids[: tiles[-1][0]]))
-    named = PLACE.findall(before)
+    named = PLACE.findall(str(before))
     rows, columns = (int(count) for count in named[-1]) if named else (0, 0)
     if len(tiles) != rows * columns or {len(tile) for tile in encoded.runs} != {side * side}:
         raise encoded.refuse()

@@ -255,8 +255,7 @@ def test_patterns_of_too_many_tokens_are_left_out(
 def test_attention_is_read_from_patterns_where_no_blocks_run(
     run: Run, monkeypatch: pytest.MonkeyPatch, *, patterns: bool
 ) -> None:
-    for module in (graph_kv, attention):
-        monkeypatch.setattr(module, "runs_blockwise", lambda model: False)
+    monkeypatch.setattr(attention, "runs_blockwise", lambda model: False)
     monkeypatch.setattr(attention, "DENSE_TOKENS", 12)
     events = run(patterns=patterns)
     assert of_kind(events, "edge_mass")
@@ -272,7 +271,7 @@ def test_patterns_that_do_not_fit_are_left_out(
         raise rows_do_not_fit(1, len(layout.ids_N))
 
     monkeypatch.setattr(attention, "patterned", patterned)
-    monkeypatch.setattr(graph_kv, "runs_blockwise", lambda model: blocks)
+    monkeypatch.setattr(attention, "runs_blockwise", lambda model: blocks)
     events = run()
     assert "do not fit" in only(events, "omitted").reason
     assert bool(of_kind(events, "edge_mass")) == blocks

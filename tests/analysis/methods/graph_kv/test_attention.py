@@ -241,14 +241,12 @@ def test_no_route_runs_without_saying_who_reads_whom(
     assert masks == [True] * 5
 
 
-def test_a_model_that_reads_a_window_is_refused_beyond_it(model: Model) -> None:
+def test_a_window_within_the_attention_is_refused_beyond_it(model: Model) -> None:
     plain = copy.deepcopy(model.plain)
-    plain.config.sliding_window = 8
+    plain.config.attention_layers, plain.config.window_size = ["global", "local"], 8
     windowed = replace(model, plain=plain)
     attention.refuse_unfit(windowed, 8)
-    with pytest.raises(
-        ModelIncompatible, match="attends to the last 8 tokens only in some layers; the text has 9"
-    ):
+    with pytest.raises(ModelIncompatible, match=r"last 8 tokens only .* by a mask of its own"):
         attention.refuse_unfit(windowed, 9)
 
 
