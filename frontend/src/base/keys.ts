@@ -6,6 +6,7 @@ export const PICTURE_KEYS: Meaning[] = [
   ["← → ↑ ↓", "Move the selected token or cell; among output tokens, the target"],
   ["Shift + ← →", "Select a span of tokens"],
   ["Home End", "First and last token"],
+  ["n Shift + n", "Long text: next and previous of the strongest tokens"],
   ["p", "Pin the selected token as reference"],
   ["c", "Compare the pinned output token with the selected one"],
   ["f Shift + f", "Next and previous branch point of a decoder's text"],

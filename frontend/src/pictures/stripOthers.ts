@@ -11,8 +11,11 @@ export interface OthersMarks {
 
 type Elements = ReadonlyMap<number, HTMLElement>;
 
-/** Returns what puts the marks on tokens that were drawn again. */
-export function showOthers({ marks, kind }: OthersMarks, elements: () => Elements): () => void {
+/** `put` shows the marks on tokens that were drawn again. */
+export function showOthers(
+  { marks, kind }: OthersMarks,
+  elements: () => Elements,
+): { put(): void; commented(): number[] } {
   let latest: readonly Mark[] = [];
   let touched: HTMLElement[] = [];
   function put(): void {
@@ -33,7 +36,11 @@ export function showOthers({ marks, kind }: OthersMarks, elements: () => Element
     latest = now;
     put();
   });
-  return put;
+  const isComment = ({ item, by }: Mark) => item.kind === kind && by === "comment";
+  return {
+    put,
+    commented: () => latest.filter(isComment).map(({ item }) => item.index),
+  };
 }
 
 function showOn(token: HTMLElement, marks: readonly Mark[]): void {

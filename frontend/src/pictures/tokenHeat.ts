@@ -49,6 +49,7 @@ export function createTokenHeat(
     choose: (key) => context.selection.choose(positionItem(key)),
     extend: (from, to) => context.selection.chooseSet(span(from, to)),
     others: { marks: context.marks, kind: POSITION },
+    keys: context.keys,
   });
 
   function render(tokens: readonly HeatToken[]): void {
@@ -62,7 +63,12 @@ export function createTokenHeat(
 
   const mark = (selected: Selected) => strip.mark(markedPositions(selected));
 
-  return { render, mark, destroy: figure.destroy };
+  function destroy(): void {
+    strip.destroy();
+    figure.destroy();
+  }
+
+  return { render, mark, destroy };
 }
 
 const span = (from: number, to: number) =>
@@ -93,6 +99,7 @@ function filled(token: HeatToken, key: number, scale: ColourScale): StripToken {
     state: value === null ? "outside" : "scored",
     band: null,
     target: false,
+    weight: Math.abs(value ?? 0),
     label: `${spoken(text || piece)}, ${number}`,
   };
 }

@@ -4,6 +4,7 @@ import type { Group } from "./layer";
 import { visible } from "./glyphs";
 import { inkOf, measure, mutedOf, ruleOf, writeLines } from "./sheet";
 import { AGAINST } from "./support";
+import { foldedSections, lengthOf, STRONGEST } from "./stripFold";
 import type { StripSection, StripToken } from "./tokenStrip";
 import type { Theme } from "../base/theme";
 
@@ -23,8 +24,9 @@ interface Placed {
 }
 
 /** Draws the sections one below the other; returns the size taken. */
-export function drawStrip(group: Group, sections: StripSection[], width: number, theme: Theme) {
+export function drawStrip(group: Group, given: StripSection[], width: number, theme: Theme) {
   let top = 0;
+  const sections = foldedSections(given);
   defineHatch(group, theme);
   for (const section of sections) {
     const label = { y: top + 11, width, size: 11, ink: mutedOf(theme) };
@@ -34,8 +36,16 @@ export function drawStrip(group: Group, sections: StripSection[], width: number,
     for (const one of placed) drawToken(group, one, theme);
     top = Math.max(below, ...placed.map((one) => one.y)) + ROW + 6;
   }
+  if (sections !== given) {
+    const note = { y: top + 11, width, size: 11, ink: mutedOf(theme) };
+    top += writeLines(group, foldedText(given), note) + 6;
+  }
   return { width, height: top };
 }
+
+const foldedText = (sections: readonly StripSection[]) =>
+  `Folded to the ${STRONGEST} strongest with their context: the table holds all ` +
+  `${lengthOf(sections).toLocaleString("en")} tokens.`;
 
 /** Height above the box: a bar, and what is said of the token above that. */
 const aboveOf = ({ ribbon, badge }: StripToken) => (ribbon ? RIBBON : 0) + (badge ? BADGE : 0);

@@ -50,6 +50,7 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
     choose: (key) => key >= 0 && choosePosition(context, key),
     extend: (_, to) => to >= 0 && choosePosition(context, to),
     others: { marks: context.marks, kind: OUTPUT },
+    keys: context.keys,
   });
 
   const draw = whenChanged<Shown>(
@@ -72,7 +73,10 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
       mark(get(context.selection));
     },
     mark,
-    destroy: figure.destroy,
+    destroy() {
+      strip.destroy();
+      figure.destroy();
+    },
   };
 
   function mark({ hover, primary }: Selected): void {
@@ -134,6 +138,7 @@ export function sectionsOf({ traces, trace, theme }: Shown): StripSection[] {
       ribbon,
       badge: one.place === 0 && one.trials > 1 ? `×${one.trials}` : "",
       joined: one.span > 1,
+      weight: entropy,
       label: labelOf(one),
     };
   });

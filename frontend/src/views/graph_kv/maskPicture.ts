@@ -235,6 +235,7 @@ function placeCross(group: Group, at: CellAt | null, { tokens }: Mask, cell: num
 }
 
 const LABEL = 11;
+const MANY = 40; // blocks
 
 /** Bands with names, lines between them, and the position ids that there is room for. */
 export function drawAxes(
@@ -299,11 +300,23 @@ interface Id {
   position: number;
 }
 
+const firstOf = ({ start, position }: Band): Id => ({ token: start, position });
+
+/** With many blocks, those whose numbers do not lie on each other's. */
+function apart(bands: readonly Band[], cell: number): readonly Band[] {
+  if (bands.length <= MANY) return bands;
+  const found: Band[] = [];
+  for (const band of bands) {
+    if ((band.start - (found.at(-1)?.start ?? -Infinity)) * cell >= LABEL) found.push(band);
+  }
+  return found;
+}
+
 /** The position of every token where there is room, else of each block's first. */
 function idsOf({ bands }: Mask, cell: number): Id[] {
-  const every = cell >= LABEL;
+  if (cell < LABEL) return apart(bands, cell).map(firstOf);
   return bands.flatMap(({ start, tokens, position }) =>
-    Array.from({ length: every ? tokens : 1 }, (_, at) => ({
+    Array.from({ length: tokens }, (_, at) => ({
       token: start + at,
       position: position + at,
     })),

@@ -15,8 +15,9 @@ import { blockName, choosePair, modeName, ownPair, type Panel, type Shown } from
 import type { ReadLayout } from "./state";
 import { blockTable } from "./tables";
 
-const LINE = 22;
-const THICK = 13;
+const LINE = { most: 22, least: 5, height: 560 }; // of a block; of all of them
+const THICK = 0.6; // of a line
+const NAME = 11; // pixels that a name needs; with less, only some have one
 const AXIS = 34;
 const WIDEST_NAME = 120;
 
@@ -85,7 +86,10 @@ function drawPositions(group: Group, shown: Shown, layout: ReadLayout, width: nu
   }));
   const left = Math.min(WIDEST_NAME, width * 0.3);
   const x = scaleLinear([0, event.span], [left, width - 8]);
-  const height = rows.length * LINE;
+  const line = Math.max(LINE.least, Math.min(LINE.most, Math.floor(LINE.height / rows.length)));
+  const thick = Math.round(THICK * line);
+  const named = Math.ceil(NAME / line);
+  const height = rows.length * line;
   const axis = layer(group, "axis").attr("transform", `translate(0,${height})`);
   axis.call(
     axisBottom(x)
@@ -102,25 +106,26 @@ function drawPositions(group: Group, shown: Shown, layout: ReadLayout, width: nu
       const made = enter.append("g").attr("class", "position-row");
       made.append("title");
       made.append("text").attr("font-size", 12).attr("text-anchor", "end");
-      made.append("rect").attr("rx", 2).attr("height", THICK);
+      made.append("rect").attr("rx", 2);
       return made;
     })
     .attr("data-block", (row) => row.block)
-    .attr("transform", (row) => `translate(0,${row.block * LINE})`);
+    .attr("transform", (row) => `translate(0,${row.block * line})`);
   bars
     .select("title")
     .text((row) => `${row.name}: position ids ${row.position} to ${row.position + row.tokens - 1}`);
   bars
     .select("text")
     .attr("x", left - 8)
-    .attr("y", THICK + 1)
+    .attr("y", thick + 1)
     .attr("fill", inkOf(theme))
-    .text((row) => fit(row.name, left - 12, 12));
+    .text((row) => (row.block % named ? "" : fit(row.name, left - 12, 12)));
   const chosen = shown.masked === shown.layout ? shown.pairs[shown.pair ?? -1] : undefined;
   bars
     .select("rect")
     .attr("x", (row) => x(row.position))
-    .attr("y", (LINE - THICK) / 2)
+    .attr("height", thick)
+    .attr("y", (line - thick) / 2)
     .attr("width", (row) => Math.max(2, x(row.position + row.tokens) - x(row.position)))
     .attr("fill", (row) => colourOf(row.slot, theme))
     .attr("stroke", (row) =>

@@ -47,6 +47,7 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
     hover,
     choose,
     extend: (_, to) => choose(to),
+    keys: context.keys,
   });
 
   const draw = whenChanged<Shown>(
@@ -93,7 +94,10 @@ export function createText(root: HTMLElement, context: ViewContext): Panel {
       mark();
     },
     mark,
-    destroy: figure.destroy,
+    destroy() {
+      strip.destroy();
+      figure.destroy();
+    },
   };
 }
 
@@ -127,6 +131,7 @@ function tokenOf({ theme }: Shown, { limit, reader }: Heat, token: HeatToken): S
     state: token.read ? "scored" : "masked",
     band: null,
     target: token.block === reader,
+    weight: token.read ? token.mass : 0,
     label: `${spoken(token.text)}, ${said}`,
   };
 }

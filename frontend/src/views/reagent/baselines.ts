@@ -146,6 +146,7 @@ function sectionsOf({ state, theme }: Shown, { event, scores }: BaselineMap): St
       band: null,
       target: targets.has(position),
       against: fill !== null && worksAgainst(value, scale, "present"),
+      weight: fill === null ? 0 : Math.abs(value),
       label: `${spoken(token.text)}, ${score}`,
     };
   });

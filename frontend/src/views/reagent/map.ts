@@ -13,7 +13,7 @@ import { createTokenStrip, type TokenStrip } from "../../pictures/tokenStrip";
 import { drawStrip } from "../../pictures/tokenStripSvg";
 import { indexOf, POSITION, positionItem } from "../../view/position";
 import type { Selected } from "../../view/selection";
-import type { ViewContext } from "../../view/view";
+import type { Keys, ViewContext } from "../../view/view";
 import { choosePosition, chooseSpan, outputAt } from "./choose";
 import { pin, compare } from "./keys";
 import { GRANULARITIES, PART, rowName, targetPositions, textOf, unitsOf } from "./maps";
@@ -40,7 +40,7 @@ export function createMap(root: HTMLElement, context: ViewContext): Panel {
 
   const strips = figure.body.appendChild(document.createElement("div"));
   strips.className = "strips";
-  const main = createPane(strips, "Tokens", context, () => shown);
+  const main = createPane(strips, "Tokens", context, () => shown, context.keys);
   const reference = createPane(strips, "Tokens for the pinned output", context, () => shown);
   let shown: Shown | null = null;
 
@@ -69,7 +69,12 @@ export function createMap(root: HTMLElement, context: ViewContext): Panel {
     if (!reference.node.hidden) reference.strip.mark(marks);
   }
 
-  return { render, mark, destroy: figure.destroy };
+  function destroy(): void {
+    for (const { strip } of [main, reference]) strip.destroy();
+    figure.destroy();
+  }
+
+  return { render, mark, destroy };
 }
 
 interface Pane {
@@ -84,6 +89,7 @@ function createPane(
   label: string,
   context: ViewContext,
   latest: () => Shown | null,
+  keys?: Keys,
 ): Pane {
   const node = root.appendChild(document.createElement("div"));
   node.className = "pane";
@@ -102,6 +108,7 @@ function createPane(
       if (shown) chooseSpan(context, shown.state, from, to);
     },
     others: { marks: context.marks, kind: POSITION },
+    keys,
   });
   return {
     node,

@@ -56,6 +56,8 @@ function tokenOf(
     band: fill && leads ? bandOf(unit, scale) : null,
     target,
     against: fill !== null && !noise && worksAgainst(unit.mean, scale, "present"),
+    weight: full === null ? 0 : Math.abs(unit.mean),
+    unit: unit.index,
     label: labelOf(unit, masked, token?.text ?? "", scored, target),
   };
 }

@@ -14,7 +14,7 @@ import { whenChanged } from "../../../view/panel";
 import type { Selected } from "../../../view/selection";
 import type { ViewContext } from "../../../view/view";
 import { routesAt } from "./graph";
-import { drawRoutes, MOST_EDGES, type RoutesPicture } from "./routesPicture";
+import { columnsOf, drawnEdges, drawRoutes, type RoutesPicture } from "./routesPicture";
 import { groupAt, positionsOf, type Panel, type Shown } from "./shown";
 import { routeTable } from "./tables";
 
@@ -56,9 +56,11 @@ export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[plainKey(event) ?? ""];
     if (!by || !picture) return;
     event.preventDefault();
-    const last = picture.routes.positions - 1;
-    const at = indexOf(get(context.selection).primary) ?? (by > 0 ? -1 : last + 1);
-    context.selection.choose(positionItem(Math.min(last, Math.max(0, at + by))));
+    const columns = columnsOf(picture);
+    const at = indexOf(get(context.selection).primary) ?? (by > 0 ? -1 : Infinity);
+    const next = by > 0 ? columns.find((one) => one > at) : columns.findLast((one) => one < at);
+    const end = by > 0 ? columns.at(-1) : columns[0];
+    context.selection.choose(positionItem(next ?? end ?? 0));
   });
 
   const ingredients = ({ state, theme, tau }: Shown) => [state.routes, state.tokens, theme, tau];
@@ -66,7 +68,7 @@ export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
     picture = pictureOf(now);
     if (!picture) return figure.hide();
     const tau = tauOf(now);
-    slider.show(tau, picture.routes.event.floor, Math.max(...picture.routes.importance, 0.1));
+    slider.show(tau, picture.routes.event.floor, largest(picture.routes.importance));
     figure.update(sourceOf(picture, tau, context));
     const size = drawRoutes(group, picture, frame.clientWidth || 760);
     svg.attr("width", size.width).attr("height", size.height);
@@ -98,6 +100,9 @@ export function createRoutes(root: HTMLElement, context: ViewContext): Panel {
   return { render, mark, destroy: figure.destroy };
 }
 
+const largest = (shares: ArrayLike<number>) =>
+  Array.from(shares).reduce((most, share) => Math.max(most, share), 0.1);
+
 /** The tokens of the group that a position belongs to. */
 function litBy({ state }: Shown, position: number | null): Set<number> {
   const group = groupAt(state, position);
@@ -127,9 +132,15 @@ function sentence({ state }: Shown, { routes, route }: RoutesPicture, lit: Set<n
   return `“${text}”: outgoing ${showNumber(sum(routes.key))}, incoming ${showNumber(sum(routes.query))} (importance of the edges shown, summed over layers).`;
 }
 
-function legendText({ routes, route }: RoutesPicture, tau: number): string {
-  const drawn = Math.min(MOST_EDGES, route.edges.length);
-  const rest = route.edges.length > drawn ? `, the ${drawn} largest drawn` : "";
+function legendText(picture: RoutesPicture, tau: number): string {
+  const { routes, route } = picture;
+  const drawn = drawnEdges(picture).length;
+  const columns = columnsOf(picture).length;
+  const among =
+    columns < routes.positions
+      ? ` among ${columns} of ${routes.positions.toLocaleString("en")} tokens, those of the largest edges`
+      : "";
+  const rest = route.edges.length > drawn ? `, the ${drawn} largest drawn${among}` : "";
   return (
     `${route.edges.length} attention edges with a share of at least ${showNumber(tau)} on a path to the answer${rest}. ` +
     "Orange: attention, width: share of the block's output (‖y‖₁ − ‖y − z‖₁, normalised over the " +

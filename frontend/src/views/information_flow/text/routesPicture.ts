@@ -19,30 +19,64 @@ export interface RoutesPicture {
 const PLOT = { left: 58, right: 40, top: 14, label: 76, widest: 9, size: 11 };
 /** Edges that are drawn; above it the picture is one grey area. */
 export const MOST_EDGES = 1500;
+/** In a longer text only the tokens of the largest edges have a column. */
+const LONG = 600;
+const MOST_OF_LONG = { states: 960, columns: 60, edges: 400 };
 
 interface RoutesLayout {
   pitch: number;
   rise: number;
+  /** Positions that have a column, in order. */
+  columns: readonly number[];
   x(position: number): number;
   y(level: number): number;
   width: number;
   height: number;
 }
 
-export function layoutOf({ routes }: RoutesPicture, available: number): RoutesLayout {
-  const { layers, positions } = routes;
-  const room = (available - PLOT.left - PLOT.right) / Math.max(1, positions - 1);
+export function layoutOf(picture: RoutesPicture, available: number): RoutesLayout {
+  const { layers } = picture.routes;
+  const columns = columnsOf(picture);
+  const columnOf = new Map(columns.map((position, column) => [position, column]));
+  const last = Math.max(1, columns.length - 1);
+  const room = (available - PLOT.left - PLOT.right) / last;
   const pitch = Math.max(13, Math.min(46, room));
   const rise = Math.max(16, Math.min(64, 420 / layers));
   const height = PLOT.top + rise * layers;
   return {
     pitch,
     rise,
-    x: (position) => PLOT.left + pitch * position,
+    columns,
+    x: (position) => PLOT.left + pitch * (columnOf.get(position) ?? 0),
     y: (level) => PLOT.top + rise * (layers - level),
-    width: PLOT.left + PLOT.right + pitch * Math.max(0, positions - 1),
+    width: PLOT.left + PLOT.right + pitch * Math.max(0, columns.length - 1),
     height: height + PLOT.label,
   };
+}
+
+/** Every position of a short text; of a long one those with the widest edges, and the targets. */
+export function columnsOf({ routes, route, state }: RoutesPicture): number[] {
+  const { positions, layers } = routes;
+  if (positions <= LONG) return Array.from({ length: positions }, (_, at) => at);
+  const most = Math.min(MOST_OF_LONG.columns, Math.max(12, MOST_OF_LONG.states / layers));
+  const columns = new Set(state.groups?.target_queries);
+  for (const edge of route.edges) {
+    const ends = [routes.key[edge] ?? 0, routes.query[edge] ?? 0];
+    if (new Set([...columns, ...ends]).size > most) break;
+    for (const end of ends) columns.add(end);
+  }
+  return [...columns].sort((a, b) => a - b);
+}
+
+/** The largest edges that are drawn: those whose ends both have a column. */
+export function drawnEdges(picture: RoutesPicture): number[] {
+  const { route, routes } = picture;
+  if (routes.positions <= LONG) return route.edges.slice(0, MOST_EDGES);
+  const columns = new Set(columnsOf(picture));
+  const has = (end: number | undefined) => columns.has(end ?? -1);
+  return route.edges
+    .filter((edge) => has(routes.key[edge]) && has(routes.query[edge]))
+    .slice(0, MOST_OF_LONG.edges);
 }
 
 /** Draws into the group, again and again alike; returns the size taken. */
@@ -89,9 +123,10 @@ interface Stay {
 }
 
 /** What stays at its place: the state itself, and what the MLP adds. */
-function staysOf({ routes, route }: RoutesPicture): Stay[] {
+function staysOf({ routes, route }: RoutesPicture, columns: readonly number[]): Stay[] {
   const { layers, positions } = routes;
-  return Array.from({ length: layers * positions }, (_, at) => at)
+  return Array.from({ length: layers }, (_, layer) => layer)
+    .flatMap((layer) => columns.map((position) => layer * positions + position))
     .filter((at) => route.nodes[at] && route.nodes[at + positions])
     .map((at) => ({
       level: Math.floor(at / positions),
@@ -106,7 +141,7 @@ const stayWidth = (share: number) => Math.max(0.75, 0.5 * PLOT.widest * share);
 
 function drawStays(group: Group, picture: RoutesPicture, layout: RoutesLayout): void {
   const { theme, state } = picture;
-  const stays = staysOf(picture);
+  const stays = staysOf(picture, layout.columns);
   const name = ({ position }: Stay) => visible(state.tokens[position]?.text ?? "");
   layer(group, "stays")
     .selectAll<SVGLineElement, Stay>("line")
@@ -143,16 +178,13 @@ function drawStays(group: Group, picture: RoutesPicture, layout: RoutesLayout): 
 
 const sideOf = (mlp: number) => 2 + PLOT.widest * mlp;
 
-function drawEdges(
-  group: Group,
-  { routes, route, state, theme }: RoutesPicture,
-  layout: RoutesLayout,
-) {
+function drawEdges(group: Group, picture: RoutesPicture, layout: RoutesLayout) {
+  const { routes, state, theme } = picture;
   const name = (position: number) => visible(state.tokens[position]?.text ?? "");
   const ends = (edge: number) => [routes.key[edge] ?? 0, routes.query[edge] ?? 0] as const;
   layer(group, "edges")
     .selectAll<SVGPathElement, number>("path")
-    .data(route.edges.slice(0, MOST_EDGES), (edge) => edge)
+    .data(drawnEdges(picture), (edge) => edge)
     .join((enter) => {
       const path = enter.append("path").attr("class", "route").attr("fill", "none");
       path.append("title");
@@ -186,7 +218,7 @@ function drawTokens(
   { state, routes, theme }: RoutesPicture,
   layout: RoutesLayout,
 ): void {
-  const positions = Array.from({ length: routes.positions }, (_, position) => position);
+  const positions = layout.columns;
   const targets = new Set(state.groups?.target_queries);
   const bottom = layout.y(0);
   layer(group, "tokens")

@@ -81,6 +81,8 @@ function tokenOf(
       filling?.measured &&
       worksAgainst(value, filling.scale, filling.measured),
     ),
+    weight: value === null ? 0 : Math.abs(value),
+    unit: group ?? undefined,
     label: parts.filter(Boolean).join(", "),
     badge: reads && leads ? "reader" : undefined,
   };

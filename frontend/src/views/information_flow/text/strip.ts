@@ -32,6 +32,7 @@ export function createStrip(root: HTMLElement, context: ViewContext): Panel {
     choose: (key) => context.selection.choose(positionItem(key)),
     extend: (from, to) => chooseSpan(context, from, to),
     others: { marks: context.marks, kind: POSITION },
+    keys: context.keys,
   });
 
   function render(now: Shown): void {
@@ -51,7 +52,12 @@ export function createStrip(root: HTMLElement, context: ViewContext): Panel {
     if (shown) strip.mark(marksOf(shown.state, selected));
   }
 
-  return { render, mark, destroy: figure.destroy };
+  function destroy(): void {
+    strip.destroy();
+    figure.destroy();
+  }
+
+  return { render, mark, destroy };
 }
 
 function chooseSpan(context: ViewContext, from: number, to: number): void {
