@@ -18,13 +18,16 @@ def run(
     catalog: "Catalog | None" = None,
     pictures: "PictureReader | None" = None,
     today: "date | None" = None,
+    dtype: str = "auto",
 ) -> Iterator["Event"]:
     """Run a method on a model and yield its events; close the generator to stop.
 
     `model` is an id of the catalog, or the entry of a folder. The `method` "inspect" only loads the
     model and checks its hooks. `pictures` reads the pictures that params name by their hash, see
     `analysis.images.files`. `today` is the date that chat templates use, so that a run can be
-    repeated (default: the current date). Raises a GlassbenchError with code and remedy.
+    repeated (default: the current date). `dtype` is that of every model that the run loads:
+    float32, bfloat16, float16, or auto (float32 on a CPU, the checkpoint's own on a GPU). Raises a
+    GlassbenchError with code and remedy.
     """
     from analysis.images.files import no_pictures
     from analysis.runner import run as run_in_session
@@ -36,4 +39,5 @@ def run(
         catalog=catalog,
         pictures=pictures or no_pictures,
         today=today,
+        dtype=dtype,
     )

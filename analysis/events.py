@@ -180,6 +180,12 @@ class ModelInfo(Record):
     device: str
     capabilities: list[str]
     weights: str = Field(description="raw: as in the checkpoint, without folding or centring.")
+    attention: str | None = Field(
+        default=None,
+        description="How forward passes compute attention: sdpa, eager. null: not recorded. "
+        "Attention weights are always read by eager attention.",
+    )
+    attention_reason: str = Field(default="", description="Why not sdpa, as part of a sentence.")
     self_check: SelfCheck | None = None
     brings: Brings | None = None
 

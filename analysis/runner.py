@@ -3,11 +3,12 @@
 from collections.abc import Generator, Iterator
 from datetime import date
 from functools import cache, partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from analysis import loading, refusals
 from analysis import method as methods
 from analysis.catalog.capabilities import refuse_foreign
+from analysis.catalog.dtypes import AUTO, Dtype, check_dtype
 from analysis.catalog.entries import Catalog, Entry
 from analysis.errors import GlassbenchError, InvalidParams
 from analysis.events import Event, ModelLoaded
@@ -21,6 +22,15 @@ from analysis.steps import follow
 INSPECT = "inspect"
 
 
+@runtime_checkable
+class Load(Protocol):
+    """`_load` with a run's catalog and dtype."""
+
+    def __call__(
+        self, model: str | Entry, *, needs: tuple[str, ...]
+    ) -> Generator[Event, None, Model]: ...
+
+
 def run(
     method: str,
     *,
@@ -29,14 +39,16 @@ def run(
     catalog: Catalog | None = None,
     pictures: PictureReader = no_pictures,
     today: date | None = None,
+    dtype: str = AUTO,
 ) -> Iterator[Event]:
     """See `analysis.run`. Invalid params are refused before a model is loaded."""
+    load = partial(_load, catalog=catalog or Catalog(), dtype=check_dtype(dtype))
     if method == INSPECT:
         _refuse_any(params)
-        return _guarded(_load(model, catalog or Catalog(), ()), today)
+        return _guarded(load(model, needs=()), today)
     found = methods.get(method)
     checked = found.check(params)
-    return _guarded(_run(found, model, checked, catalog or Catalog(), pictures), today)
+    return _guarded(_run(found, model, checked, load, pictures), today)
 
 
 @cache
@@ -49,13 +61,13 @@ def _run(
     method: methods.Method,
     model: str | Entry,
     params: methods.BaseParams,
-    catalog: Catalog,
+    load: Load,
     pictures: PictureReader,
 ) -> Iterator[Event]:
-    loading_events = _load(model, catalog, method.needs)
+    loading_events = load(model, needs=method.needs)
     found = yield from follow(loading_events, partial(_with_applied, params=params))
     _refuse_foreign(method, params, found)
-    context = RunContext(pictures=pictures, load_model=partial(_load_second, catalog))
+    context = RunContext(pictures=pictures, load_model=partial(_load_second, load))
     yield from method.run(found, params, context)
 
 
@@ -73,20 +85,22 @@ def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: M
 
 
 def _load(
-    model: str | Entry, catalog: Catalog, needs: tuple[str, ...]
+    model: str | Entry, *, needs: tuple[str, ...], catalog: Catalog, dtype: Dtype
 ) -> Generator[Event, None, Model]:
     """Yield the events of loading; return the Model."""
-    store = model_cache()
+    to: dict[str, Any] = {
+        "catalog": catalog, "cache": model_cache(), "needs": needs, "dtype": dtype,
+    }  # fmt: skip
     if isinstance(model, str):
-        return (yield from loading.load(model, catalog=catalog, cache=store, needs=needs))
-    return (yield from loading.load_entry(model, catalog=catalog, cache=store, needs=needs))
+        return (yield from loading.load(model, **to))
+    return (yield from loading.load_entry(model, **to))
 
 
 def _load_second(
-    catalog: Catalog, model_id: str, *, needs: tuple[str, ...]
+    load: Load, model_id: str, *, needs: tuple[str, ...]
 ) -> Generator[Event, None, Model]:
-    """Load a second model, without its ModelLoaded event."""
-    events = _load(model_id, catalog, needs)
+    """Load a second model, in the run's dtype, without its ModelLoaded event."""
+    events = load(model_id, needs=needs)
     return (yield from follow(events, lambda e: None if isinstance(e, ModelLoaded) else e))
 
 

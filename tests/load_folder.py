@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
+from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.catalog.entries import Catalog, folder_entry
 from analysis.catalog.revision import folder_revision
 from analysis.events import SelfCheck
@@ -13,11 +14,11 @@ from analysis.loading import ModelCache, load_entry, loaded
 from analysis.model import Model
 
 
-def load_folder(path: Path, **options: Any) -> Model:
+def load_folder(path: Path, dtype: Dtype = AUTO, **options: Any) -> Model:
     """Load into a cache of its own."""
     cache, entry = ModelCache(2**30), folder_entry(path)
-    list(load_entry(entry, catalog=Catalog(**options), cache=cache, needs=()))
-    return loaded(entry, cache)
+    list(load_entry(entry, catalog=Catalog(**options), cache=cache, needs=(), dtype=dtype))
+    return loaded(entry, cache, dtype)
 
 
 def load_trusted(path: Path) -> Model:

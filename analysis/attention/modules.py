@@ -78,6 +78,11 @@ def eager_attention(model: PreTrainedModel) -> Iterator[None]:
         set_attention(model, own)
 
 
+def attention_of(model: PreTrainedModel) -> str:
+    """How a model computes attention: sdpa, eager or another registered name."""
+    return str(model.config._attn_implementation)
+
+
 def set_attention(model: PreTrainedModel, name: str) -> None:
     """Choose how a model computes attention: sdpa, eager or another registered name."""
     model.set_attn_implementation(name)

@@ -11,7 +11,7 @@ from analysis.errors import OutOfMemory
 from analysis.model.classes import Model
 from analysis.model.memory import default_device, memory_bytes, weight_bytes
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]  # id, revision, folder, dtype
 
 
 @dataclass

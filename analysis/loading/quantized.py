@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers.utils.quantization_config import FineGrainedFP8Config, Mxfp4Config
 
+from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.catalog.files import read_json_if_there
 from analysis.catalog.formats import quantization
 from analysis.catalog.metadata import ModelMetadata
@@ -26,9 +27,9 @@ def quantized_options(method: str | None) -> dict[str, Any]:
     return {"device_map": default_device()}
 
 
-def loaded_bytes(path: Path, metadata: ModelMetadata) -> int:
+def loaded_bytes(path: Path, metadata: ModelMetadata, dtype: Dtype = AUTO) -> int:
     """What the weights of a folder take in memory: as stored where they stay packed."""
     method = quantization(read_json_if_there(path, "config.json"))
     if method in (None, *DEQUANTIZED):
-        return metadata.parameters * dtype_for(metadata.dtype).itemsize
+        return metadata.parameters * dtype_for(metadata.dtype, dtype).itemsize
     return metadata.bytes

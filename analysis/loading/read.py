@@ -3,7 +3,8 @@
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from analysis.catalog.capabilities import Kind, kind_of
+from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.catalog.entries import Entry
 from analysis.catalog.files import PIPELINE_INDEX, read_config, read_json
 from analysis.catalog.folder import first_line, is_panic
@@ -57,14 +59,33 @@ OTHERWISE = "Check that the folder holds the files of one checkpoint."
 UNUSED_PARTS = ("safety_checker", "feature_extractor", "image_encoder")
 
 
-def read(entry: Entry, metadata: ModelMetadata, *, trusted: bool = False) -> Model:
+@dataclass(frozen=True)
+class Source:
+    """What is read: an entry, what its files say, whether its own code may run, and the dtype."""
+
+    entry: Entry
+    metadata: ModelMetadata
+    trusted: bool = field(default=False, kw_only=True)
+    dtype: Dtype = field(default=AUTO, kw_only=True)
+
+    @property
+    def path(self) -> Path:
+        assert self.entry.path is not None
+        return self.entry.path
+
+    @property
+    def loaded_dtype(self) -> torch.dtype:
+        return dtype_for(self.metadata.dtype, self.dtype)
+
+
+def read(source: Source) -> Model:
     """Read a model's files. Raises ModelUnreadable, OutOfMemory."""
+    entry, metadata = source.entry, source.metadata
     kind = kind_of(metadata.architecture)
     if kind == "vision_language" and kind not in metadata.capabilities:
         kind = "multimodal"  # on a text alone
-    reader = READERS[kind]
     try:
-        return reader(entry, metadata, trusted)
+        return READERS[kind](source)
     except GlassbenchError:
         raise
     except Exception as error:
@@ -77,39 +98,38 @@ def read(entry: Entry, metadata: ModelMetadata, *, trusted: bool = False) -> Mod
         raise _unreadable(entry, error) from error
 
 
-def _read_text(auto: Any) -> Callable[[Entry, ModelMetadata, bool], Model]:
-    def read_model(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
-        plain = _read_weights(auto, entry, metadata, trusted=trusted)
-        tokenizer = _read_tokenizer(entry, trusted=trusted)
+def _read_text(auto: Any) -> Callable[[Source], Model]:
+    def read_model(source: Source) -> Model:
+        plain = _read_weights(auto, source)
+        tokenizer = _read_tokenizer(source)
         refuse_tokens_beyond(plain, tokenizer)
-        assert entry.path is not None
-        return Model(_info(entry, metadata, plain), plain, tokenizer, entry.path, trusted)
+        info = _info(source.entry, source.metadata, plain)
+        return Model(info, plain, tokenizer, source.path, source.trusted)
 
     return read_model
 
 
-def _read_vision_language(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
-    assert entry.path is not None
-    del trusted  # these classes are all in transformers
-    plain = _read_weights(AutoModelForImageTextToText, entry, metadata)
-    tokenizer = _read_tokenizer(entry)
+def _read_vision_language(given: Source) -> Model:
+    source = replace(given, trusted=False)  # these classes are all in transformers
+    plain = _read_weights(AutoModelForImageTextToText, source)
+    tokenizer = _read_tokenizer(source)
     refuse_tokens_beyond(plain, tokenizer)
-    processor = read_processor(entry.path, tokenizer)
-    info = _info(entry, metadata, plain)
-    return VisionLanguageModel(info, plain, tokenizer, entry.path, processor=processor)
+    processor = read_processor(source.path, tokenizer)
+    info = _info(source.entry, source.metadata, plain)
+    return VisionLanguageModel(info, plain, tokenizer, source.path, processor=processor)
 
 
-def _read_pipeline(entry: Entry, metadata: ModelMetadata, trusted: bool) -> Model:  # noqa: FBT001
+def _read_pipeline(source: Source) -> Model:
+    """The classes are those of the two libraries, whether the folder is trusted or not."""
     import diffusers
 
-    assert entry.path is not None
-    del trusted  # the classes are those of the two libraries
-    index = read_json(entry.path, PIPELINE_INDEX)
+    entry, metadata = source.entry, source.metadata
+    index = read_json(source.path, PIPELINE_INDEX)
     weighed = [part.name for part in metadata.parts if part.parameters]
     parts: dict[str, Any] = dict.fromkeys(name for name in UNUSED_PARTS if name in index)
     for name in weighed:
         if name not in UNUSED_PARTS:
-            parts[name] = _read_part(entry, name, *index[name], dtype=dtype_for(metadata.dtype))
+            parts[name] = _read_part(entry, name, *index[name], dtype=source.loaded_dtype)
     checker = {"requires_safety_checker": False} if "requires_safety_checker" in index else {}
     diffusers.utils.logging.disable_progress_bar()
     cls = getattr(diffusers, metadata.architecture)
@@ -150,15 +170,13 @@ def _read_part(entry: Entry, name: str, library: str, cls: str, *, dtype: torch.
     return part.eval().requires_grad_(requires_grad=False).to(default_device())
 
 
-def _read_weights(
-    auto: Any, entry: Entry, metadata: ModelMetadata, *, trusted: bool = False
-) -> PreTrainedModel:
-    assert entry.path is not None
-    repaired = {"config": repaired_config(auto, entry.path)} if trusted else {}
-    method = quantization(read_config(entry.path))
+def _read_weights(auto: Any, source: Source) -> PreTrainedModel:
+    entry, trusted = source.entry, source.trusted
+    repaired = {"config": repaired_config(auto, source.path)} if trusted else {}
+    method = quantization(read_config(source.path))
     plain, report = auto.from_pretrained(
-        entry.path,
-        dtype=dtype_for(metadata.dtype),
+        source.path,
+        dtype=source.loaded_dtype,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=trusted,
@@ -177,9 +195,9 @@ def _read_weights(
     return model
 
 
-def _read_tokenizer(entry: Entry, *, trusted: bool = False) -> PreTrainedTokenizerBase:
+def _read_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        entry.path, local_files_only=True, trust_remote_code=trusted
+        source.path, local_files_only=True, trust_remote_code=source.trusted
     )
     return tokenizer
 
@@ -216,7 +234,7 @@ def _refuse_missing(name: str, report: dict[str, Any]) -> None:
             )
 
 
-READERS: dict[Kind, Callable[[Entry, ModelMetadata, bool], Model]] = {
+READERS: dict[Kind, Callable[[Source], Model]] = {
     "causal_lm": _read_text(AutoModelForCausalLM),
     "masked_lm": _read_text(AutoModelForMaskedLM),
     "masked_diffusion_lm": _read_text(AutoModel),

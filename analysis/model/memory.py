@@ -5,6 +5,7 @@ import gc
 import psutil
 import torch
 
+from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.errors import OutOfMemory
 from analysis.events import ModelInfo
 
@@ -39,8 +40,13 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def dtype_for(stored: str) -> torch.dtype:
-    """float32 on a CPU; on a GPU the checkpoint's own (`F16`; several: the smallest of them)."""
+def dtype_for(stored: str, asked: Dtype = AUTO) -> torch.dtype:
+    """The dtype that is asked for. With `auto`: float32 on a CPU, on a GPU the checkpoint's own.
+
+    `stored` names that one (`F16`; several: the smallest of them).
+    """
+    if asked != AUTO:
+        return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(asked, torch.float32)
     names = stored.split(", ")
     if default_device() == "cpu":
         return torch.float32

@@ -20,6 +20,7 @@ export const FACTS: RunFacts = {
   revision: "0123456789abcdef",
   params: { prompt: "Anna has the ball.", probes: 96, seed: 3 },
   defaults: { prompt: "", probes: 512, seed: 0, top_n: 5 },
+  dtype: "auto",
   info: null,
   finishedAt: "2026-01-02T03:04:05Z",
   seconds: 1.5,

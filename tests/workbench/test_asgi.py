@@ -9,12 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import asyncio, sys
 from workbench.asgi import application
-from workbench.catalog.selectors import model_list
+from analysis.catalog.entries import describe
+from workbench.catalog.selectors import catalog, model_list
 from workbench.catalog.methods import method_list
 import workbench.management.commands.serve
 
 assert method_list()
-model_list()
+assert [describe(entry) for entry in catalog().entries()]  # what model_list reads of files
 sent = []
 
 async def ask():

@@ -173,6 +173,7 @@ def _run(run: RunRecord) -> RunPart:
         environment=run.environment,
         self_check=(run.info or {}).get("self_check"),
         provenance=provenance(run),
+        dtype=run.dtype,
     )
 
 

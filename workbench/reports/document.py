@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from analysis.catalog.dtypes import AUTO, Dtype
+
 HASH = re.compile(r"[0-9a-f]{64}")
 ARRAY_KEYS = frozenset({"dtype", "shape", "sha256", "data"})
 PICTURE_KEYS = frozenset({"width", "height", "sha256", "data"})
@@ -37,7 +39,8 @@ class RunRecord:
 
     `files`: by hash, the arrays (bytes) and pictures (PNG) that are not inside events. `uploads`:
     by hash, the PNG files that params name. `environment`: versions and machine of the run; None if
-    not recorded. `defaults`: the method's default params at the time of the export.
+    not recorded. `defaults`: the method's default params at the time of the export. `dtype`: as
+    asked for.
     """
 
     id: str
@@ -57,6 +60,7 @@ class RunRecord:
     uploads: Mapping[str, bytes] = field(default_factory=dict)
     environment: dict[str, Any] | None = None
     defaults: dict[str, Any] = field(default_factory=dict)
+    dtype: Dtype = AUTO
 
     @cached_property
     def info(self) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.reports.provenance import show_number
+from workbench.catalog.checks import show_number
 
 MOST_ROWS, MOST_COLUMNS = 12, 10
 TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title>")

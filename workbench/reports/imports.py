@@ -141,6 +141,7 @@ def _run(owner: User, session: sessions.Session, run_id: UUID, record: RunRecord
         model=record.model,
         revision=record.revision or "",
         params=record.params,
+        dtype=record.dtype,
         queue="",
         status=record.status,
         attempt=record.attempt,

@@ -2,8 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
+from analysis.catalog.dtypes import AUTO, Dtype
 from workbench.reports.document import RunRecord
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -47,6 +54,13 @@ class RunPart(ManifestPart):
     environment: dict[str, Any] | None
     self_check: dict[str, Any] | None
     provenance: str = Field(max_length=100_000)
+    dtype: Dtype = AUTO
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `dtype` where it is not chosen, as in bundles of versions without it."""
+        dumped: dict[str, Any] = dump(self)
+        return {k: v for k, v in dumped.items() if k != "dtype" or v != AUTO}
 
 
 class PanelPart(ManifestPart):

@@ -17,7 +17,7 @@ from workbench.catalog.methods import method_get
 from workbench.reports.anchor_names import anchor_name
 from workbench.reports.document import PanelRecord, Report, RunRecord, ThreadRecord
 from workbench.reports.figures import Figure
-from workbench.reports.provenance import changed_params, provenance
+from workbench.reports.provenance import changed_params, provenance, warning
 from workbench.reports.text import markdown_safe, quoted
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,13 @@ def _panel(
     yield params_table(panel.run)
     yield "" if sentences else numbers_table(panel.run)
     yield "\n".join(f"- [{quoted(link.rpartition('/')[2])}]({link})" for link in links)
+    yield _warning(panel.run)
     yield f"*{quoted(provenance(panel.run))}*"
+
+
+def _warning(run: RunRecord) -> str:
+    text = warning(run)
+    return f"**{quoted(text)}**" if text else ""
 
 
 def _asked(run: RunRecord) -> Iterator[str]:

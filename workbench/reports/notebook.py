@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from analysis.catalog.dtypes import AUTO
 from analysis.environment import GLASSBENCH
 from workbench.reports.document import PanelRecord, Report, RunRecord
 from workbench.reports.markdown import heading, outcome
@@ -48,9 +49,10 @@ def call(run: RunRecord, name: str) -> str:
     pictures = "    pictures=pictures.__getitem__,\n" if run.uploads else ""
     day = template_date(run)
     today = f"    today=date({day.year}, {day.month}, {day.day}),\n" if day else ""
+    rest = pictures + today + (f"    dtype={run.dtype!r},\n" if run.dtype != AUTO else "")
     return (
         f"{name} = list(analysis.run(\n"
-        f"    {run.method!r},\n    model={run.model!r},\n    params={given},\n{pictures}{today}))\n"
+        f"    {run.method!r},\n    model={run.model!r},\n    params={given},\n{rest}))\n"
         f"show({name})\n"
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis.catalog.dtypes import Dtype
 from analysis.errors import UnknownMethod
 from workbench.catalog.methods import method_get
 from workbench.reports.document import PanelRecord, Report, RunRecord, ThreadRecord
@@ -36,6 +37,7 @@ class PageRun(PagePart):
     model: str
     revision: str | None
     params: dict[str, Any]
+    dtype: Dtype
     defaults: dict[str, Any]
     status: str
     problem: str | None = Field(description="Why it failed.")
@@ -110,6 +112,7 @@ def _run(run: RunRecord) -> PageRun:
         model=run.model,
         revision=run.revision,
         params=run.params,
+        dtype=run.dtype,
         defaults=run.defaults,
         status=run.status,
         problem=str(run.error["message"]) if run.error else None,

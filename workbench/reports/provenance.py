@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Any
 
+from analysis.catalog.dtypes import AUTO
+from workbench.catalog.checks import failure, show_number
 from workbench.reports.document import RunRecord
 
 LONGEST = 24  # longer texts are elsewhere in the report
@@ -13,7 +15,8 @@ def provenance(run: RunRecord) -> str:
     info = run.info or {}
     parts = [
         f"{run.model}@{run.revision[:8]}" if run.revision else run.model,
-        info.get("dtype"),
+        _dtype(run),
+        _attention(info),
         f"{run.method} v{run.method_version}",
         *_params(run),
         *_brought(run),
@@ -41,14 +44,29 @@ def changed_params(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def show_number(value: float) -> str:
-    """Three decimals; powers of ten below 0.0005; a typographic minus sign."""
-    if value == 0:
-        return "0"
-    magnitude = abs(value)
-    style = ".1e" if magnitude < 0.0005 else ".3f" if magnitude < 1000 else ",.0f"
-    mantissa, e, power = format(value, style).partition("e")
-    return (mantissa + (f"e{int(power):+d}" if e else "")).replace("-", "−")
+def warning(run: RunRecord) -> str:
+    """That the numbers may be wrong, where the model failed its self-check; else empty."""
+    check = (run.info or {}).get("self_check")
+    if not check or check["passed"]:
+        return ""
+    return f"The self-check of {run.model} failed: {failure(check)} The numbers may be wrong."
+
+
+def _dtype(run: RunRecord) -> str:
+    """The dtype of the model, or what was asked for where none was loaded."""
+    found = (run.info or {}).get("dtype")
+    if run.dtype == AUTO:
+        return found or ""
+    return f"{found or run.dtype} (chosen)"
+
+
+def _attention(info: dict[str, Any]) -> str:
+    """How forward passes compute attention, and why not by SDPA; empty in older runs."""
+    found, why = info.get("attention"), info.get("attention_reason")
+    if not found:
+        return ""
+    name = "SDPA" if found == "sdpa" else found
+    return f"{name} attention ({why})" if why else f"{name} attention"
 
 
 def _params(run: RunRecord) -> list[str]:

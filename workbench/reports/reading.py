@@ -172,6 +172,7 @@ class _Reader:
             uploads=self._uploads(run),
             environment=run.environment,
             defaults=run.defaults,
+            dtype=run.dtype,
         )
         files.update(self._arrays(folder, record))
         files.update(self._pictures(folder, record))

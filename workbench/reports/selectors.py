@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from django.core.files.storage import default_storage
 
+from analysis.catalog.dtypes import check_dtype
 from analysis.errors import UnknownMethod
 from workbench.catalog.methods import method_get
 from workbench.reports.document import EventRecord, PanelRecord, Report, RunRecord, is_hash
@@ -66,6 +67,7 @@ def run_record(*, run: Run) -> RunRecord:
         uploads=_uploads(run),
         environment=run.environment,
         defaults=sorted_keys(_defaults(run)),
+        dtype=check_dtype(run.dtype),
     )
 
 

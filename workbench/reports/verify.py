@@ -123,6 +123,7 @@ def _computed(
         catalog=catalog,
         pictures=picture,
         today=template_date(run),
+        dtype=run.dtype,
     )
     for event in events:
         value = event.model_dump(

@@ -33,6 +33,10 @@ class ModelOut(BaseModel):
     parameters: int | None
     problem: str | None
     warnings: list[str] = Field(description="What of a model that loads cannot be used.")
+    failed_checks: dict[str, str] = Field(
+        description="By the dtype that was asked for: how the last self-check failed, as a "
+        "sentence."
+    )
 
 
 class PartOut(BaseModel):
@@ -84,6 +88,7 @@ class ModelFacts(ModelOut):
     vision: VisionOut | None
     parts: list[PartOut]
     self_check: SelfCheck | None
+    checked_dtype: str | None = Field(description="The dtype in which the self-check was made.")
     checked_at: datetime | None
     card: str | None = Field(description="README.md, as Markdown.")
     measured: list[MeasuredOut]
@@ -133,7 +138,7 @@ def methods(request: HttpRequest) -> list[MethodOut]:
 
 @router.get("/models", response={200: list[ModelOut], REFUSALS: ErrorOut}, operation_id="models")
 def models(request: HttpRequest) -> list[ModelOut]:
-    return [listed_model(description) for description in model_list()]
+    return [listed_model(found.description, found.failed_checks) for found in model_list()]
 
 
 @router.get(
@@ -145,7 +150,7 @@ def model(request: HttpRequest, model_id: str) -> ModelFacts:
     return model_facts(model_get(model=model_id))
 
 
-def listed_model(description: Description) -> ModelOut:
+def listed_model(description: Description, failed_checks: dict[str, str]) -> ModelOut:
     """The model's entry in the list."""
     entry, metadata = description.entry, description.metadata
     return ModelOut(
@@ -157,6 +162,7 @@ def listed_model(description: Description) -> ModelOut:
         parameters=metadata.parameters if metadata else None,
         problem=description.problem,
         warnings=list(metadata.warnings) if metadata else [],
+        failed_checks=failed_checks,
     )
 
 
@@ -170,9 +176,10 @@ def model_facts(detail: ModelDetail) -> ModelFacts:
     return ModelFacts.model_validate(
         {
             **(asdict(description.metadata) if description.metadata else unknown),
-            **listed_model(description).model_dump(),
+            **listed_model(description, detail.failed_checks).model_dump(),
             "revision": detail.revision,
             "self_check": detail.self_check,
+            "checked_dtype": detail.checked_dtype,
             "checked_at": detail.checked_at,
             "card": detail.card,
             "measured": detail.measured,

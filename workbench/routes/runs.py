@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis.catalog.dtypes import AUTO, Dtype
 from workbench.accounts.local import is_operator
 from workbench.accounts.visitor import request_visitor
 from workbench.answers import REFUSALS, ErrorOut, unchanging
@@ -44,6 +45,11 @@ class RunIn(BaseModel):
     method: str = Field(max_length=100)
     model: str = Field(max_length=300)
     params: dict[str, Any] = Field(default_factory=dict)
+    dtype: Dtype = Field(
+        AUTO,
+        description="Of all models of the run; auto: float32 on a CPU, the checkpoint's own on a "
+        "GPU.",
+    )
     session: UUID | None = Field(None, description="The session of the run; needs the role editor.")
 
 
@@ -86,6 +92,7 @@ def create(request: HttpRequest, body: RunIn) -> Status[RunOut]:
         method=body.method,
         model=body.model,
         params=body.params,
+        dtype=body.dtype,
     )
     return Status(201 if created else 200, run_snapshot(run))
 

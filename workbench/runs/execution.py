@@ -131,9 +131,10 @@ def run_model_seen(
                 model=locked.model,
                 revision=locked.revision,
                 params=locked.params,
+                dtype=locked.dtype,
             )
         locked.save(update_fields=["revision", "cache_key", "environment"])
-    model_check_record(model=info["id"], info=info)
+    model_check_record(model=info["id"], info=info, dtype=locked.dtype)
 
 
 def _requeue(run: UUID, attempt: int, **changes: Any) -> bool:

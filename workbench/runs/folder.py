@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import analysis
+from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.catalog.entries import Entry
 from analysis.environment import environment
 from analysis.errors import GlassbenchError, InvalidParams
@@ -51,12 +52,13 @@ class RunFolder:
         model: Entry,
         params: dict[str, Any],
         pictures: PictureReader = no_pictures,
+        dtype: Dtype = AUTO,
     ) -> Iterator[Event]:
         """Run a method, write its events, and yield them.
 
         The manifest records how the run ended; the events written before an error stay.
         """
-        manifest = self._begin(method, model, params)
+        manifest = self._begin(method, model, params, dtype)
         start = time.perf_counter()
         try:
             with (self.path / "events.jsonl").open("w", encoding="utf-8") as lines:
@@ -66,6 +68,7 @@ class RunFolder:
                     params=params,
                     catalog=catalog(),
                     pictures=pictures,
+                    dtype=dtype,
                 ):
                     with interrupt_delayed():
                         payload = event.model_dump(mode="json", context=self._stores)
@@ -87,13 +90,16 @@ class RunFolder:
             manifest["pictures"] = sorted(self.picture_hashes)
             self._write(manifest)
 
-    def _begin(self, method: Method, model: Entry, params: dict[str, Any]) -> dict[str, Any]:
+    def _begin(
+        self, method: Method, model: Entry, params: dict[str, Any], dtype: Dtype
+    ) -> dict[str, Any]:
         manifest: dict[str, Any] = {
             "format": 1,
             "method": method.stem,
             "method_version": method.version,
             "model": {"id": model.id},
             "params": params,
+            "dtype": dtype,
             "seed": params.get("seed"),
             **environment(None),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from analysis.catalog.dtypes import AUTO
+
 
 class Status(models.TextChoices):
     QUEUED = "queued"
@@ -28,6 +30,7 @@ class Run(models.Model):
     model = models.CharField(max_length=300)
     revision = models.CharField(max_length=100, blank=True)  # empty: not known yet
     params = models.JSONField()
+    dtype = models.CharField(max_length=10, default=AUTO)  # as asked for; see `analysis.run`
     queue = models.CharField(max_length=50)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     attempt = models.PositiveIntegerField(default=0)  # 0: not started

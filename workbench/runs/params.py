@@ -8,6 +8,7 @@ from django.conf import settings
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from analysis.catalog.dtypes import AUTO
 from analysis.errors import InvalidParams, shortened
 from workbench.catalog.methods import MethodOut
 from workbench.errors import TooLarge
@@ -29,11 +30,15 @@ def params_check(*, method: MethodOut, params: dict[str, Any]) -> dict[str, Any]
     return filled
 
 
-def cache_key(*, method: MethodOut, model: str, revision: str, params: dict[str, Any]) -> str:
+def cache_key(
+    *, method: MethodOut, model: str, revision: str, params: dict[str, Any], dtype: str = AUTO
+) -> str:
     """Equal for runs that give equal events; empty while the revision is not known."""
     if not revision:
         return ""
     named = [method.stem, method.version, model, revision, params]
+    if dtype != AUTO:  # so that keys of earlier runs stay
+        named.append(dtype)
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis.catalog.dtypes import Dtype
 from workbench.answers import ErrorOut
 
 StatusWord = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -28,6 +29,7 @@ class RunOut(BaseModel):
     model: str
     revision: str | None
     params: dict[str, Any]
+    dtype: Dtype
     status: StatusWord
     position: int | None = Field(description="While queued: 1 is next.")
     attempt: int = Field(description="0: not started.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from analysis.catalog.dtypes import check_dtype
 from workbench.answers import ErrorOut
 from workbench.catalog.methods import method_known
 from workbench.errors import InvalidQuery
@@ -89,6 +90,7 @@ def _snapshot(run: Run, position: int | None) -> RunOut:
         model=run.model,
         revision=run.revision or None,
         params=run.params,
+        dtype=check_dtype(run.dtype),
         status=Status(run.status).value,
         position=position,
         attempt=run.attempt,

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from analysis.catalog.capabilities import refuse_foreign, serving
+from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.catalog.entries import Description, describe
 from analysis.errors import ModelIncompatible
 from workbench.accounts.visitor import Visitor
@@ -36,6 +37,7 @@ def run_start(
     method: str,
     model: str,
     params: dict[str, Any],
+    dtype: Dtype = AUTO,
 ) -> tuple[Run, bool]:
     """The started run, and whether it is new; in a session, if one is given.
 
@@ -54,6 +56,7 @@ def run_start(
         method=method,
         model=model,
         params=params,
+        dtype=dtype,
         place=place,
         visitor=visitor,
         join=True,
@@ -70,6 +73,7 @@ def run_create(
     method: str,
     model: str,
     params: dict[str, Any],
+    dtype: Dtype = AUTO,
     place: RunPlace | None = None,
     visitor: Visitor | None = None,
     join: bool = False,
@@ -98,8 +102,11 @@ def run_create(
         model=model,
         revision=revision,
         params=filled,
+        dtype=dtype,
         queue=described.queue(capabilities),
-        cache_key=cache_key(method=described, model=model, revision=revision, params=filled),
+        cache_key=cache_key(
+            method=described, model=model, revision=revision, params=filled, dtype=dtype
+        ),
     )
     earlier = run_find(run=run)
     if earlier is not None:
@@ -121,7 +128,7 @@ def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
 
 
 def _same(earlier: Run, new: Run, place: RunPlace | None) -> Run:
-    asked = ("owner_id", "method", "model", "params")
+    asked = ("owner_id", "method", "model", "params", "dtype")
     differs = any(getattr(earlier, name) != getattr(new, name) for name in asked)
     if differs or (place and not earlier.sessions.filter(pk=place.session.pk).exists()):
         raise RunIdTaken(

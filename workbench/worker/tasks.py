@@ -101,6 +101,7 @@ def analysis_events(run: Run) -> Generator[Event]:
         params=run.params,
         catalog=catalog(),
         pictures=lambda sha256: upload_pixels(owner=run.owner_id, sha256=sha256),
+        dtype=run.dtype,
     )
 
 

@@ -5,6 +5,7 @@ import { lackOf, serves, servingOf } from "../base/capability";
 import { catalog } from "../net/catalog.svelte";
 import { router } from "../base/router.svelte";
 import { uuid } from "../base/uuid";
+import { asDtype, type Dtype } from "./dtype";
 import { carriedFrom, carriedInto, mainText } from "./carry";
 import {
   check,
@@ -31,6 +32,8 @@ class Draft {
   host: Host | null = null;
   stem = $state("");
   model = $state("");
+  /** Of all models of the run. */
+  dtype = $state<Dtype>("auto");
   /** Somebody named the model; another one takes its place only when they say so. */
   #chosen = false;
   values = $state<Values>({});
@@ -62,6 +65,8 @@ class Draft {
     const shown = method.examples.map(({ model }) => model);
     return able.find(({ id }) => shown.includes(id))?.id ?? able[0]?.id ?? null;
   });
+  /** How the last self-check of the model in this dtype failed; empty: it passed, or is not known. */
+  failedCheck = $derived(catalog.model(this.model)?.failed_checks[this.dtype] ?? "");
   /** The model was changed with the method; says from which. */
   swapped = $state("");
 
@@ -69,13 +74,14 @@ class Draft {
   shows = $state(0);
 
   /** Fills the form, and shows it where it is closed or hidden. */
-  edit(stem: string, model: string, params: Values): void {
-    this.fill(stem, model, params);
+  edit(stem: string, model: string, params: Values, dtype: Dtype = "auto"): void {
+    this.fill(stem, model, params, dtype);
     this.shows += 1;
   }
 
   /** Fills the form; params that are not named have their default. */
-  fill(stem: string, model: string, params: Values): void {
+  fill(stem: string, model: string, params: Values, dtype: Dtype = "auto"): void {
+    this.dtype = dtype;
     this.#kept.clear();
     this.#carried = {};
     this.#chosen = true;
@@ -180,6 +186,7 @@ class Draft {
       method?.stem ?? "",
       model,
       asked === null ? (example?.params ?? {}) : readParams(asked),
+      asDtype(router.get("dtype")),
     );
     this.#chosen = named !== null;
     this.#read = this.#text();
@@ -187,14 +194,15 @@ class Draft {
 
   /** The form as it was filled; only what the user changed goes into the address. */
   #read = "";
-  #text = () => JSON.stringify([this.stem, this.model, this.params]);
+  #text = () => JSON.stringify([this.stem, this.model, this.dtype, this.params]);
 
   /** Keeps the first page's address equal to the form. */
   write(): void {
     if (this.#text() === this.#read) return;
     const text = JSON.stringify(this.params);
     const params = text.length > LONGEST_ADDRESS ? null : text;
-    router.set({ method: this.stem, model: this.model, params });
+    const dtype = this.dtype === "auto" ? null : this.dtype;
+    router.set({ method: this.stem, model: this.model, dtype, params });
   }
 
   reset(): void {
@@ -217,18 +225,18 @@ class Draft {
       this.problem = this.unable;
       return Promise.resolve();
     }
-    return this.start(this.stem, this.model, this.params);
+    return this.start(this.stem, this.model, this.params, this.dtype);
   }
 
   /** Starts a run and shows it; what the server refuses is shown at the form. */
-  async start(method: string, model: string, params: Values): Promise<void> {
+  async start(method: string, model: string, params: Values, dtype: Dtype = "auto"): Promise<void> {
     if (this.starting) return;
     this.starting = true;
     this.problem = null;
     try {
       const { host } = this;
       const place = host ? { session: host.session } : {};
-      const run = await startRun({ id: uuid(), method, model, params, ...place });
+      const run = await startRun({ id: uuid(), method, model, params, dtype, ...place });
       if (host) host.started(run);
       else router.go(`/runs/${run.id}`);
     } catch (error) {

@@ -846,6 +846,13 @@ export interface components {
              * @description What of a model that loads cannot be used.
              */
             warnings: string[];
+            /**
+             * Failed Checks
+             * @description By the dtype that was asked for: how the last self-check failed, as a sentence.
+             */
+            failed_checks: {
+                [key: string]: string;
+            };
         };
         /**
          * MeasuredOut
@@ -889,6 +896,13 @@ export interface components {
              * @description What of a model that loads cannot be used.
              */
             warnings: string[];
+            /**
+             * Failed Checks
+             * @description By the dtype that was asked for: how the last self-check failed, as a sentence.
+             */
+            failed_checks: {
+                [key: string]: string;
+            };
             /** Architecture */
             architecture: string | null;
             /** Bytes */
@@ -915,6 +929,11 @@ export interface components {
             /** Parts */
             parts: components["schemas"]["PartOut"][];
             self_check: components["schemas"]["SelfCheck"] | null;
+            /**
+             * Checked Dtype
+             * @description The dtype in which the self-check was made.
+             */
+            checked_dtype: string | null;
             /** Checked At */
             checked_at: string | null;
             /**
@@ -1271,6 +1290,13 @@ export interface components {
             params?: {
                 [key: string]: unknown;
             };
+            /**
+             * Dtype
+             * @description Of all models of the run; auto: float32 on a CPU, the checkpoint's own on a GPU.
+             * @default auto
+             * @enum {string}
+             */
+            dtype: "auto" | "float32" | "bfloat16" | "float16";
             /**
              * Session
              * @description The session of the run; needs the role editor.

@@ -112,6 +112,14 @@ export interface ModelInfo {
    * raw: as in the checkpoint, without folding or centring.
    */
   weights: string;
+  /**
+   * How forward passes compute attention: sdpa, eager. null: not recorded. Attention weights are always read by eager attention.
+   */
+  attention: string | null;
+  /**
+   * Why not sdpa, as part of a sentence.
+   */
+  attention_reason: string;
   self_check: SelfCheck | null;
   brings: Brings | null;
 }

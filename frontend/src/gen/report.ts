@@ -50,6 +50,7 @@ export interface PageRun {
   params: {
     [k: string]: unknown;
   };
+  dtype: "auto" | "float32" | "bfloat16" | "float16";
   defaults: {
     [k: string]: unknown;
   };

@@ -156,6 +156,7 @@ export interface RunOut {
   params: {
     [k: string]: unknown;
   };
+  dtype: "auto" | "float32" | "bfloat16" | "float16";
   status: "queued" | "running" | "done" | "failed" | "cancelled";
   /**
    * While queued: 1 is next.

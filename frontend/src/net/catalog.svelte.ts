@@ -19,6 +19,16 @@ class Catalog {
     this.loaded = true;
   }
 
+  /** What a load has just shown of a model; empty: its self-check passed. */
+  noteCheck(id: string, dtype: string, failure: string): void {
+    this.models = this.models.map((model) => {
+      if (model.id !== id) return model;
+      const others = Object.entries(model.failed_checks).filter(([name]) => name !== dtype);
+      const now = failure ? [[dtype, failure] as const] : [];
+      return { ...model, failed_checks: Object.fromEntries([...others, ...now]) };
+    });
+  }
+
   method(stem: string): Method | undefined {
     return this.methods.find((method) => method.stem === stem);
   }

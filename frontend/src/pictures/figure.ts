@@ -5,7 +5,7 @@ import type { RunFacts, ViewContext } from "../view/view";
 import { download, toCsv, toJson, toPng, toSvg } from "./export";
 import { createFullScreen } from "./fullScreen";
 import { legible } from "./glyphs";
-import { provenance } from "./provenance";
+import { checkWarning, provenance } from "./provenance";
 import { toPython } from "./python";
 import { createTable, type Table, type TablePicture } from "./table";
 
@@ -60,6 +60,7 @@ export function createFigure(
   const body = figure.append("div").attr("class", "figure-body");
   const twin = figure.append("div").attr("class", "figure-table").attr("hidden", "");
   const legend = figure.append("div").attr("class", "legend");
+  const warning = figure.append("p").attr("class", "check-failed").attr("hidden", "");
   const line = figure.append("figcaption").attr("class", "provenance");
 
   const named = (kind: string) => `${facts?.method ?? "figure"}-${stem}.${kind}`;
@@ -92,6 +93,8 @@ export function createFigure(
     facts = now;
     pythonButton.attr("hidden", now.id ? null : ""); // a file may be of a prompt we cannot quote
     line.text(legible(provenance(now)));
+    const failed = checkWarning(now);
+    warning.attr("hidden", failed ? null : "").text(legible(failed));
   });
 
   function copy(): void {

@@ -1,6 +1,6 @@
 // One line under each picture: what it was made with.
 
-import type { Brings } from "../gen/common";
+import type { Brings, SelfCheck } from "../gen/common";
 import type { RunFacts } from "../view/view";
 import { showNumber } from "./numbers";
 import { changedParams } from "./python";
@@ -11,7 +11,8 @@ const LONGEST = 24;
 export function provenance(facts: RunFacts): string {
   return [
     modelPart(facts),
-    facts.info?.dtype,
+    dtypePart(facts),
+    attentionPart(facts),
     `${facts.method} v${facts.version}`,
     ...paramParts(facts),
     ...broughtParts(facts),
@@ -21,6 +22,34 @@ export function provenance(facts: RunFacts): string {
   ]
     .filter(Boolean)
     .join(" · ");
+}
+
+/** That the numbers may be wrong, where the model failed its self-check; else empty. */
+export function checkWarning({ model, info }: RunFacts): string {
+  const check = info?.self_check;
+  if (!check || check.passed) return "";
+  return `The self-check of ${model} failed: ${failure(check)} The numbers may be wrong.`;
+}
+
+/** Why a self-check did not pass, as a sentence. */
+export function failure(check: SelfCheck): string {
+  const apart = Math.max(check.max_abs_difference, check.max_abs_difference_fast);
+  if (apart <= check.tolerance) return check.message || "some numbers are not finite.";
+  const [found, limit] = [apart, check.tolerance].map(showNumber);
+  return `largest difference ${found}, tolerance ${limit}. ${check.message ?? ""}`.trim();
+}
+
+/** The dtype of the model, or what was asked for where none was loaded. */
+function dtypePart({ dtype, info }: RunFacts): string {
+  return dtype === "auto" ? (info?.dtype ?? "") : `${info?.dtype ?? dtype} (chosen)`;
+}
+
+/** How forward passes compute attention, and why not by SDPA; empty in older runs. */
+function attentionPart({ info }: RunFacts): string {
+  if (!info?.attention) return "";
+  const name = info.attention === "sdpa" ? "SDPA" : info.attention;
+  const why = info.attention_reason ? ` (${info.attention_reason})` : "";
+  return `${name} attention${why}`;
 }
 
 function modelPart({ model, revision }: RunFacts): string {

@@ -17,7 +17,9 @@ export function toPython(facts: RunFacts): string {
   const pictures = changed.map(([, value]) => String(value)).filter((text) => PICTURE.test(text));
   const params = changed.map(([name, value]) => `    ${literal(name)}: ${literal(value)},\n`);
   const call = `analysis.run(${literal(facts.method)}, model=${literal(facts.model)}, params={\n`;
-  const rest = pictures.length ? ", pictures=pictures" : "";
+  const rest =
+    (pictures.length ? ", pictures=pictures" : "") +
+    (facts.dtype === "auto" ? "" : `, dtype=${literal(facts.dtype)}`);
   return (
     (pictures.length ? reading(pictures) : "import analysis\n\n") +
     `for event in ${call}${params.join("")}}${rest}):\n    print(event)\n`

@@ -5,7 +5,7 @@ import type { Theme } from "../base/theme";
 import type { RunFacts } from "../view/view";
 import { PALETTES } from "./colour";
 import { legible } from "./glyphs";
-import { provenance } from "./provenance";
+import { checkWarning, provenance } from "./provenance";
 
 export interface Sheet {
   svg: SVGSVGElement;
@@ -48,7 +48,12 @@ export function createSheet(title: string, theme: Theme, facts: RunFacts): Sheet
     const below = top + height + 2 * LINE;
     foot.attr("transform", `translate(${MARGIN},${below})`);
     const source = legible(provenance(facts));
-    const lines = writeLines(foot, source, { width: room, ink: mutedOf(theme) });
+    const failed = legible(checkWarning(facts));
+    const warned = failed
+      ? writeLines(foot, failed, { width: room, ink: inkOf(theme), weight: 600 })
+      : 0;
+    const lines =
+      warned + writeLines(foot, source, { y: warned, width: room, ink: mutedOf(theme) });
     const full = { width: room + 2 * MARGIN, height: Math.ceil(below + lines) };
     paper.attr("width", full.width).attr("height", full.height);
     sheet.attr("width", full.width).attr("height", full.height);

@@ -6,6 +6,7 @@ import { ApiError, fetchArtifact, fetchPicture, listEvents, listRuns, type Run }
 import { createArraySource, createPictureSource } from "../net/arrays";
 import { catalog } from "../net/catalog.svelte";
 import { draft } from "../form/draft.svelte";
+import { asDtype } from "../form/dtype";
 import { defaultsOf, fieldsOf } from "../form/schema";
 import { textsOf } from "../form/tokenHint";
 import type { ModelInfo } from "../gen/common";
@@ -103,8 +104,8 @@ export function createViewContext(place: Place, run: Run, info: ModelInfo | null
       return explainAddress(source, wanted, catalog.methods, catalog.models);
     },
     rerun: (changes) => {
-      const { method, model, params } = get(facts);
-      void draft.start(method, model, { ...params, ...changes });
+      const { method, model, params, dtype } = get(facts);
+      void draft.start(method, model, { ...params, ...changes }, asDtype(dtype));
     },
   };
   return { context, facts };

@@ -4,6 +4,8 @@ import { cancelRun, goToLogin, problemOf, type Problem, type Run } from "../net/
 import type { CommonEvent, ModelInfo, Progress } from "../gen/common";
 import type { ErrorMessage, EventMessage } from "../gen/socket";
 import type { SocketClient } from "../net/socket";
+import { catalog } from "../net/catalog.svelte";
+import { failure } from "../pictures/provenance";
 import { advance, secondsLeft, type Pace } from "./eta";
 
 export interface EventSink {
@@ -72,8 +74,16 @@ export class LiveRun {
   #take({ event, at }: EventMessage): void {
     const known = event as unknown as CommonEvent | { kind: "status" };
     if (known.kind === "progress") this.#progress(known, Date.parse(at));
-    if (known.kind === "model") this.model = known.info;
+    if (known.kind === "model") this.#loaded(known.info);
     if (known.kind !== "status") this.sink.event(known);
+  }
+
+  #loaded(info: ModelInfo): void {
+    this.model = info;
+    const { run, finished } = this;
+    const check = info.self_check;
+    if (run && !finished && check)
+      catalog.noteCheck(run.model, run.dtype, check.passed ? "" : failure(check));
   }
 
   #progress({ stage, done, total, unit }: Progress, at: number): void {

@@ -12,6 +12,7 @@ type Recorded = Pick<
   | "model"
   | "revision"
   | "params"
+  | "dtype"
   | "started_at"
   | "finished_at"
   | "status"
@@ -32,6 +33,7 @@ export function factsOf(
     model: run.model,
     revision: run.revision ?? info?.revision ?? null,
     params: run.params,
+    dtype: run.dtype,
     defaults,
     info,
     finishedAt: to,

@@ -37,6 +37,8 @@ export interface RunFacts {
   /** As given by the user; what equals the default is left out wherever it is shown. */
   params: Record<string, unknown>;
   defaults: Record<string, unknown>;
+  /** As asked for: auto, float32, bfloat16, float16. */
+  dtype: string;
   info: ModelInfo | null;
   finishedAt: string | null;
   seconds: number | null;

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { readdirSync, readFileSync } from "node:fs";
 import type { Method, Model } from "../../src/net/api";
 import { catalog } from "../../src/net/catalog.svelte";
+import { router } from "../../src/base/router.svelte";
 import { draft } from "../../src/form/draft.svelte";
 import { mainText } from "../../src/form/carry";
 
@@ -23,6 +24,7 @@ const modelOf = (id: string, ...capabilities: string[]): Model =>
       NEEDS.filter((need) => !capabilities.includes(need)).map((need) => [need, `no ${need}`]),
     ),
     problem: null,
+    failed_checks: {},
   }) as unknown as Model;
 
 const MODELS = [
@@ -45,6 +47,36 @@ beforeEach(() => {
   vi.stubGlobal("fetch", vi.fn());
   history.replaceState(null, "", "/");
   draft.read();
+});
+
+describe("the dtype", () => {
+  it("goes with the run and into the address, and comes from a run", async () => {
+    const answer = { status: 500, headers: { "content-type": "application/json" } };
+    const asked = vi.fn((_: Request) => Promise.resolve(new Response("{}", answer)));
+    vi.stubGlobal("fetch", asked);
+    draft.dtype = "bfloat16";
+    draft.write();
+    expect(new URLSearchParams(location.search).get("dtype")).toBe("bfloat16");
+    await draft.start(draft.stem, draft.model, draft.params, draft.dtype);
+    const body = (await (asked.mock.calls[0]?.[0] as Request).json()) as { dtype: string };
+    expect(body.dtype).toBe("bfloat16");
+    draft.read();
+    expect(draft.dtype).toBe("bfloat16");
+    draft.fill(draft.stem, draft.model, {});
+    expect(draft.dtype).toBe("auto");
+    draft.fill(draft.stem, draft.model, {}, "float16");
+    expect(draft.dtype).toBe("float16");
+    router.set({ method: null, model: null, dtype: null, params: null });
+  });
+
+  it("decides whether the last self-check failed", () => {
+    catalog.noteCheck(draft.model, "float16", "largest difference 1, tolerance 0.1.");
+    expect(draft.failedCheck).toBe("");
+    draft.dtype = "float16";
+    expect(draft.failedCheck).toContain("tolerance 0.1");
+    catalog.noteCheck(draft.model, "float16", "");
+    expect(draft.failedCheck).toBe("");
+  });
 });
 
 describe("the model that somebody chose", () => {

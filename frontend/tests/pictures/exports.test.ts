@@ -3,10 +3,13 @@ import written from "../../../workbench/gen/csv.json";
 import { FORMULA_SIGNS } from "../../src/gen/csv";
 import { toCsv, toSvg } from "../../src/pictures/export";
 import { spoken, visible, visibleParts } from "../../src/pictures/glyphs";
-import { provenance } from "../../src/pictures/provenance";
+import type { Writable } from "svelte/store";
+import { createFigure } from "../../src/pictures/figure";
+import { checkWarning, provenance } from "../../src/pictures/provenance";
 import { toPython } from "../../src/pictures/python";
 import { createSheet } from "../../src/pictures/sheet";
-import { FACTS } from "../stage";
+import type { RunFacts } from "../../src/view/view";
+import { FACTS, stage } from "../stage";
 
 const table = (cells: (string | number | null)[]) => ({
   caption: "",
@@ -68,6 +71,57 @@ describe("SVG", () => {
     expect(svg.querySelector("rect")?.getAttribute("fill")).toBe("#15181e");
     expect(Number(svg.getAttribute("width"))).toBeGreaterThan(400);
     expect(svg.textContent).toContain("tiny-llama@01234567");
+  });
+});
+
+describe("a figure of a model that failed its self-check", () => {
+  const info = {
+    dtype: "bfloat16",
+    attention: "eager",
+    attention_reason: "SDPA differs by 2e-01",
+    self_check: {
+      passed: false,
+      max_abs_difference: 0.25,
+      max_abs_difference_fast: 0.5,
+      tolerance: 0.1,
+      tokens: 12,
+      message: "",
+    },
+  } as unknown as NonNullable<RunFacts["info"]>;
+  const failed: RunFacts = { ...FACTS, info, dtype: "bfloat16" };
+  const told =
+    "The self-check of tiny-llama failed: largest difference 0.500, tolerance 0.100. " +
+    "The numbers may be wrong.";
+
+  it("warns in the picture that is taken away", () => {
+    const text = (facts: RunFacts) =>
+      [...createSheet("T", "light", facts).finish(900, 100).querySelectorAll("text")]
+        .map(({ textContent }) => textContent)
+        .join(" ");
+    expect(text(failed)).toContain(told);
+    expect(text(FACTS)).not.toContain("wrong");
+    const passed = { ...info, self_check: { ...info.self_check, passed: true } } as typeof info;
+    expect(checkWarning({ ...failed, info: passed })).toBe("");
+  });
+
+  it("warns beside the picture", () => {
+    const { context } = stage();
+    (context.run as Writable<RunFacts>).set(failed);
+    const root = document.createElement("div");
+    const figure = createFigure(root, "T", "t", context);
+    expect(root.querySelector(".check-failed:not([hidden])")?.textContent).toBe(told);
+    (context.run as Writable<RunFacts>).set(FACTS);
+    expect(root.querySelector(".check-failed:not([hidden])")).toBeNull();
+    figure.destroy();
+  });
+
+  it("tells dtype and attention, and gives the dtype to Python", () => {
+    expect(provenance(failed)).toContain(
+      "bfloat16 (chosen) · eager attention (SDPA differs by 2e-01)",
+    );
+    expect(provenance({ ...failed, dtype: "auto" })).toContain("· bfloat16 · eager");
+    expect(toPython(failed)).toContain(', dtype="bfloat16"):');
+    expect(toPython(FACTS)).not.toContain("dtype");
   });
 });
 

@@ -28,7 +28,9 @@ def described(folder: Path) -> Description:
         ModelDetail(
             description=found,
             revision=None,
+            failed_checks={},
             self_check=None,
+            checked_dtype=None,
             checked_at=None,
             card=read_card(folder),
             measured=read_measured(folder),

@@ -4,7 +4,6 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from analysis.catalog.metadata import read_metadata
 from analysis.errors import ModelUnreadable, OutOfMemory
 from analysis.events import Event, ModelLoaded, Progress
 from analysis.loading import ModelCache, background, load, loaded
-from analysis.loading.read import read
+from analysis.loading.read import Source, read
 from analysis.model import Model
 from tests.tiny_models import make_llama
 
@@ -29,12 +28,12 @@ class SlowRead:
         self.read, self.begun, self.go_on = read, threading.Event(), threading.Event()
         self.ended: list[str] = []
 
-    def __call__(self, entry: Any, *given: Any, **options: Any) -> Model:
-        if entry.id == "tiny-gpt2":
+    def __call__(self, source: Source) -> Model:
+        if source.entry.id == "tiny-gpt2":
             self.begun.set()
             assert self.go_on.wait(30)
-        model = self.read(entry, *given, **options)
-        self.ended.append(entry.id)
+        model = self.read(source)
+        self.ended.append(source.entry.id)
         return model
 
 
@@ -109,7 +108,7 @@ def test_tensors_are_counted(catalog: Catalog) -> None:
 def load_one(catalog: Catalog) -> Model:
     entry = catalog.find("tiny-llama")
     assert entry.path is not None
-    return read(entry, read_metadata(entry.path))
+    return read(Source(entry, read_metadata(entry.path)))
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("a defect"), SystemExit(3)])

@@ -58,6 +58,6 @@ def test_what_does_not_fit_beside_a_held_model_is_refused(catalog: Catalog) -> N
 
 def test_a_pipeline_weighs_what_all_its_parts_do(every: Callable[[str], Model]) -> None:
     model = every("sd3")
-    cache = ModelCache(2**30, OrderedDict({("sd3", "", ""): model}))
+    cache = ModelCache(2**30, OrderedDict({("sd3", "", "", ""): model}))
     assert cache.held() == 4 * model.info.parameters
     assert len(model.modules) == 5

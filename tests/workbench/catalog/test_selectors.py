@@ -10,6 +10,7 @@ from tests.tiny_models import make_llama
 from workbench.catalog import selectors
 
 FOLDERS = 12
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:
 def test_the_list_reads_each_folder_and_its_configuration_once(
     root: Path, reads: Counter[Path]
 ) -> None:
-    assert [found.entry.id for found in selectors.model_list()] == [
+    assert [found.description.entry.id for found in selectors.model_list()] == [
         f"m{number:02}" for number in range(FOLDERS)
     ]
     folders = [root / f"m{number:02}" for number in range(FOLDERS)]
@@ -62,4 +63,4 @@ def test_a_list_asked_for_again_parses_no_tokenizer_and_no_weights(
     for parser in ("vocabulary.Tokenizer", "files.safe_open"):
         monkeypatch.setattr(f"analysis.catalog.{parser}", None)
     assert selectors.model_list() == before
-    assert all(found.problem is None for found in before)
+    assert all(found.description.problem is None for found in before)

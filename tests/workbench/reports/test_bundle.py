@@ -62,6 +62,19 @@ def test_a_bundle_is_read_back_as_its_report(report: Report) -> None:
     assert replace(bundle.report, panels=()) == replace(report, panels=())
 
 
+def test_a_dtype_is_in_the_bundle_where_it_was_chosen(report: Report) -> None:
+    [first, *others] = report.panels
+    assert first.run is not None
+    chosen = replace(first, run=replace(first.run, dtype="bfloat16"))
+    told = replace(report, panels=(chosen, *others))
+    read = bundle_read(bundle_build(told)).report
+    assert [run.dtype for run in read.runs] == ["bfloat16", "auto"]
+    assert bundle_build(read) == bundle_build(told)
+    manifest = json.loads(archive_read(bundle_build(told))["manifest.json"])
+    runs = [panel["run"] for panel in manifest["panels"] if panel["run"]]
+    assert [run.get("dtype") for run in runs] == ["bfloat16", None]  # as before there was one
+
+
 def test_the_manifest_names_every_file_and_its_hash(report: Report) -> None:
     files = archive_read(bundle_build(report))
     manifest = json.loads(files.pop("manifest.json"))

@@ -8,10 +8,13 @@ import pytest
 
 from analysis.images.event import png_bytes
 from tests.workbench.reports.conftest import look
-from workbench.reports.document import EventRecord, RunRecord, references
+from workbench.catalog.checks import show_number
+from workbench.reports.document import EventRecord, PanelRecord, Report, RunRecord, references
 from workbench.reports.errors import RunUnfinished
-from workbench.reports.provenance import provenance, show_number
+from workbench.reports.markdown import markdown_build
+from workbench.reports.provenance import provenance, warning
 from workbench.reports.selectors import run_record, run_report
+from workbench.reports.text import quoted
 from workbench.runs.models import Run, RunEvent
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +119,44 @@ def test_a_run_without_a_model_says_so(finished_run: Make) -> None:
     record = run_record(run=finished_run())
     bare = RunRecord(**{**vars_of(record), "events": ()})
     assert provenance(bare).endswith("self-check: not run")
+
+
+def test_a_chosen_dtype_and_the_attention_are_told(finished_run: Make) -> None:
+    record = run_record(run=finished_run())
+    model = next(event for event in record.events if event.value["kind"] == "model")
+    model.value["info"] |= {"attention": "sdpa", "attention_reason": ""}
+    dtype = model.value["info"]["dtype"]
+    assert f" · {dtype} · SDPA attention · " in provenance(record)
+    chosen = RunRecord(**{**vars_of(record), "dtype": "bfloat16"})
+    model.value["info"] |= {"attention": "eager", "attention_reason": "SDPA differs by 1e-02"}
+    line = f" · {dtype} (chosen) · eager attention (SDPA differs by 1e-02) · "
+    assert line in provenance(chosen)
+    before = RunRecord(**{**vars_of(chosen), "events": ()})
+    assert " · bfloat16 (chosen) · " in provenance(before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"max_abs_difference": 0.5, "tolerance": 0.1},
+            "largest difference 0.500, tolerance 0.100.",
+        ),
+        ({"max_abs_difference": 0.0, "message": "No hooks."}, "No hooks."),
+        ({"max_abs_difference": 0.0, "message": ""}, "some numbers are not finite."),
+    ],
+)
+def test_a_failed_self_check_warns_in_the_report(
+    finished_run: Make, changes: dict[str, object], told: str
+) -> None:
+    record = run_record(run=finished_run())
+    assert warning(record) == ""
+    model = next(event for event in record.events if event.value["kind"] == "model")
+    model.value["info"]["self_check"] |= {"passed": False, **changes}
+    text = f"The self-check of {record.model} failed: {told} The numbers may be wrong."
+    assert warning(record) == text
+    written = markdown_build(Report("A report", (PanelRecord("p", run=record),)))
+    assert written.index(f"**{quoted(text)}**") < written.index("self-check FAILED")
 
 
 def vars_of(record: RunRecord) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.workbench.reports.computed import computed, computed_report
 from workbench.reports.document import PanelRecord, Report
-from workbench.reports.notebook import notebook_build
+from workbench.reports.notebook import call, notebook_build
 
 
 def cells(report: Report, kind: str) -> list[str]:
@@ -58,6 +58,15 @@ def test_a_call_quotes_whatever_a_prompt_holds() -> None:
     assert given["params"] == params
     assert "\u202e" not in code
     assert json.loads(notebook_build(Report("t", (hostile,))))["nbformat"] == 4
+
+
+def test_a_call_names_a_dtype_that_was_chosen() -> None:
+    run = computed("cntp")
+    for dtype, found in (("auto", None), ("bfloat16", "bfloat16")):
+        code = call(replace(run, dtype=dtype), "events")
+        given: dict[str, Any] = {}
+        exec(code, {"list": list, "show": lambda events: None, "analysis": Recorder(given)})
+        assert given.get("dtype") == found
 
 
 class Recorder:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from analysis.errors import OutOfMemory
 from workbench import redis_connection
 from workbench.catalog.models import ModelCheck
-from workbench.catalog.selectors import model_get
+from workbench.catalog.selectors import model_get, model_list
 from workbench.errors import AttemptLost
 from workbench.runs import flags
 from workbench.runs.execution import (
@@ -139,6 +139,28 @@ def test_the_self_check_of_a_load_is_remembered(running: Run) -> None:
     assert detail.self_check == check
     assert detail.checked_at is not None
     assert ModelCheck.objects.count() == 1
+
+
+def test_a_failed_self_check_is_listed_by_its_dtype_until_it_passes(make_run: Make) -> None:
+    def load(dtype: str, check: dict[str, Any]) -> dict[str, str]:
+        run = run_claim(run=make_run(dtype=dtype).id, worker="w")
+        assert run is not None
+        info = {"id": "toy", "revision": run.revision, "self_check": check, "dtype": dtype}
+        run_model_seen(run=run.id, attempt=1, info=info, environment={})
+        [found] = [one for one in model_list() if one.description.entry.id == "toy"]
+        assert found.failed_checks == model_get(model="toy").failed_checks
+        return found.failed_checks
+
+    failed = {"passed": False, "max_abs_difference": 0.5, "tolerance": 0.1, "message": ""}
+    passed = {**failed, "passed": True, "max_abs_difference": 0.05}
+    told = "largest difference 0.500, tolerance 0.100."
+    assert load("auto", passed) == {}
+    assert load("float16", failed) == {"float16": told}
+    assert model_get(model="toy").checked_dtype == "float16"
+    assert load("auto", failed) == {"auto": told, "float16": told}
+    assert load("float16", passed) == {"auto": told}
+    ModelCheck.objects.update(revision="another")
+    assert model_get(model="toy").failed_checks == {}
 
 
 def test_what_a_run_is_computed_with_is_kept(running: Run) -> None:

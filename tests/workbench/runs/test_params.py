@@ -83,7 +83,10 @@ def test_the_key_depends_on_everything_that_determines_the_result() -> None:
         {"model": "n"},
         {"revision": "s"},
         {"params": check(text="b")},
+        {"dtype": "float32"},
+        {"dtype": "bfloat16"},
     ]
     keys = [cache_key(**{**asked, **change}) for change in changes]
     assert len(set(keys)) == len(changes)
     assert cache_key(**{**asked, "revision": ""}) == ""
+    assert cache_key(**{**asked, "dtype": "auto"}) == keys[0]  # as before runs had a dtype

@@ -18,7 +18,7 @@ from workbench.runs import flags
 from workbench.runs.artifacts import artifact_save, artifacts_prune
 from workbench.runs.execution import Pending, event_append, run_claim, run_end, run_model_seen
 from workbench.runs.models import Artifact, Run, RunEvent, Status
-from workbench.runs.selectors import event_list, queue_positions
+from workbench.runs.selectors import event_list, queue_positions, run_snapshot
 from workbench.runs.services import run_cancel, run_delete
 from workbench.sessions.run_access import artifact_read
 from workbench.sessions.run_start import run_create
@@ -85,13 +85,25 @@ def test_an_identical_run_answers_at_once(make_run: Make) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"params": {**PARAMS, "seed": 1}}, {"params": {"prompt": "b"}}, {"method": "inspect"}],
+    [
+        {"params": {**PARAMS, "seed": 1}},
+        {"params": {"prompt": "b"}},
+        {"method": "inspect"},
+        {"params": PARAMS, "dtype": "bfloat16"},
+    ],
 )
 def test_another_run_is_not_taken_from_the_cache(make_run: Make, changes: dict[str, Any]) -> None:
     finish(make_run(params=PARAMS))
     if changes.get("method") == "inspect":
         changes["params"] = {}
     assert make_run(**changes).cached_from is None
+
+
+def test_a_run_in_the_same_dtype_answers_at_once(make_run: Make) -> None:
+    source = finish(make_run(params=PARAMS, dtype="bfloat16"))
+    assert run_snapshot(source).dtype == "bfloat16"
+    assert make_run(params=PARAMS, dtype="bfloat16").cached_from == source
+    assert make_run(params=PARAMS, dtype="float16").cached_from is None
 
 
 def test_a_run_of_somebody_else_is_not_taken_from_the_cache(make_run: Make, tom: User) -> None:

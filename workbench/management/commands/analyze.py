@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from analysis import method as methods
 from analysis.catalog.codec import ids_of
+from analysis.catalog.dtypes import AUTO, DTYPES, check_dtype
 from analysis.catalog.entries import Entry, describe, folder_entry
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
@@ -29,6 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("method", nargs="?", help="stem of a method, for example reagent")
         parser.add_argument("--model", help="id from --list, owner/name of a hub, or a folder")
+        parser.add_argument("--dtype", default=AUTO, help=f"of the model: {', '.join(DTYPES)}")
         parser.add_argument("--preset", help="named params of the method, applied first")
         parser.add_argument("--params", type=Path, help="JSON file of parameters")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -55,12 +57,13 @@ class Command(BaseCommand):
     def _analyze(self, options: dict[str, Any]) -> None:
         method = methods.get(_required(options, "method"))
         model = _model(_required(options, "model"))
+        dtype = check_dtype(options["dtype"])
         given, pictures = _read_pictures(method, _params(method, options))
         params = method.check(given).model_dump(mode="json")
         folder = RunFolder.create(_required(options, "out"))
         with tqdm(file=self.stderr, disable=None) as bar:
             try:
-                for event in folder.record(method, model, params, pictures):
+                for event in folder.record(method, model, params, pictures, dtype):
                     if isinstance(event, Progress):
                         _show(bar, event)
             except KeyboardInterrupt:

@@ -110,6 +110,17 @@ def test_a_folder_holds_the_numbers_of_analysis_run(folder: Path, tmp_path: Path
     assert sorted(manifest["arrays"]) == sorted(p.stem for p in (out / "arrays").iterdir())
 
 
+def test_a_dtype_reaches_the_run_and_its_manifest(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, _, err = analyze(
+        "reagent", "--model", folder, "--set", "prompt=12", *QUICK, "--dtype", "bfloat16",
+        "--out", out, data=tmp_path / "data",
+    )  # fmt: skip
+    assert code == 0, err
+    manifest, _ = read(out)
+    assert (manifest["dtype"], manifest["model"]["dtype"]) == ("bfloat16", "bfloat16")
+
+
 def test_scores_are_estimated_again_from_the_folder_alone(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     call_command(
@@ -166,6 +177,7 @@ BAD: list[tuple[list[str], str]] = [
     (["reagent", "--model", "FOLDER", "--set", "prompt=\udcff"], "invalid"),
     (["reagent", "--model", "FOLDER", "--preset", "none", "--set", "prompt=a"], "paper, 16 probes"),
     (["reagent", "--model", "FOLDER", "--params", "/nowhere.json"], "cannot be read"),
+    (["reagent", "--model", "FOLDER", "--dtype", "float8"], "auto, float32, bfloat16, float16"),
 ]
 
 
