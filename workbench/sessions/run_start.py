@@ -108,8 +108,7 @@ def run_create(
             method=described, model=model, revision=revision, params=filled, dtype=dtype
         ),
     )
-    earlier = run_find(run=run)
-    if earlier is not None:
+    if (earlier := run_find(run=run)) is not None:
         return _same(earlier, new, place), False
     return _insert(new, owner=owner, place=place, join=join)
 
