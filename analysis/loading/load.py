@@ -22,6 +22,7 @@ from analysis.loading.download import download
 from analysis.loading.quantized import loaded_bytes
 from analysis.loading.read import Source, read
 from analysis.loading.self_check import self_check
+from analysis.loading.stop_points import add_stop_points
 from analysis.model.classes import Model
 from analysis.model.memory import dtype_for
 
@@ -71,6 +72,7 @@ def load_entry(
         cache.make_room(loaded_bytes(entry.path, metadata, dtype))
         source = Source(entry, metadata, trusted=_is_trusted(entry, catalog), dtype=dtype)
         model = yield from read_in_background(partial(read, source))
+        add_stop_points(model.modules)
         model = yield from _checked(model)
         cache.models[key] = model  # not sooner: a run stopped here leaves no half of it
     else:

@@ -19,6 +19,7 @@ from celery import signals
 from django.conf import settings
 from django.db import DatabaseError, connections
 
+from analysis import stopping
 from analysis.errors import GlassbenchError
 from workbench.catalog.methods import INSPECT
 from workbench.catalog.selectors import catalog
@@ -123,6 +124,7 @@ class Watchdog(threading.Thread):
         if not flags.cancel_asked(run=work.run):
             self._cancel_since = None
             return
+        stopping.request(work.run)
         if self._cancel_since is None or self._cancel_since[0] != work:
             self._cancel_since = (work, time.monotonic())
         if time.monotonic() - self._cancel_since[1] < settings.CANCEL_GRACE_SECONDS:
@@ -137,6 +139,8 @@ class Watchdog(threading.Thread):
             return
         self._stop_since = self._stop_since or time.monotonic()
         work = self.state.work
+        if work:
+            stopping.request(work.run)
         if work and time.monotonic() - self._stop_since > STOP_GRACE_SECONDS:
             run_release(run=work.run, attempt=work.attempt)
             leave(self.state, code=0)

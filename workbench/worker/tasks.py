@@ -9,7 +9,7 @@ from uuid import UUID
 import redis
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from analysis import refusals
+from analysis import refusals, stopping
 from analysis.catalog.folder import is_panic
 from analysis.errors import GlassbenchError, OutOfMemory
 from analysis.events import Event, ModelInfo, ModelLoaded
@@ -127,16 +127,20 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
 def _stream(run: Run) -> Status:
     with (
         EventWriter(run=run.id, attempt=run.attempt, after=1) as writer,
+        stopping.stoppable(run.id),
         contextlib.closing(analysis_events(run)) as events,
     ):
-        for event in events:
-            if isinstance(event, ModelLoaded):
-                _model_seen(run, event.info)
-            writer.put(*event_dump(event))
-            if _cancel_asked(run.id):
-                return Status.CANCELLED
-            if state.stopping.is_set():
-                return Status.QUEUED
+        try:
+            for event in events:
+                if isinstance(event, ModelLoaded):
+                    _model_seen(run, event.info)
+                writer.put(*event_dump(event))
+                if _cancel_asked(run.id):
+                    return Status.CANCELLED
+                if state.stopping.is_set():
+                    return Status.QUEUED
+        except stopping.RunStopped:
+            return Status.QUEUED if state.stopping.is_set() else Status.CANCELLED
     return Status.DONE
 
 

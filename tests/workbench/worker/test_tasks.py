@@ -9,6 +9,7 @@ import pytest
 import redis
 import torch
 
+from analysis import stopping
 from analysis.errors import PromptTooLong
 from analysis.events import Event, ModelInfo, ModelLoaded, SelfCheck
 from tests.workbench.conftest import Step, seqs, steps
@@ -16,7 +17,7 @@ from workbench.catalog.selectors import model_get
 from workbench.runs import flags
 from workbench.runs.execution import run_claim, run_release
 from workbench.runs.models import Run, Status
-from workbench.worker.life import state
+from workbench.worker.life import Watchdog, state
 from workbench.worker.tasks import run_execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,6 +166,28 @@ def test_a_cancel_ends_a_run_between_events_and_its_events_stay(
     assert kinds(run) == ["running", *["step"] * 4, "cancelled"]
     assert closed == [True]
     assert not flags.cancel_asked(run=run.id)
+
+
+def test_a_cancel_ends_a_run_inside_a_pass(make_run: Make, use_method: Any) -> None:
+    """A pass that yields nothing asks before each large operation."""
+    closed = []
+
+    def silent(run: Run) -> Iterator[Event]:
+        yield Step(number=0)
+        try:
+            flags.cancel_ask(run=run.id)
+            with state.working(run=run.id, attempt=1):
+                Watchdog(state).tick(sweep=False)
+            stopping.check()
+            raise AssertionError("not reached")
+        finally:
+            closed.append(True)
+
+    use_method(silent)
+    run = execute(make_run())
+    assert (run.status, run.error, closed) == (Status.CANCELLED, None, [True])
+    use_method(lambda _: steps(1))
+    assert execute(make_run()).status == Status.DONE
 
 
 def test_a_stopping_worker_puts_its_run_back(make_run: Make, use_method: Any) -> None:
