@@ -22,6 +22,8 @@ SUBJECTS = (
     "sessions",
     "information_flow",
     "reports",
+    "stop",
+    "growth",
 )
 FOLDER = Path(__file__).parents[1] / "data" / "bench"
 
