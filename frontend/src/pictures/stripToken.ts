@@ -46,6 +46,9 @@ export interface StripMarks {
   set: ReadonlySet<number>;
 }
 
+/** An element is of one token with one text: another decoder's has another at the same place. */
+export const identityOf = ({ key, text, piece }: StripToken) => `${key} ${text || piece}`;
+
 /** Tokens that stay on one line. */
 export interface Word {
   key: string;

@@ -113,8 +113,14 @@ function summaryOf({ text, shown, all, opened }: ToolsState): string {
 }
 
 function createStrongest({ strongest }: ToolsActions) {
-  const back = button("◀ stronger", () => strongest(-1), { class: "chip", title: "Previous (N)" });
-  const next = button("next strongest ▶", () => strongest(1), { class: "chip", title: "Next (n)" });
+  const back = button("◀ stronger", () => strongest(-1), {
+    class: "chip",
+    title: "Previous by size, either sign (N)",
+  });
+  const next = button("next strongest ▶", () => strongest(1), {
+    class: "chip",
+    title: "Next by size, either sign (n)",
+  });
   const output = element("output", { class: "muted" });
   const node = element("span", { class: "strip-strongest" }, back, output, next);
   return {

@@ -4,7 +4,7 @@ import { select } from "d3-selection";
 import { counted } from "../base/plural";
 import { gapText, type LongText, type Range } from "./stripFold";
 import { heightOf, linesWithin, type Line, type LineItem, type Page } from "./stripLines";
-import { enterToken, tokenClass, updateToken } from "./stripToken";
+import { enterToken, identityOf, tokenClass, updateToken } from "./stripToken";
 
 export interface StripWindow {
   page(text: LongText): Page;
@@ -170,7 +170,7 @@ const lineKey = ({ items, section }: Line) =>
 /** An element is of one token and its text for good. */
 function itemKey({ gap, from, to }: LineItem, { tokens }: LongText): string {
   const token = tokens[from];
-  return gap ? `${from}-${to}` : `${token?.key} ${token?.text}`;
+  return gap || !token ? `${from}-${to}` : identityOf(token);
 }
 
 function partsOf(text: LongText, lines: readonly Line[]): Part[] {

@@ -2,6 +2,7 @@
 
 import { ascending, descending } from "d3-array";
 import { select } from "d3-selection";
+import { button, element as dom } from "./dom";
 import { showNumber } from "./numbers";
 
 export type Cell = string | number | boolean | null;
@@ -21,12 +22,13 @@ export interface TablePicture {
   render(table: Table): void;
 }
 
-/** Rows beyond this are left to the export; the caption says so. */
+/** Rows of one page; the caption says which they are. */
 const SHOWN_ROWS = 2000;
 
 export function createTable(root: HTMLElement): TablePicture {
   let order: Order | null = null;
   let current: Table | null = null;
+  let page = 0;
   const scroller = select(root)
     .append("div")
     .attr("class", "table-scroll")
@@ -36,16 +38,25 @@ export function createTable(root: HTMLElement): TablePicture {
   const caption = element.append("caption");
   const head = element.append("thead").append("tr");
   const body = element.append("tbody");
+  const pager = createPager((by) => {
+    page += by;
+    if (current) render(current);
+  });
+  root.append(pager.node);
 
   function sortBy(column: number): void {
     order = { column, down: order?.column === column ? !order.down : true };
+    page = 0;
     if (current) render(current);
   }
 
   function render(table: Table): void {
     current = table;
     scroller.attr("aria-label", table.caption);
-    caption.text(captionOf(table));
+    page = Math.min(page, Math.max(0, Math.ceil(table.rows.length / SHOWN_ROWS) - 1));
+    const first = page * SHOWN_ROWS;
+    caption.text(captionOf(table, first));
+    pager.show(first, table.rows.length);
     head
       .selectAll<HTMLElement, string>("th")
       .data(table.columns)
@@ -66,7 +77,7 @@ export function createTable(root: HTMLElement): TablePicture {
     head.selectAll("th").classed("number", (_, i) => numeric[i] ?? false);
     body
       .selectAll("tr")
-      .data(sorted(table.rows, order).slice(0, SHOWN_ROWS))
+      .data(sorted(table.rows, order).slice(first, first + SHOWN_ROWS))
       .join("tr")
       .selectAll("td")
       .data((row) => row)
@@ -78,11 +89,26 @@ export function createTable(root: HTMLElement): TablePicture {
   return { render };
 }
 
-function captionOf(table: Table): string {
-  const more = table.rows.length - SHOWN_ROWS;
-  return more > 0
-    ? `${table.caption} (first ${SHOWN_ROWS}; CSV holds ${more} more)`
-    : table.caption;
+function captionOf({ caption, rows }: Table, first: number): string {
+  if (rows.length <= SHOWN_ROWS) return caption;
+  const last = Math.min(rows.length, first + SHOWN_ROWS);
+  const [from, to, all] = [first + 1, last, rows.length].map((one) => one.toLocaleString("en"));
+  return `${caption} (rows ${from} to ${to} of ${all})`;
+}
+
+/** Buttons to the pages of a long table; hidden for one page. */
+function createPager(turn: (by: 1 | -1) => void) {
+  const back = button("◀ previous rows", () => turn(-1), { class: "quiet" }) as HTMLButtonElement;
+  const next = button("next rows ▶", () => turn(1), { class: "quiet" }) as HTMLButtonElement;
+  const node = dom("div", { class: "table-pages" }, back, next);
+  return {
+    node,
+    show(first: number, rows: number): void {
+      node.hidden = rows <= SHOWN_ROWS;
+      back.disabled = first === 0;
+      next.disabled = first + SHOWN_ROWS >= rows;
+    },
+  };
 }
 
 function ariaSort(order: Order | null, column: number): string {

@@ -3,6 +3,7 @@
 import { select, type Selection as Joined } from "d3-selection";
 import {
   enterToken,
+  identityOf,
   keyOf,
   markToken,
   tokenClass,
@@ -69,17 +70,13 @@ function renderTokens(groups: Groups): void {
     .join((enter) => enter.append("span").attr("class", "word").attr("role", "presentation"));
   const tokens = words
     .selectAll<HTMLElement, StripToken>(".token")
-    .data(
-      (word) => word.tokens,
-      (token) => token.key,
-    )
+    .data((word) => word.tokens, identityOf)
     .join((enter) => enter.append("span").each(enterToken));
   tokens
     .attr("class", tokenClass)
     .attr("aria-label", (token) => token.label)
     .each(updateToken);
-  words.filter((word) => endsLine(word)).classed("ends-line", true);
-  words.filter((word) => lengthOf(word) > LONG).classed("is-long", true);
+  words.classed("ends-line", endsLine).classed("is-long", (word) => lengthOf(word) > LONG);
 }
 
 /** Letters that a narrow line may not hold. */

@@ -21,7 +21,7 @@ const PLOT = { left: 58, right: 40, top: 14, label: 76, widest: 9, size: 11 };
 export const MOST_EDGES = 1500;
 /** In a longer text only the tokens of the largest edges have a column. */
 const LONG = 600;
-const MOST_OF_LONG = { states: 960, columns: 60, edges: 400 };
+const MOST_OF_LONG = { states: 960, columns: 60, edges: 240 };
 
 interface RoutesLayout {
   pitch: number;
