@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.errors import InvalidParams, TargetOutOfRange
+from analysis.errors import InvalidParams, PromptEmpty, TargetOutOfRange
 from analysis.events import Event, Progress
 from analysis.method import REQUIRED, BaseParams, param
 from analysis.model import Model
 from analysis.model.checkpoint import GENERATION_CONFIG, GenerationConfigUse, asked_of
 from analysis.text import generation
 from analysis.text import tokenization as text
+from analysis.text.grouping import sentence_numbers, word_numbers
 
 TOKENS_PER_EVENT = 250  # an event stays under 64 KiB
 OUTPUT_TOKENS = 256  # for the same reason: the output is one event
@@ -242,8 +243,8 @@ def _context(model: Model, prompt: text.EncodedPrompt, output: list[int]) -> Con
         prompt_length=len(prompt.ids),
         protected=[*prompt.protected, *(token in special for token in output)],
         texts=texts,
-        words=text.word_numbers(texts),
-        sentences=text.sentence_numbers(texts),
+        words=word_numbers(texts),
+        sentences=sentence_numbers(texts),
     )
 
 
@@ -310,11 +311,14 @@ def target_span(context: Context, start: int, length: int) -> range:
     return _target_span(len(context.ids) - context.prompt_length, start, length)
 
 
-def refuse_target(params: TextParams, start: int, length: int) -> None:
-    """Raise TargetOutOfRange for a target beyond the longest output that the params allow.
+def refuse_params(params: TextParams, start: int, length: int) -> None:
+    """Raise PromptEmpty for a blank prompt, TargetOutOfRange for a target beyond the longest
+    output that the params allow.
 
     The tokens of a continuation given as text are not known without a tokenizer.
     """
+    if not params.prompt.strip():
+        raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
     if not isinstance(params.continuation, str):
         _target_span(len(params.continuation), start, length)
     elif not params.continuation:

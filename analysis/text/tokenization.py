@@ -18,16 +18,7 @@ from analysis.errors import (
 )
 from analysis.model import chat_template
 
-WORD = regex.compile(r"\w+(?:['’]\w+)*|\S")
 LONGEST_STRETCH = 16  # tokens; a character takes at most four, unless the bytes are not text
-# Punctuation by Unicode's tables, so that each script uses its own marks. A sentence ends at a
-# mark followed by a space, or at a wide mark, which is not followed by a space.
-_CLOSERS = r"[\p{Quotation_Mark}\p{Pe}\p{Pf}]*"
-_WIDE = r"[\p{Sentence_Break=STerm}&&[\p{ea=W}\p{ea=F}\p{ea=H}]]"
-SENTENCE_END = regex.compile(
-    rf"(?V1)[\p{{Sentence_Terminal}}…]*{_WIDE}[\p{{Sentence_Terminal}}…]*{_CLOSERS}\s*"
-    rf"|[\p{{Sentence_Terminal}}…]+{_CLOSERS}\s+|\n+"
-)
 # A text that ends a clause: at a mark or a closing bracket, ignoring quotes and spaces after it.
 CLAUSE_END = regex.compile(
     r"(?V1)[\p{Terminal_Punctuation}…\n\u2028\u2029[\p{Pe}--\p{Quotation_Mark}]]"
@@ -279,30 +270,6 @@ def display_texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[st
             previous, start, base = start, end, upto
             before = decode(previous, start)
     return texts
-
-
-def word_numbers(texts: list[str]) -> list[int]:
-    """Number of the word that each token belongs to, from 0, without gaps."""
-    return _numbers(texts, [match.start() for match in WORD.finditer("".join(texts))])
-
-
-def sentence_numbers(texts: list[str]) -> list[int]:
-    """Number of the sentence that each token belongs to, from 0, without gaps."""
-    return _numbers(texts, [match.end() for match in SENTENCE_END.finditer("".join(texts))])
-
-
-def _numbers(texts: list[str], starts: list[int]) -> list[int]:
-    """Group of each token, by the last start at or before its first visible character."""
-    groups: list[int] = []
-    offset, at = 0, -1
-    for text in texts:
-        visible = offset + len(text) - len(text.lstrip())
-        while at + 1 < len(starts) and starts[at + 1] <= min(visible, offset + len(text)):
-            at += 1
-        groups.append(at)
-        offset += len(text)
-    order = {group: number for number, group in enumerate(sorted(set(groups)))}
-    return [order[group] for group in groups]
 
 
 def _encode_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> EncodedPrompt:

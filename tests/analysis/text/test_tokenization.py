@@ -15,13 +15,12 @@ from analysis.errors import (
     PromptTooLong,
     SpecialTokenInText,
 )
+from analysis.text.grouping import sentence_numbers, word_numbers
 from analysis.text.tokenization import (
     check_length,
     display_texts,
     encode_continued,
     encode_prompt,
-    sentence_numbers,
-    word_numbers,
 )
 from tests.tiny_models import byte_tokenizer
 
