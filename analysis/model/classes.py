@@ -15,25 +15,24 @@ from analysis.model import chat_template
 from analysis.model.bridge import boot_bridge
 from analysis.model.checkpoint import brought
 from analysis.model.finite import refuse_not_finite
-from analysis.model.memory import is_out_of_memory, memory_bytes, row_bytes, rows_do_not_fit
+from analysis.model.memory import is_out_of_memory, memory_bytes, rows_do_not_fit
 from analysis.model.read_prompts import ReadPrompts
 from analysis.model.stepping import pause
-
-# Floating-point operations of one forward pass, so that a pass stays well under 0.5 s.
-PASS_OPERATIONS = {"cpu": 1.5e10, "cuda": 1e13}
-PASS_MEMORY_SHARE = 0.2  # of the device's whole memory, so that a result does not depend on load
+from analysis.workload import Device, rows_at_once
 
 
 @dataclass
 class Passes:
-    """Forward passes made with a model so far, and the sequences in them."""
+    """Forward passes made with a model so far, the sequences in them, and their tokens."""
 
     rows: int = 0
     forwards: int = 0
+    tokens: int = 0
 
-    def count(self, rows: int) -> None:
+    def count(self, rows: int, length: int) -> None:
         self.rows += rows
         self.forwards += 1
+        self.tokens += rows * length
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class Model:
         """
         pause()
         rows, length = next(iter(inputs.values())).shape[:2]
-        self.passes.count(rows)
+        self.passes.count(rows, length)
         try:
             out = self.plain(**inputs)
         except RuntimeError as error:
@@ -141,14 +140,11 @@ class Model:
         At most `limit`; well under half a second of work and a share of the device's memory.
         Raises OutOfMemory where a single row is too much.
         """
-        attention = 4 * self.info.layers * self.info.width * length**2
-        operations = 2 * self.info.parameters * length + attention
-        by_time = int(PASS_OPERATIONS[self.device.type] / operations)
-        size = row_bytes(self.info, length, kept)
-        by_memory = int(PASS_MEMORY_SHARE * memory_bytes(self.device) / size)
-        if not by_memory:
+        device = Device(self.device.type, memory_bytes(self.device))
+        rows = rows_at_once(self.info, device, length, kept, limit)
+        if not rows:
             raise rows_do_not_fit(1, length)
-        return max(1, min(limit, by_time, by_memory))
+        return rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ import torch
 
 from analysis.catalog.dtypes import AUTO, Dtype
 from analysis.errors import OutOfMemory
-from analysis.events import ModelInfo
 
 CPU_REFUSALS = ("DefaultCPUAllocator", "can't allocate memory")
 
@@ -61,20 +60,15 @@ def memory_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().total)
 
 
+def device_bytes() -> int:
+    """The whole memory of this process's device."""
+    return memory_bytes(torch.device(default_device()))
+
+
 def weight_bytes(*modules: torch.nn.Module) -> int:
     """Bytes of the parameters, those that are shared counted once."""
     weights = {id(weight): weight for module in modules for weight in module.parameters()}
     return sum(weight.nbytes for weight in weights.values())
-
-
-def row_bytes(info: ModelInfo, length: int, kept: int) -> int:
-    """A generous estimate of what one row of a forward pass takes beyond the weights.
-
-    Some thirty float32 vectors per token, attention scores of one layer, and the kept logits
-    in float32 with two float64 copies.
-    """
-    hidden = 30 * length * info.width + info.heads * length**2
-    return 4 * hidden + (4 + 8 + 8) * kept * info.vocabulary
 
 
 def rows_do_not_fit(rows: int, length: int) -> OutOfMemory:
@@ -82,4 +76,14 @@ def rows_do_not_fit(rows: int, length: int) -> OutOfMemory:
         f"{rows} rows of {length} tokens do not fit into the device's memory.",
         remedy="Lower rows_per_forward, shorten the prompt, or choose a smaller model.",
         field="rows_per_forward",
+    )
+
+
+def does_not_fit(stage: str, need: int, have: int) -> OutOfMemory:
+    """Refusal of a run whose stage cannot fit, told before the model is loaded."""
+    return OutOfMemory(
+        f"The stage {stage} needs {need / 2**30:.1f} GiB beside the weights; {have / 2**30:.1f} "
+        "GiB is there for it.",
+        remedy="Shorten the text, disable this analysis, or choose a smaller model or a machine "
+        "with more memory.",
     )

@@ -180,8 +180,8 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
 
 
 def refuse(params: Params) -> None:
-    """Raise TargetOutOfRange or InvalidParams for params that contradict each other."""
-    contexts.refuse_target(params, params.target_start, params.target_length)
+    """Raise PromptEmpty, TargetOutOfRange or InvalidParams for what params alone tell."""
+    contexts.refuse_params(params, params.target_start, params.target_length)
     if params.replacer == "masked_lm" and not params.replacer_model:
         raise InvalidParams(
             "The masked_lm replacer needs a masked language model.",

@@ -3,7 +3,7 @@ import torch
 
 from analysis.errors import OutOfMemory
 from analysis.model import Model
-from analysis.model.memory import row_bytes
+from analysis.workload import row_bytes
 from tests.load_folder import plain_logits
 
 
@@ -57,9 +57,9 @@ def test_a_pass_that_does_not_fit_names_its_rows(
 def test_a_pass_keeps_to_its_share_of_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     row = row_bytes(model.info, 50, 4)
     monkeypatch.setattr("analysis.model.classes.memory_bytes", lambda _: 10 * row)
-    monkeypatch.setattr("analysis.model.classes.PASS_MEMORY_SHARE", 0.55)
+    monkeypatch.setattr("analysis.workload.PASS_MEMORY_SHARE", 0.55)
     assert model.rows_per_pass(50, 4, 64) == 5
     assert model.rows_per_pass(50, 4, 3) == 3
-    monkeypatch.setattr("analysis.model.classes.PASS_MEMORY_SHARE", 0.05)
+    monkeypatch.setattr("analysis.workload.PASS_MEMORY_SHARE", 0.05)
     with pytest.raises(OutOfMemory, match="50 tokens"):
         model.rows_per_pass(50, 4, 64)

@@ -23,7 +23,7 @@ from analysis.catalog.files import PIPELINE_INDEX, read_json
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.methods.information_flow.images.encoder_flow import Encoded
 from analysis.model import ImagePipeline
-from analysis.model.classes import PASS_OPERATIONS
+from analysis.workload import PASS_OPERATIONS
 
 GUIDANCE = "_guidance_scale"  # in the pipeline's index; diffusers ignores names that begin with _
 

@@ -69,8 +69,8 @@ def _coarser(case: FlowCase) -> Omitted:
 
 
 def refuse(params: FlowParams) -> None:
-    """Raise TargetOutOfRange or InvalidParams for what params alone tell."""
-    contexts.refuse_target(params, params.target_start, params.target_length)
+    """Raise PromptEmpty, TargetOutOfRange or InvalidParams for what params alone tell."""
+    contexts.refuse_params(params, params.target_start, params.target_length)
     subjects = len(parts_of(params.subject))
     if subjects > 1:
         raise InvalidParams(
