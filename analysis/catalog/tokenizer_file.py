@@ -68,3 +68,19 @@ def _codec(file: Path, mtime_ns: int) -> Codec:
         piece=tokenizer.id_to_token,
         special=frozenset(i for i, t in added.items() if t.special and acts(t.content)),
     )
+
+
+def opened_by(folder: Path) -> int:
+    """Number of special tokens that the tokenizer puts before a text. Raises ModelUnreadable."""
+    file = folder / FILE
+    if not file.is_file():
+        return 1
+    with reading(folder.name):
+        return _opened_by(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _opened_by(file: Path, mtime_ns: int) -> int:
+    del mtime_ns
+    marks = Tokenizer.from_file(str(file)).encode("a").special_tokens_mask
+    return marks.index(0) if 0 in marks else 0
