@@ -1,23 +1,29 @@
 """The models of one process, and running methods on them."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import date
 from functools import cache, partial
 from typing import Any, Protocol, runtime_checkable
 
-from analysis import loading, refusals
+from analysis import costs, loading, refusals
 from analysis import method as methods
 from analysis.catalog.capabilities import refuse_foreign
 from analysis.catalog.dtypes import AUTO, Dtype, check_dtype
 from analysis.catalog.entries import Catalog, Entry
-from analysis.errors import GlassbenchError, InvalidParams
+from analysis.costs.case import CostCase, case_of, loaded_name
+from analysis.costs.estimate import Estimate, measured
+from analysis.costs.estimate import estimate as expected
+from analysis.errors import GlassbenchError, InvalidParams, ModelUnreadable
 from analysis.events import Event, ModelLoaded
 from analysis.images.files import PictureReader, no_pictures
 from analysis.loading import ModelCache
 from analysis.model import Model, chat_template, memory
+from analysis.model.calibration import calibrate
 from analysis.model.checkpoint import applied_of
+from analysis.model.memory import does_not_fit
 from analysis.run_context import RunContext
 from analysis.steps import follow
+from analysis.workload import Speed, needed_bytes
 
 INSPECT = "inspect"
 
@@ -48,7 +54,82 @@ def run(
         return _guarded(load(model, needs=()), today)
     found = methods.get(method)
     checked = found.check(params)
-    return _guarded(_run(found, model, checked, load, pictures), today)
+    fits = partial(refuse_unfit, found, model, checked, catalog or Catalog(), check_dtype(dtype))
+    return _guarded(_run(found, model, checked, load, pictures, fits), today)
+
+
+def estimate(
+    method: str,
+    *,
+    model: str | Entry,
+    params: dict[str, Any],
+    catalog: Catalog | None = None,
+    dtype: str = AUTO,
+) -> Estimate:
+    """See `analysis.estimate`."""
+    found = methods.get(method)
+    entry = (catalog or Catalog()).find(model) if isinstance(model, str) else model
+    if entry.path is None:
+        raise ModelUnreadable(
+            f"The files of {entry.id} are not on this machine, so that its cost is not known.",
+            remedy="Run it once, which downloads them.",
+            field="model",
+        )
+    case = _case(found, entry, found.check(params), check_dtype(dtype))
+    unmeasured = measured([1.0], "calibration")
+    return expected(
+        costs.stages(method, case),
+        case.model,
+        case.device,
+        _speed(),
+        run=unmeasured,
+        loading=None if case.loaded_name in loaded_names() else unmeasured,
+        tokens=case.tokens,
+    )
+
+
+def refuse_unfit(
+    method: methods.Method,
+    model: str | Entry,
+    params: methods.BaseParams,
+    catalog: Catalog,
+    dtype: Dtype = AUTO,
+) -> None:
+    """Raise OutOfMemory, before anything is loaded, where a stage of the run cannot fit."""
+    entry = catalog.find(model) if isinstance(model, str) else model
+    if entry.path is None:
+        return
+    try:
+        case = _case(method, entry, params, dtype)
+        stages = costs.stages(method.stem, case)
+    except ModelUnreadable:  # loading says why
+        return
+    for stage in stages:
+        need, have = needed_bytes(stage, case.model, case.device)
+        if need > have and not stage.optional:
+            raise does_not_fit(stage.name, need, have)
+
+
+def _case(
+    method: methods.Method, entry: Entry, params: methods.BaseParams, dtype: Dtype
+) -> CostCase:
+    kind, size = memory.default_device(), memory.device_bytes()
+    given = params.model_dump(mode="json")
+    return case_of(entry, given, method.needs, kind=kind, memory=size, dtype=dtype)
+
+
+def loaded_names() -> tuple[str, ...]:
+    """The models that this process holds, as `CostCase.loaded_name` names one."""
+    keys = model_cache().models
+    return tuple(
+        loaded_name(model, revision, dtype.removeprefix("torch."))
+        for model, revision, _, dtype in keys
+    )
+
+
+@cache
+def _speed() -> Speed:
+    return calibrate()
 
 
 @cache
@@ -63,7 +144,9 @@ def _run(
     params: methods.BaseParams,
     load: Load,
     pictures: PictureReader,
+    fits: Callable[[], None],
 ) -> Iterator[Event]:
+    fits()
     loading_events = load(model, needs=method.needs)
     found = yield from follow(loading_events, partial(_with_applied, params=params))
     _refuse_foreign(method, params, found)
