@@ -37,6 +37,7 @@ from workbench.routes.accounts import router as accounts_router
 from workbench.routes.audit import router as audit_router
 from workbench.routes.catalog import router as catalog_router
 from workbench.routes.comments import router as comments_router
+from workbench.routes.estimates import router as estimates_router
 from workbench.routes.reports import router as reports_router
 from workbench.routes.runs import router as runs_router
 from workbench.routes.sessions import router as sessions_router
@@ -61,6 +62,7 @@ for router in (
     audit_router,
     catalog_router,
     comments_router,
+    estimates_router,
     reports_router,
     runs_router,
     sessions_router,

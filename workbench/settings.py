@@ -107,6 +107,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "workbench.audit",
     "workbench.catalog",
+    "workbench.estimates",
     "workbench.runs",
     "workbench.sessions",
     "workbench.uploads",

@@ -45,6 +45,8 @@ class Run(models.Model):
     environment = models.JSONField(null=True, blank=True)
     # Of an imported run: its original id and default params. Such a run is never copied from.
     imported = models.JSONField(null=True, blank=True)
+    # Expected seconds and their interval {seconds, low, high}; null: unknown.
+    expected = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -19,6 +19,14 @@ class ImportedOut(BaseModel):
     drawn: bool = Field(description="Whether this server knows the method in that version.")
 
 
+class ExpectedOut(BaseModel):
+    """What the run was expected to take when it was created, in seconds, loading included."""
+
+    seconds: float
+    low: float
+    high: float
+
+
 class RunOut(BaseModel):
     """A run, the same for all who may read it."""
 
@@ -37,6 +45,7 @@ class RunOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    expected: ExpectedOut | None = Field(description="null: unknown.")
     cached_from: UUID | None = Field(description="The run whose events this one shares.")
     cache_key: str | None
     imported: ImportedOut | None

@@ -12,7 +12,7 @@ from workbench.catalog.methods import method_known
 from workbench.errors import InvalidQuery
 from workbench.runs import flags
 from workbench.runs.models import Run, RunEvent, Status
-from workbench.runs.schemas import ImportedOut, RunOut
+from workbench.runs.schemas import ExpectedOut, ImportedOut, RunOut
 
 PAGE_EVENTS = 200
 
@@ -98,6 +98,7 @@ def _snapshot(run: Run, position: int | None) -> RunOut:
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
+        expected=ExpectedOut(**run.expected) if run.expected else None,
         cached_from=run.cached_from_id,
         cache_key=run.cache_key or None,
         imported=_imported(run, run.imported) if run.imported else None,

@@ -1,5 +1,6 @@
 """Starts runs, also in sessions."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,14 @@ from django.utils import timezone
 
 from analysis.catalog.capabilities import refuse_foreign, serving
 from analysis.catalog.dtypes import AUTO, Dtype
-from analysis.catalog.entries import Description, describe
-from analysis.errors import ModelIncompatible
+from analysis.catalog.entries import Description, Entry, describe
+from analysis.errors import ModelIncompatible, ModelUnreadable
 from workbench.accounts.visitor import Visitor
 from workbench.body import check_value
 from workbench.catalog.methods import MethodOut, method_get
 from workbench.catalog.selectors import catalog
 from workbench.errors import RunIdTaken, TooManyRuns
+from workbench.estimates.selectors import run_estimate
 from workbench.runs.dispatch import run_dispatch
 from workbench.runs.models import Run, Status
 from workbench.runs.params import cache_key, params_check
@@ -86,14 +88,10 @@ def run_create(
     `visitor`: who starts the run, if not the owner; params may name pictures that they may see.
     `join`: return an equal run that is queued or running instead of a second one.
     """
-    described = method_get(method)
-    check_value(params, where="")
-    filled = params_check(method=described, params=params)
-    entry = catalog().find(model)
-    capabilities = _model_check(method=described, model=describe(entry))
-    refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
+    asked = run_check(method=method, model=model, params=params)
+    described, filled = asked.method, asked.params
     uploads_lend(visitor=visitor or Visitor(owner), to=owner, method=described, params=filled)
-    revision = entry.revision or ""
+    revision = asked.entry.revision or ""
     new = Run(
         id=run,
         owner_id=owner.pk,
@@ -103,14 +101,36 @@ def run_create(
         revision=revision,
         params=filled,
         dtype=dtype,
-        queue=described.queue(capabilities),
+        queue=described.queue(asked.capabilities),
         cache_key=cache_key(
             method=described, model=model, revision=revision, params=filled, dtype=dtype
         ),
     )
     if (earlier := run_find(run=run)) is not None:
         return _same(earlier, new, place), False
+    new.expected = _expected(asked, dtype)
     return _insert(new, owner=owner, place=place, join=join)
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """A run that may be started: params with defaults, and the model's capabilities."""
+
+    method: MethodOut
+    entry: Entry
+    params: dict[str, Any]
+    capabilities: tuple[str, ...]
+
+
+def run_check(*, method: str, model: str, params: dict[str, Any]) -> CheckedRun:
+    """Raises UnknownMethod, UnknownModel, ModelIncompatible, InvalidParams, TooLarge."""
+    described = method_get(method)
+    check_value(params, where="")
+    filled = params_check(method=described, params=params)
+    entry = catalog().find(model)
+    capabilities = _model_check(method=described, model=describe(entry))
+    refuse_foreign(described.params_schema, filled, needs=described.needs, present=capabilities)
+    return CheckedRun(described, entry, filled, capabilities)
 
 
 def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
@@ -124,6 +144,23 @@ def _model_check(*, method: MethodOut, model: Description) -> tuple[str, ...]:
             field="model",
         )
     return known
+
+
+def _expected(asked: CheckedRun, dtype: Dtype) -> dict[str, float] | None:
+    """Seconds that the run is expected to take, with their interval; None: unknown."""
+    try:
+        found = run_estimate(
+            method=asked.method.stem,
+            entry=asked.entry,
+            params=asked.params,
+            needs=asked.method.needs,
+            dtype=dtype,
+        )
+    except ModelUnreadable:
+        return None
+    if found is None:
+        return None
+    return {"seconds": found.found.seconds, "low": found.found.low, "high": found.found.high}
 
 
 def _same(earlier: Run, new: Run, place: RunPlace | None) -> Run:

@@ -23,6 +23,7 @@ from analysis import stopping
 from analysis.errors import GlassbenchError
 from workbench.catalog.methods import INSPECT
 from workbench.catalog.selectors import catalog
+from workbench.estimates.services import device_record
 from workbench.runs import flags
 from workbench.runs.execution import run_end, run_release
 from workbench.runs.models import Status
@@ -52,6 +53,8 @@ class WorkerState:
         self.stage = "starting"
         self.exit_status = 0
         self.device: str | None = None
+        self.device_name = ""
+        self.models: tuple[str, ...] = ()  # those that are loaded
         self.stopping = threading.Event()
         self.work: Work | None = None
         self.guard: GuardProcess | None = None
@@ -79,6 +82,8 @@ class WorkerState:
             "name": self.name,
             "state": self.stage,
             "device": self.device,
+            "device_name": self.device_name,
+            "models": self.models,
             "run": str(work.run) if work else None,
         }
 
@@ -197,6 +202,27 @@ def preload() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def models_loaded() -> tuple[str, ...]:
+    """The models that this process holds."""
+    from analysis.runner import loaded_names
+
+    return loaded_names()
+
+
+def device_measure() -> str:
+    """Measure and store how fast this process's device is; return its name."""
+    from analysis.model import calibration, memory
+    from analysis.workload import Device
+
+    name, kind = calibration.device_name(), memory.default_device()
+    device = Device(kind, memory.device_bytes())
+    try:
+        device_record(name=name, device=device, speed=calibration.calibrate())
+    except DatabaseError as error:
+        log.warning("The speed of %s is not stored: %s", name, error)
+    return name
+
+
 def end_quietly(state: WorkerState) -> None:
     """Exit without the cleanup of libraries, which would print warnings."""
     if state.stage == "left":
@@ -215,6 +241,8 @@ def start(**_: Any) -> None:
     state.guard.report({})  # starts the guard before the first run
     Watchdog(state).start()
     state.device = preload()
+    state.models = models_loaded()
+    state.device_name = device_measure()
 
 
 @signals.worker_ready.connect

@@ -23,7 +23,8 @@ from workbench.runs.execution import run_claim, run_end, run_model_seen, run_rec
 from workbench.runs.models import Run, Status
 from workbench.storage import database_away, storage_refusal
 from workbench.uploads.selectors import upload_pixels
-from workbench.worker.life import drop_lease, state, unclaimed_return
+from workbench.worker.clock import RunClock
+from workbench.worker.life import drop_lease, models_loaded, state, unclaimed_return
 from workbench.worker.writer import EventWriter
 
 log = logging.getLogger(__name__)
@@ -125,6 +126,7 @@ def _outcome(run: Run) -> tuple[Status, GlassbenchError | None]:
 
 
 def _stream(run: Run) -> Status:
+    clock = RunClock(loaded_before=frozenset(state.models))
     with (
         EventWriter(run=run.id, attempt=run.attempt, after=1) as writer,
         stopping.stoppable(run.id),
@@ -133,7 +135,9 @@ def _stream(run: Run) -> Status:
         try:
             for event in events:
                 if isinstance(event, ModelLoaded):
+                    clock.loaded(event.info)
                     _model_seen(run, event.info)
+                    state.models = models_loaded()
                 writer.put(*event_dump(event))
                 if _cancel_asked(run.id):
                     return Status.CANCELLED
@@ -141,6 +145,7 @@ def _stream(run: Run) -> Status:
                     return Status.QUEUED
         except stopping.RunStopped:
             return Status.QUEUED if state.stopping.is_set() else Status.CANCELLED
+    clock.store(run, device=state.device_name)
     return Status.DONE
 
 

@@ -105,6 +105,14 @@ export interface EventMessage {
   };
 }
 /**
+ * What the run was expected to take when it was created, in seconds, loading included.
+ */
+export interface ExpectedOut {
+  seconds: number;
+  low: number;
+  high: number;
+}
+/**
  * The origin of a run that was imported with a bundle.
  */
 export interface ImportedOut {
@@ -170,6 +178,10 @@ export interface RunOut {
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
+  /**
+   * null: unknown.
+   */
+  expected: ExpectedOut | null;
   /**
    * The run whose events this one shares.
    */

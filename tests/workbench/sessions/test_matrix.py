@@ -78,6 +78,7 @@ class MatrixRow:
 
 
 RUN = {"id": "{new}", "method": "reagent", "model": "toy", "params": PARAMS}
+ASKED = {name: RUN[name] for name in ("method", "model", "params")}
 SAYS, PANEL = {"body": "Look"}, {"type": "panel"}
 ARRAY, UPLOAD = {"sha256": "{array}"}, {"sha256": "{picture}"}
 
@@ -93,6 +94,10 @@ ROWS: dict[str, list[MatrixRow]] = {
     "run_create": [
         MatrixRow(accounts(201), RUN),
         MatrixRow(by_role(EDITOR, 201), {**RUN, "session": "{session}"}),
+    ],
+    "estimate": [
+        MatrixRow(accounts(), ASKED),
+        MatrixRow(by_role(EDITOR), {**ASKED, "session": "{session}"}),
     ],
     "run_list": [MatrixRow(accounts()), MatrixRow(by_role(VIEWER), query="?session={session}")],
     "run_get": [MatrixRow(by_role(VIEWER))],

@@ -11,13 +11,17 @@ from tqdm import tqdm
 
 from analysis import method as methods
 from analysis.catalog.codec import ids_of
-from analysis.catalog.dtypes import AUTO, DTYPES, check_dtype
+from analysis.catalog.dtypes import AUTO, DTYPES, Dtype, check_dtype
 from analysis.catalog.entries import Entry, describe, folder_entry
+from analysis.costs.cheaper import ASKS_FROM
 from analysis.errors import GlassbenchError, InvalidParams, UnknownMethod
 from analysis.events import Progress
 from analysis.images.files import PictureReader, picture_hash, pictures_by_hash, read_picture
 from analysis.method import picture_fields
 from workbench.catalog.selectors import catalog
+from workbench.estimates.here import estimate_here
+from workbench.estimates.selectors import RunEstimate
+from workbench.estimates.text import cheaper_text, estimate_text
 from workbench.management.refusal import exit_on_refusal
 from workbench.runs.folder import RunFolder
 
@@ -35,6 +39,12 @@ class Command(BaseCommand):
         parser.add_argument("--params", type=Path, help="JSON file of parameters")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
         parser.add_argument("--out", type=Path, help="folder for the result; must be new or empty")
+        parser.add_argument(
+            "--estimate", action="store_true", help="print time and memory of the run, and end"
+        )
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask before a run of over ten minutes"
+        )
         parser.add_argument("--list", action="store_true", help="print methods and models")
 
     def handle(self, **options: Any) -> None:
@@ -60,7 +70,11 @@ class Command(BaseCommand):
         dtype = check_dtype(options["dtype"])
         given, pictures = _read_pictures(method, _params(method, options))
         params = method.check(given).model_dump(mode="json")
+        if options["estimate"]:
+            self.stdout.write(_estimate(method, model, params, dtype)[0])
+            return
         folder = RunFolder.create(_required(options, "out"))
+        params = self._confirmed(method, model, params, dtype, yes=options["yes"])
         with tqdm(file=self.stderr, disable=None) as bar:
             try:
                 for event in folder.record(method, model, params, pictures, dtype):
@@ -69,6 +83,45 @@ class Command(BaseCommand):
             except KeyboardInterrupt:
                 sys.exit(STOPPED)
         self.stdout.write(f"{folder.path / 'manifest.json'}")
+
+    def _confirmed(
+        self,
+        method: methods.Method,
+        model: Entry,
+        params: dict[str, Any],
+        dtype: Dtype,
+        *,
+        yes: bool,
+    ) -> dict[str, Any]:
+        """The params, or those of the cheaper variant; a long run is asked about on a terminal."""
+        told, found = _estimate(method, model, params, dtype)
+        self.stderr.write(f"Expected: {told}")
+        if found is None or found.found.seconds <= ASKS_FROM or yes:
+            return params
+        if not sys.stdin.isatty():
+            self.stderr.write("The run starts without a question: there is no terminal.")
+            return params
+        variant = found.cheaper
+        if variant:
+            self.stderr.write(f"Cheaper, {cheaper_text(variant.found, variant.lacks)}")
+        choices = "[y]es, [c]heaper, [N]o" if variant else "[y]es, [N]o"
+        self.stderr.write(f"Start it? {choices}: ", ending="")
+        answer = sys.stdin.readline().strip().lower()[:1]
+        if answer == "c" and variant:
+            return variant.params
+        if answer != "y":
+            sys.exit(STOPPED)
+        return params
+
+
+def _estimate(
+    method: methods.Method, model: Entry, params: dict[str, Any], dtype: Dtype
+) -> tuple[str, RunEstimate | None]:
+    """The estimate in words, and itself."""
+    found = estimate_here(method=method, entry=model, params=params, dtype=dtype)
+    if found is None:
+        return "unknown until the model is on this machine", None
+    return estimate_text(found), found
 
 
 def _show(bar: "tqdm[Any]", event: Progress) -> None:

@@ -20,9 +20,11 @@ from analysis.catalog.entries import folder_entry
 from analysis.catalog.revision import file_digests
 from analysis.environment import packages
 from analysis.method import get
+from analysis.workload import Speed
 from tests.tiny_models import make_llama
 from workbench.management.commands.analyze import _setting
 
+pytestmark = pytest.mark.django_db  # durations of earlier runs
 QUICK = ["--set", "probes=32", "--set", "faithfulness=false", "--set", "baselines=false"]
 
 
@@ -232,3 +234,69 @@ def test_the_list_names_methods_and_models() -> None:
     call_command("analyze", "--list", stdout=out)
     assert "reagent" in out.getvalue()
     assert "demo-lm" in out.getvalue()
+
+
+SLOW = Speed(3e4, 1e9, 1e6)
+
+
+def run_on(device: Speed, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[str, str]:
+    """What the command prints on a device of that speed, and what of it is an error line."""
+    monkeypatch.setattr("analysis.model.calibration.calibrate", lambda: device)
+    out, err = StringIO(), StringIO()
+    call_command("analyze", *map(str, arguments), stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_an_estimate_is_printed_and_nothing_is_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("reagent", "--model", folder, "--set", "prompt=Anna has", "--estimate")
+    out, err = run_on(SLOW, monkeypatch, *given, "--out", tmp_path / "out")
+    assert out.startswith("about ")
+    assert "of which loading" in out
+    assert "by the measured speed of this device" in out
+    assert err == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "faithfulness"), [("y\n", "true"), ("c\n", "false"), ("no\n", None)]
+)
+def test_a_long_run_is_asked_about_on_a_terminal(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    faithfulness: str | None,
+) -> None:
+    terminal = StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    given = ("reagent", "--model", folder, "--set", "prompt=a ball", "--set", "baselines=false")
+    small = ("--set", "probes=16", "--set", "draws=1", "--out", tmp_path / "out")
+    if faithfulness is None:
+        with pytest.raises(SystemExit):
+            run_on(SLOW, monkeypatch, *given, *small)
+        assert not (tmp_path / "out" / "manifest.json").exists()
+        return
+    _, err = run_on(SLOW, monkeypatch, *given, *small)
+    assert "Cheaper, about" in err
+    assert "no faithfulness curves" in err
+    manifest, _ = read(tmp_path / "out")
+    assert manifest["params"]["faithfulness"] is (faithfulness == "true")
+
+
+@pytest.mark.parametrize(("more", "says"), [((), "there is no terminal"), (("--yes",), "")])
+def test_without_a_terminal_a_long_run_starts(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+    says: str,
+) -> None:
+    given = ("reagent", "--model", folder, "--set", "prompt=a ball", *QUICK, *more)
+    out, err = run_on(SLOW, monkeypatch, *given, "--out", tmp_path / "out")
+    assert "Expected: about" in err
+    assert says in err
+    assert ("there is no terminal" in err) is bool(says)
+    assert out.endswith("manifest.json\n")
