@@ -6,6 +6,7 @@ import { catalog } from "../net/catalog.svelte";
 import { router } from "../base/router.svelte";
 import { uuid } from "../base/uuid";
 import { asDtype, type Dtype } from "./dtype";
+import type { Asked } from "./estimate.svelte";
 import { carriedFrom, carriedInto, mainText } from "./carry";
 import {
   check,
@@ -29,7 +30,9 @@ export interface Host {
 
 class Draft {
   /** null: a run gets a page of its own. */
-  host: Host | null = null;
+  host = $state.raw<Host | null>(null);
+  /** The visitor has an account; a guest starts runs in sessions alone. */
+  account = $state(false);
   stem = $state("");
   model = $state("");
   /** Of all models of the run. */
@@ -226,6 +229,22 @@ class Draft {
       return Promise.resolve();
     }
     return this.start(this.stem, this.model, this.params, this.dtype);
+  }
+
+  /** What the form would run, if it could be run now and its model is known. */
+  get estimable(): Asked | null {
+    const known = catalog.model(this.model)?.problem === null;
+    if (!(this.account || this.host)) return null;
+    if (!known || this.unable || Object.keys(this.errors).length > 0) return null;
+    const session = this.host ? { session: this.host.session } : {};
+    const { stem: method, model, params, dtype } = this;
+    return { method, model, params, dtype, ...session };
+  }
+
+  /** Other params of the same method: the form shows them, and they are run. */
+  runInstead(params: Values): Promise<void> {
+    this.values = { ...this.values, ...params };
+    return this.run();
   }
 
   /** Starts a run and shows it; what the server refuses is shown at the form. */
