@@ -24,6 +24,7 @@ SUBJECTS = (
     "reports",
     "stop",
     "growth",
+    "estimate",
 )
 FOLDER = Path(__file__).parents[1] / "data" / "bench"
 
