@@ -89,10 +89,10 @@ class InputRefused(GlassbenchError):
     code = "input_refused"
 
 
-class ModelNumbers(GlassbenchError):
+class NotFinite(GlassbenchError):
     """The model returned numbers that are not finite."""
 
-    code = "model_numbers"
+    code = "not_finite"
 
 
 class TargetOutOfRange(GlassbenchError):

@@ -14,8 +14,8 @@ from analysis.errors import (
     GlassbenchError,
     InputRefused,
     ModelIncompatible,
-    ModelNumbers,
     ModelUnreadable,
+    NotFinite,
     PromptEmpty,
 )
 
@@ -38,10 +38,10 @@ def typed(error: BaseException) -> GlassbenchError | None:
             field="model",
         )
     if _is_not_finite(error):
-        return ModelNumbers(
+        return NotFinite(
             "The model returned numbers that are not finite (NaN or infinity).",
-            remedy="Its weights may be damaged or overflow in their dtype: see its self-check, or "
-            "choose another model.",
+            remedy="Choose the dtype float32 (float16 holds no number above 65,504); see the "
+            "self-check of the model, whose weights may be damaged.",
             field="model",
         )
     if isinstance(error, RuntimeError) and NO_IDS in str(error):

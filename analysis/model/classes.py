@@ -116,7 +116,7 @@ class Model:
     def forward(self, **inputs: Any) -> Any:
         """One counted forward pass of `plain`; the first input is [B, N] or [B, N, width].
 
-        Raises OutOfMemory naming the rows that did not fit; ModelNumbers where logits are not
+        Raises OutOfMemory naming the rows that did not fit; NotFinite where logits are not
         finite.
         """
         pause()
@@ -131,7 +131,7 @@ class Model:
             raise rows_do_not_fit(rows, length) from error
         logits = getattr(out, "logits", None)
         if logits is not None:
-            refuse_not_finite(logits, self.modules)
+            refuse_not_finite(logits, self.modules, inputs)
         return out
 
     def rows_per_pass(self, length: int, kept: int, limit: int) -> int:

@@ -128,7 +128,7 @@ def test_the_kinds_of_numbers_that_are_not_finite() -> None:
     sampled = caught(lambda: torch.multinomial(torch.tensor([float("nan")]), 1))
     for error in (found.value, sampled, ValueError("array must not contain infs or NaNs")):
         refusal = typed(error)
-        assert (refusal and refusal.code) == "model_numbers", error
+        assert (refusal and refusal.code) == "not_finite", error
 
 
 def test_an_empty_list_of_ids_is_a_text_of_nothing() -> None:

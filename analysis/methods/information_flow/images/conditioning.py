@@ -12,6 +12,7 @@ H, W pixels.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from analysis.attention.encoder_masks import skip_blocks
 from analysis.catalog.files import PIPELINE_INDEX, read_json
 from analysis.errors import ModelIncompatible, PromptTooLong
 from analysis.methods.information_flow.images.encoder_flow import Encoded
+from analysis.methods.information_flow.images.finite import finite_pictures, finite_states
 from analysis.model import ImagePipeline
 from analysis.workload import PASS_OPERATIONS
 
@@ -135,7 +137,8 @@ def encode_layer(adapter: PipelineAdapter, text: str, layer: int) -> Conditionin
 def _encode(
     pipeline: Any, family: Family, spans: tuple[EncoderSpan, ...], text: str
 ) -> Conditioning:
-    return family.encode(pipeline, text, spans[-1].length)
+    length, encoders = spans[-1].length, (span.encoder for span in spans)
+    return finite_states(encoders, partial(family.encode, pipeline, text, length), length)
 
 
 def tokens(adapter: PipelineAdapter, text: str) -> list[list[TokenSpan]]:
@@ -202,16 +205,14 @@ def draw(
         "height": sampling.size,
         "width": sampling.size,
     }
-    arguments = adapter.family.arguments(batch, empty)
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    pictures = adapter.pipeline(
-        **arguments,
-        **{name: value for name, value in chosen.items() if value},
-        generator=generators,
-        output_type="np",
-    ).images
-    drawn: np.ndarray = (pictures * 255).round().astype(np.uint8)
-    return drawn
+    asked = adapter.family.arguments(batch, empty) | {n: v for n, v in chosen.items() if v}
+
+    def compute() -> Any:
+        noise = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return adapter.pipeline(**asked, generator=noise, output_type="np")
+
+    pictures: np.ndarray = finite_pictures(adapter.pipeline, compute).images
+    return (pictures * 255).round().astype(np.uint8)
 
 
 def pictures_per_batch(adapter: PipelineAdapter, sampling: DrawingSettings, limit: int) -> int:
