@@ -179,7 +179,10 @@ class ModelInfo(Record):
     dtype: str
     device: str
     capabilities: list[str]
-    weights: str = Field(description="raw: as in the checkpoint, without folding or centring.")
+    weights: str = Field(
+        description="raw: as in the checkpoint, without folding or centring; else which adapter "
+        "was merged into them."
+    )
     attention: str | None = Field(
         default=None,
         description="How forward passes compute attention: sdpa, eager. null: not recorded. "

@@ -1,15 +1,17 @@
 """Which models there are, and what their files say, without loading them (and without torch)."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import huggingface_hub
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+from analysis.catalog.adapters import base_name, is_adapter
 from analysis.catalog.files import (
     PIPELINE_INDEX,
     is_pipeline,
@@ -32,11 +34,16 @@ Source = Literal["bundled", "folder", "hub"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that can be asked for; `path` is None for a hub model not yet downloaded."""
+    """A model that can be asked for; `path` is None for a hub model not yet downloaded.
+
+    Of a LoRA adapter it is the folder of the base model `base`, and `adapter` the adapter's own.
+    """
 
     id: str
     source: Source
     path: Path | None
+    adapter: Path | None = None
+    base: str | None = None
 
     @property
     def title(self) -> str:
@@ -59,6 +66,9 @@ class Entry:
         """
         if self.path is None:
             return None
+        if self.adapter is not None:
+            parts = f"{folder_revision(self.path)} {folder_revision(self.adapter)}"
+            return hashlib.sha256(parts.encode()).hexdigest()[:16]
         return self.path.name if self.source == "hub" else folder_revision(self.path)
 
 
@@ -121,7 +131,32 @@ class Catalog:
             field="model",
         )
 
+    def with_base(self, entry: Entry) -> Entry:
+        """An adapter's entry with its base model, where that is here and it can be merged."""
+        if entry.path is None or entry.adapter is not None or not is_adapter(entry.path):
+            return entry
+        try:
+            base = self._base(base_name(entry.path))
+        except ModelUnreadable:  # described as what it is
+            return entry
+        if base is None or base.path is None:
+            return entry
+        return replace(entry, path=base.path, adapter=entry.path, base=base.id)
+
+    def _base(self, name: str) -> Entry | None:
+        """The model of that id, or else the folder of that name."""
+        named = (name, name.rpartition("/")[2])
+        folders = [found for found in self._folders() if found.path and not is_adapter(found.path)]
+        found = next((one for one in folders for key in named if one.id == key), None)
+        if found is None and HUB_ID.fullmatch(name) and ".." not in name:
+            with suppress(HFValidationError):
+                return Entry(name, "hub", _snapshot(name))
+        return found
+
     def _local(self) -> Iterator[Entry]:
+        yield from map(self.with_base, self._folders())
+
+    def _folders(self) -> Iterator[Entry]:
         yield from _folders(self.bundled, "bundled")
         for root in self.model_dirs:
             yield from _folders(root, "folder")

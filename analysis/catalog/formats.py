@@ -10,11 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis.catalog.files import WHOLE, read_json, read_json_if_there
+from analysis.catalog.adapters import is_adapter, without_base
+from analysis.catalog.files import WHOLE, read_json_if_there
 from analysis.catalog.sizes import has_no_attention
 from analysis.errors import ModelUnreadable, shortened
-
-ADAPTER = "adapter_config.json"
 
 
 class Quantized(NamedTuple):
@@ -62,8 +61,8 @@ def refuse_foreign_format(path: Path) -> None:
     configured = (path / "config.json").is_file()
     if configured and (path / WHOLE).is_file():
         return
-    if (path / ADAPTER).is_file() and not configured:
-        raise _adapter(path)
+    if is_adapter(path):
+        raise without_base(path)
     packed = sorted(file.name for file in path.glob("*.gguf"))
     if packed and not any(path.glob("*.safetensors")):
         raise ModelUnreadable(
@@ -175,16 +174,3 @@ def _vocabularies(path: Path) -> Iterator[Path]:
 def _needs_no_vocabulary(path: Path) -> bool:
     config = read_json_if_there(path, "tokenizer_config.json")
     return config.get("tokenizer_class") in OF_BYTES or bool(config.get("auto_map"))
-
-
-def _adapter(path: Path) -> ModelUnreadable:
-    asked = read_json(path, ADAPTER)
-    base = str(asked.get("base_model_name_or_path") or "a model that it does not name")
-    base = Path(base).name if base.startswith(("/", ".", "~")) else base
-    kind = str(asked.get("peft_type") or "PEFT")
-    return ModelUnreadable(
-        f"{path.name} is an adapter ({shortened(kind)}) for {shortened(base)}, no model of its "
-        "own.",
-        remedy="Merge it with merge_and_unload() of peft, and save the merged model with its "
-        "tokenizer.",
-    )

@@ -58,6 +58,7 @@ def load_entry(
     dtype: Dtype = AUTO,
 ) -> Generator[Event, None, Model]:
     """Likewise, for an entry whose files are on this machine."""
+    entry = catalog.with_base(entry)
     if entry.path is None:
         raise ModelUnreadable(
             f"{entry.id} has no config.json, or no *.safetensors file, on the hub.",
@@ -126,7 +127,8 @@ def _key(entry: Entry, metadata: ModelMetadata, dtype: Dtype) -> Key:
     """What is loaded: `auto` and the dtype that it stands for are one model."""
     assert entry.path is not None
     resolved = str(dtype_for(metadata.dtype, dtype))
-    return (entry.id, folder_revision(entry.path), str(entry.path), resolved)
+    revision = entry.revision if entry.adapter else folder_revision(entry.path)
+    return (entry.id, str(revision), str(entry.path), resolved)
 
 
 def _is_trusted(entry: Entry, catalog: Catalog) -> bool:

@@ -29,6 +29,7 @@ from analysis.catalog.formats import quantization
 from analysis.catalog.metadata import ModelMetadata
 from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
+from analysis.loading.adapter import base_alone, merged
 from analysis.loading.processor import read_processor
 from analysis.loading.quantized import DEQUANTIZED, quantized_options
 from analysis.loading.remote_code import refill_buffers, refuse_unset_tables, repaired_config
@@ -174,18 +175,26 @@ def _read_weights(auto: Any, source: Source) -> PreTrainedModel:
     entry, trusted = source.entry, source.trusted
     repaired = {"config": repaired_config(auto, source.path)} if trusted else {}
     method = quantization(read_config(source.path))
-    plain, report = auto.from_pretrained(
-        source.path,
-        dtype=source.loaded_dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=trusted,
-        ignore_mismatched_sizes=True,  # refused below, by name
-        output_loading_info=True,
-        **quantized_options(method),
-        **repaired,
-    )
+    if entry.adapter is not None and method is not None:
+        raise ModelUnreadable(
+            f"The base model of {entry.id}, {entry.base}, is quantized ({method}).",
+            remedy="Choose the base model in bfloat16 for this adapter.",
+        )
+    with base_alone():
+        plain, report = auto.from_pretrained(
+            source.path,
+            dtype=source.loaded_dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=trusted,
+            ignore_mismatched_sizes=True,  # refused below, by name
+            output_loading_info=True,
+            **quantized_options(method),
+            **repaired,
+        )
     _refuse_missing(entry.id, report)
+    if entry.adapter is not None:
+        plain = merged(plain, entry.adapter)
     refill_buffers(plain)
     refuse_unset_tables(entry.id, plain)
     frozen: Any = plain.eval().requires_grad_(requires_grad=False)
@@ -212,7 +221,7 @@ def _info(entry: Entry, metadata: ModelMetadata, plain: PreTrainedModel) -> Mode
         parameters=sum(weight.numel() for weight in plain.parameters()),
         dtype=str(plain.dtype).removeprefix("torch."),
         device=str(plain.device),
-        weights="raw",
+        weights=f"LoRA adapter merged into {entry.base}" if entry.adapter else "raw",
         **{name: getattr(metadata, name) for name in names.split()},
     )
 

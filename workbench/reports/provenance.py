@@ -15,6 +15,7 @@ def provenance(run: RunRecord) -> str:
     info = run.info or {}
     parts = [
         f"{run.model}@{run.revision[:8]}" if run.revision else run.model,
+        _merged(info),
         _dtype(run),
         _attention(info),
         f"{run.method} v{run.method_version}",
@@ -50,6 +51,12 @@ def warning(run: RunRecord) -> str:
     if not check or check["passed"]:
         return ""
     return f"The self-check of {run.model} failed: {failure(check)} The numbers may be wrong."
+
+
+def _merged(info: dict[str, Any]) -> str:
+    """That an adapter was merged into the weights, and the base model; else empty."""
+    weights = str(info.get("weights", "raw"))
+    return "" if weights == "raw" else weights
 
 
 def _dtype(run: RunRecord) -> str:

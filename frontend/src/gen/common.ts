@@ -109,7 +109,7 @@ export interface ModelInfo {
   device: string;
   capabilities: string[];
   /**
-   * raw: as in the checkpoint, without folding or centring.
+   * raw: as in the checkpoint, without folding or centring; else which adapter was merged into them.
    */
   weights: string;
   /**

@@ -11,6 +11,7 @@ const LONGEST = 24;
 export function provenance(facts: RunFacts): string {
   return [
     modelPart(facts),
+    facts.info && facts.info.weights !== "raw" ? facts.info.weights : "",
     dtypePart(facts),
     attentionPart(facts),
     `${facts.method} v${facts.version}`,

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -124,12 +125,13 @@ def test_an_adapter_names_its_base_model(copy: Write) -> None:
     folder = copy("lora")
     for file in ("config.json", "model.safetensors"):
         (folder / file).unlink()
+    save_file({"weight": np.zeros(1)}, folder / "adapter_model.safetensors")
     asked = {"peft_type": "LORA", "base_model_name_or_path": "meta-llama/Llama-3.2-1B"}
     (folder / "adapter_config.json").write_text(json.dumps(asked))
     assert "lora is an adapter ('LORA') for 'meta-llama/Llama-3.2-1B'" in str(problem(folder))
     asked["base_model_name_or_path"] = "/home/somebody/models/base"
     (folder / "adapter_config.json").write_text(json.dumps(asked))
-    assert "for 'base', no model" in str(problem(folder))
+    assert "for 'base', which is not among the models here. Download 'base'" in str(problem(folder))
 
 
 @pytest.mark.parametrize("config", [True, False])
