@@ -86,7 +86,7 @@ def _place(modules: list[torch.nn.Module], inputs: Mapping[str, Any] | None) -> 
     length = next(iter(inputs.values())).shape[1]
     try:
         before = _rewound(inputs, length)
-    except Exception:  # noqa: BLE001 (a cache of another kind; the weights are told all the same)
+    except Exception:  # noqa: BLE001 (a cache of another kind; the weights are named all the same)
         return ""
     return first_place({"": modules[0]}, lambda: modules[0](**inputs), length, before)
 
@@ -121,7 +121,7 @@ def first_place(
             compute()
     except _Found as found:
         return _words(found, before)
-    except Exception:  # noqa: BLE001 (the first computation's finding is told all the same)
+    except Exception:  # noqa: BLE001 (the first computation's finding stays)
         return ""
     return ""
 
