@@ -1,6 +1,7 @@
 """Information flow: the cut that changes the output most; for pictures, what each token shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from analysis.findings import Recorded, number, quote, texts
 
@@ -30,8 +31,20 @@ def _strongest(run: Recorded) -> Iterator[str]:
     yield (
         f"Cutting the attention of {quote(names[edge['query']])} to {quote(names[edge['key']])} in "
         f"all layers changes ln p of {quote(groups['target_text'])} by "
-        f"{number(edge['delta_logprob'], 'nats')}, more than any other edge; random cuts change it "
-        f"by {number(flow['control']['mean'], 'nats')} on average."
+        f"{number(edge['delta_logprob'], 'nats')}, more than any other edge{_among(flow)}; random "
+        f"cuts change it by {number(flow['control']['mean'], 'nats')} on average."
+    )
+
+
+def _among(flow: Mapping[str, Any]) -> str:
+    """Of which edges, and how well the others are known; empty where all were cut."""
+    found = flow.get("estimates")
+    if not found:
+        return ""
+    rank = found["spearman"]
+    agree = "" if rank is None else f", rank correlation with cuts {rank:.2f}"
+    return (
+        f" of {found['cut']} that were cut, {found['edges']} in all (the others estimated{agree})"
     )
 
 

@@ -13,14 +13,18 @@ removes the leakage.
 
 Sources: attention knockout, "Dissecting Recall of Factual Associations in Auto-Regressive
 Language Models" (arXiv 2304.14767); causal tracing, "Locating and Editing Factual Associations in
-GPT" (arXiv 2202.05262); "Information Flow Routes" (arXiv 2403.00824); "Follow the Flow: On
-Information Flow Across Textual Tokens in Text-to-Image Models" (arXiv 2504.01137).
+GPT" (arXiv 2202.05262); "Information Flow Routes" (arXiv 2403.00824); attribution patching, "AtP*"
+(arXiv 2403.00745) and "Attribution Patching Outperforms Automated Circuit Discovery" (arXiv
+2310.10348); "Follow the Flow: On Information Flow Across Textual Tokens in Text-to-Image Models"
+(arXiv 2504.01137).
 
 Events of a language model, in this order, each analysis only if requested: `tokens` and `output` as
 in every method on text; `groups`: the groups of positions; `edit`: the output with the chosen edges
-cut; `routes`; `flow_row`: the matrix row by row, the target's row first, then `flow` with the
-largest effects and the control; `knockout`, one event per curve; `agreement` of routes and cuts;
-`corrupted`, then `trace` for residual stream, attention and MLP, repeated as each grows; `cost`.
+cut; `routes`; `flow_row`: the matrix row by row, the target's row first (of a long text as
+estimated by attribution patching, then again with the strongest edges cut), then `flow` with the
+largest effects, the control, and how estimates and cuts agree; `knockout`, one event per curve;
+`agreement` of routes and cuts; `corrupted`, then `trace` for residual stream, attention and MLP,
+repeated as each grows; `cost`.
 Log-probabilities use the natural logarithm. Cut effects are Δ = cut − uncut, so that a cut that
 lowers the target's probability is negative.
 
@@ -43,7 +47,7 @@ from analysis.run_context import RunContext
 from analysis.text.context import Output, Tokens
 from analysis.text.cost import Cost
 
-VERSION = "3"
+VERSION = "4"
 NEEDS = ("causal_lm", "text_to_image")
 EVENTS = (Tokens, Output, *flow_events.EVENTS, Cost, *events.EVENTS)
 

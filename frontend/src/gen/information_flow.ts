@@ -251,6 +251,27 @@ export interface EncoderFlow {
   blocks: ArrayRef;
 }
 /**
+ * Agreement of estimates and cuts of the same edges.
+ */
+export interface Estimates {
+  /**
+   * Number of edges of the matrix.
+   */
+  edges: number;
+  /**
+   * Number of edges that were cut, and are compared.
+   */
+  cut: number;
+  /**
+   * Rank correlation; null: one side is constant.
+   */
+  spearman: number | null;
+  /**
+   * Largest |estimate − cut|, nats.
+   */
+  largest_difference: number;
+}
+/**
  * Counts of a row's verdicts.
  */
 export interface Finding {
@@ -290,6 +311,10 @@ export interface Flow {
    */
   control_edges: number;
   control: Control;
+  /**
+   * Null: all edges were cut, none estimated.
+   */
+  estimates: Estimates | null;
 }
 /**
  * A pair of groups.
@@ -307,6 +332,8 @@ export interface FlowCut {
 }
 /**
  * Effect on a group of cutting each group before it; rows come from the last to the first.
+ *
+ * Of a long text all rows come as estimated first, and those with edges that are cut come again.
  */
 export interface FlowRow {
   kind: "flow_row";
@@ -323,9 +350,17 @@ export interface FlowRow {
    */
   delta_logprob: number[];
   /**
-   * 1 − cosine of A's final states with and without the cut, mean over its tokens.
+   * 1 − cosine of A's final states with and without the cut, mean over its tokens; null: estimated, not cut.
    */
-  state_change: number[];
+  state_change: (number | null)[];
+  /**
+   * First-order estimates of delta_logprob by attribution patching; empty: none.
+   */
+  estimate: number[];
+  /**
+   * Whether the edge was cut; false: delta_logprob is the estimate. Empty: all edges were cut.
+   */
+  exact: boolean[];
 }
 /**
  * Neighbouring tokens that are cut and restored together.
@@ -701,6 +736,10 @@ export interface Params {
    * Unit that is cut and restored as a whole. A prompt ten times as long makes the matrix a thousand times as expensive: choose sentence for long prompts. More than 512 units are merged into the next larger unit.
    */
   grouping?: "token" | "word" | "sentence";
+  /**
+   * Edges of the matrix that are cut, beside those into the target: the ones of the largest estimates. The others are estimated by attribution patching (one forward and one backward pass). 0: as many as take about a minute; all edges of a short text in a small model.
+   */
+  exact_cuts?: number;
   /**
    * knockout: the score is set to −∞ before the softmax, so that the other weights are renormalised; zero: the attention weight is set to 0 after the softmax, and its mass is lost.
    */

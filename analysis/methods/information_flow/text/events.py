@@ -41,7 +41,10 @@ class Groups(Event):
 
 
 class FlowRow(Event):
-    """Effect on a group of cutting each group before it; rows come from the last to the first."""
+    """Effect on a group of cutting each group before it; rows come from the last to the first.
+
+    Of a long text all rows come as estimated first, and those with edges that are cut come again.
+    """
 
     kind: Literal["flow_row"] = "flow_row"
     layer: int | None = Field(
@@ -52,8 +55,18 @@ class FlowRow(Event):
     delta_logprob: list[float] = Field(
         description="Change of the target's log-probability when the edges B → A are cut, nats."
     )
-    state_change: list[float] = Field(
-        description="1 − cosine of A's final states with and without the cut, mean over its tokens."
+    state_change: list[float | None] = Field(
+        description="1 − cosine of A's final states with and without the cut, mean over its "
+        "tokens; null: estimated, not cut."
+    )
+    estimate: list[float] = Field(
+        default=[],
+        description="First-order estimates of delta_logprob by attribution patching; empty: none.",
+    )
+    exact: list[bool] = Field(
+        default=[],
+        description="Whether the edge was cut; false: delta_logprob is the estimate. Empty: all "
+        "edges were cut.",
     )
 
 
@@ -73,6 +86,15 @@ class Control(Record):
     deviation: float = Field(description="Standard deviation over the draws.")
 
 
+class Estimates(Record):
+    """Agreement of estimates and cuts of the same edges."""
+
+    edges: int = Field(description="Number of edges of the matrix.")
+    cut: int = Field(description="Number of edges that were cut, and are compared.")
+    spearman: float | None = Field(description="Rank correlation; null: one side is constant.")
+    largest_difference: float = Field(description="Largest |estimate − cut|, nats.")
+
+
 class Flow(Event):
     """The matrix is complete; the control cuts as many random edges as the largest cut."""
 
@@ -82,6 +104,9 @@ class Flow(Event):
     )
     control_edges: int = Field(description="Number of edges per layer and head of a random cut.")
     control: Control
+    estimates: Estimates | None = Field(
+        default=None, description="Null: all edges were cut, none estimated."
+    )
 
 
 class Knockout(Event):

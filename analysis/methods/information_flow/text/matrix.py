@@ -1,10 +1,12 @@
 """The flow matrix: each group cut from each group after it, one cut per row of a batch.
 
+`estimated_matrix` cuts only the strongest edges of a long text.
+
 Shapes: G groups, B rows, S positions from a block's first query on, D width.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,7 +21,13 @@ from analysis.methods.information_flow.text.cutting import (
     run_masks,
     run_variants,
 )
-from analysis.methods.information_flow.text.events import Control, Flow, FlowCut, FlowRow
+from analysis.methods.information_flow.text.events import (
+    Control,
+    Estimates,
+    Flow,
+    FlowCut,
+    FlowRow,
+)
 from analysis.precision import exact
 
 SHOWN = 10  # number of largest effects reported
@@ -29,10 +37,20 @@ Pair = tuple[int, int]  # the query group, the key group
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """One row of the matrix: an entry per earlier group."""
+    """One row of the matrix: an entry per earlier group.
+
+    `estimate` and `exact` are empty where every edge is cut; else `delta` is the estimate of an
+    edge that is not, and its `change` is None.
+    """
 
     delta: list[float]
-    change: list[float]
+    change: Sequence[float | None]
+    estimate: list[float] = field(default_factory=list)
+    exact: list[bool] = field(default_factory=list)
+
+    @property
+    def is_cut(self) -> list[bool]:
+        return self.exact or [True] * len(self.delta)
 
 
 def target_row(trunk: Trunk) -> MatrixRow:
@@ -53,15 +71,13 @@ def fill_matrix(
 
     `layer` is the only layer with the cut; by default, those of the case.
     """
+    trunk = of_layer(trunk, layer)
     case = trunk.case
-    if layer is not None:
-        case = replace(case, layers=(layer,))
-        trunk = replace(trunk, case=case)
     where = "" if layer is None else f" in layer {layer}"
     last = len(case.groups) - 1
     pairs = [(query, key) for query in range(last, 0, -1) for key in range(query)]
     if last in rows:
-        yield _event(layer, last, rows[last])
+        yield row_event(layer, last, rows[last])
         pairs = pairs[last:]
     arrays = {query: (np.zeros(query), np.zeros(query)) for query, _ in pairs}
     done, total = last * (last + 1) // 2 - len(pairs), last * (last + 1) // 2
@@ -74,19 +90,22 @@ def fill_matrix(
             if not left[query]:
                 delta, change = arrays[query]
                 rows[query] = MatrixRow(delta.tolist(), change.tolist())
-                yield _event(layer, query, rows[query])
+                yield row_event(layer, query, rows[query])
         done += len(block)
         stage = f"cutting each group from each{where}"
         yield Progress(stage=stage, done=done, total=total, unit="cuts")
 
 
-def flow_event(trunk: Trunk, rows: dict[int, MatrixRow]) -> Flow:
-    """The largest effects, with random cuts of the size of the first as control."""
+def flow_event(
+    trunk: Trunk, rows: dict[int, MatrixRow], estimates: Estimates | None = None
+) -> Flow:
+    """The largest effects of cuts, with random cuts of the size of the first as control."""
     case = trunk.case
     cuts = [
         FlowCut(query=query, key=key, delta_logprob=delta)
         for query, row in rows.items()
-        for key, delta in enumerate(row.delta)
+        for key, (delta, is_cut) in enumerate(zip(row.delta, row.is_cut, strict=True))
+        if is_cut
     ]
     strongest = sorted(cuts, key=lambda cut: cut.delta_logprob)[:SHOWN]
     query, key = strongest[0].query, strongest[0].key
@@ -95,7 +114,13 @@ def flow_event(trunk: Trunk, rows: dict[int, MatrixRow]) -> Flow:
         strongest=strongest,
         control_edges=count,
         control=control(trunk, [count], [_cut(case, (query, key))], "matrix"),
+        estimates=estimates,
     )
+
+
+def of_layer(trunk: Trunk, layer: int | None) -> Trunk:
+    """The trunk of a matrix whose cuts are in one layer alone, if it is given."""
+    return trunk if layer is None else replace(trunk, case=replace(trunk.case, layers=(layer,)))
 
 
 def control(trunk: Trunk, counts: Sequence[int], where: Sequence[Cut], name: str) -> Control:
@@ -108,6 +133,12 @@ def control(trunk: Trunk, counts: Sequence[int], where: Sequence[Cut], name: str
         part = [mask if mask is None else mask[block.start : block.stop] for mask in masks]
         found += (run_masks(trunk, part, len(block), first=0).logprob_B - case.logprob).tolist()
     return Control(draws=found, mean=float(np.mean(found)), deviation=float(np.std(found, ddof=1)))
+
+
+def run_pairs(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[dict[Pair, tuple[float, float]]]:
+    """Change of the target's log-probability and of the state for each pair, in blocks."""
+    for block, outcome in _run(trunk, pairs):
+        yield {pair: _effects(trunk, outcome, row, pair) for row, pair in enumerate(block)}
 
 
 def _run(trunk: Trunk, pairs: Sequence[Pair]) -> Iterator[tuple[list[Pair], CutResult]]:
@@ -142,10 +173,15 @@ def _fill(
 ) -> None:
     for row, (query, key) in enumerate(block):
         delta, change = arrays[query]
-        delta[key] = float(outcome.logprob_B[row]) - trunk.case.logprob
-        group = trunk.case.groups[query]
-        states_SD = outcome.states_BSD[row, group.start - outcome.first :][: len(group)]
-        change[key] = state_change(trunk.states_ND[group.start : group.stop], states_SD)
+        delta[key], change[key] = _effects(trunk, outcome, row, (query, key))
+
+
+def _effects(trunk: Trunk, outcome: CutResult, row: int, pair: Pair) -> tuple[float, float]:
+    """Change of the target's log-probability, and of the query group's final states."""
+    group = trunk.case.groups[pair[0]]
+    states_SD = outcome.states_BSD[row, group.start - outcome.first :][: len(group)]
+    change = state_change(trunk.states_ND[group.start : group.stop], states_SD)
+    return float(outcome.logprob_B[row]) - trunk.case.logprob, change
 
 
 def state_change(before_SD: torch.Tensor, after_SD: torch.Tensor) -> float:
@@ -154,5 +190,12 @@ def state_change(before_SD: torch.Tensor, after_SD: torch.Tensor) -> float:
     return max(0.0, float((1 - cosine_S).mean()))
 
 
-def _event(layer: int | None, query: int, row: MatrixRow) -> FlowRow:
-    return FlowRow(layer=layer, row=query, delta_logprob=row.delta, state_change=row.change)
+def row_event(layer: int | None, query: int, row: MatrixRow) -> FlowRow:
+    return FlowRow(
+        layer=layer,
+        row=query,
+        delta_logprob=row.delta,
+        state_change=list(row.change),
+        estimate=row.estimate,
+        exact=row.is_cut if row.estimate else [],
+    )

@@ -92,6 +92,16 @@ class FlowParams(TextParams):
         group="Cuts",
         capability="causal_lm",
     )
+    exact_cuts: int = param(
+        0,
+        "Edges of the matrix that are cut, beside those into the target: the ones of the largest "
+        "estimates. The others are estimated by attribution patching (one forward and one backward "
+        "pass). 0: as many as take about a minute; all edges of a short text in a small model.",
+        group="Cuts",
+        capability="causal_lm",
+        ge=0,
+        le=131072,
+    )
     ablation: Literal["knockout", "zero"] = param(
         "knockout",
         "knockout: the score is set to −∞ before the softmax, so that the other "

@@ -194,16 +194,21 @@ def reach(case: FlowCase, found: Shares, tau: float) -> tuple[np.ndarray, np.nda
 
 
 def agreements(case: FlowCase, found: Shares, rows: dict[int, MatrixRow]) -> list[Agreement]:
-    """Agreement of routes with the cuts: into the target, and between all groups."""
+    """Agreement of routes with the cuts: into the target, and on all edges that were cut."""
     edges_NN = found.total_NN
     last = len(case.groups) - 1
     into = [_between(case, edges_NN, last, key) for key in range(last)]
     cuts = [-delta for delta in rows[last].delta]
     events = [_agreement("target", into, cuts)]
     if len(rows) == last:
-        pairs = [(query, key) for query in rows for key in range(query)]
+        pairs = [
+            (query, key)
+            for query, row in rows.items()
+            for key, is_cut in enumerate(row.is_cut)
+            if is_cut
+        ]
         among = [_between(case, edges_NN, query, key) for query, key in pairs]
-        changes = [rows[query].change[key] for query, key in pairs]
+        changes = [rows[query].change[key] or 0.0 for query, key in pairs]
         both = _agreement("states", among, changes)
         events.append(both.model_copy(update={"routes": [], "cuts": []}))
     return events

@@ -12,6 +12,12 @@ from analysis.methods.information_flow.text.case import (
 )
 from analysis.methods.information_flow.text.cutting import Trunk, trunk_of
 from analysis.methods.information_flow.text.edge_edits import edit
+from analysis.methods.information_flow.text.estimated_matrix import (
+    affordable,
+    agreement,
+    fill_estimated,
+)
+from analysis.methods.information_flow.text.estimates import estimated
 from analysis.methods.information_flow.text.knockout import (
     curves,
     sources_of,
@@ -99,6 +105,29 @@ def _contributions(case: FlowCase) -> Generator[Event, None, Shares | None]:
     return found
 
 
+def _matrices(trunk: Trunk, rows: dict[int, MatrixRow], meter: PassMeter) -> Iterator[Event]:
+    """The matrix, and those of each layer; estimated first where not every edge is cut."""
+    case, count = trunk.case, affordable(trunk)
+    if count is not None:
+        meter.book("cuts into the target")
+    estimate_LGG = None if count is None else (yield from estimated(case))
+    if count is None or estimate_LGG is None:
+        yield from fill_matrix(trunk, rows)
+    else:
+        meter.book("estimates")
+        yield from fill_estimated(trunk, rows, estimate_LGG.sum(0), count)
+    yield flow_event(trunk, rows, agreement(rows))
+    meter.book("matrix")
+    if not case.params.matrix_layers:
+        return
+    for layer in case.layers or range(case.model.info.layers):
+        if count is None or estimate_LGG is None:
+            yield from fill_matrix(trunk, {}, layer=layer)
+        else:
+            yield from fill_estimated(trunk, {}, estimate_LGG[layer], count, layer=layer)
+    meter.book("matrix by layer")
+
+
 def _cuts(
     trunk: Trunk, found: Shares | None, named: list[NamedPositions], meter: PassMeter
 ) -> Iterator[Event]:
@@ -106,15 +135,9 @@ def _cuts(
     last = len(case.groups) - 1
     rows: dict[int, MatrixRow] = {}
     if params.matrix or params.knockout or params.tracing or found:
-        rows[last] = target_row(trunk)
+        rows[last] = yield from told_passes("cutting the target", lambda: target_row(trunk))
     if params.matrix:
-        yield from fill_matrix(trunk, rows)
-        yield flow_event(trunk, rows)
-        meter.book("matrix")
-    if params.matrix and params.matrix_layers:
-        for layer in case.layers or range(case.model.info.layers):
-            yield from fill_matrix(trunk, {}, layer=layer)
-        meter.book("matrix by layer")
+        yield from _matrices(trunk, rows, meter)
     if params.knockout:
         yield from curves(trunk, sources_of(case, rows[last]))
         meter.book("knockout")

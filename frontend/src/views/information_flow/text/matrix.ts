@@ -26,6 +26,7 @@ import {
   effectOf,
   groupAt,
   groupsOf,
+  isEstimated,
   MEASURES,
   quotedName,
   scaleOf,
@@ -194,11 +195,13 @@ export function matrixOf(shown: Shown): Matrix {
   const size = groupsOf(state).length;
   const values = new Float64Array(size * size);
   const masked = new Uint8Array(size * size);
+  const faded = new Uint8Array(size * size);
   for (let row = 0; row < size; row++) {
     for (let column = 0; column < size; column++) {
       const value = effectOf(state, measure, row, column);
       values[row * size + column] = value ?? 0;
       masked[row * size + column] = value !== null ? 0 : column < row ? 2 : 1;
+      faded[row * size + column] = Number(isEstimated(state, row, column));
     }
   }
   const scale = scaleOf(shown);
@@ -209,7 +212,7 @@ export function matrixOf(shown: Shown): Matrix {
     const ink = masked[at] ? inkOf(theme) : inkOn(scale.colour(values[at] ?? 0));
     return { ...cell, glyph: "✕", ink };
   });
-  return { rows: names, columns: names, values, masked, scales, theme, signs };
+  return { rows: names, columns: names, values, masked, faded, scales, theme, signs };
 }
 
 /** Cells with at least one chosen cut. */
@@ -231,13 +234,15 @@ function sentence(shown: Shown, { row, column }: CellAt): string {
   const numbers = numbersAt(state, row, column);
   if (!numbers) return `${names}: not measured yet`;
   const chosen = chosenCells(shown).some((cell) => cell.row === row && cell.column === column);
-  return `${names}, cut: ${numbers}${chosen ? "; in your cuts" : ""}`;
+  const how = isEstimated(state, row, column) ? "estimated, not cut" : "cut";
+  return `${names}, ${how}: ${numbers}${chosen ? "; in your cuts" : ""}`;
 }
 
 function numbersAt(state: State, reader: number, source: number): string | null {
   const answer = effectOf(state, "answer", reader, source);
   const turned = effectOf(state, "reader's state", reader, source);
-  if (answer === null || turned === null) return null;
+  if (answer === null) return null;
+  if (turned === null) return `answer ${showSigned(answer)} nats`;
   return `answer ${showSigned(answer)} nats, reader's state changed by ${showNumber(turned)} (1 − cosine)`;
 }
 
@@ -262,10 +267,25 @@ function legendOf(shown: Shown, note: string): Legend {
       `Cell: effect of cutting the attention of the row's ${groups?.grouping ?? "group"} (reader) to the column's (source) ${where}.`,
       measure === "answer" ? SUPPORT_WORDS.removed : "",
       "Grey check: masked or the group itself. Grey: not measured yet. ✕: in your cuts.",
+      estimatesText(state),
       note,
       controlText(state),
     ].filter(Boolean),
   };
+}
+
+/** Empty where every edge was cut. */
+function estimatesText({ rows, flow }: State): string {
+  if (![...rows.values()].some((row) => row.exact?.includes(false))) return "";
+  const marks =
+    "Faint: estimated by attribution patching (first order), not cut; full colour: cut.";
+  if (!flow?.estimates) return marks;
+  const { edges, cut, spearman, largest_difference } = flow.estimates;
+  const rank = spearman == null ? "undefined" : showNumber(spearman);
+  return (
+    `${marks} ${cut.toLocaleString("en")} of ${edges.toLocaleString("en")} edges are cut; on them, the estimates have ` +
+    `a rank correlation of ${rank} with the cuts, and differ by ${showNumber(largest_difference)} nats at most.`
+  );
 }
 
 function controlText({ flow }: State): string {

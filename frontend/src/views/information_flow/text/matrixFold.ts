@@ -62,6 +62,7 @@ export function folded(matrix: Matrix, { rows, columns }: Fold): Matrix {
     columns: columns.map((column) => matrix.columns[column] ?? ""),
     values: Float64Array.from(cells, (at) => matrix.values[at] ?? 0),
     masked: Uint8Array.from(cells, (at) => matrix.masked[at] ?? 0),
+    faded: Uint8Array.from(cells, (at) => matrix.faded?.[at] ?? 0),
     scales: rows.flatMap((row) => matrix.scales[row] ?? []),
     signs: signs ?? [],
   };

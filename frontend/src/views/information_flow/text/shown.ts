@@ -91,10 +91,14 @@ export function effectOf(
   return values?.[source] ?? null;
 }
 
+/** Whether an effect is an estimate, because the edge was not cut. */
+export const isEstimated = ({ rows }: State, reader: number, source: number): boolean =>
+  rows.get(reader)?.exact?.[source] === false;
+
 /** One scale for the whole map, so that rows can be compared. */
 export function scaleOf({ state, measure, theme }: Shown): ColourScale {
   const values = [...state.rows.values()].flatMap((row) =>
-    measure === "answer" ? row.delta_logprob : row.state_change,
+    measure === "answer" ? row.delta_logprob : row.state_change.map((value) => value ?? 0),
   );
   const limit = limitOf(values);
   return measure === "answer" ? supportScale(limit, theme, "removed") : sequential(limit, theme);

@@ -4,14 +4,25 @@ import { visible } from "../../../pictures/glyphs";
 import { indexColumn } from "../../../pictures/ordinal";
 import type { Cell, Table } from "../../../pictures/table";
 import { numbersText } from "./edges";
-import { effectOf, groupsOf, nameOf, quotedName, type Shown } from "./shown";
+import { effectOf, groupsOf, isEstimated, nameOf, quotedName, type Shown } from "./shown";
 import type { RouteMap, State } from "./state";
 
-const EFFECTS = ["Δ log p of the answer (nats)", "reader's state, 1 − cosine"];
+const EFFECTS = [
+  "Δ log p of the answer (nats)",
+  "reader's state, 1 − cosine",
+  "how",
+  "estimate of Δ log p (nats)",
+];
 
 const effects = (state: State, reader: number, source: number): Cell[] => [
   effectOf(state, "answer", reader, source),
   effectOf(state, "reader's state", reader, source),
+  effectOf(state, "answer", reader, source) === null
+    ? null
+    : isEstimated(state, reader, source)
+      ? "estimated"
+      : "cut",
+  state.rows.get(reader)?.estimate?.[source] ?? null,
 ];
 
 /** What one reader gets of each group before it. */
