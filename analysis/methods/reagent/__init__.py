@@ -30,6 +30,7 @@ from analysis.events import Event, Progress
 from analysis.method import Example
 from analysis.methods.reagent import baselines, effects, faithfulness, probing, replacers
 from analysis.methods.reagent.baselines import Baseline, OtherMap
+from analysis.methods.reagent.comparison_budget import planned
 from analysis.methods.reagent.events import Convergence, Probes, Replacement, Scores
 from analysis.methods.reagent.faithfulness import Curve, Soft
 from analysis.methods.reagent.params import Params
@@ -40,7 +41,7 @@ from analysis.text import context as contexts
 from analysis.text.context import Context, Output, Tokens
 from analysis.text.cost import Cost, PassMeter
 
-VERSION = "6"
+VERSION = "7"
 NEEDS = ("causal_lm",)
 
 
@@ -168,13 +169,15 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     scores = yield from _scores(case, params)
     meter.book("probes")
     others: list[OtherMap] = []
-    if params.baselines:
-        others = yield from baselines.compare(case, scores)
+    plan = planned(case, params)
+    yield from plan.omitted
+    if plan.baselines:
+        others = yield from baselines.compare(case, scores, plan.baselines)
         meter.book("baselines")
-    if params.faithfulness:
+    if plan.draws or plan.soft:
         maps = {("reagent", "ReAGent"): scores}
         maps |= {(other.name, other.label): other.scores_N for other in others}
-        yield from faithfulness.judge(case, maps, params.draws)
+        yield from faithfulness.judge(case, maps, plan.draws, soft=plan.soft)
         meter.book("faithfulness")
     yield meter.cost()
 

@@ -5,6 +5,7 @@ Each returns one score per position, [N]; 0 where the target has no score.
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,10 @@ from analysis.methods.reagent.probing import ProbeCase
 from analysis.model.stepping import told_passes
 from analysis.precision import exact
 from analysis.text.embedding_table import embedding_mean
+
+GRADIENT, INTEGRATED = "input_x_gradient", "integrated_gradients"
+OCCLUSION, ROLLOUT = "occlusion", "attention_rollout"
+ALL = frozenset({GRADIENT, INTEGRATED, OCCLUSION, ROLLOUT})
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,13 @@ class Baseline(Event):
     )
 
 
-def compare(case: ProbeCase, scores_N: np.ndarray) -> Generator[Event, None, list[OtherMap]]:
-    """Yield each baseline with its agreement with a map; return all of them."""
+def compare(
+    case: ProbeCase, scores_N: np.ndarray, wanted: frozenset[str] = ALL
+) -> Generator[Event, None, list[OtherMap]]:
+    """Yield each wanted baseline with its agreement with a map; return all of them."""
     allowed, found = case.allowed(0), []
     top = top_set(scores_N, allowed, case.top_n)
-    for other in maps(case):
+    for other in maps(case, wanted):
         if not isinstance(other, OtherMap):
             yield other
             continue
@@ -76,8 +83,8 @@ def compare(case: ProbeCase, scores_N: np.ndarray) -> Generator[Event, None, lis
     return found
 
 
-def maps(case: ProbeCase) -> Iterator[OtherMap | Event]:
-    """Yield the baselines one by one, and progress; what cannot be made is an Omitted.
+def maps(case: ProbeCase, wanted: frozenset[str] = ALL) -> Iterator[OtherMap | Event]:
+    """Yield the wanted baselines one by one, and progress; what cannot be made is an Omitted.
 
     An absent token is the mean embedding of the vocabulary, as returned by the embedding module. It
     is not zero, because a model that begins with RMSNorm is discontinuous there, and a path from
@@ -87,12 +94,17 @@ def maps(case: ProbeCase) -> Iterator[OtherMap | Event]:
     inputs = case.model.embeddings(_inputs(case)).detach()
     absent = embedding_mean(case.model).expand_as(inputs)
     nats = "nats (log-probability)"
-    product = yield from told_passes("input × gradient", lambda: _input_x_gradient(explain, inputs))
-    yield _map(case, "input_x_gradient", "Input × gradient", nats, product)
-    yield from _integrated(case, explain, inputs, absent, nats)
-    product = yield from told_passes("occluding", lambda: _occlusion(case, explain, inputs, absent))
-    yield _map(case, "occlusion", "Occlusion", nats, product)
-    yield (yield from told_passes("attention rollout", lambda: _rolled_out(case)))
+    if GRADIENT in wanted:
+        found = yield from told_passes("input × gradient", lambda: _gradient(explain, inputs))
+        yield _map(case, GRADIENT, "Input × gradient", nats, found)
+    if INTEGRATED in wanted:
+        yield from _integrated(case, explain, inputs, absent, nats)
+    if OCCLUSION in wanted:
+        occlude = partial(_occlusion, case, explain, inputs, absent)
+        found = yield from told_passes("occluding", occlude)
+        yield _map(case, OCCLUSION, "Occlusion", nats, found)
+    if ROLLOUT in wanted:
+        yield (yield from told_passes("attention rollout", lambda: _rolled_out(case)))
 
 
 def _integrated(
@@ -109,7 +121,7 @@ def _integrated(
             scores = np.zeros(case.length)
             scores[:-1] = found.scores_N
             yield OtherMap(
-                "integrated_gradients",
+                INTEGRATED,
                 "Integrated gradients",
                 unit,
                 "Captum",
@@ -149,7 +161,7 @@ def _rolled_out(case: ProbeCase) -> OtherMap | Omitted:
     except (ModelIncompatible, OutOfMemory) as error:
         return Omitted(analysis=label, reason=str(error))
     source = "softmax of each layer"
-    return OtherMap("attention_rollout", label, "share of attention", source, scores_N)
+    return OtherMap(ROLLOUT, label, "share of attention", source, scores_N)
 
 
 def agreement(case: ProbeCase, one_N: np.ndarray, other_N: np.ndarray) -> float | None:
@@ -184,7 +196,7 @@ def _explainer(case: ProbeCase) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @torch.enable_grad()
-def _input_x_gradient(
+def _gradient(
     explain: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
 ) -> torch.Tensor:
     found: torch.Tensor = InputXGradient(explain).attribute(inputs.clone().requires_grad_())

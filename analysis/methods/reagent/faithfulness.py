@@ -75,11 +75,20 @@ class CurvePoints:
 Maps = dict[tuple[str, str], np.ndarray]  # (name, label) to scores [N]
 
 
-def judge(case: ProbeCase, maps: Maps, draws: int) -> Iterator[Event]:
-    """Yield curves and soft scores of each map, and curves of the reversed and random orders."""
+def judge(case: ProbeCase, maps: Maps, draws: int, *, soft: bool = True) -> Iterator[Event]:
+    """Yield curves of each map and of the reversed and random orders, then soft scores.
+
+    No curves where `draws` is 0.
+    """
+    if case.allowed(0).any():
+        if draws:
+            yield from _every_curve(case, maps, draws)
+        if soft:
+            yield from _softs(case, maps)
+
+
+def _every_curve(case: ProbeCase, maps: Maps, draws: int) -> Iterator[Event]:
     allowed = case.allowed(0)
-    if not allowed.any():
-        return
     orders = {key: order_of(scores, allowed) for key, scores in maps.items()}
     orders["reversed", "Reversed order"] = next(iter(orders.values()))[::-1]
     drawn = {key: np.stack([order] * draws) for key, order in orders.items()}
@@ -88,7 +97,6 @@ def judge(case: ProbeCase, maps: Maps, draws: int) -> Iterator[Event]:
     counter = _Counter("drawing faithfulness curves", len(drawn) * 2 * draws * points)
     for (name, label), rows in drawn.items():
         yield from _curves(case, counter, name, label, rows)
-    yield from _softs(case, maps)
 
 
 def shares(scored: int) -> np.ndarray:

@@ -137,6 +137,15 @@ class Params(TextParams):
         ge=1,
         le=100,
     )
+    comparison_rows: int = param(
+        0,
+        "Rows that baselines and faithfulness may run: sequences of one forward pass each, a "
+        "gradient counting as three. What does not fit is left out with a note, the dearest first. "
+        "0: by the size of model and text; all of them for a short text in a small model.",
+        group="Faithfulness",
+        ge=0,
+        le=1_000_000,
+    )
     rows_per_forward: int = param(
         64,
         "Probes per forward pass; affects memory and speed, not the result.",

@@ -386,6 +386,10 @@ export interface Params {
    */
   draws?: number;
   /**
+   * Rows that baselines and faithfulness may run: sequences of one forward pass each, a gradient counting as three. What does not fit is left out with a note, the dearest first. 0: by the size of model and text; all of them for a short text in a small model.
+   */
+  comparison_rows?: number;
+  /**
    * Probes per forward pass; affects memory and speed, not the result.
    */
   rows_per_forward?: number;
