@@ -69,7 +69,7 @@ def estimate(case: FlowCase) -> np.ndarray:
     with weight_gradients(model.plain, model.info.layers, receive):
         given = model.embeddings(case.ids_1N).detach().requires_grad_()
         logits = model.logits(None, torch.tensor(case.queries), embeddings_BND=given)
-        model.passes.count(1)  # blocks run again
+        model.passes.count(1, case.positions)  # blocks run again
         try:
             torch.autograd.grad(case.logprobs(logits).sum(), given)
         except RuntimeError as error:
