@@ -104,7 +104,8 @@ class Method:
 
     `needs` lists capabilities of which the model must have one; the first that it has determines
     what the method does. `presets` are partial params. `refuse` raises for params that contradict
-    each other.
+    each other, `refuse_for` for params that a model cannot serve; it gets the model with its
+    tokenizer and configuration, before its weights are read.
     """
 
     stem: str
@@ -118,6 +119,7 @@ class Method:
     run: Callable[[Any, Any, Any], Iterator[Event]]  # model, params, RunContext
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuse: Callable[[Any], None] | None = None
+    refuse_for: Callable[[Any, Any], None] | None = None
 
     def check(self, values: object) -> BaseParams:
         """`values` as params. Raises InvalidParams naming field, value and limit, and the method's
@@ -174,6 +176,7 @@ def read(module: ModuleType) -> Method:
         presets=dict(getattr(module, "PRESETS", {})),
         run=module.run,
         refuse=getattr(module, "refuse", None),
+        refuse_for=getattr(module, "refuse_for", None),
     )
 
 

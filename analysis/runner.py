@@ -33,7 +33,11 @@ class Load(Protocol):
     """`_load` with a run's catalog and dtype."""
 
     def __call__(
-        self, model: str | Entry, *, needs: tuple[str, ...]
+        self,
+        model: str | Entry,
+        *,
+        needs: tuple[str, ...],
+        refuse: loading.Refuse | None = None,
     ) -> Generator[Event, None, Model]: ...
 
 
@@ -147,7 +151,8 @@ def _run(
     fits: Callable[[], None],
 ) -> Iterator[Event]:
     fits()
-    loading_events = load(model, needs=method.needs)
+    refuse = partial(_refuse_unread, method, params)
+    loading_events = load(model, needs=method.needs, refuse=refuse)
     found = yield from follow(loading_events, partial(_with_applied, params=params))
     _refuse_foreign(method, params, found)
     context = RunContext(pictures=pictures, load_model=partial(_load_second, load))
@@ -162,17 +167,30 @@ def _with_applied(event: Event, params: methods.BaseParams) -> Event:
     return ModelLoaded(info=event.info.model_copy(update={"brings": brings}))
 
 
+def _refuse_unread(method: methods.Method, params: methods.BaseParams, model: Model) -> None:
+    """Refuse what the model's tokenizer and configuration tell, before its weights are read."""
+    _refuse_foreign(method, params, model)
+    if method.refuse_for:
+        method.refuse_for(model, params)
+
+
 def _refuse_foreign(method: methods.Method, params: methods.BaseParams, model: Model) -> None:
     schema, given = method.params.model_json_schema(), params.model_dump(mode="json")
     refuse_foreign(schema, given, needs=method.needs, present=model.info.capabilities)
 
 
 def _load(
-    model: str | Entry, *, needs: tuple[str, ...], catalog: Catalog, dtype: Dtype
+    model: str | Entry,
+    *,
+    needs: tuple[str, ...],
+    catalog: Catalog,
+    dtype: Dtype,
+    refuse: loading.Refuse | None = None,
 ) -> Generator[Event, None, Model]:
     """Yield the events of loading; return the Model."""
     to: dict[str, Any] = {
         "catalog": catalog, "cache": model_cache(), "needs": needs, "dtype": dtype,
+        "refuse": refuse,
     }  # fmt: skip
     if isinstance(model, str):
         return (yield from loading.load(model, **to))

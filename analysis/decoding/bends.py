@@ -121,7 +121,7 @@ def bends(model: Model, params: BendParams, decoder: str) -> InForce:
     if decoder == "beam":
         return in_force(asks, {"num_beams": getattr(params, "beams", 1)}, apply=False, draws=False)
     given = {name: getattr(params, name) for name in PROCESSED}
-    given["token_bias"] = _biases(model, params.token_bias)
+    given["token_bias"] = token_biases(model, params.token_bias)
     draws = decoder != "greedy" and getattr(params, "temperature", 1) > 0
     if decoder != "greedy":
         given |= _truncations(params, decoder)
@@ -135,7 +135,7 @@ def _truncations(params: BendParams, decoder: str) -> dict[str, Any]:
     return {**found, "min_p": params.min_p_trials}
 
 
-def _biases(model: Model, given: str) -> dict[int, float]:
+def token_biases(model: Model, given: str) -> dict[int, float]:
     """Bias by id. Raises InvalidParams naming the line."""
     return dict(_bias(model, line.strip()) for line in given.splitlines() if line.strip())
 

@@ -5,7 +5,7 @@ administrator listed its id and revision.
 """
 
 from analysis.loading.cache import ModelCache, default_cache
-from analysis.loading.load import load, load_entry, loaded
+from analysis.loading.load import Refuse, load, load_entry, loaded
 from analysis.loading.self_check import self_check
 
-__all__ = ["ModelCache", "default_cache", "load", "load_entry", "loaded", "self_check"]
+__all__ = ["ModelCache", "Refuse", "default_cache", "load", "load_entry", "loaded", "self_check"]

@@ -1,7 +1,7 @@
 """From an id to a loaded model: download, read, check, keep."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from analysis.loading.background import read_in_background, wait_for_stopped
 from analysis.loading.cache import Key, ModelCache
 from analysis.loading.download import download
 from analysis.loading.quantized import loaded_bytes
-from analysis.loading.read import Source, read
+from analysis.loading.read import Source, read, read_outline
 from analysis.loading.self_check import self_check
 from analysis.loading.stop_points import add_stop_points
 from analysis.model.classes import Model
@@ -28,6 +28,8 @@ from analysis.model.memory import dtype_for
 
 # torch's messages where an operation has no kernel for a dtype, or is given two of them.
 OF_DTYPE = re.compile(r"dtype|not implemented for '(Half|BFloat16)'|same type|scalar type")
+
+Refuse = Callable[[Model], None]
 
 
 def load(
@@ -37,16 +39,22 @@ def load(
     cache: ModelCache,
     needs: tuple[str, ...] = (),
     dtype: Dtype = AUTO,
+    refuse: Refuse | None = None,
 ) -> Generator[Event, None, Model]:
     """Yield progress, then ModelLoaded; return the model, which `cache` keeps (see `loaded`).
 
+    `refuse` gets the model without its weights before they are read, and raises what it likes.
     Raises UnknownModel, ModelUnreadable, ModelIncompatible, HubUnreachable, OutOfMemory.
     """
     entry = catalog.find(model_id)
     if entry.path is None:
         yield from download(entry)
         entry = catalog.find(model_id)
-    return (yield from load_entry(entry, catalog=catalog, cache=cache, needs=needs, dtype=dtype))
+    return (
+        yield from load_entry(
+            entry, catalog=catalog, cache=cache, needs=needs, dtype=dtype, refuse=refuse
+        )
+    )
 
 
 def load_entry(
@@ -56,6 +64,7 @@ def load_entry(
     cache: ModelCache,
     needs: tuple[str, ...],
     dtype: Dtype = AUTO,
+    refuse: Refuse | None = None,
 ) -> Generator[Event, None, Model]:
     """Likewise, for an entry whose files are on this machine."""
     entry = catalog.with_base(entry)
@@ -70,8 +79,10 @@ def load_entry(
     key = _key(entry, metadata, dtype)
     model = cache.get(key)
     if model is None:
-        cache.make_room(loaded_bytes(entry.path, metadata, dtype))
         source = Source(entry, metadata, trusted=_is_trusted(entry, catalog), dtype=dtype)
+        if refuse:
+            refuse(read_outline(source))
+        cache.make_room(loaded_bytes(entry.path, metadata, dtype))
         model = yield from read_in_background(partial(read, source))
         add_stop_points(model.modules)
         model = yield from _checked(model)

@@ -30,6 +30,7 @@ from analysis.catalog.metadata import ModelMetadata
 from analysis.errors import GlassbenchError, ModelUnreadable
 from analysis.events import ModelInfo
 from analysis.loading.adapter import base_alone, merged
+from analysis.loading.outline import outline
 from analysis.loading.processor import read_processor
 from analysis.loading.quantized import DEQUANTIZED, quantized_options
 from analysis.loading.remote_code import refill_buffers, refuse_unset_tables, repaired_config
@@ -81,12 +82,21 @@ class Source:
 
 def read(source: Source) -> Model:
     """Read a model's files. Raises ModelUnreadable, OutOfMemory."""
-    entry, metadata = source.entry, source.metadata
-    kind = kind_of(metadata.architecture)
-    if kind == "vision_language" and kind not in metadata.capabilities:
+    kind = kind_of(source.metadata.architecture)
+    if kind == "vision_language" and kind not in source.metadata.capabilities:
         kind = "multimodal"  # on a text alone
+    return _told(source.entry, lambda: READERS[kind](source))
+
+
+def read_outline(source: Source) -> Model:
+    """A model's tokenizer and configuration alone. Raises ModelUnreadable."""
+    entry, metadata = source.entry, source.metadata
+    return _told(entry, lambda: outline(entry, metadata, trusted=source.trusted))
+
+
+def _told(entry: Entry, call: Callable[[], Model]) -> Model:
     try:
-        return READERS[kind](source)
+        return call()
     except GlassbenchError:
         raise
     except Exception as error:

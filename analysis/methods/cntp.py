@@ -21,8 +21,9 @@ from typing import Any
 
 import torch
 
+from analysis.decoding.answers import AnswerPattern
 from analysis.decoding.beam import Beam
-from analysis.decoding.bends import PROCESSED, TRUNCATED, BendParams, bends
+from analysis.decoding.bends import PROCESSED, TRUNCATED, BendParams, bends, token_biases
 from analysis.decoding.best_of_n import BestOfN, Samples
 from analysis.decoding.cntp_params import CntpParams
 from analysis.decoding.events import (
@@ -161,7 +162,24 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of all decoders on one prompt."""
-    _refuse_contradictions(params)
+    task = _read_task(model, params)
+    yield from task.prompt_events()
+    pool: list[Samples] = []
+    try:
+        for trace, decoder in enumerate(_decoders(params)):
+            yield from paced(_trace(task, params, trace, decoder, pool))
+    finally:
+        model.prompts.trim()
+
+
+def refuse_for(model: Model, params: Params) -> None:
+    """Raise what `run` raises for the prompt and for tokens given by their ids."""
+    _read_task(model, params)
+    text_stop(model, params.stop_strings)
+    token_biases(model, params.token_bias)
+
+
+def _read_task(model: Model, params: Params) -> DecodingTask:
     task = read_task(
         model,
         params,
@@ -170,13 +188,7 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
         context=model.info.longest,
     )
     _refuse_long_trials(params, task)
-    yield from task.prompt_events()
-    pool: list[Samples] = []
-    try:
-        for trace, decoder in enumerate(_decoders(params)):
-            yield from paced(_trace(task, params, trace, decoder, pool))
-    finally:
-        model.prompts.trim()
+    return task
 
 
 def _decoders(params: Params) -> list[str]:
@@ -297,7 +309,9 @@ def _rules(task: DecodingTask, params: Params, decoder: str, force: InForce) -> 
     )
 
 
-def _refuse_contradictions(params: Params) -> None:
+def refuse(params: Params) -> None:
+    """Raise InvalidParams for params that contradict each other."""
+    AnswerPattern(params.answer_pattern).read("")
     if params.entropy_low >= params.entropy_high:
         raise InvalidParams(
             f"entropy_low is {params.entropy_low:g} and entropy_high {params.entropy_high:g}; "

@@ -197,19 +197,24 @@ def read(model: Model, params: TextParams) -> Generator[Event, None, Context]:
 
     Raises PromptEmpty, PromptTooLong, SpecialTokenInText, InvalidText, InvalidParams.
     """
-    tokenizer = model.tokenizer
+    prompt, output = encode(model, params)
+    if output is None:
+        output = yield from _written(model, params, prompt.ids)
+    return context_of(model, prompt, output)
+
+
+def encode(model: Model, params: TextParams) -> tuple[text.EncodedPrompt, list[int] | None]:
+    """The prompt, and the output if one is given; by the tokenizer alone. Raises as `read`."""
     prompt = text.encode_prompt(
-        tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
+        model.tokenizer, params.prompt, chat=params.chat, special=params.special_tokens
     )
+    output: list[int] | None = None
     if params.continuation:
         output = given_ids(model, params.continuation, before=prompt.ids, field="continuation")
         _refuse_long(output)
-        text.check_length(len(prompt.ids), output=len(output), context=model.info.longest)
-    else:
-        length = params.max_new_tokens
-        text.check_length(len(prompt.ids), output=length, context=model.info.longest)
-        output = yield from _written(model, params, prompt.ids)
-    return _context(model, prompt, output)
+    length = params.max_new_tokens if output is None else len(output)
+    text.check_length(len(prompt.ids), output=length, context=model.info.longest)
+    return prompt, output
 
 
 def _refuse_long(output: list[int]) -> None:
@@ -234,7 +239,8 @@ def _written(
     return output
 
 
-def _context(model: Model, prompt: text.EncodedPrompt, output: list[int]) -> Context:
+def context_of(model: Model, prompt: text.EncodedPrompt, output: list[int]) -> Context:
+    """The context of a prompt and its output."""
     ids = [*prompt.ids, *output]
     special = set(text.special_tokens(model.tokenizer).values())
     texts = text.display_texts(model.tokenizer, ids)
@@ -308,7 +314,7 @@ def single_token(model: Model, given: str | int, *, before: list[int], field: st
 
 def target_span(context: Context, start: int, length: int) -> range:
     """Indices of a target's tokens in the output. Raises TargetOutOfRange."""
-    return _target_span(len(context.ids) - context.prompt_length, start, length)
+    return span_of(len(context.ids) - context.prompt_length, start, length)
 
 
 def refuse_params(params: TextParams, start: int, length: int) -> None:
@@ -320,12 +326,13 @@ def refuse_params(params: TextParams, start: int, length: int) -> None:
     if not params.prompt.strip():
         raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
     if not isinstance(params.continuation, str):
-        _target_span(len(params.continuation), start, length)
+        span_of(len(params.continuation), start, length)
     elif not params.continuation:
-        _target_span(params.max_new_tokens, start, length)
+        span_of(params.max_new_tokens, start, length)
 
 
-def _target_span(outputs: int, start: int, length: int) -> range:
+def span_of(outputs: int, start: int, length: int) -> range:
+    """Likewise, in an output of so many tokens."""
     stop = start + length
     if stop > outputs:
         raise TargetOutOfRange(

@@ -35,7 +35,7 @@ from analysis.errors import OutOfMemory
 from analysis.events import Event, Omitted, Progress
 from analysis.methods.graph_kv import attention, examples
 from analysis.methods.graph_kv.edges import Edge
-from analysis.methods.graph_kv.encoding import ResolvedParams, read, refuse
+from analysis.methods.graph_kv.encoding import ResolvedParams, encode, read, refuse
 from analysis.methods.graph_kv.events import (
     TOKENS_PER_EVENT,
     Answer,
@@ -101,6 +101,11 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
         yield from _permutations(model, reading, mode, answer, found[mode])
     meter.book("orders")
     yield meter.cost()
+
+
+def refuse_for(model: Model, params: Params) -> None:
+    """Raise what `run` raises for the texts, by the tokenizer alone."""
+    encode(model, params)
 
 
 def _omitted_modes(reading: ResolvedParams) -> Iterator[Omitted]:

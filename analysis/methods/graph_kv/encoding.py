@@ -102,6 +102,15 @@ def read(model: Model, params: SegmentParams) -> ResolvedParams:
 
     Raises InvalidParams, PromptTooLong, InvalidText, SpecialTokenInText and ModelIncompatible.
     """
+    reading = encode(model, params)
+    chosen, *others = reading.modes
+    attention.refuse_unfit(model, len(reading.layout(chosen).ids_N) + reading.longest_answer)
+    unfit = {mode: why for mode in others if (why := _why_unfit(model, reading, mode))}
+    return replace(reading, omitted=unfit)
+
+
+def encode(model: Model, params: SegmentParams) -> ResolvedParams:
+    """Likewise, by the tokenizer alone, whatever the model's attention and memory allow."""
     parts = PromptParts(
         prefix=_prefix(model.tokenizer, params),
         segments=[_segment(model.tokenizer, params, n) for n in range(len(params.segments))],
@@ -115,10 +124,8 @@ def read(model: Model, params: SegmentParams) -> ResolvedParams:
             field="answer",
         )
     reading = ResolvedParams(params, parts, tuple(_edges(params)), answer)
-    chosen, *others = reading.modes
-    _refuse_unfit(model, reading, reading.layout(chosen))
-    unfit = {mode: why for mode in others if (why := _why_unfit(model, reading, mode))}
-    return replace(reading, omitted=unfit)
+    _refuse_span(model, reading, reading.layout(params.mode))
+    return reading
 
 
 def _refuse_unclear_segments(params: SegmentParams) -> None:
@@ -257,7 +264,8 @@ def _why_unfit(model: Model, reading: ResolvedParams, mode: Mode) -> str | None:
     """Why a mode to compare with is left out."""
     layout = reading.layout(mode)
     try:
-        _refuse_unfit(model, reading, layout)
+        attention.refuse_unfit(model, len(layout.ids_N) + reading.longest_answer)
+        _refuse_span(model, reading, layout)
         attention.refuse_memory(model, layout, reading.longest_answer)
         _refuse_large(reading, layout)
     except (InvalidParams, PromptTooLong, ModelIncompatible, OutOfMemory) as error:
@@ -284,13 +292,10 @@ def _refuse_large(reading: ResolvedParams, layout: TokenLayout) -> None:
         )
 
 
-def _refuse_unfit(model: Model, reading: ResolvedParams, layout: TokenLayout) -> None:
-    """Raise PromptTooLong if positions exceed those that the model was trained on,
-    ModelIncompatible if its attention cannot be masked.
-    """
+def _refuse_span(model: Model, reading: ResolvedParams, layout: TokenLayout) -> None:
+    """Raise PromptTooLong if positions exceed those that the model was trained on."""
     parts, limit = reading.parts, model.info.context
     answer = reading.longest_answer
-    attention.refuse_unfit(model, len(layout.ids_N) + answer)
     span = layout.positions_N[-1] + 1 + answer
     if not limit or span <= limit:
         return

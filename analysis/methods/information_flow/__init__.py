@@ -143,6 +143,14 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     return flow.run(model, params)
 
 
+def refuse_for(model: Model, params: Params) -> None:
+    """Raise what the part that fits the model raises for the prompt and its params."""
+    if isinstance(model, ImagePipeline):
+        picture_flow.refuse_for(model, params)
+    else:
+        flow.refuse_for(model, params)
+
+
 def refuse(params: Params) -> None:
     """Raise TargetOutOfRange or InvalidParams for what params alone tell."""
     flow.refuse(params)

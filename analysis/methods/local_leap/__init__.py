@@ -19,6 +19,7 @@ from typing import get_args
 import numpy as np
 
 from analysis.decoding import selection
+from analysis.decoding.answers import AnswerPattern
 from analysis.decoding.canvas import Canvases, CanvasSettings, Logits, RowStep
 from analysis.decoding.canvas_cache import LABELS as APPROXIMATIONS
 from analysis.decoding.canvas_cache import CachedLogits
@@ -85,16 +86,25 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of all decoders on one prompt."""
-    _refuse_contradictions(params)
     adapter = adapter_for(model)
-    eos = () if adapter.eos_id is None else (adapter.eos_id,)
-    limit = adapter.context or NO_LIMIT
-    task = read_task(model, params, length=params.canvas_length, eos=eos, context=limit)
-    refusals.refuse_masks(task, adapter)
-    refusals.refuse_forced(params.forced, adapter)
+    task = _read_task(adapter, params)
     yield from task.prompt_events()
     for trace, decoder in enumerate(_decoders(params)):
         yield from paced(_trace(task, params, adapter, trace, decoder))
+
+
+def refuse_for(model: Model, params: Params) -> None:
+    """Raise what `run` raises for the prompt and for forced tokens."""
+    _read_task(adapter_for(model), params)
+
+
+def _read_task(adapter: MaskedDiffusion, params: Params) -> DecodingTask:
+    eos = () if adapter.eos_id is None else (adapter.eos_id,)
+    limit = adapter.context or NO_LIMIT
+    task = read_task(adapter.model, params, length=params.canvas_length, eos=eos, context=limit)
+    refusals.refuse_masks(task, adapter)
+    refusals.refuse_forced(params.forced, adapter)
+    return task
 
 
 def rule(params: Params, decoder: str) -> Rule:
@@ -228,7 +238,9 @@ def _progress(plan: DecoderSetup, canvases: Canvases, task: DecodingTask) -> Pro
     return Progress(stage=f"decoding: {plan.label}", done=done, total=task.length, unit="tokens")
 
 
-def _refuse_contradictions(params: Params) -> None:
+def refuse(params: Params) -> None:
+    """Raise InvalidParams for params that contradict each other."""
+    AnswerPattern(params.answer_pattern).read("")
     if params.canvas_length % block_of(params):
         fitting = -(-params.canvas_length // params.block) * params.block
         raise InvalidParams(

@@ -57,6 +57,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "centred": {"estimator": "centred", "replace_rate": 0.3, "probes": 512, "top_n": 5},
     "paper": {
         "estimator": "paper",
+        "contrast": "",  # which it does not take
         "replace_rate": 0.1,
         "paper_probes": 5,
         "paper_max_steps": 5000,
@@ -65,6 +66,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "paper, 16 probes": {  # inseq's default settings, but not its replacer
         "estimator": "paper",
+        "contrast": "",  # which it does not take
         "replace_rate": 0.3,
         "paper_probes": 16,
         "paper_max_steps": 3000,
@@ -160,7 +162,6 @@ EXAMPLES = (
 
 def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
     """Yield the events of one attribution."""
-    _refuse_contrast(params)
     meter = PassMeter(model)
     text = yield from contexts.read(model, params)
     meter.book("output")
@@ -185,12 +186,25 @@ def run(model: Model, params: Params, context: RunContext) -> Iterator[Event]:
 def refuse(params: Params) -> None:
     """Raise PromptEmpty, TargetOutOfRange or InvalidParams for what params alone tell."""
     contexts.refuse_params(params, params.target_start, params.target_length)
+    _refuse_contrast(params)
     if params.replacer == "masked_lm" and not params.replacer_model:
         raise InvalidParams(
             "The masked_lm replacer needs a masked language model.",
             remedy="Set replacer_model, or choose the uniform replacer.",
             field="replacer_model",
         )
+
+
+def refuse_for(model: Model, params: Params) -> None:
+    """Raise what `run` raises for the text, the target and the contrast token."""
+    prompt, output = contexts.encode(model, params)
+    start = params.target_start
+    if output is not None:
+        contexts.span_of(len(output), start, params.target_length)
+    is_known = output is not None or start == 0 or isinstance(params.contrast, int)
+    if params.contrast != "" and is_known:
+        before = [*prompt.ids, *(output or [])[:start]]
+        contexts.single_token(model, params.contrast, before=before, field="contrast")
 
 
 def _refuse_contrast(params: Params) -> None:

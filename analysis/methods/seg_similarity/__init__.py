@@ -123,7 +123,30 @@ def run(model: VisionLanguageModel, params: Params, context: RunContext) -> Iter
         yield from causal_check(looked, params.region or region, other)
 
 
-def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) -> PictureQuestion:
+def refuse(params: Params) -> None:
+    """Raise InvalidParams for params that contradict each other."""
+    if params.image and not params.question.strip():
+        raise InvalidParams(
+            "question is empty, and your own picture has no default question.",
+            remedy="Type a question about the picture.",
+            field="question",
+        )
+    if params.truth and not params.image:
+        raise InvalidParams(
+            "truth is given without image; the bundled scene already has a truth.",
+            remedy="Leave truth empty, or choose a picture.",
+            field="truth",
+        )
+
+
+def refuse_for(model: VisionLanguageModel, params: Params) -> None:
+    """Raise what `run` raises for the question and the layer."""
+    _question(model, params)
+    _refuse_layer(params, model.info.layers + 1)
+
+
+def _question(model: VisionLanguageModel, params: Params) -> str:
+    """The question without spaces around it; empty: that of the scene."""
     question = params.question.strip()
     if question:
         tokenization.refuse_lost(model.tokenizer, question, field="question")
@@ -134,22 +157,15 @@ def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) ->
             media=media_tokens(model.plain.config),
             special=params.special_tokens,
         )
+    return question
+
+
+def _ask(model: VisionLanguageModel, params: Params, pictures: PictureReader) -> PictureQuestion:
+    question = _question(model, params)
     if params.image:
-        if not question:
-            raise InvalidParams(
-                "question is empty, and your own picture has no default question.",
-                remedy="Type a question about the picture.",
-                field="question",
-            )
         picture = pictures(params.image)
         truth = _truth(params, pictures)
         return PictureQuestion(picture, question, "A picture of your own.", None, truth)
-    if params.truth:
-        raise InvalidParams(
-            "truth is given without image; the bundled scene already has a truth.",
-            remedy="Leave truth empty, or choose a picture.",
-            field="truth",
-        )
     found = _scene(params.kind, params.scene)
     things = "; ".join(f"a {thing} at the {thing.place}" for thing in found.scene.things)
     description = f"On a {found.scene.ground} ground: {things}."
@@ -233,14 +249,19 @@ def _token_list(model: VisionLanguageModel, answer: GreedyAnswer) -> list[Answer
     ]
 
 
-def _refuse_outside(params: Params, tokens: AnswerTokens) -> None:
-    """Raises InvalidParams for a layer or a patch that does not exist."""
-    if params.layer >= tokens.layers:
+def _refuse_layer(params: Params, layers: int) -> None:
+    """Raises InvalidParams for a layer that does not exist."""
+    if params.layer >= layers:
         raise InvalidParams(
-            f"layer is {params.layer}; the model has {tokens.layers}, counted from 0.",
-            remedy=f"Choose a layer from 0 to {tokens.layers - 1}, or -1 for the last.",
+            f"layer is {params.layer}; the model has {layers}, counted from 0.",
+            remedy=f"Choose a layer from 0 to {layers - 1}, or -1 for the last.",
             field="layer",
         )
+
+
+def _refuse_outside(params: Params, tokens: AnswerTokens) -> None:
+    """Raises InvalidParams for a layer or a patch that does not exist."""
+    _refuse_layer(params, tokens.layers)
     patches = tokens.rows * tokens.columns
     wrong = [cell for cell in params.region if not 0 <= cell < patches]
     if wrong:

@@ -99,6 +99,9 @@ class Family:
     arguments: Callable[[Conditioning, Conditioning], dict[str, Any]]
     lowers: bool = False  # whether the class encodes the prompt in lower case
 
+    def reads(self, text: str) -> str:
+        return text.lower() if self.lowers else text
+
 
 def open_pipeline(model: ImagePipeline) -> PipelineAdapter:
     """An adapter for the pipeline. Raises ModelIncompatible for an unknown class."""
@@ -119,7 +122,7 @@ def open_pipeline(model: ImagePipeline) -> PipelineAdapter:
 
 def encode(adapter: PipelineAdapter, text: str) -> Conditioning:
     """The text as encoded by the pipeline. Raises PromptTooLong."""
-    _refuse_long(adapter, text)
+    refuse_long(adapter.family, adapter.spans, text)
     return _encode(adapter.pipeline, adapter.family, adapter.spans, text)
 
 
@@ -143,14 +146,14 @@ def _encode(
 
 def tokens(adapter: PipelineAdapter, text: str) -> list[list[TokenSpan]]:
     """The text's tokens per segment, without special tokens and padding."""
-    return [_tokens(span, _read(adapter, text)) for span in adapter.spans]
+    return [_tokens(span, adapter.family.reads(text)) for span in adapter.spans]
 
 
 def encoded(adapter: PipelineAdapter, text: str) -> Encoded:
     """The text as input to the last text encoder."""
     span = adapter.spans[-1]
     rows = span.tokenizer(
-        _read(adapter, text), padding="max_length", max_length=span.length, truncation=True
+        adapter.family.reads(text), padding="max_length", max_length=span.length, truncation=True
     )
     return Encoded(
         rows.input_ids, rows.attention_mask if adapter.empty.mask_1N is not None else None
@@ -235,10 +238,6 @@ def _stack(given: Sequence[Conditioning]) -> Conditioning:
     return Conditioning(joined("states_1ND"), joined("mask_1N"), joined("pooled_1E"))
 
 
-def _read(adapter: PipelineAdapter, text: str) -> str:
-    return text.lower() if adapter.family.lowers else text
-
-
 def _tokens(span: EncoderSpan, text: str) -> list[TokenSpan]:
     rows = span.tokenizer(text, return_offsets_mapping=True)
     return [
@@ -254,9 +253,10 @@ def _leading(piece: str) -> int:
     return len(piece) - len(piece.lstrip())
 
 
-def _refuse_long(adapter: PipelineAdapter, text: str) -> None:
-    for span in adapter.spans:
-        count = len(span.tokenizer(_read(adapter, text)).input_ids)
+def refuse_long(family: Family, spans: Sequence[EncoderSpan], text: str) -> None:
+    """Raises PromptTooLong."""
+    for span in spans:
+        count = len(span.tokenizer(family.reads(text)).input_ids)
         if count > span.length:
             raise PromptTooLong(
                 f"The prompt has {count} tokens, including special tokens; the text encoder's "

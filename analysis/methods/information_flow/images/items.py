@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from analysis.errors import InvalidParams
+from analysis.errors import InvalidParams, PromptEmpty
 
 MOST_ITEMS = 6
 # What precedes the first item, and separates two.
@@ -20,6 +20,27 @@ class PromptItem:
     phrase: str
     start: int
     end: int
+
+
+def read_text(prompt: str) -> str:
+    """The prompt without spaces around it. Raises PromptEmpty."""
+    text = prompt.strip()
+    if not text:
+        raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
+    return text
+
+
+def read_items(text: str, named: str, chosen: int) -> list[PromptItem]:
+    """As `find_items`; raises InvalidParams too if there is no item number `chosen`, from 1."""
+    items = find_items(text, named)
+    if chosen > len(items):
+        raise InvalidParams(
+            f"item is {chosen}; the prompt has {len(items)}: "
+            f"{'; '.join(item.phrase for item in items)}.",
+            remedy=f"Choose one from 1 to {len(items)}, or 0 for the last.",
+            field="item",
+        )
+    return items
 
 
 def find_items(prompt: str, named: str) -> list[PromptItem]:

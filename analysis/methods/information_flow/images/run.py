@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.attention.encoder_masks import encoder_parts
-from analysis.errors import InvalidParams, PromptEmpty
 from analysis.events import Event, Progress
 from analysis.methods.information_flow.images import conditioning, judge
 from analysis.methods.information_flow.images.conditioning import (
@@ -44,10 +43,14 @@ from analysis.methods.information_flow.images.events import (
     Row,
     Verdict,
 )
-from analysis.methods.information_flow.images.items import PromptItem, find_items
+from analysis.methods.information_flow.images.isolated import (
+    places_of,
+    refuse_prompt,
+    refuse_special_tokens,
+)
+from analysis.methods.information_flow.images.items import PromptItem, read_items, read_text
 from analysis.methods.information_flow.images.judge import Wanted
 from analysis.model import ImagePipeline
-from analysis.text.tokenization import refuse_special
 
 REPRESENTATIVE_SHARE = 0.5  # minimum share of a token's pictures that show its item
 WHOLE = ("whole", "fixed", "removed", "layer")  # rows that show the whole prompt
@@ -104,22 +107,17 @@ def run(model: ImagePipeline, params: PictureParams) -> Iterator[Event]:
     yield Findings(rows=[_finding(reading, task.event, verdicts[task.event.row]) for task in tasks])
 
 
+def refuse_for(model: ImagePipeline, params: PictureParams) -> None:
+    """Raise what `run` raises for the prompt and its items, by the tokenizers alone."""
+    refuse_prompt(model.pipeline, params)
+
+
 def _read(model: ImagePipeline, params: PictureParams) -> PromptAnalysis:
-    text = params.prompt.strip()
-    if not text:
-        raise PromptEmpty("The prompt is empty.", remedy="Type some text.", field="prompt")
+    text = read_text(params.prompt)
     adapter = conditioning.open_pipeline(model)
     refuse_undrawable(model.pipeline, size=params.size, steps=params.steps)
-    for span in adapter.spans:
-        refuse_special(span.tokenizer, text, ways="")
-    items = find_items(text, params.items)
-    if params.item > len(items):
-        raise InvalidParams(
-            f"item is {params.item}; the prompt has {len(items)}: "
-            f"{'; '.join(item.phrase for item in items)}.",
-            remedy=f"Choose one from 1 to {len(items)}, or 0 for the last.",
-            field="item",
-        )
+    refuse_special_tokens(model.pipeline, text)
+    items = read_items(text, params.items, params.item)
     return PromptAnalysis(
         text,
         adapter,
@@ -297,19 +295,7 @@ def _kept(
 def _fixed(reading: PromptAnalysis, item: PromptItem) -> Conditioning:
     """The whole prompt with the states of one item from its phrase encoded in isolation."""
     alone = conditioning.encode(reading.adapter, item.phrase)
-    places: dict[int, int] = {}
-    for inside, outside in zip(
-        reading.tokens, conditioning.tokens(reading.adapter, item.phrase), strict=True
-    ):
-        own = [token for token in inside if token.start < item.end and token.end > item.start]
-        if [token.id for token in own] != [token.id for token in outside]:
-            raise InvalidParams(
-                f"{item.phrase!a} has different tokens in isolation than in the prompt.",
-                remedy="Choose an item that begins and ends at word boundaries, or set leak to "
-                "false.",
-                field="items",
-            )
-        places |= {a.position: b.position for a, b in zip(own, outside, strict=True)}
+    places = places_of(reading.adapter, reading.tokens, item)
     return conditioning.put(reading.prompt, alone, places)
 
 

@@ -73,7 +73,7 @@ def read_case(model: Model, params: FlowParams, context: Context) -> FlowCase:
     target = range(context.prompt_length + span.start, context.prompt_length + span.stop)
     ids = context.ids[: target.stop - 1]
     queries = range(target.start - 1, target.stop - 1)
-    grouping, groups = _groups(context, params, queries)
+    grouping, groups = groups_of(context, params, queries)
     scored = generation.score(model, context.ids, context.prompt_length)
     return FlowCase(
         model=model,
@@ -88,6 +88,18 @@ def read_case(model: Model, params: FlowParams, context: Context) -> FlowCase:
         layers=numbers(params.layers, count=model.info.layers, field="layers"),
         heads=numbers(params.heads, count=model.info.heads, field="heads"),
     )
+
+
+def refuse_layers(model: Model, params: FlowParams) -> None:
+    """Raise InvalidParams for layers or heads that the model does not have."""
+    numbers(params.layers, count=model.info.layers, field="layers")
+    numbers(params.heads, count=model.info.heads, field="heads")
+
+
+def refuse_long(positions: int) -> None:
+    """Raise PromptTooLong for more positions than are analysed."""
+    if positions > MOST_POSITIONS:
+        raise _too_long(positions, "positions", MOST_POSITIONS)
 
 
 def groups_event(case: FlowCase) -> Groups:
@@ -115,10 +127,9 @@ def label_of(case: FlowCase, positions: range | list[int]) -> str:
     return " ".join(joined.split()) or joined
 
 
-def _groups(context: Context, params: FlowParams, queries: range) -> tuple[Grouping, list[range]]:
+def groups_of(context: Context, params: FlowParams, queries: range) -> tuple[Grouping, list[range]]:
     """Tokens, words or sentences before the target's positions, which are the last group."""
-    if queries.stop > MOST_POSITIONS:
-        raise _too_long(queries.stop, "positions", MOST_POSITIONS)
+    refuse_long(queries.stop)
     if not queries.start:
         raise InvalidParams(
             "No token precedes the position that predicts the target, so nothing can be cut.",

@@ -6,18 +6,27 @@ import torch
 
 from analysis.attention import decoder_masks
 from analysis.attention.decoder_masks import of_cuts, size_of
-from analysis.attention.edges import Cut
+from analysis.attention.edges import Cut, Size, refuse_out_of_range
 from analysis.errors import CutOutOfRange
 from analysis.events import Event, Progress
 from analysis.methods.information_flow.text.cutting import Trunk
 from analysis.methods.information_flow.text.events import Edit, EditedToken
 from analysis.methods.information_flow.text.matrix import control
 from analysis.methods.information_flow.text.params import EdgeSet
+from analysis.model import Model
 from analysis.precision import exact
 from analysis.text.context import Alternative
 from analysis.text.generation import stop_ids
 
 SHOWN = 5
+
+
+def refuse_edges(model: Model, sets: Sequence[EdgeSet], tokens: int) -> None:
+    """Raise CutOutOfRange for edges that a text of so many tokens does not have."""
+    cuts = [Cut(own.queries, own.keys, own.layers, own.heads) for own in sets]
+    refuse_out_of_range(cuts, Size(1, tokens, model.info.layers, model.info.heads))
+    for own in sets:
+        _pairs(own, tokens)
 
 
 def edit(trunk: Trunk) -> Iterator[Event]:

@@ -8,10 +8,13 @@ from analysis.methods.information_flow.text.case import (
     MOST_GROUPS,
     FlowCase,
     groups_event,
+    groups_of,
     read_case,
+    refuse_layers,
+    refuse_long,
 )
 from analysis.methods.information_flow.text.cutting import Trunk, trunk_of
-from analysis.methods.information_flow.text.edge_edits import edit
+from analysis.methods.information_flow.text.edge_edits import edit, refuse_edges
 from analysis.methods.information_flow.text.estimated_matrix import (
     affordable,
     agreement,
@@ -84,6 +87,24 @@ def refuse(params: FlowParams) -> None:
             remedy="Give one; positions such as @3-5,9 need not be adjacent.",
             field="subject",
         )
+
+
+def refuse_for(model: Model, params: FlowParams) -> None:
+    """Raise what `run` raises for the text, the target, layers, heads and named positions."""
+    prompt, output = contexts.encode(model, params)
+    start, length = params.target_start, params.target_length
+    if output is not None:
+        contexts.span_of(len(output), start, length)
+    refuse_layers(model, params)
+    refuse_long(len(prompt.ids) + start + length - 1)
+    context = contexts.context_of(model, prompt, output or [])
+    before, longest = len(prompt.ids) + start - 1, params.max_new_tokens
+    if before < len(context.ids):  # else it is a token that the model will write
+        groups_of(context, params, range(before, before + 1))
+    outputs = longest if output is None else len(output)
+    refuse_edges(model, params.edges, len(prompt.ids) + outputs - 1)
+    for name in ("sources", "subject"):
+        named_positions(getattr(params, name), context, before=before, field=name)
 
 
 def _named(case: FlowCase) -> list[NamedPositions]:
