@@ -19,7 +19,7 @@ from tests.tiny_models import byte_tokenizer, save, spread
 pytestmark = pytest.mark.e2e
 
 QUICK = {"probes": 16, "max_new_tokens": 2, "faithfulness": False, "baselines": False}
-GENERATOR = ROOT / "frontend" / "tests" / "long" / "run.mjs"
+GENERATOR = ROOT / "frontend" / "tests" / "longRun.mjs"
 SLOWEST = 400  # milliseconds; on a quiet machine it is below 50
 TAKEN = """() => { window.taken = []; new PerformanceObserver((list) => { for (const
 entry of list.getEntries()) window.taken.push(entry.duration) }).observe({ type: "event",

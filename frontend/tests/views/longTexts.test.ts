@@ -9,7 +9,7 @@ import { create as createLeap } from "../../src/views/local_leap";
 import { create as createReagent } from "../../src/views/reagent";
 import type { CreateView } from "../../src/view/view";
 import { stageOf } from "../stage";
-import { longRun } from "./run.mjs";
+import { longRun } from "../longRun.mjs";
 
 afterEach(() => document.body.replaceChildren());
 
