@@ -16,6 +16,9 @@ PATH_ROWS = 96  # about
 PREDICTED = 64  # positions whose replacements are predicted per pass
 OTHER_MAPS = 4
 PAPER_STEPS = 8  # of a probe of the paper's estimator until it stops, about
+# Floating-point operations of the comparisons of one run: some minutes on a CPU.
+COMPARISON_OPERATIONS = {"cpu": 2e13, "cuda": 2e16}
+GRADIENT_ROWS = 3  # a forward and a backward pass
 
 CHEAPER = (
     Change("faithfulness", value=False, lacks="no faithfulness curves and soft scores"),
@@ -33,10 +36,7 @@ def stages(case: CostCase) -> Iterator[Stage]:
     yield from read_context(case)
     yield from _replacer(case, tokens, outputs)
     yield from _probes(case, tokens, outputs)
-    if case["baselines"]:
-        yield from _baselines(case, tokens)
-    if case["faithfulness"]:
-        yield from _faithfulness(case, tokens, outputs)
+    yield from _comparisons(case, tokens, outputs)
 
 
 def _replacer(case: CostCase, tokens: int, outputs: int) -> Iterator[Stage]:
@@ -75,6 +75,34 @@ def _probes(case: CostCase, tokens: int, outputs: int) -> Iterator[Stage]:
         limit=case["rows_per_forward"],
         calls=30 * most,
     )
+
+
+def _comparisons(case: CostCase, tokens: int, outputs: int) -> Iterator[Stage]:
+    """Baselines and faithfulness; if they exceed their rows, as many rows as they may run."""
+    asked = [
+        *(_baselines(case, tokens) if case["baselines"] else ()),
+        *(_faithfulness(case, tokens, outputs) if case["faithfulness"] else ()),
+    ]
+    rows = sum(stage.rows * (GRADIENT_ROWS if stage.backward else 1) for stage in asked)
+    allowed = int(case["comparison_rows"]) or affordable_rows(
+        case.model.parameters, tokens, case.device.kind
+    )
+    if rows <= allowed:
+        yield from asked
+    else:
+        yield Stage(
+            name="faithfulness",
+            rows=allowed,
+            least=0,
+            tokens=tokens,
+            kept=outputs,
+            limit=case["rows_per_forward"],
+        )
+
+
+def affordable_rows(parameters: int, tokens: int, device: str) -> int:
+    """Rows of comparisons that take the operations allowed by default."""
+    return int(COMPARISON_OPERATIONS[device] / (2 * parameters * tokens))
 
 
 def _baselines(case: CostCase, tokens: int) -> Iterator[Stage]:

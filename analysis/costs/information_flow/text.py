@@ -14,6 +14,9 @@ WEIGHTS_BYTES = 2**28  # of attention weights that are kept at a time
 KINDS = 3  # residual stream, attention, MLP
 SHORT = 8  # tokens that show what is added to a state
 STATE_CALLS = 25  # of dividing the state of a position and layer
+# Floating-point operations of the cuts of one matrix: about a minute.
+EXACT_OPERATIONS = {"cpu": 1e12, "cuda": 2e15}
+LEAST_EXACT = 10  # edges cut, whatever they cost
 
 
 def stages(case: CostCase) -> Iterator[Stage]:
@@ -74,21 +77,49 @@ def _routes(case: CostCase, length: int) -> Stage:
 
 def _matrix(case: CostCase, groups: list[range]) -> Iterator[Stage]:
     last, draws = len(groups) - 1, int(case["control_draws"])
+    exact = _exact_cuts(case, groups)
     if any(case[name] for name in ("matrix", "knockout", "tracing", "routes")):
         booked = next((name for name in ("matrix", "knockout") if case[name]), "tracing")
+        if case["matrix"] and exact is not None:
+            booked = "cuts into the target"
         yield _cuts(case, groups, last, 1, last, booked)
     if not case["matrix"]:
         return
-    yield from _pairs(case, groups, last - 1, 1)
-    length = groups[-1].stop
+    length, count = groups[-1].stop, last * (last - 1) // 2
+    share = 1.0 if exact is None else exact / count
+    if exact is not None:
+        yield Stage(name="estimates", rows=2, tokens=length, forwards=2, eager=True, backward=True)
+    yield from _pairs(case, groups, last - 1, share)
     yield Stage(name="matrix", rows=draws, tokens=length, kept=len(groups[-1]))
     if case["matrix_layers"]:
         layers = _layers(case)
-        yield from _pairs(case, groups, last, layers, name="matrix by layer")
+        yield from _pairs(case, groups, last, layers * share, name="matrix by layer")
+
+
+def _exact_cuts(case: CostCase, groups: list[range]) -> int | None:
+    """How many edges are cut, those into the target apart; None: all of them."""
+    last = len(groups) - 1
+    count = last * (last - 1) // 2
+    if asked := int(case["exact_cuts"]):
+        return None if asked >= count else asked
+    matrices = _layers(case) if case["matrix_layers"] else 0
+    length, zero = groups[-1].stop, case["ablation"] == "zero"
+    tokens = sum(
+        (length - (0 if zero else groups[query].start)) * query for query in range(1, last)
+    )
+    return affordable_cuts(count, (1 + matrices) * tokens, case.model.parameters, case.device.kind)
+
+
+def affordable_cuts(count: int, tokens: int, parameters: int, device: str) -> int | None:
+    """How many of `count` cuts, of so many tokens in all, are made by default; None: all."""
+    operations = 2 * parameters * tokens
+    if operations <= EXACT_OPERATIONS[device]:
+        return None
+    return max(LEAST_EXACT, int(count * EXACT_OPERATIONS[device] / operations))
 
 
 def _pairs(
-    case: CostCase, groups: list[range], last: int, times: int, name: str = "matrix"
+    case: CostCase, groups: list[range], last: int, times: float, name: str = "matrix"
 ) -> Iterator[Stage]:
     """The cuts of each group from each before it, in passes that begin at their earliest query.
 
@@ -104,7 +135,7 @@ def _pairs(
 
 
 def _cuts(
-    case: CostCase, groups: list[range], query: int, times: int, rows: int, name: str = "matrix"
+    case: CostCase, groups: list[range], query: int, times: float, rows: int, name: str = "matrix"
 ) -> Stage:
     zero, length = case["ablation"] == "zero", groups[-1].stop
     first = 0 if zero else groups[query].start

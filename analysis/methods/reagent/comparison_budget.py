@@ -6,6 +6,7 @@ model, text and kind of device alone, so that a run can be repeated.
 
 from dataclasses import dataclass
 
+from analysis.costs.reagent import GRADIENT_ROWS, affordable_rows
 from analysis.events import Omitted
 from analysis.methods.reagent.baselines import GRADIENT, INTEGRATED, OCCLUSION, ROLLOUT
 from analysis.methods.reagent.faithfulness import DIRECTIONS, SOFT_DRAWS, shares
@@ -13,9 +14,6 @@ from analysis.methods.reagent.integrated_gradients import FIRST_PIECES, PIECE_ST
 from analysis.methods.reagent.params import Params
 from analysis.methods.reagent.probing import ProbeCase
 
-# Floating-point operations of the comparisons of one run: some minutes on a CPU.
-COMPARISON_OPERATIONS = {"cpu": 2e13, "cuda": 2e16}
-GRADIENT_ROWS = 3  # a forward and a backward pass
 OTHER_ORDERS = 2  # reversed and random
 REMEDY = "Raise comparison_rows to add it; the same seed repeats the probes."
 
@@ -36,7 +34,9 @@ def planned(case: ProbeCase, params: Params) -> Comparisons:
     asked = Comparisons(
         frozenset(costs), params.draws if params.faithfulness else 0, params.faithfulness
     )
-    rows = params.comparison_rows or _affordable(case)
+    rows = params.comparison_rows or affordable_rows(
+        case.model.info.parameters, case.length, case.model.device.type
+    )
     return asked if _rows(case, asked) <= rows else _reduced(case, asked, costs, rows)
 
 
@@ -95,9 +95,3 @@ def _baseline_rows(case: ProbeCase) -> dict[str, int]:
         INTEGRATED: GRADIENT_ROWS * FIRST_PIECES * PIECE_STEPS,
         OCCLUSION: case.length,
     }
-
-
-def _affordable(case: ProbeCase) -> int:
-    """Rows that take the operations allowed by default."""
-    operations = 2 * case.model.info.parameters * case.length
-    return int(COMPARISON_OPERATIONS[case.model.device.type] / operations)

@@ -95,6 +95,41 @@ def test_rows_that_depend_on_the_output_are_within_their_bounds(stem: str, numbe
     assert tokens <= most * 1.05
 
 
+BUDGETS = {"reagent": {"comparison_rows": 40}, "information_flow": {"exact_cuts": 7}}
+
+
+def budgeted(stem: str) -> tuple[Cost, tuple[Stage, ...]]:
+    """What a run within its budget cost, and what it is said to cost."""
+    case, model = example(stem, 0)
+    params = {**case.params, **BUDGETS[stem]}
+    events = analysis.run(stem, model=model.info.id, params=params)
+    (cost,) = (event for event in events if isinstance(event, Cost))
+    return cost, costs.stages(stem, replace(case, params=params))
+
+
+def test_cuts_within_a_budget_are_counted() -> None:
+    cost, stages = budgeted("information_flow")
+    for name, done in cost.rows.items():
+        assert rows_of([one for one in stages if one.name == name]) == pytest.approx(done), name
+
+
+def test_comparisons_within_a_budget_are_counted() -> None:
+    cost, stages = budgeted("reagent")
+    done = cost.rows.get("baselines", 0) + cost.rows.get("faithfulness", 0)
+    (comparisons,) = (one for one in stages if one.name == "faithfulness")
+    assert 0 < done <= comparisons.rows == 40
+
+
+@pytest.mark.parametrize("stem", BUDGETS)
+def test_bundled_examples_are_within_the_default_budget(stem: str) -> None:
+    (budget,) = BUDGETS[stem]
+    for number, given in enumerate(methods.get(stem).examples):
+        case, _ = example(stem, number)
+        whole = replace(case, params={**case.params, budget: 10**6})
+        assert case[budget] == 0, given.name
+        assert costs.stages(stem, case) == costs.stages(stem, whole), given.name
+
+
 @pytest.mark.parametrize("stem", methods.stems())
 def test_every_method_says_what_it_costs(stem: str) -> None:
     case, _ = example(stem, 0)

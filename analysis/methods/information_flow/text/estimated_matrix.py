@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import spearmanr
 
+from analysis.costs.information_flow.text import affordable_cuts
 from analysis.events import Event, Progress
 from analysis.methods.information_flow.text.cutting import Trunk
 from analysis.methods.information_flow.text.events import Estimates
@@ -19,10 +20,6 @@ from analysis.methods.information_flow.text.matrix import (
     row_event,
     run_pairs,
 )
-
-# Floating-point operations of the cuts of one matrix: about a minute.
-EXACT_OPERATIONS = {"cpu": 1e12, "cuda": 2e15}
-LEAST_EXACT = 10  # edges cut, whatever they cost
 
 
 def affordable(trunk: Trunk) -> int | None:
@@ -36,11 +33,7 @@ def affordable(trunk: Trunk) -> int | None:
         return None if case.params.exact_cuts >= count else case.params.exact_cuts
     matrices = len(case.layers or range(case.model.info.layers)) if case.params.matrix_layers else 0
     tokens = (1 + matrices) * sum(_tokens(trunk, query) * query for query in range(1, last))
-    operations = 2 * case.model.info.parameters * tokens
-    budget = EXACT_OPERATIONS[case.model.device.type]
-    if operations <= budget:
-        return None
-    return max(LEAST_EXACT, int(count * budget / operations))
+    return affordable_cuts(count, tokens, case.model.info.parameters, case.model.device.type)
 
 
 def fill_estimated(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from analysis.costs.reagent import affordable_rows
 from analysis.events import Event
 from analysis.method import get
 from analysis.methods.reagent import comparison_budget
@@ -36,8 +37,8 @@ def test_a_text_of_500_tokens_in_a_model_of_gpt_2_s_size_gets_the_cheap_ones(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = case_of(model)
-    rows = int(comparison_budget.COMPARISON_OPERATIONS["cpu"] / (2 * 124e6 * 500))
-    monkeypatch.setattr(comparison_budget, "_affordable", lambda case: rows)
+    rows = affordable_rows(124_000_000, 500, "cpu")
+    monkeypatch.setattr(comparison_budget, "affordable_rows", lambda *_: rows)
     plan = planned(case, params())
     assert plan.baselines >= {GRADIENT, ROLLOUT}
     assert not plan.soft

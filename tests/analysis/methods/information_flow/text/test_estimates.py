@@ -11,6 +11,7 @@ import analysis
 from analysis.attention.gradients import weight_gradients
 from analysis.attention.weights import attention_weights
 from analysis.catalog.entries import folder_entry
+from analysis.costs.information_flow import text as costs
 from analysis.methods.information_flow.text import estimated_matrix, estimates
 from analysis.methods.information_flow.text.case import FlowCase
 from analysis.methods.information_flow.text.cutting import trunk_of
@@ -202,7 +203,7 @@ def test_short_texts_in_small_models_are_cut_everywhere(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert affordable(trunk_of(make_case(model))) is None
-    monkeypatch.setitem(estimated_matrix.EXACT_OPERATIONS, "cpu", 1.0)
-    assert affordable(trunk_of(make_case(model))) == estimated_matrix.LEAST_EXACT
+    monkeypatch.setitem(costs.EXACT_OPERATIONS, "cpu", 1.0)
+    assert affordable(trunk_of(make_case(model))) == costs.LEAST_EXACT
     assert affordable(trunk_of(make_case(model, exact_cuts=7))) == 7
     assert affordable(trunk_of(make_case(model, exact_cuts=10**5))) is None
