@@ -254,7 +254,7 @@ function decoded(fixture) {
 }
 
 const read = (name) =>
-  JSON.parse(readFileSync(join(import.meta.dirname, `../fixtures/${name}.json`), "utf8"));
+  JSON.parse(readFileSync(join(import.meta.dirname, `./fixtures/${name}.json`), "utf8"));
 const recorded = (name, kinds) => read(name).filter(({ kind }) => kinds.includes(kind));
 
 export const METHODS = {

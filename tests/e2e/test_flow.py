@@ -150,7 +150,7 @@ def test_a_stopped_run_keeps_the_rows_that_were_cut(page: Page, stack: Stack) ->
     expect(stop).to_be_hidden(timeout=WAIT)
     status(page, "stopped")
     expect(matrix(page)).to_be_visible()
-    expect(figure(page, "Flow matrix")).to_contain_text("rows so far")
+    expect(figure(page, "Flow matrix")).to_contain_text("edges are cut so far")
     expect(figure(page, "Causal tracing")).to_be_hidden()
 
 

@@ -129,7 +129,7 @@ def test_memory_that_runs_out_drops_the_prompts(
 def test_prompts_count_in_the_budget_and_go_before_a_model(model: Model) -> None:
     model.prompts.clear()
     weights = weight_bytes(model.plain)
-    cache = ModelCache(2 * weights, OrderedDict({("a", "b", "c"): model}))
+    cache = ModelCache(2 * weights, OrderedDict({("a", "b", "c", "d"): model}))
     model.prompts.keep([1], entry(weights // 2))
     assert cache.held() == weights + weights // 2
     cache.make_room(weights)

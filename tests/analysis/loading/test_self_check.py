@@ -149,7 +149,11 @@ def without_effect(
 def test_masks_that_hide_nothing_are_reported_and_refused(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoder_masks, "_mask_hook", lambda mask, *given: without_effect(*given))
+    monkeypatch.setattr(
+        decoder_masks,
+        "_mask_hook",
+        lambda mask, layer, window, *given: without_effect(layer, *given),
+    )
     check = check_of(model)
     assert "one hidden token and with another differ" in check.abilities["masks"]
     assert "A token that is hidden has attention." in check.abilities["weights"]

@@ -276,10 +276,16 @@ function legendOf(shown: Shown, note: string): Legend {
 
 /** Empty where every edge was cut. */
 function estimatesText({ rows, flow }: State): string {
-  if (![...rows.values()].some((row) => row.exact?.includes(false))) return "";
+  const exact = [...rows.values()].flatMap(({ exact, delta_logprob }) =>
+    exact?.length ? exact : delta_logprob.map(() => true),
+  );
+  if (!exact.includes(false)) return "";
   const marks =
     "Faint: estimated by attribution patching (first order), not cut; full colour: cut.";
-  if (!flow?.estimates) return marks;
+  if (!flow?.estimates) {
+    const done = exact.filter(Boolean).length.toLocaleString("en");
+    return `${marks} ${done} of ${exact.length.toLocaleString("en")} edges are cut so far.`;
+  }
   const { edges, cut, spearman, largest_difference } = flow.estimates;
   const rank = spearman == null ? "undefined" : showNumber(spearman);
   return (
