@@ -12,7 +12,7 @@ from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 PROMPT = "Maria has the key. Question: Who has the key? Answer:"
-ABOUT = re.compile(r"About .* on this worker, \d+ MiB")
+ABOUT = re.compile(r"(About|Under) .* on this worker, \d+ MiB")
 
 
 def open_form(page: Page) -> None:

@@ -73,11 +73,18 @@ const BASES: Record<Estimate["basis"], string> = {
   none: "the speed of an ordinary machine; no worker has been measured yet",
 };
 
+/** "about 50 min", "under 1 s". */
+export function about(seconds: number): string {
+  const duration = showDuration(seconds);
+  return duration.startsWith("under") ? duration : `about ${duration}`;
+}
+
 /** "About 50 min on this worker, 2.1 GiB"; empty where nothing is known. */
 export function summary({ cost, available }: Estimate): string {
   if (!cost) return "";
   const where = available === null ? "" : " on this worker";
-  return `About ${showDuration(cost.seconds)}${where}, ${showBytes(cost.memory)}`;
+  const time = about(cost.seconds);
+  return `${time.charAt(0).toUpperCase()}${time.slice(1)}${where}, ${showBytes(cost.memory)}`;
 }
 
 /** What the summary rests on, and its interval. */
