@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.catalog.capabilities import serving
-from analysis.catalog.dtypes import AUTO, Dtype
+from analysis.catalog.dtypes import AUTO, Dtype, weights_dtype
 from analysis.catalog.entries import Entry
 from analysis.catalog.folder import reading
 from analysis.catalog.metadata import ModelMetadata, read_metadata
@@ -115,14 +115,6 @@ def case_of(
     use = serving(needs, metadata.capabilities) or ""
     name = loaded_name(entry.id, entry.revision or "", weights)
     return CostCase(params, metadata, entry.path, device, use, weights, name)
-
-
-def weights_dtype(kind: str, stored: str, asked: Dtype) -> str:
-    """The dtype asked for; with `auto` float32 on a CPU, on a GPU that of the files."""
-    if asked != AUTO:
-        return asked
-    names = stored.split(", ") if kind != "cpu" else []
-    return "float16" if "F16" in names else "bfloat16" if "BF16" in names else "float32"
 
 
 def loaded_name(model: str, revision: str, dtype: str) -> str:

@@ -5,7 +5,7 @@ import gc
 import psutil
 import torch
 
-from analysis.catalog.dtypes import AUTO, Dtype
+from analysis.catalog.dtypes import AUTO, Dtype, weights_dtype
 from analysis.errors import OutOfMemory
 
 CPU_REFUSALS = ("DefaultCPUAllocator", "can't allocate memory")
@@ -40,17 +40,9 @@ def default_device() -> str:
 
 
 def dtype_for(stored: str, asked: Dtype = AUTO) -> torch.dtype:
-    """The dtype that is asked for. With `auto`: float32 on a CPU, on a GPU the checkpoint's own.
-
-    `stored` names that one (`F16`; several: the smallest of them).
-    """
-    if asked != AUTO:
-        return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(asked, torch.float32)
-    names = stored.split(", ")
-    if default_device() == "cpu":
-        return torch.float32
-    known = {"F16": torch.float16, "BF16": torch.bfloat16}
-    return next((dtype for name, dtype in known.items() if name in names), torch.float32)
+    """The dtype of loaded weights on this process's device; see `weights_dtype`."""
+    dtype: torch.dtype = getattr(torch, weights_dtype(default_device(), stored, asked))
+    return dtype
 
 
 def memory_bytes(device: torch.device) -> int:

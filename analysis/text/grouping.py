@@ -1,5 +1,8 @@
 """Words and sentences of a text, given as the texts of its tokens; without torch."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import regex
 
 WORD = regex.compile(r"\w+(?:['’]\w+)*|\S")
@@ -21,6 +24,13 @@ def word_numbers(texts: list[str]) -> list[int]:
 def sentence_numbers(texts: list[str]) -> list[int]:
     """Number of the sentence that each token belongs to, from 0, without gaps."""
     return _numbers(texts, [match.end() for match in SENTENCE_END.finditer("".join(texts))])
+
+
+def parts_of(numbered: Sequence[int], queries: range) -> list[range]:
+    """Positions of each run of equal numbers before `queries`, and `queries` as the last."""
+    starts = [n for n in range(queries.start) if n == 0 or numbered[n] != numbered[n - 1]]
+    bounds = [*starts, queries.start, queries.stop]
+    return [range(start, stop) for start, stop in pairwise(bounds)]
 
 
 def _numbers(texts: list[str], starts: list[int]) -> list[int]:

@@ -6,10 +6,7 @@ from uuid import UUID
 from analysis.catalog.dtypes import AUTO, Dtype
 from workbench.accounts.visitor import Visitor
 from workbench.estimates.selectors import RunEstimate, run_estimate
-from workbench.sessions.placing import place_of
-from workbench.sessions.roles import Role
-from workbench.sessions.run_start import run_check
-from workbench.sessions.selectors import session_get
+from workbench.sessions.run_start import run_check, run_place
 
 
 def run_estimated(
@@ -25,11 +22,7 @@ def run_estimated(
 
     Raises the errors of `run_start` but those of its queue.
     """
-    if session:
-        row = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
-        place_of(visitor=visitor, session=row)
-    else:
-        _ = visitor.account  # refuses a visitor without one
+    run_place(visitor=visitor, session=session)
     asked = run_check(method=method, model=model, params=params)
     return run_estimate(
         method=method,

@@ -47,11 +47,7 @@ def run_start(
 
     Raises the errors of `run_create`, LoginRequired, SessionNotFound, RoleMissing.
     """
-    place = None
-    if session:
-        row = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
-        place = place_of(visitor=visitor, session=row)
-    owner = place.owner if place else visitor.account
+    owner, place = run_place(visitor=visitor, session=session)
     started, created = run_create(
         owner=owner,
         run=run,
@@ -66,6 +62,18 @@ def run_start(
     if place and (created or started.id != run):
         session_touch(place.session)
     return started, created
+
+
+def run_place(*, visitor: Visitor, session: UUID | None) -> tuple[User, RunPlace | None]:
+    """Whose a visitor's run would be, and its place in the session if one is given.
+
+    Raises LoginRequired, SessionNotFound, RoleMissing.
+    """
+    if session is None:
+        return visitor.account, None
+    row = session_get(visitor=visitor, session=session, needs=Role.EDITOR)
+    place = place_of(visitor=visitor, session=row)
+    return place.owner, place
 
 
 def run_create(

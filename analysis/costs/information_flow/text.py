@@ -1,14 +1,13 @@
 """What information flow in a language model costs."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from analysis.costs.case import CostCase
 from analysis.costs.outputs import output_tokens, read_context
-from analysis.text.grouping import sentence_numbers, word_numbers
+from analysis.text.grouping import parts_of, sentence_numbers, word_numbers
 from analysis.workload import Stage, rows_at_once
 
-MOST_GROUPS = 512
+MOST_GROUPS = 512  # with the texts of all positions, in any script, they are one event
 PACKED = 48  # rows of one pass, at least, where there are so many
 WEIGHTS_BYTES = 2**28  # of attention weights that are kept at a time
 KINDS = 3  # residual stream, attention, MLP
@@ -53,9 +52,7 @@ def _groups(case: CostCase) -> list[range]:
     }
     found: list[range] = []
     for grouping in list(numbers)[list(numbers).index(case["grouping"]) :]:
-        numbered = numbers[grouping]
-        starts = [n for n in range(start) if n == 0 or numbered[n] != numbered[n - 1]]
-        found = [range(a, b) for a, b in pairwise([*starts, start, stop])]
+        found = parts_of(numbers[grouping], range(start, stop))
         if len(found) <= MOST_GROUPS:
             break
     return found

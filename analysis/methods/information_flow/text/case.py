@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 
+from analysis.costs.information_flow.text import MOST_GROUPS
 from analysis.errors import InvalidParams, PromptTooLong
 from analysis.methods.information_flow.text.events import Group, Groups
 from analysis.methods.information_flow.text.params import FlowParams, Grouping
@@ -15,8 +15,8 @@ from analysis.model import Model
 from analysis.precision import exact
 from analysis.text import generation
 from analysis.text.context import Context, target_span
+from analysis.text.grouping import parts_of
 
-MOST_GROUPS = 512  # with the texts of all positions, in any script, they are one event
 MOST_POSITIONS = 4096
 
 
@@ -144,16 +144,10 @@ def groups_of(context: Context, params: FlowParams, queries: range) -> tuple[Gro
     asked = list(names).index(params.grouping)
     groups: list[range] = []
     for grouping in list(names)[asked:]:
-        groups = _parts(names[grouping], queries)
+        groups = parts_of(names[grouping], queries)
         if len(groups) <= MOST_GROUPS:
             return grouping, groups
     raise _too_long(len(groups), "sentences", MOST_GROUPS)
-
-
-def _parts(numbered: list[int], queries: range) -> list[range]:
-    starts = [n for n in range(queries.start) if n == 0 or numbered[n] != numbered[n - 1]]
-    bounds = [*starts, queries.start, queries.stop]
-    return [range(start, stop) for start, stop in pairwise(bounds)]
 
 
 def _too_long(count: int, what: str, limit: int) -> PromptTooLong:

@@ -2,10 +2,10 @@
 
 from collections.abc import Generator, Iterator
 
+from analysis.costs.information_flow.text import MOST_GROUPS
 from analysis.errors import InvalidParams, ModelIncompatible, OutOfMemory
 from analysis.events import Event, Omitted
 from analysis.methods.information_flow.text.case import (
-    MOST_GROUPS,
     FlowCase,
     groups_event,
     groups_of,
